@@ -1,0 +1,137 @@
+"""Error classes, named as in TensorFlow 1.x, and the form that our messages have.
+
+A message names the op, what came, what was expected, what to try, and the user's line (style.md, section 6).
+"""
+
+
+class ThalwegError(Exception):
+    """Base of the errors that thalweg raises while a graph is built."""
+
+
+class ShapeError(ThalwegError, ValueError):
+    """Shapes do not fit the op."""
+
+
+class DTypeError(ThalwegError, TypeError):
+    """A dtype does not fit the op."""
+
+
+class OpDeclarationError(ThalwegError):
+    """An op is declared incompletely or twice; a mistake of the one who declares it."""
+
+
+class OpError(ThalwegError):
+    """Base of the errors that a run can raise, as `tf.OpError`.
+
+    Attributes
+    ----------
+    op : Operation or None    the failing operation, where one is known
+    message : str             what went wrong
+    error_code : int          the canonical code, `tf.errors.INVALID_ARGUMENT` = 3 and so on
+    """
+
+    error_code = 2
+
+    def __init__(self, node_def, op, message, error_code=None):
+        super().__init__(message)
+        self.node_def, self.op, self.message = node_def, op, message
+        if error_code is not None:
+            self.error_code = error_code
+
+    def __str__(self):
+        return self.message
+
+
+OK = 0
+CANCELLED, UNKNOWN, INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND, ALREADY_EXISTS = 1, 2, 3, 4, 5, 6
+PERMISSION_DENIED, RESOURCE_EXHAUSTED, FAILED_PRECONDITION, ABORTED, OUT_OF_RANGE = 7, 8, 9, 10, 11
+UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS, UNAUTHENTICATED = 12, 13, 14, 15, 16
+
+
+class CancelledError(OpError):
+    error_code = CANCELLED
+
+
+class UnknownError(OpError):
+    error_code = UNKNOWN
+
+
+class InvalidArgumentError(OpError, ValueError):
+    error_code = INVALID_ARGUMENT
+
+
+class DeadlineExceededError(OpError, TimeoutError):
+    error_code = DEADLINE_EXCEEDED
+
+
+class NotFoundError(OpError):
+    error_code = NOT_FOUND
+
+
+class AlreadyExistsError(OpError):
+    error_code = ALREADY_EXISTS
+
+
+class PermissionDeniedError(OpError):
+    error_code = PERMISSION_DENIED
+
+
+class ResourceExhaustedError(OpError):
+    error_code = RESOURCE_EXHAUSTED
+
+
+class FailedPreconditionError(OpError):
+    error_code = FAILED_PRECONDITION
+
+
+class AbortedError(OpError):
+    error_code = ABORTED
+
+
+class OutOfRangeError(OpError):
+    error_code = OUT_OF_RANGE
+
+
+class UnimplementedError(OpError):
+    error_code = UNIMPLEMENTED
+
+
+class InternalError(OpError):
+    error_code = INTERNAL
+
+
+class UnavailableError(OpError):
+    error_code = UNAVAILABLE
+
+
+class DataLossError(OpError):
+    error_code = DATA_LOSS
+
+
+class UnauthenticatedError(OpError):
+    error_code = UNAUTHENTICATED
+
+
+BY_CODE = {cls.error_code: cls for cls in OpError.__subclasses__()}
+
+
+def exception_type_from_error_code(error_code):
+    """The error class of a canonical code, as `tf.errors.exception_type_from_error_code`."""
+    return BY_CODE[error_code]
+
+
+def error_code_from_exception_type(cls):
+    """The canonical code of an error class."""
+    return cls.error_code
+
+
+def explain(problem, got=None, expected=None, hint=None, built_at=None, **rows):
+    """The text of an error: `problem`, then aligned rows of what is known.
+
+    Rows without a value are left out. `built_at` is a `Frame` or its text; further keyword rows are
+    printed under their own names, underscores as blanks.
+    """
+    lines = {"got": got, "expected": expected, **{k.replace("_", " "): v for k, v in rows.items()},
+             "try": hint, "built at": built_at}
+    text = [problem] + [f"  {label:<10}{value}" for label, value in lines.items() if value]
+    return "\n".join(text)
