@@ -12,3 +12,8 @@ cdef class Request:
     cdef readonly tuple in_dtypes, out_dtypes     # DataType numbers: 1 float32, 2 float64, 3 int32, 9 int64, 10 bool
     cdef void* new_state(self, size_t nbytes) except NULL       # zeroed; core frees it with the kernel
     cdef void set(self, thw_kernel_fn fn, uint64_t flags=*) noexcept
+
+    @staticmethod
+    cdef Request make(const thw_op_desc* desc, const thw_core_api* core, thw_kernel* kernel)
+    cdef tuple _shape(self, bint is_input, int32_t k)
+    cdef object _default(self, str name, str kind, default)
