@@ -204,14 +204,17 @@ class OpDeclaration:
     kernels : dict                  device kind -> kernel name, e.g. {"cpu": "conv:conv2d"}
     kind : str                      "op", "elementwise" or "reduction"
     is_stateful : bool              never merged, folded or dropped because of equal inputs
+    is_random : bool                the body takes `rng`, its op's generator in this session (ops/_philox.Generator)
     """
 
     def __init__(self, name, signature, body, kind, letters, kernels, is_stateful):
         self.name, self.signature, self.body, self.kind = name, signature, body, kind
         self.kernels, self.is_stateful = kernels, is_stateful
         left, _, right = signature.partition("->")
-        self.attributes = {p.name: Attribute(p) for p in inspect.signature(body).parameters.values()
-                           if p.kind is p.KEYWORD_ONLY}
+        parameters = inspect.signature(body).parameters
+        self.is_random = "rng" in parameters
+        self.attributes = {p.name: Attribute(p) for p in parameters.values()
+                           if p.kind is p.KEYWORD_ONLY and p.name != "rng"}
         self.letters = dict(letters)
         known = set(self.letters) | {a.name for a in self.attributes.values() if a.type == "type"}
         self.inputs, self.outputs = _parse(left, known), _parse(right, known)
@@ -481,9 +484,11 @@ class OpDeclaration:
             result += [dtype] * (attrs[output.count] if output.count else 1)
         return result
 
-    def reference(self, arrays, attrs):
+    def reference(self, arrays, attrs, rng=None):
         """Runs the NumPy body on a flat list of arrays; gives a flat list of arrays."""
         chosen = {name: attrs[name] for name in self.attributes}
+        if self.is_random:
+            chosen["rng"] = rng
         result = self.body(*group_arguments(self.inputs, arrays, attrs), **chosen)
         if len(self.outputs) == 1 and not self.outputs[0].is_list:
             return [result]
