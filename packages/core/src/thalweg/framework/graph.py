@@ -218,6 +218,7 @@ class _Scopes(threading.local):
         self.controls = []              # stack of _ControlScope
         self.colocation = []            # operations
         self.attributes = {}
+        self.overrides = {}             # op type -> name of the gradient that replaces the declared one
 
 
 class _ControlScope:
@@ -491,7 +492,10 @@ class Graph:
             ops = []
             for item in control_inputs:
                 item = getattr(item, "_as_graph_element", lambda item=item: item)()
-                op = self.as_graph_element(self._control_element(item))
+                item = self._control_element(item)
+                if item is None:
+                    continue
+                op = self.as_graph_element(item)
                 op = op.op if isinstance(op, Tensor) else op
                 if op not in current and op not in ops:
                     ops.append(op)
@@ -505,7 +509,7 @@ class Graph:
                 stack[:] = saved
 
     def _control_element(self, item):
-        """A hook: a function graph answers for an outer op with its own stand-in."""
+        """A hook: a function graph answers None for an outer op, which holds back the function as a whole."""
         if hasattr(item, "values") and hasattr(item, "indices") and not isinstance(item, (Operation, Tensor)):
             return item.values                                           # IndexedSlices
         return item
@@ -531,6 +535,21 @@ class Graph:
             yield
         finally:
             self._scopes.attributes = saved
+
+    @contextlib.contextmanager
+    def gradient_override_map(self, op_type_map):
+        """Ops made inside, of the types that are keys, get the gradient registered under the value (RegisterGradient).
+        """
+        if not isinstance(op_type_map, dict):
+            raise TypeError("op_type_map must be a dictionary mapping strings to strings")
+        if not all(isinstance(text, str) for item in op_type_map.items() for text in item):
+            raise TypeError("Keys and values in op_type_map must be strings")
+        saved = self._scopes.overrides
+        self._scopes.overrides = {**saved, **op_type_map}
+        try:
+            yield
+        finally:
+            self._scopes.overrides = saved
 
     @contextlib.contextmanager
     def container(self, name):
@@ -575,6 +594,8 @@ class Graph:
             op.outputs = outputs
             if scopes.attributes:
                 attrs.update({k: v for k, v in scopes.attributes.items() if k not in attrs})
+            if scopes.overrides and declaration.name in scopes.overrides:
+                attrs["_gradient_op_type"] = scopes.overrides[declaration.name]
             if scopes.colocation:
                 self._colocate(op)
             if scopes.devices:
