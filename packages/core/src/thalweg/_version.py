@@ -1,2 +1,2 @@
-"""The version, alike in every first-party package; tests/test_versions.py compares them."""
+"""The version, the same in every package; `tools/version` writes it from the file VERSION."""
 __version__ = "0.1.0"
