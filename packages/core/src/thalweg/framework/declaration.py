@@ -222,6 +222,7 @@ class OpDeclaration:
             if argument.letter and argument.letter not in self.letters:
                 self.letters[argument.letter] = None
         self.shape_rule = self.gradient_rule = self.no_gradient_reason = None
+        self.refuses_gradient = False
         self.is_sealed = False
         self.__name__, self.__doc__ = body.__name__, body.__doc__
         self.__module__, self.__qualname__ = body.__module__, body.__qualname__
@@ -242,9 +243,9 @@ class OpDeclaration:
         self.gradient_rule = rule
         return rule
 
-    def no_gradient(self, reason):
-        """States why this op has no gradient."""
-        self.no_gradient_reason = reason
+    def no_gradient(self, reason, refuses=False):
+        """States why this op has no gradient: none flows (None), or asking for one is an error (`refuses`)."""
+        self.no_gradient_reason, self.refuses_gradient = reason, refuses
 
     @property
     def has_gradient(self):
