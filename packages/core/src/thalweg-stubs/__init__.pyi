@@ -1,0 +1,59 @@
+"""Written by tools/stubs from the tables of names; do not edit."""
+from typing import Any
+
+from thalweg.framework.dtypes import DType as DType
+from thalweg.framework.device_spec import DeviceSpec as DeviceSpec
+def Dimension(value: Any) -> Any: ...
+from thalweg.framework.graph import Graph as Graph
+from thalweg.framework.collections import GraphKeys as GraphKeys
+from thalweg.framework.errors import OpError as OpError
+from thalweg.framework.graph import Operation as Operation
+from thalweg.framework.graph import Tensor as Tensor
+from thalweg.framework.shapes import TensorShape as TensorShape
+from thalweg.framework.graph import add_to_collection as add_to_collection
+from thalweg.framework.graph import add_to_collections as add_to_collections
+from thalweg.framework.dtypes import as_dtype as as_dtype
+from thalweg.framework.dtypes import bfloat16 as bfloat16
+from thalweg.framework.dtypes import bool_ as bool
+from thalweg.framework.graph import colocate_with as colocate_with
+from thalweg.framework.dtypes import complex128 as complex128
+from thalweg.framework.dtypes import complex64 as complex64
+from thalweg.framework.graph import container as container
+from thalweg.framework.graph import control_dependencies as control_dependencies
+from thalweg.framework.conversion import convert_to_tensor as convert_to_tensor
+from thalweg.framework.graph import device as device
+from thalweg.framework.dtypes import double as double
+from thalweg.framework.dtypes import float16 as float16
+from thalweg.framework.dtypes import float32 as float32
+from thalweg.framework.dtypes import float64 as float64
+from thalweg.framework.graph import get_collection as get_collection
+from thalweg.framework.graph import get_collection_ref as get_collection_ref
+from thalweg.framework.graph import get_default_graph as get_default_graph
+from thalweg.framework.dtypes import half as half
+from thalweg.framework.dtypes import int16 as int16
+from thalweg.framework.dtypes import int32 as int32
+from thalweg.framework.dtypes import int64 as int64
+from thalweg.framework.dtypes import int8 as int8
+from thalweg.framework.graph import name_scope as name_scope
+newaxis: Any
+from thalweg.framework.graph import op_scope as op_scope
+from thalweg.framework.dtypes import qint16 as qint16
+from thalweg.framework.dtypes import qint32 as qint32
+from thalweg.framework.dtypes import qint8 as qint8
+from thalweg.framework.dtypes import quint16 as quint16
+from thalweg.framework.dtypes import quint8 as quint8
+from thalweg.framework.conversion import register_tensor_conversion_function as register_tensor_conversion_function
+from thalweg.framework.graph import reset_default_graph as reset_default_graph
+from thalweg.framework.dtypes import resource as resource
+from thalweg.framework.graph import set_random_seed as set_random_seed
+from thalweg.framework.dtypes import string as string
+from thalweg.framework.dtypes import uint16 as uint16
+from thalweg.framework.dtypes import uint32 as uint32
+from thalweg.framework.dtypes import uint64 as uint64
+from thalweg.framework.dtypes import uint8 as uint8
+from thalweg.framework.dtypes import variant as variant
+from thalweg import compat as compat
+from thalweg import dtypes as dtypes
+from thalweg import errors as errors
+from thalweg import random as random
+__version__: str

@@ -1,0 +1,2 @@
+"""Written by tools/stubs from the tables of names; do not edit."""
+from thalweg import *

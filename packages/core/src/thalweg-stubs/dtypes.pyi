@@ -1,0 +1,29 @@
+"""Written by tools/stubs from the tables of names; do not edit."""
+
+from thalweg.framework.dtypes import DType as DType
+from thalweg.framework.dtypes import as_dtype as as_dtype
+from thalweg.framework.dtypes import bfloat16 as bfloat16
+from thalweg.framework.dtypes import bool_ as bool
+from thalweg.framework.dtypes import complex128 as complex128
+from thalweg.framework.dtypes import complex64 as complex64
+from thalweg.framework.dtypes import double as double
+from thalweg.framework.dtypes import float16 as float16
+from thalweg.framework.dtypes import float32 as float32
+from thalweg.framework.dtypes import double as float64
+from thalweg.framework.dtypes import float16 as half
+from thalweg.framework.dtypes import int16 as int16
+from thalweg.framework.dtypes import int32 as int32
+from thalweg.framework.dtypes import int64 as int64
+from thalweg.framework.dtypes import int8 as int8
+from thalweg.framework.dtypes import qint16 as qint16
+from thalweg.framework.dtypes import qint32 as qint32
+from thalweg.framework.dtypes import qint8 as qint8
+from thalweg.framework.dtypes import quint16 as quint16
+from thalweg.framework.dtypes import quint8 as quint8
+from thalweg.framework.dtypes import resource as resource
+from thalweg.framework.dtypes import string as string
+from thalweg.framework.dtypes import uint16 as uint16
+from thalweg.framework.dtypes import uint32 as uint32
+from thalweg.framework.dtypes import uint64 as uint64
+from thalweg.framework.dtypes import uint8 as uint8
+from thalweg.framework.dtypes import variant as variant

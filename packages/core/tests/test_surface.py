@@ -1,0 +1,195 @@
+"""The public surface: lazy names, importable modules, one object per name, and what a missing name says."""
+import importlib
+import os
+import pathlib
+import subprocess
+import sys
+import types
+
+import pytest
+
+import thalweg as tf
+from thalweg._names import NAMES
+from thalweg._surface import missing, modules, tables, tf1
+
+
+def run(program, *arguments):
+    """Runs a program in a fresh interpreter; gives what it prints."""
+    result = subprocess.run([sys.executable, *arguments, "-c", program], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+# --- finding names ----------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_name_of_the_table_is_there(name):
+    value = tf
+    for part in name.split("."):
+        value = getattr(value, part)
+    assert value is modules.resolve(name, NAMES[name])
+
+
+def test_no_name_is_also_a_module():
+    names = tables.all_targets()
+    above = {name.rpartition(".")[0] for name in names}
+    assert not above.intersection(names)
+
+
+def test_no_name_hides_a_module_of_the_package():
+    files = {path.stem for path in pathlib.Path(tf.__file__).parent.iterdir()}
+    assert not files.intersection(dir(tf))
+
+
+def test_modules_import_in_every_form():
+    import thalweg.errors
+    import thalweg.errors as errors
+    from thalweg import errors as again
+    assert tf.errors is thalweg.errors is errors is again is sys.modules["thalweg.errors"]
+
+
+def test_a_name_imports_from_its_module():
+    from thalweg.errors import OpError
+    assert OpError is tf.OpError is tf.errors.OpError
+
+
+def test_other_names_of_one_object_follow_from_tensorflow():
+    assert tf.dtypes.float32 is tf.float32
+    assert tf.random.set_random_seed is tf.set_random_seed
+
+
+def test_compat_v1_is_the_whole():
+    import thalweg.compat.v1 as v1
+    import thalweg.compat.v1.errors as errors
+    from thalweg.compat.v1.errors import OpError
+    assert v1 is tf and tf.compat.v1 is tf and errors is tf.errors and OpError is tf.OpError
+    assert tf.__spec__.name == "thalweg"
+
+
+def test_dir_and_star_are_complete():
+    assert {name.partition(".")[0] for name in NAMES} <= set(dir(tf))
+    assert "OpError" in dir(tf.errors)
+    assert "'Graph', 'OpError'" in run("from thalweg import *; print(sorted({'Graph', 'OpError'} & set(dir())))")
+
+
+def test_a_name_is_looked_up_once():
+    run("import thalweg as tf; tf.Graph; assert 'Graph' in vars(tf)")
+
+
+def test_private_names_fail_without_reading_tables():
+    run("import thalweg as tf\n"
+        "assert not hasattr(tf, '__wrapped__') and not hasattr(tf, '_repr_html_')\n"
+        "from thalweg._surface import tables\n"
+        "assert len(tables._pending) == 4")
+
+
+# --- what an import costs ---------------------------------------------------------------------------
+
+def test_import_brings_numpy_and_our_own_only():
+    loaded = run("import sys, numpy; before = set(sys.modules); import thalweg; print(*(set(sys.modules) - before))")
+    foreign = {name.partition(".")[0] for name in loaded.split()} - set(sys.stdlib_module_names)
+    assert foreign == {"thalweg"} and "importlib.metadata" not in loaded.split()
+
+
+def test_import_is_silent():
+    assert run("import thalweg", "-W", "error") == ""
+
+
+def test_import_is_quick():
+    program = ("import time, numpy; start = time.process_time(); import thalweg; "
+               "print(time.process_time() - start)")
+    assert min(float(run(program)) for _ in range(3)) < 0.1                # seconds; numpy itself takes as much
+
+
+# --- names that are not there -----------------------------------------------------------------------
+
+def test_a_misspelt_name_gets_the_nearest():
+    with pytest.raises(AttributeError, match=r"There is no tf\.Grahp, neither .* nearest that thalweg has: tf\.Graph"):
+        tf.Grahp
+
+
+def test_the_same_leaf_elsewhere_is_the_nearest():
+    with pytest.raises(AttributeError, match=r"nearest that thalweg has: tf\.errors\.InvalidArgumentError"):
+        tf.InvalidArgumentError
+
+
+def test_a_name_of_tensorflow_that_we_lack_says_so():
+    with pytest.raises(AttributeError, match=r"tf\.raw_ops is a name of TensorFlow 1\.15 that thalweg does not have"):
+        tf.raw_ops
+    with pytest.raises(ModuleNotFoundError, match=r"tf\.raw_ops is a name of TensorFlow 1\.15"):
+        import thalweg.raw_ops  # noqa: F401
+
+
+def test_from_import_keeps_the_message():
+    with pytest.raises(ImportError, match=r"There is no tf\.errors\.OpErro.* tf\.errors\.OpError"):
+        from thalweg.errors import OpErro  # noqa: F401
+
+
+def test_a_class_is_no_module():
+    with pytest.raises(ModuleNotFoundError, match=r"No module named 'thalweg\.Graph'"):
+        importlib.import_module("thalweg.Graph")
+
+
+def test_names_of_tensorflow_are_known():
+    assert tf1.has("nn.conv2d") and tf1.has("compat.v1.nn.conv2d") and tf1.has("train") and not tf1.has("nn.conv9d")
+
+
+# --- packages that are not there --------------------------------------------------------------------
+
+@pytest.fixture
+def owners(monkeypatch):
+    """Names that packages bring, none of which is installed."""
+    index = {"train.Saver": {"thalweg-io"}, "train": {"thalweg-io", "thalweg-nn"}, "layers": {"thalweg-nn"}}
+    monkeypatch.setattr(missing, "_owners", lambda: index)
+    monkeypatch.setattr(tables, "first_party_tables", dict)
+    return index
+
+
+def test_a_missing_package_is_named(owners):
+    assert missing.message("train.Saver") == "tf.train.Saver needs the package thalweg-io: pip install thalweg-io"
+    assert missing.message("train") == ("tf.train needs the packages thalweg-io and thalweg-nn: "
+                                        "pip install thalweg-io thalweg-nn")
+
+
+def test_an_outdated_package_is_named(owners, monkeypatch):
+    monkeypatch.setattr(tables, "first_party_tables", lambda: {"thalweg-io": {}})
+    assert missing.message("train.Saver") == ("tf.train.Saver needs a newer thalweg-io than the one installed: "
+                                              "pip install --upgrade thalweg-io")
+
+
+def test_the_import_error_is_about_the_package(owners):
+    error = missing.import_error("layers")
+    assert isinstance(error, ModuleNotFoundError) and error.name == "thalweg_nn"
+
+
+def test_a_broken_package_is_not_a_missing_one(monkeypatch):
+    def broken(name):
+        raise ModuleNotFoundError("No module named 'lzma'", name="lzma")
+    monkeypatch.setattr(tables.importlib, "import_module", broken)
+    with pytest.raises(ModuleNotFoundError, match="lzma"):
+        tables.first_party_tables()
+
+
+# --- other distributions ----------------------------------------------------------------------------
+
+class _Point:
+    def __init__(self, name, table):
+        self.name, self.table = name, table
+
+    def load(self):
+        if isinstance(self.table, Exception):
+            raise self.table
+        return self.table
+
+
+def test_plugins_bring_names_and_a_broken_one_is_told(monkeypatch):
+    points = [_Point("acme", {"acme.anvil": "os:sep"}), _Point("bad", ImportError("no libacme"))]
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: points)
+    monkeypatch.setattr(tables, "_targets", dict(tables.all_targets()))
+    monkeypatch.setattr(tables, "_children", {k: set(v) for k, v in tables._children.items()})
+    monkeypatch.setattr(tables, "_pending", [tables._load_plugins])
+    monkeypatch.setattr(tables, "failures", {})
+    assert tf.acme.anvil is os.sep and isinstance(tf.acme, types.ModuleType)
+    with pytest.raises(AttributeError, match=r"names of plugin 'bad' could not be read \(ImportError: no libacme\)"):
+        tf.zzz
+    del tf.acme, sys.modules["thalweg.acme"]
