@@ -208,19 +208,20 @@ def as_dtype(value):
     """
     if type(value) is DType:
         return value
-    try:
-        found = _BY_KEY.get(value)
-        if found is not None:
-            return found
-    except TypeError:
-        pass
-    if isinstance(value, (int, np.integer)) and not isinstance(value, type):
+    if isinstance(value, (int, np.integer)):              # before the table, where it would meet a DType of equal hash
         found = _BY_ENUM.get(int(value))
     else:
-        found = _from_numpy(value)
+        found = _from_table(value) or _from_numpy(value)
     if found is None:
         raise TypeError(f"Cannot convert value {value!r} to a TensorFlow DType.")
     return found
+
+
+def _from_table(value):
+    try:
+        return _BY_KEY.get(value)
+    except TypeError:                                     # unhashable
+        return None
 
 
 def _from_numpy(value):
