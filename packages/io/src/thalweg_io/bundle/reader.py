@@ -1,0 +1,260 @@
+"""Reading a V2 checkpoint: names, dtypes, shapes and values, each checked before it is believed."""
+import os
+import weakref
+
+import numpy as np
+
+from thalweg.framework import errors
+from thalweg.framework.shapes import size_of
+
+from ..atomic_file import name_of, translated
+from ..element_types import STRING, dtype_of_number
+from ..table import read_table
+from ..tensor_slice import TensorSlice, slice_key
+from ..wire import WireError
+from . import commit
+from .entry import HEADER_KEY, Entry, Header
+from .values import numbers_from, strings_from
+
+_CHUNK = 1 << 30                              # bytes of one read call, which may take at most 2**31 - 4096
+_ATTEMPTS = 1000                              # to open index and data of one save while another is replacing it
+
+
+class BundleReader:
+    """An open checkpoint. Its files stay open, so it reads one save even while another replaces it.
+
+    Parameters
+    ----------
+    prefix : str      the checkpoint's path without `.index`
+
+    Raises
+    ------
+    NotFoundError     if there is no checkpoint
+    DataLossError     if the index is damaged
+    """
+
+    def __init__(self, prefix):
+        self.prefix = os.fspath(prefix)
+        with translated(self.prefix):
+            self._open()
+        self._close = weakref.finalize(self, _close_all, list(self._data.values()))
+
+    def close(self):
+        """Closes the files; values can no longer be read."""
+        self._close()
+        self._data = {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
+
+    # --- opening -------------------------------------------------------------------------------------
+
+    def _open(self):
+        """Opens index and data of one and the same save, which a running save may be replacing meanwhile."""
+        for _ in range(_ATTEMPTS):
+            path, token = self._where()
+            try:
+                descriptor = os.open(path, os.O_RDONLY)
+            except FileNotFoundError:
+                if path == commit.index_path(self.prefix) and not commit.exists(self.prefix):
+                    raise errors.NotFoundError(
+                        None, None, "Unsuccessful TensorSliceReader constructor: Failed to find any matching files "
+                                    f"for {self.prefix}: there is no {path}") from None
+                continue
+            try:
+                self._read_index(descriptor, path)
+                self._open_data(token)
+                if self._is_still(descriptor):
+                    return
+            except BaseException:
+                _close_all(getattr(self, "_data", {}).values())
+                raise
+            finally:
+                os.close(descriptor)
+            _close_all(self._data.values())
+        raise errors.UnavailableError(None, None, f"{self.prefix} is being replaced without pause; try again")
+
+    def _where(self):
+        tokens = commit.pending_commits(self.prefix)
+        index = commit.index_path(self.prefix)
+        return (name_of(index, tokens[-1], "commit"), tokens[-1]) if tokens else (index, None)
+
+    def _read_index(self, descriptor, path):
+        size = os.fstat(descriptor).st_size
+        data = np.empty(size, np.uint8)
+        _read_at(descriptor, data, 0, path)
+        table = read_table(data.tobytes(), path)
+        if HEADER_KEY not in table:
+            raise errors.DataLossError(None, None, f"{path}: the index has no header")
+        try:
+            self._header = Header.from_message(table.pop(HEADER_KEY))
+            self._entries = {key: Entry.from_message(value) for key, value in table.items()}
+        except WireError as error:
+            raise errors.DataLossError(None, None, f"{path}: Unable to parse an entry of the index: {error}") from error
+
+    def _open_data(self, token):
+        self._data = {}
+        for shard in sorted({entry.shard for entry in self._entries.values() if not entry.slices}):
+            if 0 <= shard < self._header.num_shards:
+                self._data[shard] = self._open_shard(shard, token)
+
+    def _open_shard(self, shard, token):
+        path = commit.data_path(self.prefix, shard, self._header.num_shards)
+        for candidate in ([name_of(path, token, "tmp")] if token else []) + [path]:
+            try:
+                return os.open(candidate, os.O_RDONLY)
+            except FileNotFoundError:
+                continue
+        return None                                   # an error for those who read from it, not for those who list names
+
+    def _is_still(self, descriptor):
+        """Whether the index that was opened is the current one: then the data files opened after it are its own."""
+        try:
+            return os.path.samestat(os.fstat(descriptor), os.stat(self._where()[0]))
+        except FileNotFoundError:
+            return False
+
+    # --- asking --------------------------------------------------------------------------------------
+
+    def names(self):
+        """The names of all tensors, sorted as the file has them."""
+        return [_text(key) for key in self._entries if not key.startswith(b"\0")]
+
+    def __contains__(self, name):
+        return _key(name) in self._entries
+
+    def dtype(self, name):
+        """The DType of a tensor; NotFoundError when there is none of that name."""
+        return dtype_of_number(self._entry(_key(name), name).dtype, f"tensor {name!r}")
+
+    def shape(self, name):
+        """The shape of a tensor, a tuple; of a partitioned one the whole."""
+        return self._entry(_key(name), name).shape
+
+    def _entry(self, key, name):
+        entry = self._entries.get(key) if key else None
+        if entry is None:
+            raise errors.NotFoundError(None, None, f"Key {name} not found in checkpoint {self.prefix}")
+        entry.check(name, self._header)
+        return entry
+
+    # --- reading -------------------------------------------------------------------------------------
+
+    def read(self, name, slice_=None):
+        """The value of a tensor, or of the box `slice_` (a TensorSlice) inside it, as an array of its own.
+
+        Raises
+        ------
+        NotFoundError             for an unknown name
+        DataLossError             when bytes are missing or do not match their checksum
+        InvalidArgumentError      when the index or the slice makes no sense
+        """
+        key = _key(name)
+        entry = self._entry(key, name)
+        box = slice_ or TensorSlice([(0, size) for size in entry.shape])
+        bounds = box.bounds(entry.shape)
+        if entry.slices:
+            return self._assembled(key, entry, name, bounds)
+        value = self._whole(entry, name)
+        if box.covers(entry.shape):
+            return value
+        return value[tuple(slice(begin, end) for begin, end in bounds)].copy()
+
+    def _whole(self, entry, name):
+        dtype = dtype_of_number(entry.dtype, f"tensor {name!r}")
+        count = size_of(entry.shape)
+        descriptor = self._checked_place(entry, name)
+        is_big_endian = self._header.is_big_endian
+        if entry.dtype == STRING:
+            if entry.size < count + 4:                # a length each, and their checksum
+                raise errors.DataLossError(None, None, f"tensor {name!r}: {count} strings cannot stand in "
+                                                       f"{entry.size} bytes")
+            data = np.empty(entry.size, np.uint8)
+            _read_at(descriptor, data, entry.offset, name)
+            return strings_from(data.tobytes(), entry, count, is_big_endian, name)
+        if entry.size != count * dtype.np.itemsize:
+            raise errors.DataLossError(None, None, f"tensor {name!r}: Invalid size in bundle entry: {entry.size} bytes "
+                                       f"for {dtype.name} {list(entry.shape)}, expected {count * dtype.np.itemsize}")
+        return numbers_from(lambda data: _read_at(descriptor, data, entry.offset, name), entry, dtype, is_big_endian,
+                            name)
+
+    def _checked_place(self, entry, name):
+        """The descriptor of the entry's data file, once it is certain that the file has the entry's bytes."""
+        descriptor = self._data.get(entry.shard)
+        if descriptor is None:
+            path = commit.data_path(self.prefix, entry.shard, self._header.num_shards)
+            raise errors.NotFoundError(None, None, f"tensor {name!r}: {path} is missing")
+        size = os.fstat(descriptor).st_size
+        if entry.offset + entry.size > size:
+            raise errors.DataLossError(None, None, f"tensor {name!r}: Read less bytes than requested: {entry.size} "
+                                                   f"bytes at {entry.offset} in a data file of {size}")
+        return descriptor
+
+    # --- partitioned tensors -------------------------------------------------------------------------
+
+    def _assembled(self, key, whole, name, bounds):
+        """The box `bounds` of a partitioned tensor, put together from the stored slices that touch it."""
+        dtype = dtype_of_number(whole.dtype, f"tensor {name!r}")
+        pieces = [piece for piece in (self._piece(key, whole, name, s, bounds) for s in whole.slices) if piece]
+        shape = tuple(end - begin for begin, end in bounds)
+        volume = sum(size_of(tuple(t.stop - t.start for t in target)) for _, target, _ in pieces)
+        if volume < size_of(shape):                   # before anything is allocated for the whole
+            raise errors.InvalidArgumentError(None, None, "Does not have sufficient slices for partitioned tensor "
+                                              f"{name} to restore in slice_spec: {_spec(bounds)}")
+        value, is_set = np.empty(shape, dtype.np), np.zeros(shape, bool)
+        for entry, target, source in pieces:
+            if is_set[target].any():
+                raise errors.InvalidArgumentError(None, None, f"Overlapping slices in tensor {name!r}: "
+                                                              f"{', '.join(map(str, whole.slices))}")
+            value[target] = self._whole(entry, name)[source]
+            is_set[target] = True
+        return value
+
+    def _piece(self, key, whole, name, slice_, bounds):
+        """(entry, where it goes in the result, what of it goes there) of one stored slice, or None."""
+        at = slice_.bounds(whole.shape)
+        entry = self._entry(slice_key(key, slice_), f"{name} slice {slice_}")
+        shape = tuple(end - begin for begin, end in at)
+        if entry.slices or entry.shape != shape or entry.dtype != whole.dtype:
+            stored = "partitioned again" if entry.slices else f"as type {entry.dtype} {list(entry.shape)}"
+            raise errors.DataLossError(None, None, f"tensor {name!r}: its slice {slice_} is stored {stored}, expected "
+                                                   f"as type {whole.dtype} {list(shape)}")
+        target, source = [], []
+        for (begin, end), (low, high) in zip(at, bounds):
+            first, last = max(begin, low), min(end, high)
+            if first >= last:
+                return None
+            target.append(slice(first - low, last - low))
+            source.append(slice(first - begin, last - begin))
+        return entry, tuple(target), tuple(source)
+
+
+def _spec(bounds):
+    return ":".join(f"{begin},{end - begin}" for begin, end in bounds)
+
+
+def _key(name):
+    return name.encode("utf-8", "surrogateescape")
+
+
+def _text(key):
+    return key.decode("utf-8", "surrogateescape")
+
+
+def _read_at(descriptor, data, offset, name):
+    """Fills `data` (flat bytes) from the file's position `offset`."""
+    view, position = memoryview(data), offset
+    while view:
+        count = os.preadv(descriptor, [view[:_CHUNK]], position)
+        if count == 0:
+            raise errors.DataLossError(None, None, f"{name}: Read less bytes than requested")
+        view, position = view[count:], position + count
+
+
+def _close_all(descriptors):
+    for descriptor in descriptors:
+        if descriptor is not None:
+            os.close(descriptor)

@@ -1,0 +1,92 @@
+"""Writing a V2 checkpoint, and joining the parts of a sharded one; the files equal TensorFlow's byte for byte."""
+import os
+
+import numpy as np
+
+from thalweg.framework import errors
+
+from ..atomic_file import TemporaryFile, new_token, translated
+from ..element_types import STRING, dtype_of_array
+from ..table import TableWriter
+from ..tensor_slice import slice_key
+from . import commit
+from .entry import HEADER_KEY, Entry, Header
+from .values import stored_numbers, stored_strings
+
+
+class BundleWriter:
+    """A checkpoint in the making; use as a context: it is committed at the end, or leaves nothing if that fails.
+
+    Parameters
+    ----------
+    prefix : str      the checkpoint's path without `.index`; its folder must exist
+    """
+
+    def __init__(self, prefix):
+        self.prefix, self._token = os.fspath(prefix), new_token()
+        self._entries = {}
+
+    def __enter__(self):
+        with translated(self.prefix):
+            commit.settle(os.path.dirname(self.prefix))
+            self._data = TemporaryFile(commit.data_path(self.prefix, 0, 1), self._token)
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        if kind is not None:
+            self._data.discard()
+            return
+        try:
+            with translated(self.prefix):
+                self._data.sync()
+                _commit_index(self.prefix, self._token, Header(), self._entries, [self._data])
+        except BaseException:
+            self._data.discard()                      # where it was committed, it no longer has this name
+            raise
+
+    def add(self, name, value):
+        """Adds a tensor: an array; strings as an array of bytes objects."""
+        self._add(name.encode("utf-8", "surrogateescape"), name, np.asarray(value))
+
+    def add_slice(self, name, full_shape, slice_, value):
+        """Adds the part `slice_` (a TensorSlice) of a partitioned tensor of `full_shape`."""
+        value = np.asarray(value)
+        if slice_.covers(full_shape):
+            return self.add(name, value)
+        if slice_.shape_in(full_shape) != value.shape:
+            raise errors.InvalidArgumentError(None, None, f"Slice {slice_} of {name!r} {list(full_shape)} has shape "
+                                              f"{list(slice_.shape_in(full_shape))}, the value {list(value.shape)}")
+        key = name.encode("utf-8", "surrogateescape")
+        whole = self._entries.setdefault(key, Entry(dtype_of_array(value).as_datatype_enum, tuple(full_shape)))
+        if whole.shape != tuple(full_shape) or whole.dtype != dtype_of_array(value).as_datatype_enum or whole.size:
+            raise errors.InvalidArgumentError(None, None, f"Slices of {name!r} disagree in shape or dtype: "
+                                              f"{list(whole.shape)} and {list(full_shape)}")
+        whole.slices.append(slice_)
+        self._add(slice_key(key, slice_), f"{name} slice {slice_}", value)
+
+    def _add(self, key, name, array):
+        if not key:
+            raise errors.InvalidArgumentError(None, None, "a tensor needs a name to be saved under")
+        if key in self._entries:
+            raise errors.InvalidArgumentError(None, None, f"Adding duplicate key: {name}")
+        dtype = dtype_of_array(array)
+        data, crc = (stored_strings if dtype.as_datatype_enum == STRING else stored_numbers)(array)
+        self._entries[key] = Entry(dtype.as_datatype_enum, array.shape, 0, self._data.size, len(data), crc)
+        with translated(self.prefix):
+            self._data.write(data)
+
+
+def _commit_index(prefix, token, header, entries, data):
+    """Writes the index and commits it with its data files (TemporaryFile each)."""
+    index = TemporaryFile(commit.index_path(prefix), token)
+    try:
+        table = TableWriter(index.write)
+        table.add(HEADER_KEY, header.message())
+        for key in sorted(entries):
+            table.add(key, entries[key].message())
+        table.finish()
+        index.sync()
+    except BaseException:
+        index.discard()
+        raise
+    commit.commit(prefix, token, index, data)

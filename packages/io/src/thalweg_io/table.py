@@ -1,0 +1,216 @@
+"""The sorted table file (SSTable in LevelDB's form) that holds a checkpoint's index; formats of the bytes below.
+
+    file   := data_block* metaindex_block index_block footer(48)
+    block  := entry* restart_offset(uint32)* restart_count(uint32), then 1 byte compression, 4 bytes masked CRC-32C
+    entry  := varint shared, varint unshared, varint value_size, key suffix, value
+    footer := handle(metaindex) handle(index), padded to 40 bytes, magic
+    handle := varint offset, varint size (without the 5 trailing bytes)
+
+What is written equals TensorFlow's files byte for byte; what is read is checked completely before it is used.
+"""
+from thalweg.framework import errors
+
+from . import snappy
+from .crc32c import masked_crc32c
+from .wire import WireError, read_varint, varint
+
+_MAGIC = bytes.fromhex("57fb808b247547db")
+_FOOTER_SIZE, _TRAILER_SIZE, _MAX_HANDLE = 48, 5, 20
+_BLOCK_SIZE = 262144                          # bytes; TensorFlow's choice, and the reason for byte identity
+_RESTART_INTERVAL = 16
+_STORED, _SNAPPY = 0, 1
+
+
+# --- writing ----------------------------------------------------------------------------------------
+
+class _BlockBuilder:
+    """Entries of one block, each key as its difference from the one before."""
+
+    def __init__(self, restart_interval):
+        self._interval = restart_interval
+        self.clear()
+
+    def clear(self):
+        self._entries, self._restarts, self._since_restart, self._last_key = bytearray(), [0], 0, b""
+
+    def add(self, key, value):
+        shared = 0
+        if self._since_restart < self._interval:
+            shared = _common_prefix(self._last_key, key)
+        else:
+            self._restarts.append(len(self._entries))
+            self._since_restart = 0
+        self._entries += varint(shared) + varint(len(key) - shared) + varint(len(value)) + key[shared:] + value
+        self._last_key = key
+        self._since_restart += 1
+
+    @property
+    def is_empty(self):
+        return not self._entries
+
+    @property
+    def size(self):
+        return len(self._entries) + 4 * len(self._restarts) + 4
+
+    def finish(self):
+        numbers = [*self._restarts, len(self._restarts)]
+        return bytes(self._entries) + b"".join(n.to_bytes(4, "little") for n in numbers)
+
+
+def _common_prefix(a, b):
+    limit = min(len(a), len(b))
+    if a[:limit] == b[:limit]:
+        return limit
+    return next(i for i in range(limit) if a[i] != b[i])
+
+
+def _separator(last, following):
+    """A short key k with last <= k < following."""
+    i = _common_prefix(last, following)
+    if i < min(len(last), len(following)) and last[i] + 1 < following[i]:
+        return last[:i] + bytes([last[i] + 1])
+    return last
+
+
+def _successor(last):
+    """A short key k >= last."""
+    for i, byte in enumerate(last):
+        if byte != 0xFF:
+            return last[:i] + bytes([byte + 1])
+    return last
+
+
+class TableWriter:
+    """Writes a table: `add` in increasing key order, then `finish`.
+
+    Parameters
+    ----------
+    write : callable (bytes)    takes the file's bytes in order
+    """
+
+    def __init__(self, write):
+        self._write, self._offset = write, 0
+        self._data, self._index = _BlockBuilder(_RESTART_INTERVAL), _BlockBuilder(1)
+        self._last_key, self._pending_handle = None, None
+
+    def add(self, key, value):
+        """Adds an entry; ValueError unless `key` (bytes) is greater than the one before."""
+        if self._last_key is not None:
+            if key <= self._last_key:
+                raise ValueError(f"table keys must increase: {key!r} after {self._last_key!r}")
+            if len(key) + len(value) >= 2 * _BLOCK_SIZE:
+                self._flush()
+        if self._pending_handle is not None:
+            self._index.add(_separator(self._last_key, key), self._pending_handle)
+            self._pending_handle = None
+        self._data.add(key, value)
+        self._last_key = key
+        if self._data.size >= _BLOCK_SIZE:
+            self._flush()
+
+    def finish(self):
+        """Writes what is left, the index and the footer."""
+        self._flush()
+        metaindex = self._write_block(_BlockBuilder(1).finish())
+        if self._pending_handle is not None:
+            self._index.add(_successor(self._last_key), self._pending_handle)
+        index = self._write_block(self._index.finish())
+        self._write((metaindex + index).ljust(_FOOTER_SIZE - len(_MAGIC), b"\0") + _MAGIC)
+
+    def _flush(self):
+        if not self._data.is_empty:
+            self._pending_handle = self._write_block(self._data.finish())
+            self._data.clear()
+
+    def _write_block(self, contents):
+        handle = varint(self._offset) + varint(len(contents))
+        stored = contents + bytes([_STORED])
+        self._write(stored + masked_crc32c(stored).to_bytes(4, "little"))
+        self._offset += len(contents) + _TRAILER_SIZE
+        return handle
+
+
+# --- reading ----------------------------------------------------------------------------------------
+
+def read_table(data, name):
+    """All entries of a table, checked: a dict from key to value, in key order.
+
+    Parameters
+    ----------
+    data : bytes      the whole file
+    name : str        what to call the file in an error
+
+    Raises
+    ------
+    DataLossError     for a file that is no table, or a damaged one
+    """
+    try:
+        return _entries(data, name)
+    except WireError as error:
+        raise errors.DataLossError(None, None, f"{name}: bad entry in block: {error}") from error
+
+
+def _entries(data, name):
+    if len(data) < _FOOTER_SIZE:
+        raise errors.DataLossError(None, None, f"{name}: file is too short to be an sstable: {len(data)} bytes")
+    footer = data[-_FOOTER_SIZE:]
+    if footer[-len(_MAGIC):] != _MAGIC:
+        raise errors.DataLossError(None, None, f"{name}: not an sstable (bad magic number): perhaps the file is in "
+                                               "another format, or it is damaged")
+    _, position = _handle(footer, 0, name)
+    index_handle, _ = _handle(footer, position, name)
+    entries, last = {}, None
+    for _, handle_bytes in _block(data, index_handle, name):
+        handle, _ = _handle(handle_bytes, 0, name)
+        for key, value in _block(data, handle, name):
+            if last is not None and key <= last:
+                raise WireError(f"key {key!r} does not come after {last!r}")
+            entries[key] = value
+            last = key
+    return entries
+
+
+def _handle(data, position, name):
+    try:
+        offset, position = read_varint(data, position, min(len(data), position + _MAX_HANDLE))
+        size, position = read_varint(data, position, min(len(data), position + _MAX_HANDLE))
+    except WireError as error:
+        raise errors.DataLossError(None, None, f"{name}: bad block handle: {error}") from error
+    return (offset, size), position
+
+
+def _block(data, handle, name):
+    """Yields the entries of the block at `handle`."""
+    offset, size = handle
+    if offset + size + _TRAILER_SIZE > len(data):
+        raise errors.DataLossError(None, None, f"{name}: truncated block read: a block of {size} bytes at {offset} "
+                                               f"in a file of {len(data)}")
+    contents, kind = data[offset:offset + size], data[offset + size]
+    stored_crc = int.from_bytes(data[offset + size + 1:offset + size + _TRAILER_SIZE], "little")
+    if masked_crc32c(data[offset:offset + size + 1]) != stored_crc:
+        raise errors.DataLossError(None, None, f"{name}: block checksum mismatch at offset {offset}")
+    if kind == _SNAPPY:
+        contents = snappy.decompress(contents)
+    elif kind != _STORED:
+        raise errors.DataLossError(None, None, f"{name}: bad block type {kind} at offset {offset}")
+    return _block_entries(contents)
+
+
+def _block_entries(contents):
+    if len(contents) < 4:
+        raise WireError(f"a block of {len(contents)} bytes")
+    restarts = int.from_bytes(contents[-4:], "little")
+    end = len(contents) - 4 - 4 * restarts
+    if restarts == 0 or end < 0:
+        raise WireError(f"{restarts} restart points in a block of {len(contents)} bytes")
+    position, key = 0, b""
+    while position < end:
+        shared, position = read_varint(contents, position, end)
+        unshared, position = read_varint(contents, position, end)
+        size, position = read_varint(contents, position, end)
+        if shared > len(key) or unshared + size > end - position:
+            raise WireError("an entry reaches outside its block")
+        key = key[:shared] + contents[position:position + unshared]
+        position += unshared
+        yield key, contents[position:position + size]
+        position += size
