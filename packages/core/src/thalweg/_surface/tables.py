@@ -110,8 +110,8 @@ def _load_plugins():
     for point in entry_points(group=GROUP):
         try:
             _add(point.load())
-        except Exception as error:       # a foreign package must not break ours; the message of a missing name tells it
-            failures[point.name] = error
+        except Exception as error:
+            failures[point.name] = error             # theirs must not break ours; `missing` tells it to the user
 
 
 _pending = [_load_plugins, _load_aliases, _load_first_party, _load_core]       # the next one last

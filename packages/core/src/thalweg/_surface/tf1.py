@@ -24,8 +24,7 @@ def names():
 
 def has(name):
     """Whether TensorFlow 1.15.5 has tf.<name>."""
-    if name.startswith("compat.v1."):
-        name = name[len("compat.v1."):]
+    name = name.removeprefix("compat.v1.")
     module, _, leaf = name.rpartition(".")
     return name in names() or leaf in names().get(module, ())
 
