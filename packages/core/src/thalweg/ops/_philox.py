@@ -3,7 +3,7 @@
 A generator draws blocks of four 32-bit words; block i is a pure function of the key and of counter + i, so any part of
 a stream can be made alone. The bodies of ops/random.py reserve blocks per run and say how outputs lie in them.
 """
-import secrets
+import os
 
 import numpy as np
 
@@ -44,7 +44,7 @@ class Generator:
 def seeded_state(seed, seed2):
     """(key, counter) for the attributes `seed` and `seed2`: the key is `seed`, the counter's upper half `seed2`."""
     if seed == 0 and seed2 == 0:
-        seed, seed2 = secrets.randbits(64), secrets.randbits(64)
+        seed, seed2 = (int.from_bytes(os.urandom(8), "little") for _ in range(2))
     return (seed & _WORD, seed >> 32 & _WORD), (0, 0, seed2 & _WORD, seed2 >> 32 & _WORD)
 
 

@@ -1,0 +1,161 @@
+"""Random ops: uniform, normal and categorical variates, shuffles and crops; numbers and seeds are TensorFlow's.
+
+A run reserves its blocks of the op's generator (`rng`) at once; where in them an output lies is part of the op's
+meaning, so that a seed gives the same numbers on every device and at every number of threads.
+"""
+import numpy as np
+
+from thalweg.framework import errors
+from thalweg.framework.declaration import INDEX_TYPES, define_op
+from thalweg.framework.dtypes import ANY, FLOATS, REALS, DType, float32, float64, int32, int64
+
+from . import _philox, _rejection, array
+
+_INTS = (int32, int64)
+_SHAPE_ONLY = "the numbers do not depend on the values of the inputs"
+
+
+def size_of(shape):
+    """The count of elements of a shape that came as a value; InvalidArgumentError if a dimension is negative."""
+    size = 1
+    for d in shape:
+        if d < 0:
+            raise errors.InvalidArgumentError(None, None, f"Dimension {d} must be >= 0 in the shape "
+                                                          f"{list(map(int, shape))} of random numbers.")
+        size *= int(d)
+    return size
+
+
+def reserve(rng, outputs):
+    return rng.key, rng.reserve(outputs * _rejection.BLOCKS_PER_OUTPUT)
+
+
+def _shape_rule(declaration):
+    """The output has the shape that the first input says."""
+    declaration.shape(lambda node, shape, *rest: array.shape_from_input(node, 0))
+    declaration.no_gradient(_SHAPE_ONLY)
+    return declaration
+
+
+# --- uniform ----------------------------------------------------------------------------------------
+
+@_shape_rule
+@define_op("RandomUniform", "shape: T[D] -> output: dtype", T=INDEX_TYPES, dtype=FLOATS, stateful=True,
+           cpu="random:uniform")
+def random_uniform_op(shape, *, seed: int = 0, seed2: int = 0, dtype: DType, rng):
+    """Uniform in [0, 1): one word of the stream for each float32 and float16, two for each float64."""
+    size = size_of(shape)
+    key, counter = reserve(rng, size)
+    if dtype is float64:
+        values = _philox.uniform64(_philox.words(key, counter, 2 * size).reshape(-1, 2))
+    else:
+        make = _philox.uniform16 if dtype.size == 2 else _philox.uniform32
+        values = make(_philox.words(key, counter, size))
+    return values.reshape(shape)
+
+
+@_shape_rule
+@define_op("RandomUniformInt", "shape: T[D], minval: Tout[], maxval: Tout[] -> output: Tout", T=INDEX_TYPES,
+           Tout=_INTS, stateful=True, cpu="random:uniform_int")
+def random_uniform_int_op(shape, minval, maxval, *, seed: int = 0, seed2: int = 0, rng):
+    """Integers minval + word % (maxval - minval); 64-bit words have their low half first.
+
+    The remainder favours small values by at most one part in 2**32 / (maxval - minval) (2**64 for int64).
+    """
+    size = size_of(shape)
+    if not size:
+        return np.empty(shape, minval.dtype)
+    if minval >= maxval:
+        raise errors.InvalidArgumentError(None, None, f"Need minval < maxval, got {minval} >= {maxval}")
+    key, counter = reserve(rng, size)
+    width = minval.dtype.itemsize // 4
+    draws = _philox.words(key, counter, width * size).astype("<u4").view(f"<u{4 * width}")
+    span = draws.dtype.type(int(maxval) - int(minval))
+    return (draws % span + minval.astype(draws.dtype)).astype(minval.dtype).reshape(shape)
+
+
+# --- normal -----------------------------------------------------------------------------------------
+
+@_shape_rule
+@define_op("RandomStandardNormal", "shape: T[D] -> output: dtype", T=INDEX_TYPES, dtype=FLOATS, stateful=True,
+           cpu="random:standard_normal")
+def random_standard_normal(shape, *, seed: int = 0, seed2: int = 0, dtype: DType, rng):
+    """Normal, mean 0 and deviation 1: a pair by Box-Muller from two words (float64: four) of the stream."""
+    size = size_of(shape)
+    key, counter = reserve(rng, size)
+    if dtype is float64:
+        values = _philox.normal64(_philox.words(key, counter, 2 * (size + size % 2)).reshape(-1, 4))
+    else:
+        values = _philox.normal32(_philox.words(key, counter, size + size % 2).reshape(-1, 2))
+    return values.reshape(-1)[:size].astype(dtype.np).reshape(shape)
+
+
+@_shape_rule
+@define_op("TruncatedNormal", "shape: T[D] -> output: dtype", T=INDEX_TYPES, dtype=FLOATS, stateful=True,
+           cpu="random:truncated_normal")
+def truncated_normal_op(shape, *, seed: int = 0, seed2: int = 0, dtype: DType, rng):
+    """Normal, mean 0 and deviation 1, drawn again where its magnitude is 2 or more."""
+    size = size_of(shape)
+    key, counter = reserve(rng, size)
+    return _rejection.truncated_normals(key, counter, size, dtype.np).reshape(shape)
+
+
+# --- categories and orders --------------------------------------------------------------------------
+
+@define_op("Multinomial", "logits: T[B,C], num_samples: int32[] -> output: output_dtype[B,N]", T=REALS,
+           output_dtype=_INTS, stateful=True, cpu="random:multinomial")
+def multinomial_op(logits, num_samples, *, seed: int = 0, seed2: int = 0, output_dtype: DType = int64, rng):
+    """Categories drawn with probability softmax(logits), `num_samples` per row; logits that are not finite have none.
+
+    Row b reads the stream from word 2 * b * num_samples on; a row without a finite logit gives C.
+    """
+    rows, classes = logits.shape
+    n = int(num_samples)
+    if n < 0:
+        raise errors.InvalidArgumentError(None, None, f"num_samples should be nonnegative, got {n}")
+    if classes == 0:
+        raise errors.InvalidArgumentError(None, None, f"num_classes should be positive, got {classes}")
+    key, counter = reserve(rng, 2 * rows * -(-n // 4) * 4)
+    uniforms = _philox.uniform64(_philox.words(key, counter, 2 * rows * n).reshape(rows, n, 2))
+    result = np.empty((rows, n), output_dtype.np)
+    for row, draws, found in zip(logits.astype(np.float64), uniforms, result):
+        is_finite = np.isfinite(row)
+        weights = np.zeros_like(row)
+        weights[is_finite] = np.exp(row[is_finite] - row[is_finite].max(initial=-np.inf))
+        cumulated = np.cumsum(weights)
+        found[:] = np.searchsorted(cumulated, draws * cumulated[-1], side="right")
+    return result
+
+
+@multinomial_op.shape
+def multinomial_shape(node, logits, num_samples):
+    samples = node.constant(1)
+    if samples is None:
+        return {}
+    if samples < 0:
+        raise ValueError(f"num_samples should be nonnegative, got {samples}")
+    return {"N": int(samples)}
+
+
+multinomial_op.no_gradient("a category does not change smoothly with the logits")
+
+
+@define_op("RandomShuffle", "value: T -> output: T", T=ANY, stateful=True, cpu="random:shuffle")
+def random_shuffle_op(value, *, seed: int = 0, seed2: int = 0, rng):
+    """The rows (slices along axis 0) of `value` in random order: Fisher and Yates from the front, one word per swap."""
+    if value.size <= 1 or len(value) <= 1:
+        return value
+    n = len(value)
+    draws = _philox.words(rng.key, rng.reserve(-(-(n - 1) // 4)), n - 1)
+    order = list(range(n))
+    for i, step in enumerate((draws % np.arange(n, 1, -1, dtype=np.uint32)).tolist()):
+        order[i], order[i + step] = order[i + step], order[i]
+    return value[order]
+
+
+@random_shuffle_op.shape
+def random_shuffle_shape(node, value):
+    return value
+
+
+random_shuffle_op.no_gradient("TensorFlow 1.x has none: the order is not kept for a gradient")
