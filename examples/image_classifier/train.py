@@ -1,0 +1,96 @@
+"""Trains the classifier, saves checkpoints and TensorBoard events, prints the test accuracy.
+
+    python examples/image_classifier/train.py --out runs/digits
+    python examples/image_classifier/train.py --out runs/mine --images FOLDER
+"""
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import thalweg as tf
+from images import load_digits, load_folder, shifted, write_image
+from model import Classifier, train_op
+from tqdm import tqdm
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--out", type=Path, default=Path("runs/digits"), help="folder for checkpoints and events")
+    parser.add_argument("--images", metavar="FOLDER", help="own images: FOLDER/CLASS/FILE.png; default: digits")
+    parser.add_argument("--size", type=int, default=32, help="own images are scaled to SIZE x SIZE pixels")
+    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    data = load_folder(args.images, args.size) if args.images else load_digits()
+    train, test = data.split(test_share=0.2, seed=args.seed)
+    print(f"{len(train.labels)} images to learn from, {len(test.labels)} to test with, {len(data.classes)} classes")
+    start_folder(args.out, data, test)
+    print(f"test accuracy {run(args, train, test):.2%}")
+
+
+def start_folder(out, data, test):
+    """An empty folder with what classify.py needs besides the checkpoint, and a few test images as files."""
+    if (out / "model.json").exists():
+        shutil.rmtree(out)
+    samples = out / "samples"
+    samples.mkdir(parents=True)
+    (out / "model.json").write_text(json.dumps({"classes": data.classes, "size": data.images.shape[1],
+                                                "channels": data.images.shape[3]}))
+    for i in range(min(24, len(test.labels))):
+        write_image(samples / f"{i:02}_{data.classes[test.labels[i]]}.png", test.images[i])
+
+
+def run(args, train, test):
+    """Trains; gives the accuracy on the test set."""
+    tf.set_random_seed(args.seed)
+    size, channels = train.images.shape[1], train.images.shape[3]
+    model = Classifier(size, channels, len(train.classes))
+    step = tf.train.get_or_create_global_step()
+    steps_per_epoch = -(-len(train.labels) // args.batch)
+    rate = tf.train.exponential_decay(2e-3, step, 8 * steps_per_epoch, 0.5, staircase=True)
+    update = train_op(model.loss, step, rate)
+    summaries = add_summaries(model)
+    saver = tf.train.Saver(max_to_keep=3)
+    random = np.random.RandomState(args.seed)
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        writer = tf.summary.FileWriter(str(args.out), session.graph)
+        with tqdm(total=args.epochs * len(train.labels), unit="image", unit_scale=True) as bar:
+            for epoch in range(args.epochs):
+                one_epoch(session, model, update, train, args, random, bar)
+                if (epoch + 1) % 10 == 0 or epoch + 1 == args.epochs:
+                    feed = {model.images: test.images, model.labels: test.labels, model.training: False}
+                    writer.add_summary(session.run(summaries, feed), session.run(step))
+                    saver.save(session, str(args.out / "model.ckpt"), global_step=step)
+        writer.close()
+        return session.run(model.accuracy, {model.images: test.images, model.labels: test.labels,
+                                            model.training: False})
+
+
+def one_epoch(session, model, update, train, args, random, bar):
+    """Every image once, in random order, slightly moved."""
+    order = random.permutation(len(train.labels))
+    for begin in range(0, len(order), args.batch):
+        chosen = order[begin:begin + args.batch]
+        images = shifted(train.images[chosen], random, most=max(1, train.images.shape[1] // 16))
+        _, loss, accuracy = session.run([update, model.loss, model.accuracy], {
+            model.images: images, model.labels: train.labels[chosen], model.training: True})
+        bar.update(len(chosen))
+        bar.set_postfix(loss=f"{loss:.3f}", accuracy=f"{accuracy:.2%}", refresh=False)
+
+
+def add_summaries(model):
+    """What TensorBoard shows: curves, the first layer's filters and feature maps."""
+    tf.summary.scalar("loss", model.loss)
+    tf.summary.scalar("accuracy", model.accuracy)
+    tf.summary.histogram("logits", model.logits)
+    tf.summary.image("images", model.images, max_outputs=4)
+    tf.summary.image("feature_map", model.feature_maps[:, :, :, :1], max_outputs=4)
+    return tf.summary.merge_all()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,239 @@
+"""The base of all optimizers, as `tf.train.Optimizer`: gradients, slots, one update op per variable."""
+from thalweg.autodiff import gradients
+from thalweg.framework.collections import GraphKeys
+from thalweg.framework.conversion import convert_to_tensor
+from thalweg.framework.dtypes import float16, float32, float64
+from thalweg.framework.graph import (
+    Tensor,
+    colocate_with,
+    control_dependencies,
+    get_collection,
+    get_default_graph,
+    name_scope,
+)
+from thalweg.framework.indexed_slices import IndexedSlices
+from thalweg.ops.array import shape, unique
+from thalweg.ops.flow import group
+from thalweg.ops.segment import unsorted_segment_sum
+from thalweg.ops.state import assign_add
+from thalweg.variables import trainable_variables, variable
+
+from . import slots
+
+
+class Optimizer:
+    """Base class. A subclass gives `_apply_dense`, `_apply_sparse`, and by need `_prepare`, `_create_slots`, `_finish`.
+
+    Parameters
+    ----------
+    use_locking : bool      accepted as in TensorFlow; updates of one variable never interleave here in one run
+    name : str              prefix of the update ops' names
+    """
+
+    GATE_NONE, GATE_OP, GATE_GRAPH = 0, 1, 2
+
+    def __init__(self, use_locking, name):
+        if not name:
+            raise ValueError("Must specify the optimizer name")
+        self._use_locking, self._name = use_locking, name
+        self._slots = {}                 # slot name -> {(graph, variable's name): slot variable}
+        self._non_slots = {}             # (name, graph) -> variable
+
+    def get_name(self):
+        return self._name
+
+    # --- the public steps ------------------------------------------------------------------------
+
+    def minimize(self, loss, global_step=None, var_list=None, gate_gradients=GATE_OP, aggregation_method=None,
+                 colocate_gradients_with_ops=False, name=None, grad_loss=None):
+        """An op that takes one step down: `compute_gradients`, then `apply_gradients`.
+
+        Parameters
+        ----------
+        loss : Tensor []            what is to become smaller
+        global_step : Variable      grows by one with each step
+        var_list :                  the variables to change; the graph's trainable ones by default
+
+        Raises
+        ------
+        ValueError                  when no variable has a gradient
+        """
+        pairs = self.compute_gradients(loss, var_list, gate_gradients, aggregation_method,
+                                       colocate_gradients_with_ops, grad_loss)
+        if all(g is None for g, _ in pairs):
+            raise ValueError("No gradients provided for any variable, check your graph for ops that do not support "
+                             f"gradients, between variables {[str(v) for _, v in pairs]} and loss {loss}.")
+        return self.apply_gradients(pairs, global_step=global_step, name=name)
+
+    def compute_gradients(self, loss, var_list=None, gate_gradients=GATE_OP, aggregation_method=None,
+                          colocate_gradients_with_ops=False, grad_loss=None):
+        """A list of (gradient, variable); the gradient is None where the loss does not depend on the variable."""
+        if callable(loss):
+            loss = loss()
+        if gate_gradients not in (self.GATE_NONE, self.GATE_OP, self.GATE_GRAPH):
+            raise ValueError("gate_gradients must be one of: Optimizer.GATE_NONE, Optimizer.GATE_OP, "
+                             f"Optimizer.GATE_GRAPH. Not {gate_gradients}")
+        self._check_dtypes([loss])
+        if var_list is None:
+            var_list = trainable_variables() + get_collection(GraphKeys.TRAINABLE_RESOURCE_VARIABLES)
+        var_list = _flat(var_list)
+        if not var_list:
+            raise ValueError("No variables to optimize.")
+        refs = [v._ref() if hasattr(v, "_ref") else v for v in var_list]
+        grads = gradients(loss, refs, grad_ys=grad_loss, gate_gradients=gate_gradients == self.GATE_OP,
+                          aggregation_method=aggregation_method,
+                          colocate_gradients_with_ops=colocate_gradients_with_ops)
+        if gate_gradients == self.GATE_GRAPH:
+            from thalweg.ops.flow import tuple as gate
+            grads = gate(grads)
+        self._check_dtypes([v for g, v in zip(grads, var_list) if g is not None])
+        return list(zip(grads, var_list))
+
+    def apply_gradients(self, grads_and_vars, global_step=None, name=None):
+        """An op that applies (gradient, variable) pairs; those whose gradient is None are left alone."""
+        pairs = tuple(grads_and_vars)
+        if not pairs:
+            raise ValueError("No variables provided.")
+        pairs = [(_as_gradient(g, v), v) for g, v in pairs]
+        var_list = [v for g, v in pairs if g is not None]
+        if not var_list:
+            raise ValueError(f"No gradients provided for any variable: {[v.name for _, v in pairs]}.")
+        with _no_control():
+            self._create_slots(var_list)
+        with name_scope(name, self._name) as scope:
+            self._prepare()
+            updates = [self._update(g, v) for g, v in pairs if g is not None]
+            apply = self._finished(updates, global_step, scope)
+            train_ops = get_default_graph().get_collection_ref(GraphKeys.TRAIN_OP)
+            if apply not in train_ops:
+                train_ops.append(apply)
+            return apply
+
+    def _finished(self, updates, global_step, scope):
+        if global_step is None:
+            return self._finish(updates, scope)
+        with control_dependencies([self._finish(updates, "update")]):
+            with colocate_with(global_step.op):
+                return assign_add(global_step, convert_to_tensor(1, global_step.dtype.base_dtype, "value"),
+                                  name=scope).op
+
+    def _update(self, grad, var):
+        """The op that updates one variable."""
+        with name_scope("update_" + var.op.name), colocate_with(var.op):
+            if isinstance(grad, IndexedSlices):
+                update = self._apply_sparse_duplicate_indices(grad, var)
+            else:
+                update = self._apply_dense(grad, var)
+            constraint = getattr(var, "constraint", None)
+            if constraint is None:
+                return update.op if isinstance(update, Tensor) else update
+            with control_dependencies([update]):
+                return var.assign(constraint(var.read_value())).op
+
+    # --- slots -----------------------------------------------------------------------------------
+
+    def get_slot(self, var, name):
+        """The slot `name` of `var`, or None."""
+        return self._slots.get(name, {}).get(_key(var))
+
+    def get_slot_names(self):
+        """Names of the slots that this optimizer has made, sorted."""
+        return sorted(self._slots)
+
+    def variables(self):
+        """Everything that encodes this optimizer's state in the current graph, sorted by name."""
+        graph = get_default_graph()
+        found = [v for (_, g), v in self._non_slots.items() if g is graph]
+        found += [v for named in self._slots.values() for (g, _), v in named.items() if g is graph]
+        return sorted(found, key=lambda v: v.name)
+
+    def _zeros_slot(self, var, slot_name, op_name):
+        return self._keep_slot(var, slot_name, lambda: slots.create_zeros_slot(var, op_name))
+
+    def _get_or_make_slot(self, var, value, slot_name, op_name):
+        return self._keep_slot(var, slot_name, lambda: slots.create_slot(var, value, op_name))
+
+    def _get_or_make_slot_with_initializer(self, var, initializer, shape, dtype, slot_name, op_name):
+        return self._keep_slot(var, slot_name, lambda: slots.create_slot_with_initializer(
+            var, initializer, shape, dtype, op_name))
+
+    def _keep_slot(self, var, slot_name, make):
+        named = self._slots.setdefault(slot_name, {})
+        if _key(var) not in named:
+            named[_key(var)] = make()
+        return named[_key(var)]
+
+    def _create_non_slot_variable(self, initial_value, name, colocate_with):
+        """A state variable of the optimizer itself, placed with a variable."""
+        key = name, colocate_with.graph
+        if key not in self._non_slots:
+            with get_default_graph().colocate_with(colocate_with.op):
+                self._non_slots[key] = variable(initial_value, name=name, trainable=False, use_resource=False)
+        return self._non_slots[key]
+
+    def _get_non_slot_variable(self, name, graph=None):
+        return self._non_slots.get((name, graph))
+
+    # --- what subclasses give --------------------------------------------------------------------
+
+    def _valid_dtypes(self):
+        return {float16, float32, float64}
+
+    def _check_dtypes(self, tensors):
+        valid = self._valid_dtypes()
+        for tensor in tensors:
+            if tensor.dtype.base_dtype not in valid:
+                raise ValueError(f"Invalid type {tensor.dtype!r} for {tensor.name}, expected: "
+                                 f"{sorted(d.name for d in valid)}.")
+
+    def _create_slots(self, var_list):
+        """Makes the slots that the rule needs; none by default."""
+
+    def _prepare(self):
+        """Makes tensors of the hyperparameters; none by default."""
+
+    def _apply_dense(self, grad, var):
+        raise NotImplementedError(f"{type(self).__name__} has no rule for dense gradients")
+
+    def _apply_sparse(self, grad, var):
+        raise NotImplementedError(f"{type(self).__name__} has no rule for IndexedSlices")
+
+    def _apply_sparse_duplicate_indices(self, grad, var):
+        """`_apply_sparse` after gradients of equal indices have been added up."""
+        indices, positions = unique(grad.indices)
+        values = unsorted_segment_sum(grad.values, positions, shape(indices)[0])
+        return self._apply_sparse(IndexedSlices(values, indices, grad.dense_shape), var)
+
+    def _finish(self, update_ops, name_scope):
+        """The op that stands for all updates."""
+        return group(*update_ops, name=name_scope)
+
+    def _call_if_callable(self, value):
+        return value() if callable(value) else value
+
+
+def _key(var):
+    return var.op.graph, var.op.name
+
+
+def _flat(var_list):
+    flat = []
+    for item in var_list if isinstance(var_list, (list, tuple)) else [var_list]:
+        flat.extend(_flat(item) if isinstance(item, (list, tuple)) else
+                    list(item) if hasattr(item, "_get_variable_list") else [item])
+    return flat
+
+
+def _as_gradient(grad, var):
+    if grad is None or isinstance(grad, (Tensor, IndexedSlices)):
+        return grad
+    try:
+        return convert_to_tensor(grad, var.dtype.base_dtype)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"Gradient must be a Tensor, IndexedSlices, or None: {grad!r} for {var.name}") from error
+
+
+def _no_control():
+    return control_dependencies(None)
+
+
