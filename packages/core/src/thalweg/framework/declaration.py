@@ -44,7 +44,7 @@ class Argument:
 
     def __init__(self, name, count, type_name, ellipsis, ref, dims, letters):
         self.name, self.count = name, count
-        is_letter = ellipsis or type_name in letters
+        is_letter = ellipsis or type_name in letters or type_name[0].isupper()
         self.letter = type_name if is_letter else None
         self.dtype = None if is_letter else as_dtype(type_name)
         self.is_list = bool(count or ellipsis)

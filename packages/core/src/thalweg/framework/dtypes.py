@@ -24,7 +24,7 @@ class DType:
         self.name, self.as_datatype_enum, self.kind = name, enum, kind
         self.np = None if numpy_type is None else np.dtype(numpy_type)
         self.as_numpy_dtype = None if self.np is None else (self.np if self.np.names else self.np.type)
-        self.size = 0 if self.np is None or kind == "O" else self.np.itemsize
+        self.size = 0 if self.np is None or kind in "Ov" else self.np.itemsize
         self.base_dtype = base or self
         self._ref = self if base else None
 
