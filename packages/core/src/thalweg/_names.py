@@ -8,6 +8,7 @@ _GRAPH = "thalweg.framework.graph:"
 _DTYPES = "thalweg.framework.dtypes:"
 _SHAPES = "thalweg.framework.shapes:"
 _ERRORS = "thalweg.framework.errors:"
+_OPS = "thalweg.ops."
 
 NAMES = {
     # --- framework: the graph -----------------------------------------------------------------------
@@ -41,6 +42,63 @@ NAMES = {
         "UnavailableError", "UnimplementedError", "UnknownError", "error_code_from_exception_type",
         "exception_type_from_error_code")},
     "OpError": _ERRORS + "OpError",
+
+    # --- ops: values --------------------------------------------------------------------------------
+    **{name: _OPS + "constant:" + name for name in ("constant", "fill", "ones", "ones_like", "zeros", "zeros_like")},
+    **{name: _OPS + "placeholder:" + name for name in ("placeholder", "placeholder_with_default")},
+    **{name: _OPS + "sequence:" + name for name in ("lin_space", "range")},
+    **{name: _OPS + "cast:" + name for name in (
+        "cast", "saturate_cast", "to_bfloat16", "to_complex128", "to_complex64", "to_double", "to_float", "to_int32",
+        "to_int64")},
+
+    # --- ops: shape ---------------------------------------------------------------------------------
+    **{name: _OPS + "array:" + name for name in (
+        "concat", "ensure_shape", "expand_dims", "identity", "identity_n", "matrix_transpose", "rank", "reshape",
+        "shape", "shape_n", "size", "split", "squeeze", "stack", "stop_gradient", "transpose", "unstack")},
+    **{name: _OPS + "broadcast:" + name for name in (
+        "broadcast_dynamic_shape", "broadcast_static_shape", "broadcast_to")},
+    **{name: _OPS + "padding:" + name for name in ("pad", "tile")},
+    **{name: _OPS + "slicing:" + name for name in ("slice", "strided_slice")},
+    **{name: _OPS + "indexing:" + name for name in (
+        "boolean_mask", "gather", "gather_nd", "invert_permutation", "one_hot", "scatter_nd")},
+    "tensor_scatter_nd_add": _OPS + "indexing:scatter_nd_non_aliasing_add",
+    **{name: _OPS + "select:" + name for name in ("where", "where_v2")},
+
+    # --- ops: arithmetic ----------------------------------------------------------------------------
+    **{name: _OPS + "math:" + name for name in (
+        "accumulate_n", "add", "add_n", "atan2", "div", "div_no_nan", "divide", "floor_div", "floordiv", "floormod",
+        "maximum", "minimum", "multiply", "pow", "realdiv", "scalar_mul", "squared_difference", "subtract", "truediv",
+        "truncatediv", "truncatemod")},
+    "mod": _OPS + "math:floormod",
+    "math.multiply_no_nan": _OPS + "math:mul_no_nan",
+    "math.nextafter": _OPS + "math:nextafter",
+    "math.xdivy": _OPS + "math:xdivy",
+    "math.xlogy": _OPS + "math:xlogy",
+    **{name: _OPS + "unary:" + name for name in (
+        "abs", "acos", "acosh", "asin", "asinh", "atan", "atanh", "ceil", "cos", "cosh", "exp", "expm1", "floor",
+        "is_finite", "is_inf", "is_nan", "log", "log1p", "negative", "reciprocal", "rint", "round", "rsqrt",
+        "sigmoid", "sign", "sin", "sinh", "sqrt", "square", "tan", "tanh")},
+    **{name: _OPS + "complex:" + name for name in ("angle", "complex", "conj", "imag", "real")},
+    **{name: _OPS + "comparison:" + name for name in (
+        "approximate_equal", "equal", "greater", "greater_equal", "less", "less_equal", "logical_and", "logical_not",
+        "logical_or", "logical_xor", "not_equal")},
+    **{name: _OPS + "cumulative:" + name for name in ("cumprod", "cumsum")},
+    **{name: _OPS + "reduction:" + name for name in (
+        "argmax", "argmin", "count_nonzero", "reduce_all", "reduce_any", "reduce_logsumexp", "reduce_max",
+        "reduce_mean", "reduce_min", "reduce_prod", "reduce_sum")},
+    "math.reduce_std": _OPS + "reduction:reduce_std",
+    "math.reduce_variance": _OPS + "reduction:reduce_variance",
+    **{name: _OPS + "segment:" + name for name in (
+        "segment_max", "segment_mean", "segment_min", "segment_prod", "segment_sum", "unsorted_segment_max",
+        "unsorted_segment_min", "unsorted_segment_prod", "unsorted_segment_sum")},
+    "matmul": _OPS + "matmul:matmul",
+
+    # --- ops: state and order -----------------------------------------------------------------------
+    **{name: _OPS + "state:" + name for name in (
+        "assign", "assign_add", "assign_sub", "count_up_to", "is_variable_initialized", "scatter_add", "scatter_div",
+        "scatter_max", "scatter_min", "scatter_mul", "scatter_nd_add", "scatter_nd_sub", "scatter_nd_update",
+        "scatter_sub", "scatter_update")},
+    **{name: _OPS + "flow:" + name for name in ("group", "no_op", "tuple")},
 
     # --- the whole, under another name --------------------------------------------------------------
     "compat.v1": "tf",

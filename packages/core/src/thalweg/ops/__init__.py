@@ -1,0 +1,31 @@
+"""Op declarations, one file per family, and beside each op the public functions that build it.
+
+May import thalweg.framework only. Importing this package declares every op and checks that each is complete.
+"""
+from thalweg.framework.declaration import seal
+
+from . import (
+               array,
+               broadcast,
+               cast,
+               comparison,
+               complex,
+               constant,
+               cumulative,
+               flow,
+               indexing,
+               math,
+               matmul,
+               operators,
+               padding,
+               placeholder,
+               reduction,
+               segment,
+               select,
+               sequence,
+               slicing,
+               state,
+               unary,
+)
+
+seal()

@@ -1,0 +1,7 @@
+"""What gradient rules of many families share; it imports no family, so that all may import it."""
+from thalweg.framework.declaration import declaration_of
+
+
+def conjugated(x):
+    """The conjugate of a complex tensor, a real tensor as it is: what a gradient is multiplied by."""
+    return declaration_of("Conj")(x) if x.dtype.is_complex else x

@@ -1,0 +1,37 @@
+"""Helpers of reference bodies: float16 through float32, float32 sums in float64."""
+import functools
+
+import numpy as np
+
+
+def _wide(value):
+    if isinstance(value, list):
+        return [_wide(v) for v in value]
+    return value.astype(np.float32) if getattr(value, "dtype", None) == np.float16 else value
+
+
+def _has_half(values):
+    return any(_has_half(v) if isinstance(v, list) else getattr(v, "dtype", None) == np.float16 for v in values)
+
+
+def _half(value):
+    if isinstance(value, (tuple, list)):
+        return type(value)(_half(v) for v in value)
+    return np.asarray(value, np.float16) if getattr(value, "dtype", None) == np.float32 else value
+
+
+def widened(body):
+    """A body that computes float16 in float32 and rounds its results once."""
+    @functools.wraps(body)
+    def wide(*arrays, **attrs):
+        if not _has_half(arrays):
+            return body(*arrays, **attrs)
+        return _half(body(*_wide(list(arrays)), **attrs))
+    return wide
+
+
+def accurate(dtype):
+    """The dtype in which sums of `dtype` are formed: floats and complex in double width, integers as they are."""
+    if dtype.kind == "f":
+        return np.dtype(np.float64)
+    return np.dtype(np.complex128) if dtype.kind == "c" else dtype
