@@ -185,7 +185,7 @@ class Operation:
             if op not in self.control_inputs:
                 self.control_inputs.append(op)
                 op._control_outputs.append(self)
-        self.graph._version += 1
+        self.graph._mutations += 1
 
     def _add_control_input(self, op):
         self._add_control_inputs([op])
@@ -199,7 +199,7 @@ class Operation:
         if old not in self.inputs:
             old._consumers.remove(self)
         tensor._consumers.append(self)
-        self.graph._version += 1
+        self.graph._mutations += 1
 
     def __repr__(self):
         return f"<tf.Operation '{self.name}' type={self.type}>"
@@ -245,7 +245,8 @@ class Graph:
         self._scopes = _Scopes()
         self._finalized = False
         self._seed = None
-        self._version = 0               # grows with every change; plans are made for one version's ops
+        self._version = 0               # grows with every op
+        self._mutations = 0             # grows when an existing op changes: plans made before are stale
         self._unfeedable, self._unfetchable = set(), set()
         self._extra = {}                # per-graph state of other rooms (variable stores, layer names), by key
 

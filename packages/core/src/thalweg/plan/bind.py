@@ -1,0 +1,104 @@
+"""Pass 9: the flat list of steps that the executor runs.
+
+A step is a kernel call, a Python call, a check that a variable has a value, or the note that it has one now.
+"""
+from . import memory
+from .effects import VARIABLES
+from .ir import COPY, FEED, FETCH, Value
+
+KERNEL, PYTHON, CHECK, MARK, MOVE = range(5)
+
+# Ops that may be handed a variable without a value: the plans of branches and bodies check at the place of use.
+_CHECKS_ITSELF = frozenset(("IsVariableInitialized", "If", "While"))
+
+
+class Step:
+    """One step of a plan.
+
+    Attributes
+    ----------
+    kind : int                      KERNEL, PYTHON, CHECK, MARK or MOVE (bytes from one device to another)
+    node : Node
+    inputs, outputs : list of Value
+    payload : the Kernel; for PYTHON what to call is made from the node; for CHECK and MARK the variable's name
+    workspace : Allocation or None
+    """
+
+    __slots__ = ("kind", "node", "inputs", "outputs", "payload", "workspace")
+
+    def __init__(self, kind, node, inputs, outputs, payload=None, workspace=None):
+        self.kind, self.node, self.inputs, self.outputs = kind, node, inputs, outputs
+        self.payload, self.workspace = payload, workspace
+
+
+class Plan:
+    """A plan, ready to be run: steps, and where every value lies (`Value.storage`).
+
+    Attributes
+    ----------
+    steps : list of Step
+    fetches : list of Value or None     in the order of the fetches
+    feeds : list of Value
+    arena_bytes : dict                  device name -> bytes
+    n_objects : int                     count of values that are Python objects
+    fallbacks : dict                    (op type, requested device) -> count
+    """
+
+    __slots__ = ("steps", "fetches", "feeds", "arena_bytes", "n_objects", "fallbacks", "nodes", "placement")
+
+    def __init__(self, ir, steps, arena_bytes, n_objects, fallbacks, placement):
+        self.nodes, self.steps, self.arena_bytes, self.n_objects = ir.nodes, steps, arena_bytes, n_objects
+        self.fetches, self.feeds, self.fallbacks, self.placement = ir.fetches, ir.feeds, fallbacks, placement
+
+
+def bind(ir, placement, fallbacks):
+    """Lays out memory and lists the steps; gives the Plan."""
+    arena_bytes, n_objects, workspaces = memory.lay_out(ir, placement.device_of)
+    steps, checked = [], set()
+    for node in ir.nodes:
+        for name in _variables_needed(node):
+            if name not in checked:
+                checked.add(name)
+                steps.append(Step(CHECK, node, [], [], name))
+        step = _step(node, workspaces.get(node))
+        if step is not None:
+            steps.append(step)
+        if node.op_type == "Assign":
+            name = node.outputs[0].variable
+            steps.append(Step(MARK, node, [], [], name))
+            checked.add(name)
+    return Plan(ir, steps, arena_bytes, n_objects, fallbacks, placement)
+
+
+def _variables_needed(node):
+    """The variables whose value this node takes."""
+    if node.op_type in VARIABLES or node.op_type in _CHECKS_ITSELF or memory.is_alias(node):
+        return ()
+    inputs = node.inputs[1:] if node.op_type == "Assign" else node.inputs
+    return dict.fromkeys(v.variable for v in inputs if v.variable)
+
+
+def _step(node, workspace):
+    if node.op_type == FETCH:
+        if node.attrs.get("direct"):
+            return None
+        return _fetch_step(node)
+    if node.op_type in (FEED, "Const", "NoOp", *VARIABLES):
+        return None
+    if memory.is_alias(node) and node.outputs[0].base is not None:
+        return None
+    if node.op_type == COPY:
+        return Step(MOVE if node.outputs[0].is_static else PYTHON, node, node.inputs, node.outputs)
+    if node.kernel is not None:
+        return Step(KERNEL, node, node.inputs, node.outputs, node.kernel, workspace)
+    return Step(PYTHON, node, node.inputs, node.outputs)
+
+
+def _fetch_step(node):
+    """Copies a value that has no buffer of its own, or no plain bytes, into the caller's array."""
+    source = node.inputs[0]
+    if not source.is_static:
+        return Step(PYTHON, node, node.inputs, [], node.attrs["index"])
+    target = Value(node, 0, source.dtype, source.shape)
+    target.storage = memory.Storage(memory.FETCHES, node.attrs["index"])
+    return Step(MOVE, node, node.inputs, [target])

@@ -1,0 +1,211 @@
+"""Pass 5: several nodes become one step: convolution or matmul with bias and activation, and elementwise regions.
+
+A device must know the fused op types (`fuses(device, op_type)`); otherwise the nodes stay as they are.
+"""
+from thalweg.framework import shapes
+from thalweg.framework.declaration import REGISTRY
+
+from .ir import FETCH, Node, sorted_nodes
+
+_PRODUCERS = {"Conv2D": "_FusedConv2D", "MatMul": "_FusedMatMul"}
+_ADDS = ("BiasAdd", "Add", "AddV2")
+_ACTIVATIONS = ("Relu", "Relu6")
+
+# The elementwise ops that a region may hold, with the attribute that gives their one constant, if any.
+REGION_OPS = {name: None for name in (
+    "Add", "AddV2", "Sub", "Mul", "RealDiv", "Div", "Maximum", "Minimum", "SquaredDifference", "Neg", "Abs", "Square",
+    "Sqrt", "Rsqrt", "Reciprocal", "Inv", "Exp", "Log", "Log1p", "Expm1", "Tanh", "Sigmoid", "Relu", "Relu6", "Elu",
+    "Softplus", "ReluGrad", "Relu6Grad", "EluGrad", "SigmoidGrad", "TanhGrad", "SqrtGrad", "RsqrtGrad", "Pow")}
+REGION_OPS["LeakyRelu"] = REGION_OPS["LeakyReluGrad"] = "alpha"
+_MAX_OPS, _MAX_INPUTS = 256, 24
+
+
+def fuse(ir, fuses):
+    """Both fusions; `fuses(device name, op type, dtype)` says what a device can take."""
+    ir.link()
+    _fuse_epilogues(ir, fuses)
+    _fuse_regions(ir, fuses)
+
+
+# --- convolution or matmul + bias + activation --------------------------------------------------------
+
+def _fuse_epilogues(ir, fuses):
+    replaced = {}
+    for node in ir.nodes:
+        fused_type = _PRODUCERS.get(node.op_type)
+        if fused_type is None or not fuses(node.device, fused_type, node.outputs[0].dtype):
+            continue
+        chain = _epilogue(node)
+        if chain:
+            replaced.update(dict.fromkeys([node, *chain], _fused(node, chain, fused_type)))
+    _substitute(ir, replaced)
+
+
+def _epilogue(node):
+    """The nodes after `node` that its epilogue can take over: a bias, then an activation."""
+    chain = []
+    bias = _only_user(node)
+    if bias is None or bias.op_type not in _ADDS or bias.controls or not _is_bias(node, bias):
+        return chain
+    chain.append(bias)
+    activation = _only_user(bias)
+    if activation is not None and activation.op_type in _ACTIVATIONS and not activation.controls:
+        chain.append(activation)
+    return chain
+
+
+def _only_user(node):
+    uses = node.outputs[0].uses
+    user = uses[0] if len(uses) == 1 else None
+    return None if user is None or user.op_type == FETCH or user.device != node.device else user
+
+
+def _is_bias(node, add):
+    """Whether `add` adds a vector over the last dimension of `node`'s output, which is its first or second input."""
+    if add.inputs[0].node is add.inputs[1].node:
+        return False
+    if add.op_type == "BiasAdd" and add.attrs.get("data_format", "NHWC") != "NHWC":
+        return False
+    if node.attrs.get("data_format", "NHWC") != "NHWC":
+        return False
+    other = _other(node, add)
+    if other.node.inputs and other.node.position > node.position:
+        return False                     # made after the product: taking it over could close a cycle
+    whole, vector = node.outputs[0].shape, other.shape
+    return shapes.is_known(whole) and vector is not None and len(vector) == 1 and vector[0] == whole[-1] \
+        and not (add.op_type == "BiasAdd" and add.inputs[0].node is not node)
+
+
+def _other(node, add):
+    return add.inputs[1] if add.inputs[0].node is node else add.inputs[0]
+
+
+def _fused(node, chain, fused_type):
+    bias = _other(node, chain[0])
+    attrs = {**node.attrs, "fused_ops": ["BiasAdd"] + [n.op_type for n in chain[1:]], "num_args": 1}
+    declaration = REGISTRY[fused_type]
+    attrs = {**{a.name: a.default for a in declaration.attributes.values() if not a.is_required}, **attrs}
+    last = chain[-1]
+    fused = Node(fused_type, declaration, attrs, [*node.inputs, bias], list(node.controls), last.source or node.source,
+                 node.rank, node.device, last.name)
+    fused.outputs = last.outputs
+    return fused
+
+
+def _substitute(ir, owner):
+    """Puts fused nodes in the place of their parts; `owner[part]` is the fused node."""
+    if not owner:
+        return
+    for fused in owner.values():
+        for value in fused.outputs:
+            value.node = fused
+    nodes = dict.fromkeys(owner.get(n, n) for n in ir.nodes)
+    for node in nodes:
+        if any(c in owner for c in node.controls):
+            node.controls = list(dict.fromkeys(owner.get(c, c) for c in node.controls))
+    ir.targets = [owner.get(t, t) for t in ir.targets]
+    ir.nodes = sorted_nodes(list(nodes))
+    ir.link()
+
+
+# --- elementwise regions --------------------------------------------------------------------------------
+
+class _Region:
+    __slots__ = ("nodes", "shape", "key", "inputs")
+
+    def __init__(self, node, key):
+        self.nodes, self.shape, self.key = [node], node.outputs[0].shape, key
+        self.inputs = set(node.inputs)
+
+
+def _fuse_regions(ir, fuses):
+    control_sources = {c for node in ir.nodes for c in node.controls}
+    region_of = {}
+    for node in ir.nodes:
+        if not _may_join(node, control_sources, fuses):
+            continue
+        key = (node.device, node.outputs[0].dtype)
+        candidates = dict.fromkeys(region_of[v.node] for v in node.inputs if v.node in region_of)
+        for region in candidates:
+            if _fits(region, node, key) and not _depends_through_outside(region, node, region_of):
+                region.nodes.append(node)
+                region.inputs.update(node.inputs)
+                region_of[node] = region
+                break
+        else:
+            region_of[node] = _Region(node, key)
+    regions = [r for r in dict.fromkeys(region_of.values()) if len(r.nodes) > 1]
+    if regions:
+        _build_regions(ir, regions)
+
+
+def _may_join(node, control_sources, fuses):
+    if node.op_type not in REGION_OPS or node.controls or node in control_sources:
+        return False
+    value = node.outputs[0]
+    return value.is_static and value.dtype.kind == "f" and value.dtype.size >= 4 \
+        and fuses(node.device, "_Region", value.dtype)
+
+
+def _fits(region, node, key):
+    if region.key != key or region.shape != node.outputs[0].shape or len(region.nodes) >= _MAX_OPS:
+        return False
+    inside = {v for n in region.nodes for v in n.outputs}
+    return len((region.inputs | set(node.inputs)) - inside) <= _MAX_INPUTS
+
+
+def _depends_through_outside(region, node, region_of):
+    """Whether another input of `node` needs a value of `region`: joining would then close a cycle."""
+    inside = set(region.nodes)
+    first = region.nodes[0].position
+    stack = [v.node for v in node.inputs if v.node not in inside]
+    seen = set()
+    while stack:
+        current = stack.pop()
+        if current in inside:
+            return True
+        if current in seen:
+            continue
+        seen.add(current)
+        mates = region_of[current].nodes if current in region_of else (current,)
+        for mate in mates:
+            seen.add(mate)
+            if mate.position > first or len(mates) > 1:
+                stack.extend(v.node for v in mate.inputs)
+                stack.extend(mate.controls)
+    return False
+
+
+def _build_regions(ir, regions):
+    replaced_by = {n: r for r in regions for n in r.nodes}
+    made = {r: _region_node(r) for r in regions}
+    ir.nodes = [n for n in ir.nodes if n not in replaced_by] + list(made.values())
+    ir.targets = [made[replaced_by[t]] if t in replaced_by else t for t in ir.targets]
+    ir.nodes = sorted_nodes(ir.nodes)
+    ir.link()
+
+
+def _region_node(region):
+    """The `_Region` node: external inputs, then a little program of ops over them and earlier results."""
+    inside = {n.outputs[0]: i for i, n in enumerate(region.nodes)}
+    externals = list(dict.fromkeys(v for n in region.nodes for v in n.inputs if v not in inside))
+    number = {v: i for i, v in enumerate(externals)}
+    args, alphas, results = [], [], []
+    members = set(region.nodes)
+    for i, node in enumerate(region.nodes):
+        slots = [len(externals) + inside[v] if v in inside else number[v] for v in node.inputs]
+        args += slots + [-1] * (3 - len(slots))
+        alpha = REGION_OPS[node.op_type]
+        alphas.append(float(node.attrs[alpha]) if alpha else 0.0)
+        if any(user not in members for user in node.outputs[0].uses):
+            results.append(i)
+    last = region.nodes[-1]
+    dtype = last.outputs[0].dtype
+    attrs = {"ops": [n.op_type for n in region.nodes], "args": args, "alphas": alphas, "results": results,
+             "N": len(externals), "T": dtype, "n_results": len(results)}
+    node = Node("_Region", REGISTRY["_Region"], attrs, externals, [], last.source, last.rank, last.device,
+                f"{last.name}/region")
+    node.outputs = [region.nodes[i].outputs[0] for i in results]
+    for index, value in enumerate(node.outputs):
+        value.node, value.index = node, index
+    return node

@@ -1,0 +1,190 @@
+"""Pass 8: where each value lies: liveness, reuse in place, one arena per device with fixed offsets.
+
+Storage kinds: CONST (the plan's own array), FEED (the caller's array, never written), VARIABLE (the session's),
+FETCH (the array that the caller gets), ARENA (an offset in the device's arena), OBJECT (a Python object: strings,
+and arrays whose shape is known only when the run is there).
+"""
+from bisect import bisect_left, insort
+
+from thalweg.framework.shapes import size_of
+
+from .effects import ALIASES
+from .ir import COPY, FEED, FETCH
+
+CONST, FEEDS, VARIABLE, FETCHES, ARENA, OBJECT = range(6)
+_ALIGN = 64
+
+
+class Storage:
+    """Where a value lies: `kind`, and by kind `payload` an array, an index, a variable's name or an Allocation."""
+
+    __slots__ = ("kind", "payload")
+
+    def __init__(self, kind, payload):
+        self.kind, self.payload = kind, payload
+
+
+class Allocation:
+    """A piece of an arena, alive from step `start` to step `end` (both inclusive)."""
+
+    __slots__ = ("nbytes", "start", "end", "offset", "device")
+
+    def __init__(self, nbytes, start, end, device):
+        self.nbytes, self.start, self.end, self.device = nbytes, start, end, device
+        self.offset = -1
+
+
+def is_alias(node):
+    """Whether a node makes no bytes of its own."""
+    return node.op_type in ALIASES and node.inputs[0].is_static and node.outputs[0].is_static
+
+
+def lay_out(ir, device_of):
+    """Gives every value its Storage; returns (arena bytes per device name, number of objects, workspace by node)."""
+    ir.link()
+    ends = _last_uses(ir)
+    allocations, workspaces, n_objects = [], {}, 0
+    for node in ir.nodes:
+        for value in node.outputs:
+            storage = _fixed_storage(value)
+            if storage is None and not value.is_static:
+                storage, n_objects = Storage(OBJECT, n_objects), n_objects + 1
+            if storage is None:
+                storage = Storage(ARENA, _allocate(value, node, ends, device_of, allocations))
+            value.storage = storage
+        if node.op_type == FETCH:
+            _fetch_directly(node)
+        if node.kernel is not None and node.kernel.workspace_bytes:
+            workspaces[node] = Allocation(node.kernel.workspace_bytes, node.position, node.position,
+                                          device_of(node).name)
+            allocations.append(workspaces[node])
+    used = {id(v.storage.payload) for n in ir.nodes for v in n.outputs if v.storage.kind == ARENA}
+    used |= {id(w) for w in workspaces.values()}
+    sizes = _assign_offsets([a for a in allocations if id(a) in used])
+    return sizes, n_objects, workspaces
+
+
+def root(value):
+    """The value whose buffer `value` shares."""
+    while value.base is not None:
+        value = value.base
+    return value
+
+
+def _last_uses(ir):
+    """Root value -> the last step that touches its bytes."""
+    ends = {}
+    for node in ir.nodes:
+        if is_alias(node) and node.inputs[0].dtype is node.outputs[0].dtype:
+            node.outputs[0].base = root(node.inputs[0])
+        for value in node.outputs:
+            ends[root(value)] = max(ends.get(root(value), -1), node.position)
+        for value in node.inputs:
+            ends[root(value)] = max(ends.get(root(value), -1), node.position)
+    return ends
+
+
+def _fixed_storage(value):
+    node = value.node
+    if value.variable is not None:
+        return Storage(VARIABLE, value.variable)
+    if value.base is not None:
+        return value.base.storage
+    if node.op_type == "Const":
+        return Storage(CONST, node.attrs["value"])
+    if node.op_type == FEED:
+        return Storage(FEEDS, node.attrs["index"])
+    return None
+
+
+def _allocate(value, node, ends, device_of, allocations):
+    nbytes = _round_up(size_of(value.shape) * value.dtype.size)
+    end = ends[value]
+    device = device_of(node)
+    shared = _in_place(value, node, ends, nbytes, device)
+    if shared is not None:
+        shared.end = max(shared.end, end)
+        return shared
+    allocation = Allocation(nbytes, node.position, end, device.name)
+    allocations.append(allocation)
+    return allocation
+
+
+def _in_place(value, node, ends, nbytes, device):
+    """The allocation of an input that dies here and whose buffer the kernel may overwrite, or None."""
+    if node.kernel is None or value.index != 0 or node.op_type == COPY:
+        return None
+    for k, source in enumerate(node.inputs):
+        top = root(source)
+        if not node.kernel.may_overwrite(k) or top.storage is None or top.storage.kind != ARENA:
+            continue
+        allocation = top.storage.payload
+        alone = sum(root(v) is top for v in node.inputs) == 1
+        if alone and ends[top] == node.position and allocation.nbytes == nbytes and allocation.device == device.name \
+                and allocation.end == node.position:
+            return allocation
+    return None
+
+
+def _fetch_directly(node):
+    """Lets the producer write into the caller's array where the value is plain bytes of its own."""
+    storage = root(node.inputs[0]).storage
+    if storage.kind == ARENA:
+        storage.kind, storage.payload = FETCHES, node.attrs["index"]
+        node.attrs = {**node.attrs, "direct": True}
+
+
+def _round_up(nbytes):
+    return max(_ALIGN, -(-nbytes // _ALIGN) * _ALIGN)
+
+
+# --- offsets ----------------------------------------------------------------------------------------------
+
+class _FreeList:
+    """Free pieces of one arena: best fit, neighbours merged."""
+
+    def __init__(self):
+        self.pieces, self.size = [], 0                # (offset, nbytes), sorted by offset
+
+    def take(self, nbytes):
+        best = min((p for p in self.pieces if p[1] >= nbytes), key=lambda p: p[1], default=None)
+        if best is None:
+            return self._grow(nbytes)
+        self.pieces.remove(best)
+        if best[1] > nbytes:
+            insort(self.pieces, (best[0] + nbytes, best[1] - nbytes))
+        return best[0]
+
+    def _grow(self, nbytes):
+        offset = self.size
+        if self.pieces and sum(self.pieces[-1]) == self.size:       # the last piece is free: grow from it
+            offset = self.pieces.pop()[0]
+        self.size = offset + nbytes
+        return offset
+
+    def give(self, offset, nbytes):
+        i = bisect_left(self.pieces, (offset, 0))
+        if i < len(self.pieces) and self.pieces[i][0] == offset + nbytes:
+            nbytes += self.pieces.pop(i)[1]
+        if i and sum(self.pieces[i - 1]) == offset:
+            offset, before = self.pieces.pop(i - 1)
+            nbytes += before
+        insort(self.pieces, (offset, nbytes))
+
+
+def _assign_offsets(allocations):
+    """Offsets in the order of starts; what has ended is given back first. Returns the bytes of each arena."""
+    arenas, running = {}, []
+    for allocation in sorted(allocations, key=lambda a: a.start):
+        still = []
+        for other in running:
+            if other.end < allocation.start:
+                arenas[other.device].give(other.offset, other.nbytes)
+            else:
+                still.append(other)
+        running = still
+        arena = arenas.setdefault(allocation.device, _FreeList())
+        allocation.nbytes = _round_up(allocation.nbytes)
+        allocation.offset = arena.take(allocation.nbytes)
+        running.append(allocation)
+    return {device: arena.size for device, arena in arenas.items()}

@@ -1,0 +1,69 @@
+"""The passes in order. What does not depend on fed shapes is a Template, made once per fetch set; `specialise` makes
+the Plan for one set of shapes from it."""
+from thalweg.framework import flags
+
+from .bind import bind
+from .copies import insert_copies
+from .effects import add_fetch_nodes, order_effects, resolve_variables
+from .fuse import fuse
+from .order import order
+from .place import place, settle
+from .prune import prune
+from .shapes import infer
+from .simplify import simplify
+
+
+class Template:
+    """What all plans of one fetch set share: pruned, simplified and placed nodes.
+
+    Attributes
+    ----------
+    ir : Ir
+    placement : Placement       devices by name, and the host (plan/place.py)
+    """
+
+    __slots__ = ("ir", "placement", "optimize")
+
+    def __init__(self, ir, placement, optimize):
+        self.ir, self.placement, self.optimize = ir, placement, optimize
+
+
+def make_template(fetches, feeds, placement, optimize=True):
+    """Passes that need no fed shapes. `fetches`: Tensors and Operations; `feeds`: Tensors."""
+    ir = prune(fetches, feeds)
+    _checked(ir, "prune")
+    resolve_variables(ir)
+    if optimize:
+        simplify(ir)
+        _checked(ir, "simplify")
+    place(ir, placement)
+    _checked(ir, "place")
+    return Template(ir, placement, optimize)
+
+
+def specialise(template, fed_shapes):
+    """The Plan for feeds of these shapes (tuples; None where a feed's shape is left as the graph knows it)."""
+    ir, placement = template.ir.clone(), template.placement
+    infer(ir, fed_shapes)
+    _checked(ir, "shapes")
+    if template.optimize:
+        simplify(ir)
+        _checked(ir, "simplify with shapes")
+    ir.link()
+    add_fetch_nodes(ir)
+    order_effects(ir)
+    _checked(ir, "effects")
+    if template.optimize:
+        fuse(ir, placement.fuses)
+        _checked(ir, "fuse")
+    fallbacks = settle(ir, placement)
+    insert_copies(ir, placement.device_of, placement.host)
+    _checked(ir, "copies")
+    order(ir)
+    _checked(ir, "order")
+    return bind(ir, placement, fallbacks)
+
+
+def _checked(ir, stage):
+    if flags.CHECK:
+        ir.check(stage)

@@ -1,0 +1,45 @@
+"""Pass 2: runs the shape rules with what is known in this plan, so that nearly every shape is a number."""
+from thalweg.framework import errors, shapes
+
+from .ir import COPY, FEED, FETCH
+
+
+def infer(ir, fed_shapes):
+    """Sets the shape of every value, `fed_shapes` in the order of the feeds (None: as the graph says)."""
+    for value, shape in zip(ir.feeds, fed_shapes):
+        if shape is not None:
+            value.shape = shape
+    for node in ir.nodes:
+        infer_node(node)
+
+
+def infer_node(node):
+    """Shapes of one node's outputs from its inputs; a contradiction is the user's error at this op."""
+    if node.op_type in (FEED, FETCH):
+        return
+    if node.op_type == COPY:
+        node.outputs[0].shape = node.inputs[0].shape
+        return
+    in_shapes = [v.shape for v in node.inputs]
+    try:
+        found = node.declaration.output_shapes(in_shapes, node.attrs, len(node.outputs),
+                                               lambda k: known_value(node.inputs[k]), node.name)
+        for value, shape in zip(node.outputs, found):
+            value.shape = shapes.merge(value.shape, shape)
+    except ValueError as error:
+        text = node.declaration._explain(node.name, str(error), [_Typed(v) for v in node.inputs],
+                                         node.source and node.source.frame)
+        raise errors.InvalidArgumentError(None, node.source, text) from error
+
+
+class _Typed:
+    """A value dressed as the tensor that an error message describes."""
+
+    def __init__(self, value):
+        self.dtype, self._shape = value.dtype, value.shape
+
+
+def known_value(value):
+    """The array of a value that is constant in this plan, else None."""
+    node = value.node
+    return node.attrs["value"] if node.op_type == "Const" else None

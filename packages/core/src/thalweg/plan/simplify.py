@@ -1,0 +1,161 @@
+"""Pass 3: folds constants, merges common sub-expressions, drops identities."""
+import numpy as np
+
+from thalweg.framework import errors, shapes
+from thalweg.framework.declaration import REGISTRY
+
+from .effects import reads_and_writes
+from .ir import Node
+from .shapes import infer_node, known_value
+
+_FOLD_LIMIT_BYTES = 1 << 20              # a folded result is kept for the plan's life; larger ones are computed anew
+_PASS_THROUGH = frozenset(("Identity", "StopGradient", "PreventGradient", "Snapshot"))
+_OF_SHAPE = frozenset(("Shape", "Size", "Rank", "ShapeN"))
+
+
+def simplify(ir):
+    """One sweep in order: each node is dropped, folded, merged with an equal one, or kept."""
+    mapping, seen, kept = {}, {}, []
+    writes = _writes(ir)
+    targets = set(ir.targets)
+    replaced_nodes = {}
+    for node in ir.nodes:
+        node.inputs = [mapping.get(v, v) for v in node.inputs]
+        node.controls = list(dict.fromkeys(replaced_nodes.get(c, c) for c in node.controls))
+        twin = None
+        if _is_plain(node):
+            infer_node(node)
+            source = _dropped(node)
+            if source is not None:
+                mapping[node.outputs[0]] = source
+                replaced_nodes[node] = source.node
+                continue
+            folded = _folded(node)
+            if folded is not None:
+                _fold(node, folded, kept)
+            twin = seen.setdefault((_key(node), _versions(node, writes)), node)
+        if twin is not None and twin is not node and node not in targets:
+            for mine, theirs in zip(node.outputs, twin.outputs):
+                theirs.shape = shapes.merge(mine.shape, theirs.shape)
+                mapping[mine] = theirs
+            replaced_nodes[node] = twin
+            continue
+        kept.append(node)
+    ir.nodes = kept
+    ir.fetches = [None if v is None else mapping.get(v, v) for v in ir.fetches]
+    ir.targets = [replaced_nodes.get(t, t) for t in ir.targets]
+    ir.sweep()
+
+
+def _writes(ir):
+    """variable -> ranks of the nodes that write it."""
+    writes = {}
+    for node in ir.nodes:
+        for name in reads_and_writes(node)[1]:
+            writes.setdefault(name, []).append(node.rank)
+    return writes
+
+
+def _versions(node, writes):
+    """Which state of its variables a node sees: equal reads before and after a write are not the same value."""
+    return tuple([sum(rank < node.rank for rank in writes.get(v.variable, ())) for v in node.inputs if v.variable])
+
+
+def _is_plain(node):
+    return node.declaration is not None and not node.is_stateful
+
+
+def _dropped(node):
+    """The value that may stand for this node's output, or None."""
+    if node.op_type in _PASS_THROUGH and not node.controls and node.inputs[0].variable is None:
+        return node.inputs[0]
+    if node.op_type == "Reshape" and not node.controls and node.inputs[0].variable is None \
+            and shapes.is_known(node.outputs[0].shape) and node.outputs[0].shape == node.inputs[0].shape:
+        return node.inputs[0]
+    return None
+
+
+def _folded(node):
+    """The outputs of a node whose inputs are all constant, else None."""
+    if node.op_type == "Const" or node.controls or is_fixed_random(node):
+        return None
+    if node.op_type in _OF_SHAPE:
+        return _shape_value(node)
+    if not node.inputs or not all(v.is_static or v.dtype.kind == "O" for v in node.outputs):
+        return None
+    if sum((shapes.size_of(v.shape) or 0) * max(v.dtype.size, 1) for v in node.outputs) > _FOLD_LIMIT_BYTES:
+        return None
+    values = [known_value(v) for v in node.inputs]
+    if any(v is None for v in values):
+        return None
+    try:
+        with np.errstate(all="ignore"):
+            return node.declaration.reference(values, node.attrs)
+    except errors.OpError:
+        return None                      # the run reports it, with the step that fails
+    except (ValueError, TypeError, ZeroDivisionError, IndexError, ArithmeticError):
+        return None
+
+
+def is_fixed_random(node):
+    """Whether the op draws: never folded, never merged."""
+    return getattr(node.declaration, "is_random", False)
+
+
+def _shape_value(node):
+    found = []
+    for source, output in zip(node.inputs, node.outputs):
+        shape = source.shape
+        if node.op_type == "Rank":
+            if shape is None:
+                return None
+            found.append(np.array(len(shape), np.int32))
+        elif not shapes.is_known(shape):
+            return None
+        else:
+            value = shapes.size_of(shape) if node.op_type == "Size" else shape
+            found.append(np.array(value, output.dtype.np))
+    return found
+
+
+def _fold(node, arrays, kept):
+    """Makes `node` constant; one with several outputs gets a constant for each."""
+    const = REGISTRY["Const"]
+    for value, array in zip(node.outputs[1:], arrays[1:]):
+        extra = Node("Const", const, _const_attrs(value, array), [], [], node.source, node.rank, node.device,
+                     f"{node.name}:{value.index}")
+        value.node, value.index = extra, 0
+        extra.outputs = [value]
+        kept.append(extra)
+    node.op_type, node.declaration, node.inputs = "Const", const, []
+    node.attrs = _const_attrs(node.outputs[0], arrays[0])
+    node.outputs = node.outputs[:1]
+
+
+def _const_attrs(value, array):
+    array = np.ascontiguousarray(array).reshape(np.shape(array))
+    value.shape = array.shape
+    return {"value": array, "dtype": value.dtype}
+
+
+def _key(node):
+    if node.op_type == "Const":
+        return _const_key(node.attrs["value"], node.controls)
+    return (node.op_type, tuple(node.inputs), tuple(node.controls), node.device, hashable(node.attrs))
+
+
+def _const_key(array, controls):
+    if array.dtype == object or array.nbytes > 1024:
+        return ("Const", id(array), tuple(controls))
+    return ("Const", array.dtype.str, array.shape, array.tobytes(), tuple(controls))
+
+
+def hashable(value):
+    """An attribute value in a form that can be a key of a dict; equal values give equal keys."""
+    if isinstance(value, dict):
+        return tuple([(k, hashable(v)) for k, v in sorted(value.items()) if not k.startswith("_")])
+    if isinstance(value, (list, tuple)):
+        return tuple([hashable(v) for v in value])
+    if isinstance(value, np.ndarray):
+        return id(value) if value.dtype == object else (value.dtype.str, value.shape, value.tobytes())
+    return value if value.__hash__ else id(value)

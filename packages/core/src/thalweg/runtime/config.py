@@ -1,0 +1,101 @@
+"""What a session can be told: ConfigProto, GPUOptions, GraphOptions, RunOptions, RunMetadata.
+
+The fields are TensorFlow 1.x's; those that have no meaning here are kept, so that programs run, and ignored.
+"""
+import copy
+
+
+class _Options:
+    """A record with fixed fields, in the manner of a protocol message: set by keyword or by attribute."""
+
+    _FIELDS: dict = {}
+
+    def __init__(self, **values):
+        for name, default in self._FIELDS.items():
+            value = values.pop(name, None)
+            object.__setattr__(self, name, copy.copy(default() if callable(default) else default)
+                               if value is None else value)
+        if values:
+            raise ValueError(f"{type(self).__name__} has no field {', '.join(map(repr, values))}; it has "
+                             f"{', '.join(self._FIELDS)}")
+
+    def __setattr__(self, name, value):
+        if name not in self._FIELDS:
+            raise AttributeError(f"{type(self).__name__} has no field {name!r}; it has {', '.join(self._FIELDS)}")
+        object.__setattr__(self, name, value)
+
+    def CopyFrom(self, other):
+        """Takes over all fields of `other`."""
+        for name in self._FIELDS:
+            setattr(self, name, copy.deepcopy(getattr(other, name)))
+
+    MergeFrom = CopyFrom
+
+    def __eq__(self, other):
+        return type(self) is type(other) and all(getattr(self, f) == getattr(other, f) for f in self._FIELDS)
+
+    __hash__ = None
+
+    def __repr__(self):
+        return f"{type(self).__name__}({', '.join(f'{f}={getattr(self, f)!r}' for f in self._FIELDS)})"
+
+
+class GPUOptions(_Options):
+    """Options of accelerators, as `tf.GPUOptions`."""
+
+    _FIELDS = {"per_process_gpu_memory_fraction": 0.0, "allow_growth": False, "allocator_type": "",
+               "deferred_deletion_bytes": 0, "visible_device_list": "", "polling_active_delay_usecs": 0,
+               "polling_inactive_delay_msecs": 0, "force_gpu_compatible": False, "experimental": None}
+
+
+class OptimizerOptions(_Options):
+    """Which plan passes run: `opt_level` L0 (-1) switches simplification and fusion off."""
+
+    L0, L1 = -1, 0
+    OFF, DEFAULT, ON_1, ON_2 = -1, 0, 1, 2
+    _FIELDS = {"do_common_subexpression_elimination": False, "do_constant_folding": False,
+               "max_folded_constant_in_bytes": 0, "do_function_inlining": False, "opt_level": 0,
+               "global_jit_level": 0}
+
+
+class GraphOptions(_Options):
+    """As `tf.GraphOptions`."""
+
+    _FIELDS = {"enable_recv_scheduling": False, "optimizer_options": OptimizerOptions, "build_cost_model": 0,
+               "build_cost_model_after": 0, "infer_shapes": False, "place_pruned_graph": False,
+               "enable_bfloat16_sendrecv": False, "timeline_step": 0, "rewrite_options": None}
+
+
+class ConfigProto(_Options):
+    """Configuration of a session, as `tf.ConfigProto`.
+
+    allow_soft_placement : bool       True here (TensorFlow 1.x: False): ops without a kernel on the requested device
+                                      run on the fallback device
+    intra_op_parallelism_threads : int    threads that share one op's work; 0: as many as the process may use
+    device_count : dict               most devices of a type, {"CPU": 1}
+    log_device_placement : bool       prints where each op of a plan runs
+    """
+
+    _FIELDS = {"device_count": dict, "intra_op_parallelism_threads": 0, "inter_op_parallelism_threads": 0,
+               "use_per_session_threads": False, "session_inter_op_thread_pool": list, "placement_period": 0,
+               "device_filters": list, "gpu_options": GPUOptions, "allow_soft_placement": True,
+               "log_device_placement": False, "graph_options": GraphOptions, "operation_timeout_in_ms": 0,
+               "rpc_options": None, "cluster_def": None, "isolate_session_state": False, "experimental": None}
+
+
+class RunOptions(_Options):
+    """Options of one run, as `tf.RunOptions`; FULL_TRACE fills RunMetadata.step_stats."""
+
+    NO_TRACE, SOFTWARE_TRACE, HARDWARE_TRACE, FULL_TRACE = range(4)
+    _FIELDS = {"trace_level": 0, "timeout_in_ms": 0, "inter_op_thread_pool": 0, "output_partition_graphs": False,
+               "debug_options": None, "report_tensor_allocations_upon_oom": False, "experimental": None}
+
+
+class RunMetadata(_Options):
+    """What a run reports, as `tf.RunMetadata`.
+
+    step_stats : list of (name, op type, device, start ns, duration ns), when traced
+    fallbacks : dict    (op type, requested device) -> count of ops that ran elsewhere
+    """
+
+    _FIELDS = {"step_stats": list, "cost_graph": None, "partition_graphs": list, "fallbacks": dict}

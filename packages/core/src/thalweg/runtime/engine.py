@@ -1,0 +1,147 @@
+"""What a session owns: variables, generators of random ops, templates and plans; and how a run finds its program."""
+import threading
+from collections import OrderedDict
+
+from thalweg.framework import shapes
+from thalweg.plan import effects, pipeline
+from thalweg.plan.place import Placement
+from thalweg.plan.prune import unfed_placeholder
+
+from . import messages, python_steps
+from .config import RunOptions
+from .executor import Program, RngState, Shared, VariableBuffer
+from .function_calls import function_signature
+
+MAX_TEMPLATES = 256                      # fetch sets remembered per session
+MAX_PROGRAMS = 32                        # fed shapes remembered per fetch set; beyond it, shapes are left open
+
+
+class Engine:
+    """Runs fetches of one graph with one configuration; thread-safe."""
+
+    def __init__(self, graph, config):
+        self.graph, self.config = graph, config
+        self.placement = None
+        self.shared = Shared()
+        self.variables, self._rngs = {}, {}
+        self._templates = OrderedDict()
+        self._lock = threading.RLock()
+        self._mutations = graph._mutations
+
+    # --- running -------------------------------------------------------------------------------------
+
+    def run(self, elements, fed, arrays, options=None, metadata=None):
+        """Values of `elements` (None for operations), with `arrays` in the place of the tensors `fed`."""
+        program = self._program(elements, fed, arrays)
+        trace = [] if options is not None and options.trace_level >= RunOptions.SOFTWARE_TRACE else None
+        values = program.run(list(arrays), trace)
+        if metadata is not None:
+            metadata.fallbacks = dict(program.plan.fallbacks)
+            metadata.step_stats = trace or []
+        return [_scalar(v) for v in values]
+
+    def _program(self, elements, fed, arrays):
+        entry = self._templates.get((elements, fed))
+        if entry is None or self._mutations != self.graph._mutations:
+            entry = self._entry(elements, fed)
+        key = tuple([a.shape for a in arrays])
+        program = entry.programs.get(key)
+        if program is None:
+            with self._lock:
+                program = entry.programs.get(key) or self._specialise(entry, key, fed)
+        return program
+
+    def _entry(self, elements, fed):
+        with self._lock:
+            if self._mutations != self.graph._mutations:
+                self._templates.clear()
+                self._mutations = self.graph._mutations
+            if self.placement is None:
+                self.placement = Placement(self.config)
+            optimize = self.config.graph_options.optimizer_options.opt_level >= 0
+            template = pipeline.make_template(elements, fed, self.placement, optimize)
+            missing = unfed_placeholder(template.ir)
+            if missing is not None:
+                raise messages.unfed_placeholder(*missing, fed)
+            entry = self._templates[elements, fed] = _Entry(template)
+            if len(self._templates) > MAX_TEMPLATES:
+                self._templates.popitem(last=False)
+            return entry
+
+    def _specialise(self, entry, key, fed):
+        """The program for these fed shapes; when they never repeat, one whose steps find their shapes as they run."""
+        if len(entry.programs) >= MAX_PROGRAMS:
+            open_key = tuple([None] * len(key))
+            program = entry.programs.get(open_key)
+            if program is None:
+                program = entry.programs[open_key] = self._bound(entry.template, [t._shape for t in fed])
+            return program
+        program = entry.programs[key] = self._bound(entry.template, key)
+        return program
+
+    def _bound(self, template, fed_shapes):
+        plan = pipeline.specialise(template, fed_shapes)
+        if self.config.log_device_placement:
+            for step in plan.steps:
+                print(f"{step.node.name}: ({step.node.op_type}): {step.node.device}")
+        self._declare_variables(plan)
+        return Program(plan, self, self.shared)
+
+    # --- what programs ask for -----------------------------------------------------------------------
+
+    def _declare_variables(self, plan):
+        for node in plan.nodes:
+            if node.op_type in effects.VARIABLES:
+                name = effects.variable_name(node.attrs, node.name)
+                if name not in self.variables:
+                    device = plan.placement.device_of(node)
+                    self.variables[name] = VariableBuffer(name, node.outputs[0].dtype,
+                                                          shapes.plain(node.attrs["shape"]), device)
+
+    def variable(self, name):
+        """The storage of a variable."""
+        return self.variables[name]
+
+    def rng(self, node):
+        """The generator of a random op, kept from run to run; None for other ops."""
+        if not getattr(node.declaration, "is_random", False):
+            return None
+        state = self._rngs.get(node.name)
+        if state is None:
+            from thalweg.ops._philox import seeded_state
+            state = self._rngs[node.name] = RngState(*seeded_state(node.attrs["seed"], node.attrs["seed2"]))
+        return state
+
+    def python_call(self, step):
+        """What a Python step calls: list of arrays -> list of arrays."""
+        return python_steps.make_call(self, step)
+
+    def run_function(self, graph, arrays):
+        """Values of a function graph's outputs for values of its inputs; its ops share this session's variables."""
+        return self.run(*function_signature(graph), arrays)
+
+    def list_devices(self):
+        """Rows for `Session.list_devices`."""
+        if self.placement is None:
+            self.placement = Placement(self.config)
+        return self.placement.list_devices()
+
+    def close(self):
+        """Frees everything; runs under way end with CancelledError."""
+        self.shared.close()
+        self._templates.clear()
+        self.variables.clear()
+        self._rngs.clear()
+
+
+class _Entry:
+    __slots__ = ("template", "programs")
+
+    def __init__(self, template):
+        self.template, self.programs = template, {}
+
+
+def _scalar(value):
+    return value[()] if value is not None and value.ndim == 0 else value
+
+

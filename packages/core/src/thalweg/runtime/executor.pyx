@@ -1,0 +1,722 @@
+"""The executor: runs the flat steps of a plan. One loop without Python's lock; it takes the lock for Python steps only.
+
+A Program is a bound plan. Each run borrows a Frame - operand descriptors, arenas, call records - from the program's
+pool, so runs from several threads go side by side; what they share are the variables' buffers.
+"""
+from cpython.exc cimport PyErr_CheckSignals
+from cpython.ref cimport PyObject
+from libc.stdint cimport int64_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy, memset
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
+
+cimport numpy as cnp
+
+import numpy as np
+
+from thalweg.devices.abi cimport thw_call, thw_device_api, thw_kernel_fn, thw_rng, thw_tensor
+from thalweg.devices.core_api cimport RunContext, core_table, dl_dtype, reserve_random, start_run, take_error
+from thalweg.devices.device cimport Device, Kernel
+
+from thalweg.devices.core_api import error_of_code
+from thalweg.framework import errors, shapes
+from thalweg.framework.dtypes import as_dtype
+
+cnp.import_array()
+
+cdef enum:                               # plan/bind.py
+    KERNEL = 0
+    PYTHON = 1
+    CHECK = 2
+    MARK = 3
+    MOVE = 4
+
+cdef enum:                               # plan/memory.py
+    CONST = 0
+    FEED = 1
+    VARIABLE = 2
+    FETCH = 3
+    ARENA = 4
+    OBJECT = 5
+
+cdef int64_t _SIGNAL_INTERVAL_NS = 50_000_000
+cdef size_t _ALIGN = 64
+
+
+cdef class VariableBuffer:
+    """The storage of one variable in one session: its bytes on a device, or an array of Python objects.
+
+    Attributes
+    ----------
+    name : str
+    shape : tuple or None       None until a first value of unknown shape has come
+    is_initialized : bool
+    array : ndarray or None     the value seen as an array, where the host can see it
+    """
+
+    cdef readonly str name
+    cdef readonly Device device
+    cdef readonly object dtype
+    cdef public object shape
+    cdef readonly object array
+    cdef int initialized
+    cdef void* data
+    cdef readonly Py_ssize_t nbytes
+    cdef list retired                    # earlier buffers: a run in another thread may still read them
+
+    def __init__(self, name, dtype, shape, Device device):
+        self.name, self.dtype, self.device = name, dtype, device
+        self.retired = []
+        self.data = NULL
+        if shapes.is_known(shape):
+            self._allocate(shape)
+
+    cdef _allocate(self, shape):
+        self.shape = shape
+        if self.dtype.kind == "O":
+            self.array = np.empty(shape, object)
+            return
+        self.nbytes = shapes.size_of(shape) * self.dtype.size
+        if self.device.is_host:
+            self.array = _aligned_array(shape, self.dtype.np)
+            self.data = cnp.PyArray_DATA(self.array)
+        else:
+            self.data = <void*><size_t>self.device.alloc(max(self.nbytes, 1))
+
+    @property
+    def is_initialized(self):
+        return self.initialized != 0
+
+    def assign(self, value):
+        """Takes a new value, of any shape; True when the buffer moved and frames must look again."""
+        cdef bint moved = False
+        value = np.asarray(value)
+        if self.shape != value.shape or (self.array is None and self.data == NULL):
+            self.retired.append((self.array, <size_t>self.data))
+            self._allocate(value.shape)
+            moved = True
+        if self.array is not None:
+            self.array[...] = value
+        else:
+            value = np.ascontiguousarray(value, self.dtype.np)
+            self.device.h2d(<size_t>self.data, value)
+        self.initialized = 1
+        return moved
+
+    def read(self):
+        """A copy of the value as an array; None when there is none yet."""
+        if not self.initialized:
+            return None
+        if self.array is not None:
+            return self.array.copy()
+        result = np.empty(self.shape, self.dtype.np)
+        self.device.d2h(result, <size_t>self.data)
+        return result
+
+    def __dealloc__(self):
+        if self.device is not None and not self.device.is_host:
+            for _, pointer in self.retired:
+                if pointer:
+                    self.device.free(pointer)
+            if self.data != NULL:
+                self.device.free(<size_t>self.data)
+
+
+cdef class RngState:
+    """The generator of one random op in one session; kernels in C and reference bodies draw from the same one."""
+
+    cdef thw_rng rng
+
+    def __init__(self, key, counter):
+        self.rng.key[0], self.rng.key[1] = key
+        self.rng.counter[0] = <uint64_t>counter[0] | <uint64_t>counter[1] << 32
+        self.rng.counter[1] = <uint64_t>counter[2] | <uint64_t>counter[3] << 32
+
+    @property
+    def key(self):
+        return self.rng.key[0], self.rng.key[1]
+
+    def reserve(self, blocks):
+        """Takes `blocks` blocks of 128 bits; the counter of the first, four 32-bit words."""
+        return reserve_random(&self.rng, blocks)[0]
+
+
+def _aligned_array(shape, dtype):
+    """An uninitialised array whose data begin at a multiple of 64 bytes."""
+    nbytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    raw = np.empty(nbytes + _ALIGN, np.uint8)
+    offset = -raw.ctypes.data % _ALIGN
+    return raw[offset:offset + nbytes].view(dtype).reshape(shape)
+
+
+cdef struct CStep:
+    int kind
+    thw_kernel_fn fn
+    thw_call call
+    thw_tensor* ins
+    int n_in
+    thw_tensor* outs
+    int n_out
+    size_t scratch_bytes
+    int* flag                            # CHECK, MARK: the variable's
+    const thw_device_api* from_api       # MOVE; NULL is the host
+    void* from_device
+    const thw_device_api* to_api
+    void* to_device
+    size_t nbytes
+
+
+cdef class Frame:
+    """What one run needs for itself."""
+
+    cdef RunContext context
+    cdef CStep* steps
+    cdef thw_tensor* operands
+    cdef list arenas                     # per arena: an array (host) or (Device, pointer)
+    cdef void** bases
+    cdef list objects, views, feeds, fetched
+    cdef long generation
+
+    def __cinit__(self):
+        self.steps = NULL
+        self.operands = NULL
+        self.bases = NULL
+        self.generation = -1
+
+    def __dealloc__(self):
+        free(self.steps)
+        free(self.operands)
+        free(self.bases)
+        for arena in self.arenas or ():
+            if isinstance(arena, tuple):
+                arena[0].free(arena[1])
+
+
+cdef class Shared:
+    """What all programs of a session share: the count of moved variable buffers, and whether the session is closed."""
+
+    cdef public long generation
+    cdef volatile int closed
+
+    def close(self):
+        self.closed = 1
+
+
+cdef class Program:
+    """A plan bound to a session's variables, generators and Python calls.
+
+    Parameters
+    ----------
+    plan : plan.bind.Plan
+    engine : gives `variable(name, node)`, `rng(node)` and `python_call(step)`; see engine.py
+    """
+
+    cdef readonly object plan
+    cdef Shared shared
+    cdef list values, calls, keep, variables, arena_devices, arena_sizes, fetch_values
+    cdef dict index_of
+    cdef CStep* steps
+    cdef int n_steps, n_operands, n_objects
+    cdef thw_tensor* operands
+    cdef int64_t* shape_store
+    cdef int* operand_value              # operand -> index of its value
+    cdef list patch_feeds, patch_fetches, patch_variables, patch_arena
+    cdef list pool
+    cdef size_t max_scratch
+    cdef int threads
+
+    def __init__(self, plan, engine, Shared shared):
+        self.plan, self.shared, self.threads = plan, shared, plan.placement.threads
+        self.pool, self.keep, self.calls, self.variables = [], [], [], []
+        self.arena_devices = list(plan.arena_bytes)
+        self.arena_sizes = [plan.arena_bytes[d] for d in self.arena_devices]
+        self.n_objects = plan.n_objects
+        self._number_values()
+        self._make_operands()
+        self._make_steps(engine)
+
+    cdef _number_values(self):
+        self.values, self.index_of = [], {}
+        for step in self.plan.steps:
+            for value in [*step.inputs, *step.outputs]:
+                if value not in self.index_of:
+                    self.index_of[value] = len(self.values)
+                    self.values.append(value)
+
+    cdef _make_operands(self):
+        """One descriptor per input and output of each step; shapes are stored once per value."""
+        cdef int n = sum(len(s.inputs) + len(s.outputs) for s in self.plan.steps)
+        cdef Py_ssize_t total = sum(len(v.shape) for v in self.values if v.shape is not None)
+        self.n_operands = n
+        self.operands = <thw_tensor*>calloc(max(n, 1), sizeof(thw_tensor))
+        self.operand_value = <int*>calloc(max(n, 1), sizeof(int))
+        self.shape_store = <int64_t*>calloc(max(total, 1), sizeof(int64_t))
+        if self.operands == NULL or self.operand_value == NULL or self.shape_store == NULL:
+            raise MemoryError()
+        offsets, position = {}, 0
+        for i, value in enumerate(self.values):
+            offsets[i] = position
+            for d in value.shape or ():
+                self.shape_store[position] = -1 if d is None else d
+                position += 1
+        k = 0
+        for step in self.plan.steps:
+            for value in [*step.inputs, *step.outputs]:
+                self._describe(k, self.index_of[value], offsets)
+                k += 1
+
+    cdef _describe(self, int k, int index, dict offsets):
+        value = self.values[index]
+        cdef thw_tensor* operand = &self.operands[k]
+        self.operand_value[k] = index
+        operand.device.dl_type = 1
+        operand.ndim = len(value.shape) if value.shape is not None else 0
+        operand.shape = self.shape_store + <Py_ssize_t>offsets[index]
+        operand.dtype = dl_dtype(value.dtype.as_datatype_enum)
+
+    cdef _make_steps(self, engine):
+        cdef CStep* step
+        cdef Kernel kernel
+        cdef VariableBuffer buffer
+        cdef RngState rng
+        cdef Py_ssize_t k = 0, i
+        self.n_steps = len(self.plan.steps)
+        self.steps = <CStep*>calloc(max(self.n_steps, 1), sizeof(CStep))
+        if self.steps == NULL:
+            raise MemoryError()
+        for value in self.values:
+            self.variables.append(engine.variable(value.storage.payload) if value.storage.kind == VARIABLE else None)
+            if value.storage.kind == CONST:
+                self.keep.append(_constant(value))
+        for i, planned in enumerate(self.plan.steps):
+            step = &self.steps[i]
+            step.kind, step.n_in, step.n_out = planned.kind, len(planned.inputs), len(planned.outputs)
+            step.ins = self.operands + k
+            step.outs = self.operands + k + step.n_in
+            k += step.n_in + step.n_out
+            call = None
+            if planned.kind == KERNEL:
+                kernel = planned.payload
+                self._bind_kernel(step, kernel)
+                if not kernel.device.is_host:
+                    self._upload_constants(step, planned, kernel)
+                rng = engine.rng(planned.node)
+                if rng is not None:
+                    step.call.rng = &rng.rng
+                    self.keep.append(rng)
+                self.keep.append(kernel)
+            elif planned.kind == PYTHON:
+                call = engine.python_call(planned)
+            elif planned.kind == MOVE:
+                self._bind_move(step, planned)
+            else:
+                buffer = engine.variable(planned.payload)
+                step.flag = &buffer.initialized
+                self.keep.append(buffer)
+            self.calls.append(call)
+        self._list_patches()
+
+    cdef _bind_kernel(self, CStep* step, Kernel kernel):
+        step.fn = kernel.kernel.fn
+        step.call.struct_size = sizeof(thw_call)
+        step.call.core = core_table()
+        step.call.device = kernel.device.handle
+        step.call.state = kernel.kernel.state
+        step.scratch_bytes = kernel.kernel.scratch_bytes
+        self.max_scratch = max(self.max_scratch, step.scratch_bytes)
+
+    cdef _upload_constants(self, CStep* step, planned, Kernel kernel):
+        """Puts constants into the memory of a device that cannot see the host's, once per program and use."""
+        cdef VariableBuffer buffer
+        for i, value in enumerate(planned.inputs):
+            if value.storage.kind == CONST and not kernel.reads_on_host(i):
+                buffer = VariableBuffer(value.node.name, value.dtype, value.shape, kernel.device)
+                buffer.assign(_constant(value))
+                self.keep.append(buffer)
+                step.ins[<int>i].data = buffer.data
+
+    cdef _bind_move(self, CStep* step, planned):
+        source = planned.inputs[0]
+        cdef Device origin = self._home(source, planned.node)
+        cdef Device target = self._home(planned.outputs[0], planned.node)
+        step.nbytes = shapes.size_of(source.shape) * source.dtype.size
+        if origin is not None and not origin.is_host:
+            step.from_api, step.from_device = origin.api, origin.handle
+        if target is not None and not target.is_host:
+            step.to_api, step.to_device = target.api, target.handle
+
+    cdef _home(self, value, node):
+        if value.storage.kind in (CONST, FEED, FETCH):
+            return None
+        if value.storage.kind == VARIABLE:
+            return self.variables[self.index_of[value]].device
+        return self.plan.placement.device_of(value.node)
+
+    cdef _list_patches(self):
+        """Which operands take their address from what: feeds and fetches per run, variables and arenas per frame."""
+        n_feeds, n_fetches = len(self.plan.feeds), len(self.plan.fetches)
+        self.patch_feeds = [[] for _ in range(n_feeds)]
+        self.patch_fetches = [[] for _ in range(n_fetches)]
+        self.patch_variables, self.patch_arena = [], []
+        for k in range(self.n_operands):
+            value = self.values[self.operand_value[k]]
+            storage = value.storage
+            if not value.is_static:
+                continue
+            if storage.kind == CONST:
+                if self.operands[k].data == NULL:            # else it lies on a device, _upload_constants
+                    self.operands[k].data = cnp.PyArray_DATA(_constant(value))
+            elif storage.kind == FEED:
+                self.patch_feeds[storage.payload].append(k)
+            elif storage.kind == FETCH:
+                self.patch_fetches[storage.payload].append(k)
+            elif storage.kind == VARIABLE:
+                self.patch_variables.append((k, self.variables[self.operand_value[k]], value))
+            elif storage.kind == ARENA:
+                self.patch_arena.append((k, self.arena_devices.index(storage.payload.device), storage.payload.offset))
+
+    # --- frames --------------------------------------------------------------------------------------
+
+    cdef Frame _new_frame(self):
+        cdef Frame frame = Frame.__new__(Frame)
+        cdef size_t base
+        frame.operands = <thw_tensor*>malloc(max(self.n_operands, 1) * sizeof(thw_tensor))
+        frame.steps = <CStep*>malloc(max(self.n_steps, 1) * sizeof(CStep))
+        frame.bases = <void**>calloc(max(len(self.arena_devices), 1), sizeof(void*))
+        frame.arenas = []
+        if frame.operands == NULL or frame.steps == NULL or frame.bases == NULL:
+            raise MemoryError()
+        memcpy(frame.operands, self.operands, self.n_operands * sizeof(thw_tensor))
+        memcpy(frame.steps, self.steps, self.n_steps * sizeof(CStep))
+        for i, (name, nbytes) in enumerate(zip(self.arena_devices, self.arena_sizes)):
+            self._add_arena(frame, i, self.plan.placement.by_name(name), nbytes)
+        for i in range(self.n_steps):
+            frame.steps[i].ins = frame.operands + (self.steps[i].ins - self.operands)
+            frame.steps[i].outs = frame.operands + (self.steps[i].outs - self.operands)
+            frame.steps[i].call.core_ctx = &frame.context
+            workspace = self.plan.steps[i].workspace
+            if workspace is not None:
+                arena = self.arena_devices.index(workspace.device)
+                frame.steps[i].call.workspace = <char*>frame.bases[arena] + <size_t>workspace.offset
+        for k, arena, offset in self.patch_arena:
+            frame.operands[<int>k].data = <char*>frame.bases[<int>arena] + <size_t>offset
+        frame.views = [None] * len(self.values)
+        return frame
+
+    cdef _add_arena(self, Frame frame, int i, Device device, size_t nbytes):
+        pointer = device.alloc(max(nbytes, 1))
+        frame.arenas.append((device, pointer))
+        frame.bases[i] = <void*><size_t>pointer
+
+    cdef _refresh(self, Frame frame):
+        """Looks up the variables' addresses again after a buffer has moved."""
+        cdef VariableBuffer buffer
+        for k, buffer, value in self.patch_variables:
+            if buffer.data != NULL and buffer.shape != value.shape:
+                raise errors.InvalidArgumentError(
+                    None, value.node.source, f"Variable {buffer.name} holds a value of shape "
+                    f"{shapes.text(buffer.shape)}, but the graph says {shapes.text(value.shape)}. Declare it with "
+                    "validate_shape=False to assign values of any shape.")
+            frame.operands[<int>k].data = buffer.data
+        frame.views = [None] * len(self.values)
+        frame.generation = self.shared.generation
+
+    # --- running -------------------------------------------------------------------------------------
+
+    def run(self, list feeds, trace=None):
+        """Runs all steps; gives the fetches' values (None for operations)."""
+        cdef Frame frame
+        if self.pool:
+            try:
+                frame = self.pool.pop()
+            except IndexError:           # another thread was quicker
+                frame = self._new_frame()
+        else:
+            frame = self._new_frame()
+        try:
+            if frame.generation != self.shared.generation:
+                self._refresh(frame)
+            self._set_feeds_and_fetches(frame, feeds)
+            if trace is None:
+                self._run_steps(frame)
+            else:
+                self._run_traced(frame, trace)
+            return frame.fetched
+        finally:
+            frame.feeds = frame.fetched = frame.objects = None
+            if len(self.pool) < 16 and not self.shared.closed:
+                self.pool.append(frame)
+
+    cdef _set_feeds_and_fetches(self, Frame frame, list feeds):
+        cdef void* data
+        cdef Py_ssize_t i
+        frame.feeds = feeds
+        for i in range(len(self.patch_feeds)):
+            if self.patch_feeds[i]:
+                data = cnp.PyArray_DATA(feeds[i])
+                for k in <list>self.patch_feeds[i]:
+                    frame.operands[<int>k].data = data
+        frame.objects = [None] * self.n_objects if self.n_objects else None
+        fetched = [None] * len(self.plan.fetches)
+        for i in range(len(fetched)):
+            value = self.plan.fetches[i]
+            if value is None or not value.is_static:
+                continue
+            array = fetched[i] = np.empty(value.shape, value.dtype.np)
+            if self.patch_fetches[i]:
+                data = cnp.PyArray_DATA(array)
+                for k in <list>self.patch_fetches[i]:
+                    frame.operands[<int>k].data = data
+        frame.fetched = fetched
+
+    cdef _run_steps(self, Frame frame):
+        cdef int position = 0
+        cdef bint paused = False
+        start_run(&frame.context, self.threads, self.max_scratch)
+        while position < self.n_steps:
+            with nogil:
+                position = self._run_from(frame.steps, &frame.context, position, self.n_steps, &paused)
+            if paused:
+                self._heed_signals(position)
+            elif position < self.n_steps:
+                self._take_lock(frame, position)
+                position += 1
+
+    cdef int _run_from(self, CStep* steps, RunContext* context, int position, int stop,
+                       bint* paused) noexcept nogil:
+        """Runs steps from `position` up to `stop`; gives the step that needs Python or failed, or `stop`.
+
+        Sets `paused` when it comes back, between two steps, to let signals be heeded.
+        """
+        cdef CStep* step
+        cdef timespec now
+        cdef int64_t begun = 0, seen
+        cdef int i
+        paused[0] = False
+        for i in range(position, stop):
+            step = &steps[i]
+            if step.kind == KERNEL:
+                if step.fn(&step.call, step.ins, step.n_in, step.outs, step.n_out) != 0 or context.code != 0:
+                    return i
+            elif step.kind == CHECK:
+                if step.flag[0] == 0:
+                    return i
+            elif step.kind == MARK:
+                step.flag[0] = 1
+            elif step.kind == MOVE:
+                if _move(step) != 0:
+                    return i
+            else:
+                return i
+            if (i & 15) == 15 or step.scratch_bytes:
+                clock_gettime(CLOCK_MONOTONIC, &now)
+                seen = now.tv_sec * 1000000000 + now.tv_nsec
+                if begun == 0:
+                    begun = seen
+                elif seen - begun > _SIGNAL_INTERVAL_NS:
+                    paused[0] = True
+                    return i + 1
+        return stop
+
+    cdef _run_traced(self, Frame frame, list trace):
+        """The same steps one by one, with their start and duration in ns."""
+        cdef timespec now
+        cdef int position, reached
+        cdef bint paused
+        start_run(&frame.context, self.threads, self.max_scratch)
+        for position in range(self.n_steps):
+            clock_gettime(CLOCK_MONOTONIC, &now)
+            start = now.tv_sec * 1000000000 + now.tv_nsec
+            with nogil:
+                reached = self._run_from(frame.steps, &frame.context, position, position + 1, &paused)
+            if reached == position:
+                self._take_lock(frame, position)
+            clock_gettime(CLOCK_MONOTONIC, &now)
+            node = self.plan.steps[position].node
+            trace.append((node.name, node.op_type, node.device, start,
+                          now.tv_sec * 1000000000 + now.tv_nsec - start))
+
+    cdef _heed_signals(self, int position):
+        PyErr_CheckSignals()
+        if self.shared.closed:
+            node = self.plan.steps[min(position, self.n_steps - 1)].node
+            raise errors.CancelledError(None, node.source, "Session has been closed during the run.")
+
+    cdef _take_lock(self, Frame frame, int position):
+        """With Python's lock: runs a Python step, or raises what stopped the run."""
+        planned = self.plan.steps[position]
+        cdef CStep* step = &frame.steps[position]
+        self._heed_signals(position)
+        if step.kind == PYTHON:
+            self._run_python(frame, planned, self.calls[position])
+        elif step.kind == CHECK:
+            raise self._uninitialized(planned)
+        else:
+            self._raise(frame, planned)
+
+    cdef _uninitialized(self, planned):
+        from .messages import uninitialized_variable
+        return uninitialized_variable(planned.payload, planned.node)
+
+    cdef _raise(self, Frame frame, planned):
+        from .messages import kernel_error
+        raise kernel_error(planned.node, *take_error(&frame.context))
+
+    cdef _run_python(self, Frame frame, planned, call):
+        from .messages import python_error
+        arrays = [self._array(frame, self.index_of[v]) for v in planned.inputs]
+        try:
+            results = call(arrays)
+            if planned.payload is not None:                  # a fetch of what is no plain bytes
+                frame.fetched[<int>planned.payload] = results[0]
+                return
+            for value, result in zip(planned.outputs, results):
+                self._store(frame, value, result)
+        except Exception as error:
+            raise python_error(planned.node, error) from error
+
+    cdef _array(self, Frame frame, int index):
+        """A value as an array, without a copy."""
+        value = self.values[index]
+        storage = value.storage
+        kind = storage.kind
+        if kind == OBJECT:
+            return frame.objects[storage.payload]
+        if kind == FEED:
+            array = frame.feeds[storage.payload]
+        elif kind == FETCH:
+            array = frame.fetched[storage.payload]
+        elif kind == VARIABLE:
+            array = (<VariableBuffer>self.variables[index]).array
+        elif kind == CONST:
+            array = storage.payload
+        else:
+            array = frame.views[index]
+            if array is None:
+                array = frame.views[index] = self._view(frame, value)
+            return array
+        return array if array.shape == value.shape or value.shape is None or None in value.shape \
+            else array.reshape(value.shape)
+
+    cdef _view(self, Frame frame, value):
+        cdef cnp.npy_intp dims[1]
+        cdef char* base = <char*>frame.bases[<int>self.arena_devices.index(value.storage.payload.device)]
+        dims[0] = shapes.size_of(value.shape) * value.dtype.size
+        raw = cnp.PyArray_SimpleNewFromData(1, dims, cnp.NPY_UINT8, base + <size_t>value.storage.payload.offset)
+        return raw.view(value.dtype.np).reshape(value.shape)
+
+    cdef _store(self, Frame frame, value, result):
+        """Puts the result of a Python step where the plan wants it."""
+        storage = value.storage
+        kind = storage.kind
+        if kind == VARIABLE:
+            buffer = <VariableBuffer>self.variables[self.index_of[value]]
+            if result is not buffer.array and buffer.assign(result):
+                self.shared.generation += 1
+                self._refresh(frame)
+            return
+        array = _as_array(result, value.dtype)
+        if kind == OBJECT:
+            if value.shape is not None and not shapes.compatible(array.shape, value.shape):
+                raise errors.InternalError(None, value.node.source, f"{value.node.op_type} {value!r} gave shape "
+                                           f"{array.shape}, its shape rule says {shapes.text(value.shape)}")
+            frame.objects[storage.payload] = array
+            return
+        if array.shape != value.shape:
+            raise errors.InvalidArgumentError(None, value.node.source, f"{value.node.op_type} {value!r} gave a value "
+                                              f"of shape {array.shape}, its static shape is {shapes.text(value.shape)}")
+        target = self._array(frame, self.index_of[value])
+        if target is not array:
+            target[...] = array
+
+    def __dealloc__(self):
+        free(self.steps)
+        free(self.operands)
+        free(self.operand_value)
+        free(self.shape_store)
+
+
+cdef _constant(value):
+    """A constant's array, dense and in the machine's byte order."""
+    array = value.storage.payload
+    if array.dtype != value.dtype.np or not array.flags.c_contiguous:
+        value.storage.payload = array = np.ascontiguousarray(array, value.dtype.np).reshape(array.shape)
+    return array
+
+
+def _as_array(result, dtype):
+    if dtype.kind == "O":
+        if isinstance(result, np.ndarray) and result.dtype == object:
+            return result
+        array = np.asarray(result, object)
+        return array
+    return np.asarray(result, dtype.np)
+
+
+cdef int _move(CStep* step) noexcept nogil:
+    cdef void* bounce
+    cdef int code
+    cdef void* source = step.ins[0].data
+    cdef void* target = step.outs[0].data
+    if step.nbytes == 0:
+        return 0
+    if step.from_api == NULL and step.to_api == NULL:
+        memcpy(target, source, step.nbytes)
+        return 0
+    if step.from_api == NULL:
+        return step.to_api.copy_h2d(step.to_device, NULL, target, source, step.nbytes)
+    if step.to_api == NULL:
+        return step.from_api.copy_d2h(step.from_device, NULL, target, source, step.nbytes)
+    bounce = malloc(step.nbytes)
+    if bounce == NULL:
+        return 2
+    code = step.from_api.copy_d2h(step.from_device, NULL, bounce, source, step.nbytes)
+    if code == 0:
+        code = step.to_api.copy_h2d(step.to_device, NULL, target, bounce, step.nbytes)
+    free(bounce)
+    return code
+
+
+def run_kernel(Kernel kernel, list arrays, list out_shapes, list out_dtypes, RngState rng, bint writes_first):
+    """One call of a host kernel outside of any plan: allocates the outputs, gives them as a list of arrays.
+
+    With `writes_first` the kernel changes arrays[0], a variable's own buffer, which is then the first output.
+    """
+    cdef int n_in = len(arrays), n_out = len(out_shapes)
+    cdef thw_tensor* operands = <thw_tensor*>calloc(n_in + n_out + 1, sizeof(thw_tensor))
+    cdef thw_call call
+    cdef RunContext context
+    cdef int code
+    arrays = [a if a.flags.c_contiguous else np.ascontiguousarray(a) for a in arrays]
+    outputs = [arrays[0] if writes_first and k == 0 else np.empty(shape, dtype.np)
+               for k, (shape, dtype) in enumerate(zip(out_shapes, out_dtypes))]
+    workspace = np.empty(kernel.kernel.workspace_bytes + _ALIGN, np.uint8)
+    keep = []
+    try:
+        for k, array in enumerate([*arrays, *outputs]):
+            keep.append(_fill_operand(&operands[k], array))
+        start_run(&context, 0, kernel.kernel.scratch_bytes)
+        memset(&call, 0, sizeof(call))
+        call.struct_size, call.core, call.core_ctx = sizeof(call), core_table(), &context
+        call.device, call.state = kernel.device.handle, kernel.kernel.state
+        call.workspace = <char*>cnp.PyArray_DATA(workspace) + (-<size_t>cnp.PyArray_DATA(workspace)) % _ALIGN
+        call.rng = &rng.rng if rng is not None else NULL
+        with nogil:
+            code = kernel.kernel.fn(&call, operands, n_in, operands + n_in, n_out)
+        if code != 0 or context.code != 0:
+            code, text, exception = take_error(&context)
+            raise exception or error_of_code(code, text)
+        return outputs
+    finally:
+        free(operands)
+
+
+cdef _fill_operand(thw_tensor* operand, array):
+    """Describes a dense array; gives what must be kept alive while the descriptor is used."""
+    dims = np.array(array.shape or (0,), np.int64)
+    operand.data = cnp.PyArray_DATA(array)
+    operand.ndim = array.ndim
+    operand.shape = <int64_t*>cnp.PyArray_DATA(dims)
+    operand.device.dl_type = 1
+    operand.dtype = dl_dtype(as_dtype(array.dtype).as_datatype_enum)
+    return dims

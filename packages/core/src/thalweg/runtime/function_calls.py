@@ -1,0 +1,6 @@
+"""How a function graph is run by the engine that runs everything else: as a fetch of its outputs, fed with its inputs."""
+
+
+def function_signature(graph):
+    """(elements, fed) for `Engine.run`; variables that the graph captures are found by name, not fed."""
+    return tuple(graph.outputs), tuple([t for t in graph.inputs if t.op.type == "Placeholder"])

@@ -1,0 +1,59 @@
+"""What a user reads when a run fails: each message names the op, the cause, a remedy, and the user's line."""
+from thalweg.devices.core_api import error_of_code
+from thalweg.framework import errors
+from thalweg.framework.errors import explain
+
+
+def _frame(node):
+    return node.source.frame if node.source is not None else None
+
+
+def uninitialized_variable(name, node):
+    """A variable is read before it has a value."""
+    text = explain(f"Attempting to use uninitialized value {name}",
+                   needed_by=f"{node.op_type} {node.name!r}",
+                   hint="session.run(tf.global_variables_initializer()) after the session is made "
+                        "(tf.local_variables_initializer() for local variables), or Saver.restore",
+                   built_at=_frame(node))
+    return errors.FailedPreconditionError(None, node.source, text)
+
+
+def unfed_placeholder(node, path, fed):
+    """A placeholder is needed, but no value came for it."""
+    value = node.outputs[0]
+    from thalweg.framework.shapes import text as shape_text
+    got = ", ".join(t.name for t in fed) if fed else "no feed"
+    text = explain(f"You must feed a value for placeholder tensor '{node.name}' with dtype {value.dtype.name} and shape "
+                   f"{shape_text(value.shape)}",
+                   needed_by=f"{path[-1].name!r}, by the path {' -> '.join(_shorten([n.name for n in path]))}",
+                   fed=got, hint=f"session.run(..., feed_dict={{{node.name.rpartition('/')[2]}: value}})",
+                   built_at=_frame(node))
+    return errors.InvalidArgumentError(None, node.source, text)
+
+
+def _shorten(names):
+    return names if len(names) <= 8 else [*names[:4], f"... {len(names) - 7} more ...", *names[-3:]]
+
+
+def kernel_error(node, code, text, exception=None):
+    """A kernel in C reported an error code and a text, or a Python device raised."""
+    if exception is not None:
+        return python_error(node, exception)
+    problem = text or f"kernel failed with code {code}"
+    return type(error_of_code(code, ""))(None, node.source, explain(f"{problem}\n\t [[{node.op_type} {node.name!r}]]", built_at=_frame(node)))
+
+
+_BY_PYTHON_TYPE = ((StopIteration, errors.OutOfRangeError), (MemoryError, errors.ResourceExhaustedError),
+                   (NotImplementedError, errors.UnimplementedError),
+                   ((TypeError, ValueError, IndexError, KeyError, ArithmeticError), errors.InvalidArgumentError))
+
+
+def python_error(node, error):
+    """A step in Python raised: its own OpError as it is, anything else under the nearest of our classes."""
+    if isinstance(error, errors.OpError):
+        if error.op is None:
+            error.op = node.source
+        return error
+    cls = next((c for kinds, c in _BY_PYTHON_TYPE if isinstance(error, kinds)), errors.UnknownError)
+    text = explain(f"{type(error).__name__}: {error}\n\t [[{node.op_type} {node.name!r}]]", built_at=_frame(node))
+    return cls(None, node.source, text)

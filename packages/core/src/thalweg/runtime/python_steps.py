@@ -1,0 +1,159 @@
+"""Steps that run with Python's lock: reference bodies, functions of control flow, and steps of run-time shape.
+
+`make_call(engine, step)` gives a function from the input arrays to the output arrays. What it is given is a view
+of the plan's buffers; the executor copies what comes back to its place.
+"""
+import logging
+
+import numpy as np
+
+from thalweg.devices import KernelRequest, find_kernel
+from thalweg.framework import shapes
+from thalweg.ops.control_flow import history_sizes, stacked_history
+from thalweg.plan.ir import COPY, FETCH
+from thalweg.plan.place import kernel_attrs
+
+from .executor import run_kernel
+from .function_calls import function_signature
+
+_log = logging.getLogger("thalweg")
+_reported = set()
+
+
+def make_call(engine, step):
+    """The function that runs `step`."""
+    node = step.node
+    if node.op_type in (COPY, FETCH):
+        return _copy
+    special = SPECIAL.get(node.op_type)
+    if special is not None:
+        return special(engine, node)
+    if _is_shaped(node):
+        _report(node)
+        return _reference(engine, node)
+    return _Dynamic(engine, node)
+
+
+def _copy(arrays):
+    return [arrays[0].copy()]
+
+
+def _is_shaped(node):
+    return all(v.is_static for v in node.inputs) and all(v.is_static for v in node.outputs)
+
+
+def _report(node):
+    """Says once per op type and cause that a reference body stands in for a kernel."""
+    key = node.op_type, node.refusal
+    if node.refusal and key not in _reported:
+        _reported.add(key)
+        _log.info("op %s runs its reference body: %s", node.op_type, node.refusal)
+
+
+def _reference(engine, node):
+    declaration, attrs, rng = node.declaration, node.attrs, engine.rng(node)
+
+    def call(arrays):
+        with np.errstate(all="ignore"):
+            if rng is not None:
+                return declaration.reference(arrays, attrs, rng=rng)
+            return declaration.reference(arrays, attrs)
+    return call
+
+
+class _Dynamic:
+    """A step whose shapes are known when its inputs are there: it finds a kernel then, and remembers a few."""
+
+    MOST_KERNELS = 8
+
+    def __init__(self, engine, node):
+        self.node, self.device, self.rng = node, engine.placement.host, engine.rng(node)
+        self.fallback = _reference(engine, node)
+        self.kernels = {}
+        self.has_kernel = bool(node.declaration.kernels) and all(
+            v.dtype.kind in "fciub" for v in [*node.inputs, *node.outputs])
+
+    def __call__(self, arrays):
+        if not self.has_kernel:
+            return self.fallback(arrays)
+        key = tuple([a.shape for a in arrays])
+        found = self.kernels.get(key)
+        if found is None:
+            found = self._find(arrays)
+        kernel, out_shapes = found
+        if kernel is None:
+            return self.fallback(arrays)
+        return run_kernel(kernel, arrays, out_shapes, [v.dtype for v in self.node.outputs], self.rng,
+                          self._shares_first())
+
+    def _shares_first(self):
+        return any(o.is_ref for o in self.node.declaration.outputs)
+
+    def _find(self, arrays):
+        node = self.node
+        out_shapes = node.declaration.output_shapes([a.shape for a in arrays], node.attrs, len(node.outputs),
+                                                    lambda k: arrays[k], node.name)
+        if any(not shapes.is_known(s) for s in out_shapes) or self._takes_values():
+            return None, out_shapes
+        request = KernelRequest(node.op_type, kernel_attrs(node.attrs), [a.shape for a in arrays], out_shapes,
+                                [v.dtype.as_datatype_enum for v in node.inputs],
+                                [v.dtype.as_datatype_enum for v in node.outputs], values={},
+                                declaration=node.declaration, name=node.name)
+        found = find_kernel(self.device, request), out_shapes
+        if len(self.kernels) >= self.MOST_KERNELS:
+            self.kernels.clear()
+        self.kernels[tuple([a.shape for a in arrays])] = found
+        return found
+
+    def _takes_values(self):
+        """Kernels that read an input's value while they are prepared (axes, paddings) would need one per value."""
+        return any(v.dtype.kind in "iu" and k > 0 for k, v in enumerate(self.node.inputs))
+
+
+# --- control flow -------------------------------------------------------------------------------------------
+
+def _passed(graph, arrays):
+    """The arrays that a function graph is fed with: its captured variables need none."""
+    return [a for t, a in zip(graph.inputs, arrays) if t.op.type == "Placeholder"]
+
+
+def _if(engine, node):
+    """`If`: the condition chooses the branch."""
+    branches = node.attrs["else_branch"], node.attrs["then_branch"]
+
+    def call(arrays):
+        graph = branches[bool(arrays[0])]
+        return _arrays(engine.run_function(graph, _passed(graph, arrays[1:])))
+    return call
+
+
+def _arrays(values):
+    return [np.asarray(v) for v in values]
+
+
+def _while(engine, node):
+    """`While`: `body` as long as `cond` holds; keeps only those histories that somebody takes."""
+    cond, body, n_vars = node.attrs["cond"], node.attrs["body"], len(node.attrs["Tvars"])
+    n_history = len(node.attrs["Thistory"])
+    taken = [any(node.outputs[n_vars + 1 + k + j].uses for k in (0, n_history)) for j in range(n_history)]
+    kept = [t for t, wanted in zip(body.outputs[n_vars:], taken) if wanted]
+    elements = tuple([*body.outputs[:n_vars], *kept])
+    cond_signature, body_fed = function_signature(cond), function_signature(body)[1]
+
+    def call(arrays):
+        state, captures = list(arrays[:n_vars]), list(arrays[n_vars:])
+        history, count = [[] for _ in kept], 0
+        while engine.run(*cond_signature, _passed(cond, state + captures))[0]:
+            results = _arrays(engine.run(elements, body_fed, _passed(body, state + captures)))
+            state = results[:n_vars]
+            for values, value in zip(history, results[n_vars:]):
+                values.append(value)
+            count += 1
+        of_output = iter(history)
+        lists = [next(of_output) if wanted else [] for wanted in taken]
+        tensors = body.outputs[n_vars:]
+        return [*state, np.int64(count), *map(stacked_history, lists, tensors), *map(history_sizes, lists, tensors)]
+    return call
+
+
+SPECIAL = {"If": _if, "While": _while}
