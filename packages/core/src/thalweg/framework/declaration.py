@@ -21,6 +21,7 @@ Signature: `name: TYPE[dims], ... -> name: TYPE[dims], ...` with TYPE one of
 and `[dims]` optional: letters (one size each, equal wherever they stand), numbers, or `[]` for a scalar.
 Without brackets the shape is free.
 """
+import contextlib
 import inspect
 import re
 
@@ -352,7 +353,20 @@ class OpDeclaration:
         else:
             tensors, name = self._convert(graph, args, letters, name)
         attrs = self._attrs(kwargs, letters)
-        return graph._make_op(self, tensors, attrs, self._output_dtypes(attrs), name)
+        dtypes_out = self._output_dtypes(attrs)
+        if True not in self.wants_ref:
+            return graph._make_op(self, tensors, attrs, dtypes_out, name)
+        with contextlib.ExitStack() as beside:                  # an op that changes a variable lives where it lives
+            for tensor, wants_ref in zip(tensors, self._wants_ref_flat(attrs)):
+                if wants_ref:
+                    beside.enter_context(graph.colocate_with(tensor.op))
+            return graph._make_op(self, tensors, attrs, dtypes_out, name)
+
+    def _wants_ref_flat(self, attrs):
+        """For each input tensor, whether the op takes the variable itself."""
+        if not any(a.is_list for a in self.inputs):
+            return self.wants_ref
+        return [a.is_ref for a in self.inputs for _ in range(attrs[a.count] if a.is_list else 1)]
 
     def _complete(self, args, kwargs):
         """Positional and keyword inputs in signature order; TypeError names what is missing or too much."""
