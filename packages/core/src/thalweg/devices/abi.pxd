@@ -7,7 +7,8 @@ cdef extern from "thalweg_abi.h" nogil:
         THW_ABI_MAJOR
         THW_ABI_MINOR
     const char* THW_CAPSULE
-    enum thw_code:
+    const char* THW_KERNELS_CAPSULE
+    ctypedef enum thw_code:
         THW_OK
         THW_UNIMPLEMENTED
         THW_OOM
@@ -22,7 +23,7 @@ cdef extern from "thalweg_abi.h" nogil:
         int32_t dl_type
         int32_t dl_id
 
-    ctypedef struct thw_dldtype "struct { uint8_t code, bits; uint16_t lanes; }":
+    ctypedef struct thw_dldtype:
         uint8_t code
         uint8_t bits
         uint16_t lanes
@@ -126,3 +127,11 @@ cdef extern from "thalweg_abi.h" nogil:
         int (*mem_stats)(void* dev, thw_mem_stats* out) noexcept nogil
         int (*compile)(void* dev, const void* subgraph, thw_kernel* out) noexcept nogil
         int (*describe)(void* dev, char* json, size_t cap) noexcept nogil
+
+    ctypedef struct thw_kernels_api:
+        size_t struct_size
+        uint32_t abi_major
+        uint32_t abi_minor
+        uint32_t min_core_minor
+        const char* build_tag
+        int (*find_kernel)(void* dev, const thw_core_api*, const thw_op_desc*, thw_kernel* out) noexcept nogil

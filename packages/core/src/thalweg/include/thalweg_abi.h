@@ -1,7 +1,8 @@
 /* The device contract of thalweg, version 1 (docs/devices.md). Plain C11; a plugin links to nothing of ours.
  *
  * Both tables grow only at their end. A reader checks `struct_size` before it touches a later field (THW_HAS).
- * Every function returns a thw_code unless it says otherwise; none of them needs Python's lock.
+ * Every function returns a thw_code unless it says otherwise; none of them needs Python's lock. find_kernel and open are
+ * called with it, so a plugin that is partly Python may leave an exception set and return THW_INTERNAL: core raises it.
  */
 #ifndef THALWEG_ABI_H
 #define THALWEG_ABI_H
@@ -16,11 +17,13 @@ typedef enum { THW_OK = 0, THW_UNIMPLEMENTED = 1, THW_OOM = 2, THW_INVALID = 3, 
 
 typedef struct { int32_t dl_type, dl_id; } thw_dldev; /* the values of DLDevice */
 
+typedef struct { uint8_t code, bits; uint16_t lanes; } thw_dldtype; /* DLPack: 0 int, 1 uint, 2 float, 5 complex, 6 bool */
+
 typedef struct { /* field for field a DLTensor */
   void* data;
   thw_dldev device;
   int32_t ndim;
-  struct { uint8_t code, bits; uint16_t lanes; } dtype; /* DLPack codes: 0 int, 1 uint, 2 float, 5 complex, 6 bool */
+  thw_dldtype dtype;
   int64_t* shape;
   int64_t* strides; /* NULL: dense, row-major; core passes dense tensors only */
   uint64_t byte_offset;
@@ -48,6 +51,8 @@ typedef void (*thw_body_fn)(void* arg, int64_t begin, int64_t end, void* scratch
 struct thw_core_api { /* core -> plugin */
   size_t struct_size;
   uint32_t abi_major, abi_minor;
+  /* The first error of a run wins. core_ctx NULL: outside of a run, why this thread's open, alloc or find_kernel failed
+     or refused. Core looks at a kernel's errors even when it returned THW_OK. */
   void (*set_error)(void* core_ctx, int code, const char* utf8);
   /* Splits [0, n) into chunks of exactly `grain` (the last may be shorter), whatever the number of threads, and
      runs them on core's pool; returns when all have run. Nested calls run on the caller. */
@@ -55,12 +60,14 @@ struct thw_core_api { /* core -> plugin */
   /* Takes `blocks` 128-bit counter values from an op's generator, atomically: the first of them, and the key. */
   void (*rng_reserve)(void* core_ctx, thw_rng* rng, uint64_t blocks, uint32_t counter[4], uint32_t key[2]);
   /* What a plan knows of the node that a kernel is asked for. 0: found; 1: no such attribute, or of another type.
-     Pointers stay valid until find_kernel returns. */
+     Pointers stay valid until find_kernel returns. Besides the op's own attributes there are the strings
+     "kernel:<kind>", the kernels that the op's declaration names, and the list "inputs:ref", the inputs that are a
+     variable's own buffer. */
   int (*attr_i64)(const void* op, const char* name, int64_t* out); /* int, bool, type (DataType number) */
   int (*attr_f64)(const void* op, const char* name, double* out);
   int (*attr_str)(const void* op, const char* name, const char** out, size_t* len);
   int (*attr_ints)(const void* op, const char* name, const int64_t** out, size_t* n);
-  int (*in_shape)(const void* op, int32_t k, const int64_t** dims, int32_t* ndim);  /* always fully known */
+  int (*in_shape)(const void* op, int32_t k, const int64_t** dims, int32_t* ndim); /* 1: not fully known */
   int (*out_shape)(const void* op, int32_t k, const int64_t** dims, int32_t* ndim);
   int (*in_value)(const void* op, int32_t k, thw_tensor* out); /* value of an input that is constant, on the host */
 };
@@ -127,6 +134,16 @@ typedef struct { /* plugin -> core */
   int (*compile)(void* dev, const void* subgraph, thw_kernel* out);
   int (*describe)(void* dev, char* json, size_t cap);
 } thw_device_api;
+
+/* More kernels for a device that somebody else provides (entry-point group thalweg.kernels), as a capsule named
+   THW_KERNELS_CAPSULE. They are asked before the device's own; `dev` is that device's handle. */
+#define THW_KERNELS_CAPSULE "thalweg.kernels.v1"
+typedef struct {
+  size_t struct_size;
+  uint32_t abi_major, abi_minor, min_core_minor;
+  const char* build_tag;
+  int (*find_kernel)(void* dev, const thw_core_api*, const thw_op_desc*, thw_kernel* out);
+} thw_kernels_api;
 
 #define THW_HAS(api, field) \
   ((api)->struct_size >= offsetof(thw_device_api, field) + sizeof((api)->field) && (api)->field)

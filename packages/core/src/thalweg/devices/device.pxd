@@ -1,0 +1,33 @@
+"""An opened device and the kernels that it gave, for the executor."""
+from thalweg.devices.abi cimport int32_t, uint64_t, thw_device_api, thw_kernel, thw_kernel_fn
+from thalweg.devices.core_api cimport KernelRequest
+
+
+cdef class Device:
+    cdef const thw_device_api* api
+    cdef void* handle                    # what api.open gave: the first argument of the table's functions
+    cdef readonly str name               # "/device:CPU:0"
+    cdef readonly str type               # "CPU"
+    cdef readonly int ordinal
+    cdef readonly object plugin          # its DevicePlugin
+    cdef readonly bint is_host           # its pointers may be read and written by the host
+    cdef readonly int dl_type            # DLPack's number of this kind of device
+    cdef readonly str last_refusal       # why the last find_kernel gave None
+    cdef readonly str build_tag
+    cdef object owner                    # the capsule or PyDevice: the table lives as long as it
+    cdef object __weakref__
+
+    cdef int check(self, int code, str what) except -1    # raises what a failed table function told
+
+
+cdef class Kernel:
+    cdef thw_kernel kernel               # fn, state, flags, workspace_bytes, scratch_bytes
+    cdef readonly Device device
+    cdef readonly str op_type
+    cdef readonly tuple out_shapes, out_dtypes
+    cdef readonly tuple ref_inputs       # inputs, flat, that are a variable's own buffer
+    cdef readonly tuple ref_outputs      # outputs that are the buffer of the first such input
+    cdef object owner                    # what must outlive the kernel besides the device
+
+    cpdef bint reads_on_host(self, int k)
+    cpdef bint may_overwrite(self, int k)
