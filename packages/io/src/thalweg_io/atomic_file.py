@@ -114,6 +114,20 @@ class TemporaryFile:
         self.path, self.size = name_of(final_path, token, "tmp"), 0
         self._descriptor = _create_locked(self.path)
 
+    @classmethod
+    def adopted(cls, path, final_path, token):
+        """The finished file at `path` as a temporary one of `final_path`: renamed, and locked before that."""
+        self = cls.__new__(cls)
+        self.path, self.size = name_of(final_path, token, "tmp"), os.path.getsize(path)
+        self._descriptor = os.open(path, os.O_RDONLY)
+        try:
+            _lock(self._descriptor)
+            files.rename(path, self.path)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
     def write(self, data):
         """Appends a flat buffer of bytes."""
         files.write(self._descriptor, data)
@@ -128,23 +142,32 @@ class TemporaryFile:
             descriptor, self._descriptor = self._descriptor, None
             os.close(descriptor)
 
+    def keep(self):
+        """Closes it, and makes `discard` do nothing: others rely on it now."""
+        self.close()
+        self.path = None
+
     def discard(self):
         """Closes and deletes it, where it still stands under its temporary name."""
         self.close()
-        with contextlib.suppress(FileNotFoundError):
-            files.remove(self.path)
+        if self.path is not None:
+            remove_if_exists(self.path)
 
 
 def _create_locked(path):
     while True:
         descriptor = files.create(path)
-        if fcntl is None:
-            return descriptor
-        with contextlib.suppress(OSError):                 # a file system without locks: others then leave it alone
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        _lock(descriptor)
         if os.fstat(descriptor).st_nlink:
             return descriptor
         os.close(descriptor)                               # taken for dead between creation and lock
+
+
+def _lock(descriptor):
+    """Marks a file as one whose writer lives; without locks in the file system, nobody takes it for dead either."""
+    if fcntl is not None:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def write_file(path, data):
@@ -163,7 +186,7 @@ def write_file(path, data):
         except BaseException:
             temporary.discard()
             raise
-        temporary.close()
+        temporary.keep()
         files.sync_folder(os.path.dirname(path))
 
 
@@ -184,9 +207,15 @@ def remove_dead_temporaries(folder, is_committed):
     for final, token, kind, name in own_files(folder):
         path = os.path.join(folder, name)
         if kind == "tmp":
-            with _lock_of_dead(path) as is_dead:
-                if is_dead and not is_committed(final, token):
+            with _lock_of_dead(path) as is_alone:
+                if is_alone and not is_committed(final, token):
                     remove_if_exists(path)
+
+
+def is_dead(path):
+    """Whether the temporary file at `path` has lost its writer."""
+    with _lock_of_dead(path) as answer:
+        return answer
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from .crc32c import masked_crc32c
 from .wire import WireError, read_varint, varint
 
 _MAGIC = bytes.fromhex("57fb808b247547db")
-_FOOTER_SIZE, _TRAILER_SIZE, _MAX_HANDLE = 48, 5, 20
+_FOOTER_SIZE, _TRAILER_SIZE = 48, 5
 _BLOCK_SIZE = 262144                          # bytes; TensorFlow's choice, and the reason for byte identity
 _RESTART_INTERVAL = 16
 _STORED, _SNAPPY = 0, 1
@@ -157,8 +157,11 @@ def _entries(data, name):
     if footer[-len(_MAGIC):] != _MAGIC:
         raise errors.DataLossError(None, None, f"{name}: not an sstable (bad magic number): perhaps the file is in "
                                                "another format, or it is damaged")
-    _, position = _handle(footer, 0, name)
-    index_handle, _ = _handle(footer, position, name)
+    metaindex_handle, position = _handle(footer, 0, name)
+    index_handle, position = _handle(footer, position, name)
+    if any(footer[position:-len(_MAGIC)]):
+        raise errors.DataLossError(None, None, f"{name}: damaged footer")
+    list(_block(data, metaindex_handle, name))         # nothing in it is needed, but damage there is damage
     entries, last = {}, None
     for _, handle_bytes in _block(data, index_handle, name):
         handle, _ = _handle(handle_bytes, 0, name)
@@ -170,10 +173,13 @@ def _entries(data, name):
     return entries
 
 
-def _handle(data, position, name):
+def _handle(data, start, name):
+    """((offset, size), position after it) of the block handle at `start`."""
     try:
-        offset, position = read_varint(data, position, min(len(data), position + _MAX_HANDLE))
-        size, position = read_varint(data, position, min(len(data), position + _MAX_HANDLE))
+        offset, position = read_varint(data, start, len(data))
+        size, position = read_varint(data, position, len(data))
+        if varint(offset) + varint(size) != data[start:position]:
+            raise WireError("a number is longer than need be")
     except WireError as error:
         raise errors.DataLossError(None, None, f"{name}: bad block handle: {error}") from error
     return (offset, size), position

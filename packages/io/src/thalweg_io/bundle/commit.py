@@ -16,7 +16,9 @@ import os
 import re
 
 from .. import atomic_file
-from ..atomic_file import files, name_of, own_files, remove_if_exists
+from ..atomic_file import TemporaryFile, files, name_of, own_files, remove_if_exists
+from ..table import TableWriter
+from .entry import HEADER_KEY
 
 _INDEX = ".index"
 _DATA = r"\.data-\d{5,}-of-\d{5,}"
@@ -52,20 +54,40 @@ def exists(prefix):
 
 
 def commit(prefix, token, index, data):
-    """Steps 2 to 4.
+    """Steps 2 to 4, after which the files' locks are released.
 
     Parameters
     ----------
     index : TemporaryFile             written and synced
     data : list of TemporaryFile      likewise, one per shard
     """
-    files.rename(index.path, name_of(index_path(prefix), token, "commit"))
+    try:
+        files.rename(index.path, name_of(index_path(prefix), token, "commit"))
+    except BaseException:
+        index.discard()
+        raise
     try:
         files.sync_folder(os.path.dirname(prefix))
         finish(prefix, token)
     finally:
         for file in (index, *data):
-            file.close()
+            file.keep()
+
+
+def commit_index(prefix, token, header, entries, data):
+    """Writes the index and commits it with its data files (TemporaryFile each)."""
+    index = TemporaryFile(index_path(prefix), token)
+    try:
+        table = TableWriter(index.write)
+        table.add(HEADER_KEY, header.message())
+        for key in sorted(entries):
+            table.add(key, entries[key].message())
+        table.finish()
+        index.sync()
+    except BaseException:
+        index.discard()
+        raise
+    commit(prefix, token, index, data)
 
 
 def finish(prefix, token):

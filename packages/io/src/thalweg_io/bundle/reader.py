@@ -27,6 +27,11 @@ class BundleReader:
     ----------
     prefix : str      the checkpoint's path without `.index`
 
+    Attributes
+    ----------
+    header : Header
+    entries : dict    key (bytes) -> Entry, slices included, as the index has them: unchecked
+
     Raises
     ------
     NotFoundError     if there is no checkpoint
@@ -90,19 +95,19 @@ class BundleReader:
         if HEADER_KEY not in table:
             raise errors.DataLossError(None, None, f"{path}: the index has no header")
         try:
-            self._header = Header.from_message(table.pop(HEADER_KEY))
-            self._entries = {key: Entry.from_message(value) for key, value in table.items()}
+            self.header = Header.from_message(table.pop(HEADER_KEY))
+            self.entries = {key: Entry.from_message(value) for key, value in table.items()}
         except WireError as error:
             raise errors.DataLossError(None, None, f"{path}: Unable to parse an entry of the index: {error}") from error
 
     def _open_data(self, token):
         self._data = {}
-        for shard in sorted({entry.shard for entry in self._entries.values() if not entry.slices}):
-            if 0 <= shard < self._header.num_shards:
+        for shard in sorted({entry.shard for entry in self.entries.values() if not entry.slices}):
+            if 0 <= shard < self.header.num_shards:
                 self._data[shard] = self._open_shard(shard, token)
 
     def _open_shard(self, shard, token):
-        path = commit.data_path(self.prefix, shard, self._header.num_shards)
+        path = commit.data_path(self.prefix, shard, self.header.num_shards)
         for candidate in ([name_of(path, token, "tmp")] if token else []) + [path]:
             try:
                 return os.open(candidate, os.O_RDONLY)
@@ -121,10 +126,10 @@ class BundleReader:
 
     def names(self):
         """The names of all tensors, sorted as the file has them."""
-        return [_text(key) for key in self._entries if not key.startswith(b"\0")]
+        return [_text(key) for key in self.entries if not key.startswith(b"\0")]
 
     def __contains__(self, name):
-        return _key(name) in self._entries
+        return _key(name) in self.entries
 
     def dtype(self, name):
         """The DType of a tensor; NotFoundError when there is none of that name."""
@@ -135,10 +140,10 @@ class BundleReader:
         return self._entry(_key(name), name).shape
 
     def _entry(self, key, name):
-        entry = self._entries.get(key) if key else None
+        entry = self.entries.get(key) if key else None
         if entry is None:
             raise errors.NotFoundError(None, None, f"Key {name} not found in checkpoint {self.prefix}")
-        entry.check(name, self._header)
+        entry.check(name, self.header)
         return entry
 
     # --- reading -------------------------------------------------------------------------------------
@@ -167,7 +172,7 @@ class BundleReader:
         dtype = dtype_of_number(entry.dtype, f"tensor {name!r}")
         count = size_of(entry.shape)
         descriptor = self._checked_place(entry, name)
-        is_big_endian = self._header.is_big_endian
+        is_big_endian = self.header.is_big_endian
         if entry.dtype == STRING:
             if entry.size < count + 4:                # a length each, and their checksum
                 raise errors.DataLossError(None, None, f"tensor {name!r}: {count} strings cannot stand in "
@@ -185,7 +190,7 @@ class BundleReader:
         """The descriptor of the entry's data file, once it is certain that the file has the entry's bytes."""
         descriptor = self._data.get(entry.shard)
         if descriptor is None:
-            path = commit.data_path(self.prefix, entry.shard, self._header.num_shards)
+            path = commit.data_path(self.prefix, entry.shard, self.header.num_shards)
             raise errors.NotFoundError(None, None, f"tensor {name!r}: {path} is missing")
         size = os.fstat(descriptor).st_size
         if entry.offset + entry.size > size:

@@ -7,10 +7,9 @@ from thalweg.framework import errors
 
 from ..atomic_file import TemporaryFile, new_token, translated
 from ..element_types import STRING, dtype_of_array
-from ..table import TableWriter
 from ..tensor_slice import slice_key
-from . import commit
-from .entry import HEADER_KEY, Entry, Header
+from . import commit, sharded
+from .entry import Entry, Header
 from .values import stored_numbers, stored_strings
 
 
@@ -19,7 +18,7 @@ class BundleWriter:
 
     Parameters
     ----------
-    prefix : str      the checkpoint's path without `.index`; its folder must exist
+    prefix : str      the checkpoint's path without `.index`; its folder is made, the folder above must exist
     """
 
     def __init__(self, prefix):
@@ -28,7 +27,7 @@ class BundleWriter:
 
     def __enter__(self):
         with translated(self.prefix):
-            commit.settle(os.path.dirname(self.prefix))
+            sharded.open_folder(os.path.dirname(self.prefix))
             self._data = TemporaryFile(commit.data_path(self.prefix, 0, 1), self._token)
         return self
 
@@ -39,9 +38,9 @@ class BundleWriter:
         try:
             with translated(self.prefix):
                 self._data.sync()
-                _commit_index(self.prefix, self._token, Header(), self._entries, [self._data])
+                commit.commit_index(self.prefix, self._token, Header(), self._entries, [self._data])
         except BaseException:
-            self._data.discard()                      # where it was committed, it no longer has this name
+            self._data.discard()
             raise
 
     def add(self, name, value):
@@ -74,19 +73,3 @@ class BundleWriter:
         self._entries[key] = Entry(dtype.as_datatype_enum, array.shape, 0, self._data.size, len(data), crc)
         with translated(self.prefix):
             self._data.write(data)
-
-
-def _commit_index(prefix, token, header, entries, data):
-    """Writes the index and commits it with its data files (TemporaryFile each)."""
-    index = TemporaryFile(commit.index_path(prefix), token)
-    try:
-        table = TableWriter(index.write)
-        table.add(HEADER_KEY, header.message())
-        for key in sorted(entries):
-            table.add(key, entries[key].message())
-        table.finish()
-        index.sync()
-    except BaseException:
-        index.discard()
-        raise
-    commit.commit(prefix, token, index, data)

@@ -1,0 +1,99 @@
+"""TensorProto, the form of a constant inside a graph: from an array and back."""
+import numpy as np
+
+from thalweg.framework import errors, shapes
+from thalweg.framework.dtypes import as_dtype
+
+from .element_types import STRING, dtype_of_number
+
+_AS_CONTENT = frozenset((1, 2, 3, 4, 5, 6, 9, 11, 12, 13, 15, 16, 17, 22, 23))   # stored raw when there are several
+_FIELDS = {1: "float_val", 2: "double_val", 3: "int_val", 4: "int_val", 5: "int_val", 6: "int_val", STRING: "string_val",
+           8: "scomplex_val", 9: "int64_val", 10: "bool_val", 11: "int_val", 12: "int_val", 13: "int_val",
+           14: "half_val", 15: "int_val", 16: "int_val", 17: "int_val", 18: "dcomplex_val", 19: "half_val",
+           22: "uint32_val", 23: "uint64_val"}
+
+
+def tensor_proto(array, dtype=None):
+    """The TensorProto of an array; of a constant fill it holds one value, which readers repeat.
+
+    Parameters
+    ----------
+    array : ndarray     strings as bytes objects
+    dtype : DType       or None for the array's own
+    """
+    from .protos import TensorProto
+    array = np.asarray(array)
+    dtype = as_dtype(array.dtype) if dtype is None else dtype.base_dtype
+    number = dtype.as_datatype_enum
+    message = TensorProto(dtype=number, tensor_shape=shapes.TensorShape(array.shape).as_proto())
+    flat = array.reshape(-1)
+    if flat.size > 1 and _is_fill(flat):
+        flat = flat[:1]
+    if flat.size > 1 and number in _AS_CONTENT:
+        message.tensor_content = flat.astype(flat.dtype.newbyteorder("<"), copy=False).tobytes()
+    elif flat.size:
+        getattr(message, _FIELDS[number]).extend(_plain_values(flat, number))
+    return message
+
+
+def _is_fill(flat):
+    if flat.dtype.kind == "O":
+        return all(item == flat[0] for item in flat)
+    raw = flat.view(np.uint8).reshape(flat.size, -1)                 # bits, so that -0.0 and NaN count as they are
+    return bool((raw == raw[0]).all())
+
+
+def _plain_values(flat, number):
+    if number in (14, 19):
+        return flat.view(np.uint16).tolist()
+    if flat.dtype.names:
+        return flat[flat.dtype.names[0]].tolist()
+    if flat.dtype.kind == "c":
+        return flat.view(flat.real.dtype).tolist()
+    return flat.tolist()
+
+
+def array_of(message, name="TensorProto"):
+    """The array of a TensorProto.
+
+    Raises
+    ------
+    InvalidArgumentError     when shape, dtype and values do not fit each other
+    """
+    dtype = dtype_of_number(message.dtype, name)
+    shape = tuple(d.size for d in message.tensor_shape.dim)
+    count = shapes.size_of(shape) if min(shape, default=0) >= 0 else -1
+    if count < 0:
+        raise errors.InvalidArgumentError(None, None, f"{name}: shape {list(shape)} has a negative dimension")
+    if message.tensor_content:
+        return _from_content(message.tensor_content, dtype, shape, count, name)
+    values = getattr(message, _FIELDS.get(message.dtype, "int_val"))
+    halves = 2 if dtype.kind == "c" else 1
+    if len(values) > count * halves or len(values) % halves:
+        raise errors.InvalidArgumentError(None, None, f"{name}: {len(values)} values for shape {list(shape)}")
+    flat = _from_values(values, dtype)
+    if flat.size < count:                                            # the last value stands for those that follow
+        filler = flat[-1:] if flat.size else np.array([b""] if dtype.kind == "O" else 0, dtype.np).reshape(1)
+        return np.concatenate([flat, np.broadcast_to(filler, count - flat.size)]).reshape(shape)
+    return flat.reshape(shape)
+
+
+def _from_content(content, dtype, shape, count, name):
+    if dtype.kind == "O" or len(content) != count * dtype.size:
+        raise errors.InvalidArgumentError(None, None, f"{name}: {len(content)} bytes of content for {dtype.name} "
+                                                      f"{list(shape)}")
+    return np.frombuffer(content, dtype.np.newbyteorder("<")).astype(dtype.np).reshape(shape)
+
+
+def _from_values(values, dtype):
+    if dtype.as_datatype_enum in (14, 19):
+        return np.array(values, np.uint16).view(dtype.np)
+    if dtype.kind == "c":
+        return np.array(values, dtype.real_dtype.np).view(dtype.np)
+    if dtype.kind == "O":
+        flat = np.empty(len(values), np.object_)
+        flat[:] = list(values)
+        return flat
+    if dtype.np.names:
+        return np.array(values, dtype.np[0]).view(dtype.np)
+    return np.array(values, dtype.np)

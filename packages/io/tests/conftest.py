@@ -1,0 +1,80 @@
+"""Files to read: the small own set beside the tests, and the golden set where it is found (THALWEG_GOLDEN)."""
+import hashlib
+import json
+import os
+import pathlib
+import struct
+
+import numpy as np
+import pytest
+
+OWN = pathlib.Path(__file__).parent / "data"
+GOLDEN = pathlib.Path(os.environ.get("THALWEG_GOLDEN") or pathlib.Path(__file__).parents[4] / "shared" / "golden")
+
+
+class Checkpoint:
+    """A V2 checkpoint and what is known of it: name -> (DataType number, shape, sha256 of its bytes)."""
+
+    def __init__(self, prefix, tensors):
+        self.prefix, self.tensors = str(prefix), tensors
+
+
+def sha256(array):
+    """The hash of an array's bytes; each string as its uint64 length and its bytes."""
+    if array.dtype.kind == "O":
+        data = b"".join(struct.pack("<Q", len(item)) + item for item in array.ravel())
+    else:
+        data = np.ascontiguousarray(array).tobytes()
+    return hashlib.sha256(data).hexdigest()
+
+
+def own_checkpoints():
+    manifest = json.loads((OWN / "manifest.json").read_text())
+    return {name: Checkpoint(OWN / name, {k: (t["dtype"], tuple(t["shape"]), t["sha256"]) for k, t in tensors.items()})
+            for name, tensors in manifest["checkpoints"].items()}
+
+
+def golden_checkpoints():
+    from thalweg_io import protos
+    numbers = protos.TensorProto.DESCRIPTOR.fields_by_name["dtype"].enum_type.values_by_name
+    manifest = json.loads((GOLDEN / "manifest.json").read_text())
+    return {name: Checkpoint(GOLDEN / name, {k: (numbers[t["dtype"]].number, tuple(t["shape"]), t["sha256"])
+                                             for k, t in c["tensors"].items()})
+            for name, c in manifest["checkpoints"].items() if c["version"] == "V2" and "tensors" in c}
+
+
+def has_golden():
+    return (GOLDEN / "manifest.json").is_file()
+
+
+def hostile_cases(kind):
+    cases = json.loads((GOLDEN / "hostile" / "hostile.json").read_text()) if has_golden() else []
+    return [case for case in cases if case["kind"] == kind]
+
+
+def pytest_generate_tests(metafunc):
+    """`checkpoint`: every V2 checkpoint at hand; `hostile_v2`, `hostile_state`: the damaged files of that kind."""
+    if "checkpoint" in metafunc.fixturenames:
+        found = {**own_checkpoints(), **(golden_checkpoints() if has_golden() else {})}
+        metafunc.parametrize("checkpoint", found.values(), ids=list(found))
+    for kind in ("v2", "state"):
+        if f"hostile_{kind}" in metafunc.fixturenames:
+            cases = hostile_cases(kind)
+            metafunc.parametrize(f"hostile_{kind}", cases, ids=[case["name"] for case in cases])
+
+
+@pytest.fixture(name="sha256")
+def sha256_fixture():
+    return sha256
+
+
+@pytest.fixture
+def own():
+    """The own checkpoints by name."""
+    return own_checkpoints()
+
+
+@pytest.fixture
+def golden():
+    """The folder of the golden set, or None."""
+    return GOLDEN if has_golden() else None
