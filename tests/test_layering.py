@@ -1,0 +1,165 @@
+"""Which way the arrows point (docs/architecture.md): every import of the packages, Python or Cython, is listed."""
+import ast
+import pathlib
+import re
+
+import pytest
+
+PACKAGES = pathlib.Path(__file__).resolve().parent.parent / "packages"
+CORE = PACKAGES / "core/src/thalweg"
+
+# What each room of the core may import of ours.
+ROOMS = {
+    "framework": set(),
+    "ops": {"framework"},
+    "autodiff": {"framework", "ops"},
+    "variables": {"framework", "ops"},
+    "plan": {"framework"},
+    "devices": {"framework"},
+    "runtime": {"framework", "plan", "devices"},
+    "cpu": {"framework", "devices"},                     # its Python; kernels may less, see below
+    "testing": {"framework", "ops", "autodiff", "variables", "plan", "devices", "runtime", "cpu"},
+    "card": {"framework", "ops", "devices", "testing", "_surface"},
+    "_surface": {"_names"},
+    "_names": set(),
+    "_version": set(),
+    "__init__": {"_surface", "ops"},
+}
+EVERYWHERE = {"_version"}
+
+# Arrows against the stream: conveniences of a graph's objects that need what stands on the graph. Never at the top of
+# a file, so that importing a room never imports one further down.
+UPSTREAM = {
+    "framework": {"runtime": "tensor.eval() and operation.run() find the default session",
+                  "thalweg_io": "graph.as_graph_def() and the like give messages of files, which io makes"},
+    "variables": {"runtime": "variable.eval() and variable.load() find the default session",
+                  "thalweg_io": "variable.to_proto() gives a message of files, which io makes"},
+}
+
+# What the other packages may import of the core.
+OPEN_ROOMS = {"framework", "ops", "autodiff", "variables", "runtime"}
+
+KERNELS = {"thalweg.devices.abi"}                         # what a kernel may import, besides thalweg.cpu._*
+
+
+class Import:
+    """One import statement: the file, the line, the module that it names, and whether it stands inside a function."""
+
+    def __init__(self, path, line, module, is_inner):
+        self.path, self.line, self.module, self.is_inner = path, line, module, is_inner
+
+    @property
+    def room(self):
+        """The room that the file belongs to, or the package when it is not the core."""
+        return self.path.relative_to(CORE).parts[0].partition(".")[0] if self.path.is_relative_to(CORE) else None
+
+    @property
+    def target(self):
+        """The room of the core, or the package, that is imported."""
+        root, _, rest = self.module.partition(".")
+        return (rest.partition(".")[0] or "__init__") if root == "thalweg" else root
+
+    def __str__(self):
+        return f"{self.path.relative_to(PACKAGES)}:{self.line} imports {self.module}"
+
+
+def imports_of(path):
+    """Our imports in a Python file."""
+    text = path.read_text()
+    source = path.parents[[p.name for p in path.parents].index("src")]
+    package = path.relative_to(source).parts[:-1]
+    tree = ast.parse(text)
+    outer = {id(node) for node in tree.body}
+    for node in ast.walk(tree):
+        for module in modules_of(node, package):
+            if module.partition(".")[0] in ("thalweg", "thalweg_nn", "thalweg_io"):
+                yield Import(path, node.lineno, module, id(node) not in outer)
+
+
+def modules_of(node, package):
+    """The full names of the modules that an import statement names."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if not isinstance(node, ast.ImportFrom):
+        return []
+    above = ".".join(package[:len(package) - node.level + 1]) if node.level else ""
+    module = ".".join(filter(None, [above, node.module]))
+    return [f"{module}.{alias.name}" for alias in node.names] if module in ("thalweg", above) else [module]
+
+
+_CIMPORT = re.compile(r"^\s*(?:from\s+(\S+)\s+c?import|c?import\s+(\S+))", re.MULTILINE)
+
+
+def cimports_of(path):
+    """Our imports in a Cython file."""
+    text = path.read_text()
+    for match in _CIMPORT.finditer(text):
+        module = match[1] or match[2]
+        if module.startswith("."):
+            module = ".".join(["thalweg", *path.relative_to(CORE).parts[:-1], module.lstrip(".")])
+        if module.startswith("thalweg"):
+            yield Import(path, text.count("\n", 0, match.start()) + 1, module, False)
+
+
+def all_imports():
+    for path in sorted(PACKAGES.glob("*/src/**/*.py")):
+        yield from imports_of(path)
+    for path in sorted(CORE.rglob("*.p[yx][xd]")):
+        yield from cimports_of(path)
+
+
+def wrong_arrow(found):
+    """Whether an import in the core is not on the lists above."""
+    if found.target == found.room or found.target in ROOMS[found.room] | EVERYWHERE:
+        return False
+    return not (found.is_inner and found.target in UPSTREAM.get(found.room, ()))
+
+
+def test_every_room_is_listed():
+    rooms = {path.stem for path in CORE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert rooms == set(ROOMS)
+
+
+def test_arrows_of_the_core():
+    wrong = [str(i) for i in all_imports() if i.room and wrong_arrow(i)]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("package", ["nn", "io"])
+def test_other_packages_use_the_open_rooms(package):
+    wrong = [str(i) for i in all_imports() if i.path.is_relative_to(PACKAGES / package)
+             and i.target not in OPEN_ROOMS | {f"thalweg_{package}"}]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_kernels_know_arrays_only():
+    kernels = [path for path in (CORE / "cpu").rglob("*.pyx") if not path.name.startswith("_")]
+    wrong = [str(i) for path in kernels for i in cimports_of(path)
+             if i.module not in KERNELS and not i.module.startswith("thalweg.cpu._")]
+    assert kernels and not wrong, "\n".join(wrong)
+
+
+# Makers, products and interfaces of devices; the core finds devices by their plugins and lists none.
+_DEVICE_NAMES = re.compile(r"\b(cuda|nvidia|rocm|hip|opencl|sycl|metal|vulkan|tpu|gpu)\b", re.IGNORECASE)
+_TEXT_FOR_PEOPLE = re.compile(r'"""(?s:.*?)"""|/\*(?s:.*?)\*/|#(?!include|define)[^\n]*|//[^\n]*')
+_EXAMPLES = {"framework/device_spec.py"}                  # a message that shows how device strings are written
+
+
+def test_the_core_names_no_device():
+    found = []
+    for path in sorted(p for p in CORE.rglob("*") if p.suffix in (".py", ".pyx", ".pxd", ".c", ".h")):
+        inside = path.relative_to(CORE)
+        if inside.parts[0] not in ("cpu", "testing") and str(inside) not in _EXAMPLES:
+            code = _TEXT_FOR_PEOPLE.sub("", path.read_text())
+            found += [f"{inside}: {match[0]}" for match in _DEVICE_NAMES.finditer(code)]
+    assert not found, "\n".join(found)
+
+
+# --- the test itself --------------------------------------------------------------------------------
+
+def test_a_new_arrow_is_found():
+    path = CORE / "framework/new.py"
+    assert wrong_arrow(Import(path, 1, "thalweg.ops.math", False))
+    assert wrong_arrow(Import(path, 1, "thalweg.runtime.session", False))
+    assert not wrong_arrow(Import(path, 1, "thalweg.runtime.session", True))
+    assert not wrong_arrow(Import(CORE / "runtime/new.py", 1, "thalweg.plan.ir", False))
