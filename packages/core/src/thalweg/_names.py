@@ -9,6 +9,7 @@ _DTYPES = "thalweg.framework.dtypes:"
 _SHAPES = "thalweg.framework.shapes:"
 _ERRORS = "thalweg.framework.errors:"
 _OPS = "thalweg.ops."
+_INITIALIZERS = "thalweg.variables.initializers:"
 
 NAMES = {
     # --- framework: the graph -----------------------------------------------------------------------
@@ -92,6 +93,37 @@ NAMES = {
         "segment_max", "segment_mean", "segment_min", "segment_prod", "segment_sum", "unsorted_segment_max",
         "unsorted_segment_min", "unsorted_segment_prod", "unsorted_segment_sum")},
     "matmul": _OPS + "matmul:matmul",
+
+    # --- ops: random numbers ------------------------------------------------------------------------
+    **{name: _OPS + "random:" + name for name in (
+        "multinomial", "random_crop", "random_normal", "random_shuffle", "random_uniform", "truncated_normal")},
+    "random.categorical": _OPS + "random:categorical",
+    **{name: _OPS + "random_gamma:" + name for name in ("random_gamma", "random_poisson")},
+    "get_seed": "thalweg.framework.random_seed:get_seed",
+    "nn.dropout": _OPS + "nn_random:dropout",
+
+    # --- ops: linear algebra ------------------------------------------------------------------------
+    **{name: _OPS + "diagonal:" + name for name in (
+        "diag", "diag_part", "eye", "matrix_band_part", "matrix_diag", "matrix_diag_part", "matrix_set_diag")},
+    **{name: _OPS + "linalg:" + name for name in ("matrix_triangular_solve", "qr")},
+
+    # --- variables: initializers --------------------------------------------------------------------
+    **{f"{name}_initializer": _INITIALIZERS + cls for name, cls in (
+        ("constant", "Constant"), ("glorot_normal", "GlorotNormal"), ("glorot_uniform", "GlorotUniform"),
+        ("ones", "Ones"), ("orthogonal", "Orthogonal"), ("random_normal", "RandomNormal"),
+        ("random_uniform", "RandomUniform"), ("truncated_normal", "TruncatedNormal"),
+        ("uniform_unit_scaling", "UniformUnitScaling"), ("variance_scaling", "VarianceScaling"), ("zeros", "Zeros"))},
+    "initializers.identity": _INITIALIZERS + "Identity",
+    **{f"{room}.{name}": _INITIALIZERS + name for room in ("initializers", "keras.initializers")
+       for name in ("he_normal", "he_uniform", "lecun_normal", "lecun_uniform")},
+    **{"keras.initializers." + name: _INITIALIZERS + name for name in (
+        "Constant", "Identity", "Initializer", "Ones", "Orthogonal", "VarianceScaling", "Zeros")},
+    **{"keras.initializers." + name: _INITIALIZERS + "Keras" + name for name in (
+        "RandomNormal", "RandomUniform", "TruncatedNormal")},
+    "keras.initializers.glorot_normal": _INITIALIZERS + "GlorotNormal",
+    "keras.initializers.glorot_uniform": _INITIALIZERS + "GlorotUniform",
+    "contrib.layers.variance_scaling_initializer": _INITIALIZERS + "contrib_variance_scaling",
+    "contrib.layers.xavier_initializer": _INITIALIZERS + "xavier_initializer",
 
     # --- ops: state and order -----------------------------------------------------------------------
     **{name: _OPS + "state:" + name for name in (

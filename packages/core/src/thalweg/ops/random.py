@@ -6,10 +6,14 @@ meaning, so that a seed gives the same numbers on every device and at every numb
 import numpy as np
 
 from thalweg.framework import errors
+from thalweg.framework.constant_value import constant_value_as_shape
+from thalweg.framework.conversion import convert_to_tensor
 from thalweg.framework.declaration import INDEX_TYPES, define_op
-from thalweg.framework.dtypes import ANY, FLOATS, REALS, DType, float32, float64, int32, int64
+from thalweg.framework.dtypes import ANY, FLOATS, REALS, DType, as_dtype, float32, float64, int32, int64
+from thalweg.framework.graph import name_scope
+from thalweg.framework.random_seed import get_seed
 
-from . import _philox, _rejection, array
+from . import _philox, _rejection, array, checks, flow, math, reduction, slicing
 
 _INTS = (int32, int64)
 _SHAPE_ONLY = "the numbers do not depend on the values of the inputs"
@@ -28,6 +32,23 @@ def size_of(shape):
 
 def reserve(rng, outputs):
     return rng.key, rng.reserve(outputs * _rejection.BLOCKS_PER_OUTPUT)
+
+
+def shape_tensor(shape):
+    """A list, TensorShape or tensor as an integer vector named "shape"."""
+    return convert_to_tensor(shape, int32 if isinstance(shape, (list, tuple)) and not shape else None, "shape")
+
+
+def seeds(seed):
+    """The seed attributes of an op made now, whose caller gave `seed`."""
+    seed, seed2 = get_seed(seed)
+    return {"seed": seed or 0, "seed2": seed2 or 0}
+
+
+def _with_static_shape(tensor, shape):
+    """`tensor`, with what is known of the vector `shape` that it was made from."""
+    tensor.set_shape(constant_value_as_shape(shape))
+    return tensor
 
 
 def _shape_rule(declaration):
@@ -74,6 +95,41 @@ def random_uniform_int_op(shape, minval, maxval, *, seed: int = 0, seed2: int = 
     return (draws % span + minval.astype(draws.dtype)).astype(minval.dtype).reshape(shape)
 
 
+def random_uniform(shape, minval=0, maxval=None, dtype=float32, seed=None, name=None):
+    """Uniform random numbers in [minval, maxval).
+
+    Parameters
+    ----------
+    shape : list of ints, TensorShape or integer vector
+    minval, maxval : scalars of `dtype`         maxval is 1 for floats and must be given for integers
+    dtype : float16, float32, float64, int32 or int64
+    seed : int or None                          with the graph's seed decides the numbers, see tf.set_random_seed
+
+    Raises
+    ------
+    ValueError                                  for another dtype, or integers without maxval
+    InvalidArgumentError                        when run, if integers have minval >= maxval
+    """
+    dtype = as_dtype(dtype)
+    if dtype not in (*FLOATS, *_INTS):
+        raise ValueError(f"Invalid dtype {dtype!r} of random_uniform: it makes float16, float32, float64, int32, int64")
+    if maxval is None:
+        if dtype.is_integer:
+            raise ValueError(f"Must specify maxval for integer dtype {dtype!r}")
+        maxval = 1
+    with name_scope(name, "random_uniform", [shape, minval, maxval]) as scope:
+        shape = shape_tensor(shape)
+        minval = convert_to_tensor(minval, dtype, "min")
+        maxval = convert_to_tensor(maxval, dtype, "max")
+        chosen = seeds(seed)
+        if dtype.is_integer:
+            result = random_uniform_int_op(shape, minval, maxval, **chosen, name=scope)
+        else:
+            unit = random_uniform_op(shape, dtype=dtype, **chosen)
+            result = math.add(unit * (maxval - minval), minval, name=scope)
+        return _with_static_shape(result, shape)
+
+
 # --- normal -----------------------------------------------------------------------------------------
 
 @_shape_rule
@@ -98,6 +154,26 @@ def truncated_normal_op(shape, *, seed: int = 0, seed2: int = 0, dtype: DType, r
     size = size_of(shape)
     key, counter = reserve(rng, size)
     return _rejection.truncated_normals(key, counter, size, dtype.np).reshape(shape)
+
+
+def random_normal(shape, mean=0.0, stddev=1.0, dtype=float32, seed=None, name=None):
+    """Normal random numbers; `mean` and `stddev` are scalars or broadcast against `shape`."""
+    return _normal(random_standard_normal, "random_normal", shape, mean, stddev, dtype, seed, name)
+
+
+def truncated_normal(shape, mean=0.0, stddev=1.0, dtype=float32, seed=None, name=None):
+    """Normal random numbers within two standard deviations of `mean`; the others are drawn again."""
+    return _normal(truncated_normal_op, "truncated_normal", shape, mean, stddev, dtype, seed, name)
+
+
+def _normal(standard, default_name, shape, mean, stddev, dtype, seed, name):
+    dtype = as_dtype(dtype)
+    with name_scope(name, default_name, [shape, mean, stddev]) as scope:
+        shape = shape_tensor(shape)
+        mean = convert_to_tensor(mean, dtype, "mean")
+        stddev = convert_to_tensor(stddev, dtype, "stddev")
+        numbers = standard(shape, dtype=dtype, **seeds(seed))
+        return _with_static_shape(math.add(numbers * stddev, mean, name=scope), shape)
 
 
 # --- categories and orders --------------------------------------------------------------------------
@@ -159,3 +235,46 @@ def random_shuffle_shape(node, value):
 
 
 random_shuffle_op.no_gradient("TensorFlow 1.x has none: the order is not kept for a gradient")
+
+
+def multinomial(logits, num_samples, seed=None, name=None, output_dtype=None):
+    """`categorical` under its older name."""
+    return _categories("multinomial", logits, num_samples, output_dtype, seed, name)
+
+
+def categorical(logits, num_samples, dtype=None, seed=None, name=None):
+    """Draws `num_samples` categories per row of `logits` [B, C], with probability softmax(logits).
+
+    Returns
+    -------
+    Tensor [B, num_samples] of `dtype`: int64 (for None) or int32
+    """
+    return _categories("categorical", logits, num_samples, dtype, seed, name)
+
+
+def _categories(default_name, logits, num_samples, dtype, seed, name):
+    with name_scope(name, default_name, [logits]):
+        logits = convert_to_tensor(logits, name="logits")
+        return multinomial_op(logits, num_samples, output_dtype=dtype or int64, **seeds(seed))
+
+
+def random_shuffle(value, seed=None, name=None):
+    """The rows of `value`, slices along its first dimension, in random order."""
+    return random_shuffle_op(value, **seeds(seed), name=name)
+
+
+def random_crop(value, size, seed=None, name=None):
+    """A slice of shape `size` of `value`, its position random; any size up to the shape of `value` may be asked for.
+
+    Raises InvalidArgumentError, when run, if a dimension of `size` is larger.
+    """
+    with name_scope(name, "random_crop", [value, size]) as scope:
+        value = convert_to_tensor(value, name="value")
+        size = convert_to_tensor(size, int32, "size")
+        shape = array.shape(value)
+        check = checks.Assert(reduction.reduce_all(shape >= size), ["Need value.shape >= size, got ", shape, size],
+                              summarize=1000)
+        shape = flow.with_dependencies([check], shape)
+        limit = shape - size + 1
+        offset = random_uniform(array.shape(shape), maxval=size.dtype.max, dtype=size.dtype, seed=seed) % limit
+        return slicing.slice(value, offset, size, name=scope)
