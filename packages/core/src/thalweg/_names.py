@@ -132,6 +132,13 @@ NAMES = {
         "scatter_sub", "scatter_update")},
     **{name: _OPS + "flow:" + name for name in ("group", "no_op", "tuple")},
 
+    # --- sessions -------------------------------------------------------------------------------------
+    **{name: "thalweg.runtime.session:" + name for name in (
+        "InteractiveSession", "Session", "get_default_session")},
+    **{name: "thalweg.runtime.config:" + name for name in (
+        "ConfigProto", "GPUOptions", "GraphOptions", "OptimizerOptions", "RunMetadata", "RunOptions")},
+    "list_devices": "thalweg.devices:list_devices",
+
     # --- the whole, under another name --------------------------------------------------------------
     "compat.v1": "tf",
 }

@@ -48,14 +48,18 @@ def reads_and_writes(node):
     """The variables that a node reads and those that it writes, two sets of names."""
     reads = {v.variable for v in node.inputs if v.variable}
     writes = set()
-    if node.declaration is not None and any(o.is_ref for o in node.declaration.outputs) \
-            and node.op_type not in VARIABLES:
+    if node.declaration is not None and node.op_type not in VARIABLES and _writes_refs(node.declaration):
         writes = {v.variable for v, wants in zip(node.inputs, node.declaration.wants_ref) if wants}
     for graph in function_graphs(node.attrs):
         inner_reads, inner_writes = graph_effects(graph)
         reads |= inner_reads
         writes |= inner_writes
     return reads, writes
+
+
+def _writes_refs(declaration):
+    """Whether an op changes the variables that it is handed: all do that hand them on, and CountUpTo."""
+    return any(o.is_ref for o in declaration.outputs) or declaration.name == "CountUpTo"
 
 
 def function_graphs(attrs):
@@ -76,7 +80,7 @@ def graph_effects(graph):
             inner_reads, inner_writes = graph_effects(inner)
             reads |= inner_reads
             writes |= inner_writes
-        if op.type not in VARIABLES and any(t.dtype.is_ref_dtype for t in op.outputs):
+        if op.type not in VARIABLES and _writes_refs(op.declaration):
             writes |= {_root_name(t) for t in op.inputs if t.dtype.is_ref_dtype}
     graph.effects = len(graph._ops), (reads, writes)
     return reads, writes

@@ -41,10 +41,13 @@ def make_template(fetches, feeds, placement, optimize=True):
     return Template(ir, placement, optimize)
 
 
-def specialise(template, fed_shapes):
-    """The Plan for feeds of these shapes (tuples; None where a feed's shape is left as the graph knows it)."""
+def specialise(template, fed_shapes, variable_shapes):
+    """The Plan for feeds of these shapes (tuples; None where a feed's shape is left as the graph knows it).
+
+    `variable_shapes` gives the present shapes of variables that the graph declares without one.
+    """
     ir, placement = template.ir.clone(), template.placement
-    infer(ir, fed_shapes)
+    infer(ir, fed_shapes, variable_shapes)
     _checked(ir, "shapes")
     if template.optimize:
         simplify(ir)

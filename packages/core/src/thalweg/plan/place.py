@@ -199,13 +199,18 @@ def _follow_aliases(ir, placement):
 def _request(node):
     """What a device is asked; None where no kernel in C can serve (unknown shapes, strings)."""
     values = [*node.inputs, *node.outputs]
-    if not all(v.is_static for v in values) or not _has_plain_attrs(node):
+    if not all(v.is_static for v in values) or not _has_plain_attrs(node) or _reshapes_variable(node):
         return None
     constants = {k: known_value(v) for k, v in enumerate(node.inputs) if v.node.op_type == "Const"}
     return devices.KernelRequest(node.op_type, kernel_attrs(node.attrs), [v.shape for v in node.inputs],
                                  [v.shape for v in node.outputs], [v.dtype.as_datatype_enum for v in node.inputs],
                                  [v.dtype.as_datatype_enum for v in node.outputs], values=constants,
                                  declaration=node.declaration, name=node.name)
+
+
+def _reshapes_variable(node):
+    """Whether an assignment gives a variable another shape: the storage has to be made anew, in a Python step."""
+    return node.op_type == "Assign" and node.outputs[0].shape != node.inputs[0].shape
 
 
 def kernel_attrs(attrs):

@@ -4,13 +4,19 @@ from thalweg.framework import errors, shapes
 from .ir import COPY, FEED, FETCH
 
 
-def infer(ir, fed_shapes):
-    """Sets the shape of every value, `fed_shapes` in the order of the feeds (None: as the graph says)."""
+def infer(ir, fed_shapes, variable_shapes):
+    """Sets the shape of every value.
+
+    `fed_shapes` come in the order of the feeds (None: as the graph says); `variable_shapes` maps the names of
+    variables that the graph declares without a shape to the shape of the value that they hold now.
+    """
     for value, shape in zip(ir.feeds, fed_shapes):
         if shape is not None:
             value.shape = shape
     for node in ir.nodes:
         infer_node(node)
+        if node.outputs and node.outputs[0].variable in variable_shapes and not node.inputs:
+            node.outputs[0].shape = shapes.merge(node.outputs[0].shape, variable_shapes[node.outputs[0].variable])
 
 
 def infer_node(node):

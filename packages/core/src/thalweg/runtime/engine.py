@@ -26,7 +26,7 @@ class Engine:
         self.variables, self._rngs = {}, {}
         self._templates = OrderedDict()
         self._lock = threading.RLock()
-        self._mutations = graph._mutations
+        self._mutations, self._reshaped = graph._mutations, 0
 
     # --- running -------------------------------------------------------------------------------------
 
@@ -41,6 +41,8 @@ class Engine:
         return [_scalar(v) for v in values]
 
     def _program(self, elements, fed, arrays):
+        if self._reshaped != self.shared.reshaped:
+            self._forget_programs()
         entry = self._templates.get((elements, fed))
         if entry is None or self._mutations != self.graph._mutations:
             entry = self._entry(elements, fed)
@@ -50,6 +52,13 @@ class Engine:
             with self._lock:
                 program = entry.programs.get(key) or self._specialise(entry, key, fed)
         return program
+
+    def _forget_programs(self):
+        """A variable without a declared shape holds a value of another shape now: plans for the old one are stale."""
+        with self._lock:
+            self._reshaped = self.shared.reshaped
+            for entry in self._templates.values():
+                entry.programs.clear()
 
     def _entry(self, elements, fed):
         with self._lock:
@@ -80,7 +89,8 @@ class Engine:
         return program
 
     def _bound(self, template, fed_shapes):
-        plan = pipeline.specialise(template, fed_shapes)
+        held = {name: v.shape for name, v in self.variables.items() if v.is_shaped_by_value and v.shape is not None}
+        plan = pipeline.specialise(template, fed_shapes, held)
         if self.config.log_device_placement:
             for step in plan.steps:
                 print(f"{step.node.name}: ({step.node.op_type}): {step.node.device}")

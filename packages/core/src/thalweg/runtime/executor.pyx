@@ -51,6 +51,7 @@ cdef class VariableBuffer:
     name : str
     shape : tuple or None       None until a first value of unknown shape has come
     is_initialized : bool
+    is_shaped_by_value : bool   declared without a full shape
     array : ndarray or None     the value seen as an array, where the host can see it
     """
 
@@ -62,6 +63,7 @@ cdef class VariableBuffer:
     cdef int initialized
     cdef void* data
     cdef readonly Py_ssize_t nbytes
+    cdef readonly bint is_shaped_by_value
     cdef list retired                    # earlier buffers: a run in another thread may still read them
 
     def __init__(self, name, dtype, shape, Device device):
@@ -195,7 +197,8 @@ cdef class Frame:
 cdef class Shared:
     """What all programs of a session share: the count of moved variable buffers, and whether the session is closed."""
 
-    cdef public long generation
+    cdef public long generation          # grows when a buffer has moved
+    cdef public long reshaped            # grows when a value of another shape has come
     cdef volatile int closed
 
     def close(self):
@@ -358,10 +361,11 @@ cdef class Program:
         self.patch_feeds = [[] for _ in range(n_feeds)]
         self.patch_fetches = [[] for _ in range(n_fetches)]
         self.patch_variables, self.patch_arena = [], []
+        in_c = [s.kind in (KERNEL, MOVE) for s in self.plan.steps for _ in range(len(s.inputs) + len(s.outputs))]
         for k in range(self.n_operands):
             value = self.values[self.operand_value[k]]
             storage = value.storage
-            if not value.is_static:
+            if not in_c[k]:
                 continue
             if storage.kind == CONST:
                 if self.operands[k].data == NULL:            # else it lies on a device, _upload_constants
@@ -613,6 +617,7 @@ cdef class Program:
             buffer = <VariableBuffer>self.variables[self.index_of[value]]
             if result is not buffer.array and buffer.assign(result):
                 self.shared.generation += 1
+                self.shared.reshaped += buffer.is_shaped_by_value
                 self._refresh(frame)
             return
         array = _as_array(result, value.dtype)

@@ -156,4 +156,15 @@ def _while(engine, node):
     return call
 
 
-SPECIAL = {"If": _if, "While": _while}
+def _count_up_to(engine, node):
+    """`CountUpTo`: the body checks the limit and gives the value; the variable is then one more."""
+    buffer, body = engine.variable(node.inputs[0].variable), _reference(engine, node)
+
+    def call(arrays):
+        results = [np.array(r) for r in body(arrays)]
+        buffer.assign(results[0] + results[0].dtype.type(1))
+        return results
+    return call
+
+
+SPECIAL = {"If": _if, "While": _while, "CountUpTo": _count_up_to}

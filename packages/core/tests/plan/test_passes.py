@@ -1,0 +1,270 @@
+"""Each pass of the plan by itself, on small graphs; the IR is checked after every pass."""
+import numpy as np
+import pytest
+
+import thalweg as tf
+from thalweg.framework import flags
+from thalweg.plan import effects, memory, pipeline
+from thalweg.plan.ir import COPY, FETCH, PlanError, sorted_nodes
+from thalweg.plan.place import Placement
+from thalweg.plan.prune import prune, unfed_placeholder
+from thalweg.plan.simplify import simplify
+
+
+@pytest.fixture(autouse=True)
+def checked_fresh_graph(monkeypatch):
+    monkeypatch.setattr(flags, "CHECK", 1)
+    tf.reset_default_graph()
+
+
+def kinds(ir):
+    return [n.op_type for n in ir.nodes]
+
+
+def made(fetches, feeds=(), shapes=None, optimize=True):
+    """The Plan of a fetch."""
+    template = pipeline.make_template(tuple(fetches), tuple(feeds), Placement(tf.ConfigProto()), optimize)
+    return pipeline.specialise(template, shapes or [None] * len(feeds), {})
+
+
+# --- prune ----------------------------------------------------------------------------------------------
+
+def test_prune_keeps_what_the_fetch_needs_and_stops_at_feeds():
+    a, b = tf.constant(1.0), tf.constant(2.0)
+    c = tf.add(a, b)
+    d = tf.square(c)
+    tf.exp(d)                                                  # nobody asks for it
+    assert kinds(prune([d], [])) == ["Const", "Const", "Add", "Square"]
+    assert kinds(prune([d], [c])) == ["_Feed", "Square"]
+    assert kinds(prune([c], [c])) == ["_Feed"]
+
+
+def test_prune_follows_control_inputs():
+    step = tf.no_op(name="before")
+    with tf.control_dependencies([step]):
+        y = tf.identity(tf.constant(1.0))
+    assert "NoOp" in kinds(prune([y], []))
+
+
+def test_an_unfed_placeholder_is_found_with_the_path_to_the_fetch():
+    x = tf.placeholder(tf.float32, [], name="x")
+    y = tf.square(x + 1.0, name="y")
+    node, path = unfed_placeholder(prune([y], []))
+    assert node.name == "x" and [n.name for n in path] == ["x", "add", "y"]
+    assert unfed_placeholder(prune([y], [x])) is None
+
+
+# --- simplify -------------------------------------------------------------------------------------------
+
+def simplified(fetches, feeds=()):
+    ir = prune(fetches, list(feeds))
+    effects.resolve_variables(ir)
+    simplify(ir)
+    ir.check("simplify")
+    return ir
+
+
+def test_constants_are_folded():
+    ir = simplified([tf.constant([1.0, 2.0]) * 3.0 + 1.0])
+    assert kinds(ir) == ["Const"]
+    np.testing.assert_array_equal(ir.nodes[0].attrs["value"], [4.0, 7.0])
+
+
+def test_shapes_are_folded_where_they_are_known():
+    x = tf.placeholder(tf.float32, [2, 3])
+    assert kinds(simplified([tf.shape(x)], [x])) == ["_Feed", "Const"]
+    y = tf.placeholder(tf.float32, [None, 3])
+    assert "Shape" in kinds(simplified([tf.shape(y)], [y]))
+
+
+def test_common_subexpressions_are_merged():
+    x = tf.placeholder(tf.float32, [3])
+    ir = simplified([tf.sin(x) * tf.sin(x)], [x])
+    assert kinds(ir).count("Sin") == 1
+
+
+def test_random_ops_are_neither_merged_nor_folded():
+    ir = simplified([tf.random_uniform([2], seed=1) + tf.random_uniform([2], seed=1)])
+    assert kinds(ir).count("RandomUniform") == 2
+
+
+def test_identities_go():
+    x = tf.placeholder(tf.float32, [3])
+    assert kinds(simplified([tf.sqrt(tf.identity(tf.stop_gradient(x)))], [x])) == ["_Feed", "Sqrt"]
+
+
+def test_reads_before_and_after_a_write_are_not_merged():
+    v = tf.Variable(1.0)
+    before = tf.square(v)
+    with tf.control_dependencies([before]):
+        write = v.assign(5.0)
+    with tf.control_dependencies([write]):
+        after = tf.square(v)
+    with tf.Session() as session:
+        session.run(v.initializer)
+        assert session.run([before, after]) == [1.0, 25.0]
+
+
+# --- the order of reads and writes -----------------------------------------------------------------------
+
+def test_a_fetched_variable_is_read_where_it_was_made():
+    v = tf.Variable(1.0)
+    read = v + 0.0
+    write = v.assign_add(1.0)
+    later = v + 0.0
+    with tf.Session() as session:
+        session.run(v.initializer)
+        assert session.run([read, write, later, v]) == [1.0, 2.0, 2.0, 1.0]
+        assert session.run(v) == 2.0
+
+
+def test_writes_keep_the_order_of_the_program():
+    v = tf.Variable(0.0)
+    first, second = v.assign(3.0), v.assign(4.0)
+    with tf.Session() as session:
+        session.run(v.initializer)
+        assert session.run([second, first]) == [4.0, 3.0]
+        assert session.run(v) == 4.0
+
+
+def test_a_snapshot_outlives_a_write():
+    v = tf.Variable([1.0, 2.0])
+    old = tf.identity(v.read_value())
+    with tf.control_dependencies([old]):
+        write = v.assign([5.0, 5.0])
+    with tf.control_dependencies([write]):
+        difference = v - old
+    with tf.Session() as session:
+        session.run(v.initializer)
+        np.testing.assert_array_equal(session.run(difference), [4.0, 3.0])
+
+
+def test_identity_under_a_control_dependency_sees_the_write():
+    v = tf.Variable(1.0)
+    with tf.control_dependencies([v.assign(7.0)]):
+        y = tf.identity(v)
+    with tf.Session() as session:
+        session.run(v.initializer)
+        assert session.run(y) == 7.0
+
+
+# --- fuse -----------------------------------------------------------------------------------------------
+
+def plan_kinds(plan):
+    return [s.node.op_type for s in plan.steps]
+
+
+def test_convolution_takes_over_bias_and_activation():
+    x = tf.placeholder(tf.float32, [2, 6, 6, 3])
+    w, b = tf.constant(np.ones([3, 3, 3, 4], np.float32)), tf.constant(np.ones(4, np.float32))
+    y = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, w, [1, 1, 1, 1], "SAME"), b))
+    assert plan_kinds(made([y], [x])) == ["_FusedConv2D"]
+    with_add = tf.nn.conv2d(x, w, [1, 1, 1, 1], "SAME") + b
+    assert plan_kinds(made([with_add], [x])) == ["_FusedConv2D"]
+
+
+def test_a_product_with_two_users_is_not_fused():
+    x = tf.placeholder(tf.float32, [2, 3])
+    product = tf.matmul(x, tf.constant(np.ones([3, 4], np.float32)))
+    y = tf.nn.relu(tf.nn.bias_add(product, tf.constant(np.ones(4, np.float32))))
+    assert "MatMul" in plan_kinds(made([y, product], [x]))
+
+
+def test_elementwise_chains_become_one_region():
+    x = tf.placeholder(tf.float32, [4, 5])
+    y = tf.sqrt(tf.abs(x * 2.0 + 1.0)) - tf.exp(x)
+    assert plan_kinds(made([y], [x])) == ["_Region"]
+    assert len(plan_kinds(made([y], [x], optimize=False))) > 3
+
+
+def test_a_region_never_waits_for_itself():
+    x = tf.placeholder(tf.float32, [4, 4])
+    a = tf.exp(x)
+    b = tf.matmul(a, a)                                        # leaves the region and comes back
+    y = (a + b) * a
+    feed = np.linspace(0, 1, 16, dtype=np.float32).reshape(4, 4)
+    with tf.Session() as session:
+        got = session.run(y, {x: feed})
+    e = np.exp(feed)
+    np.testing.assert_allclose(got, (e + e @ e) * e, rtol=1e-5)
+
+
+def test_fusion_keeps_values():
+    x = tf.placeholder(tf.float32, [None, 8, 8, 3])
+    w = tf.constant(np.random.RandomState(0).randn(3, 3, 3, 8).astype(np.float32))
+    y = tf.nn.relu(tf.nn.conv2d(x, w, [1, 2, 2, 1], "SAME") + tf.constant(np.arange(8, dtype=np.float32) - 4))
+    z = tf.tanh(y * y + 1.0) / (1.0 + tf.exp(-y))
+    feed = {x: np.random.RandomState(1).randn(3, 8, 8, 3)}
+    plain = tf.ConfigProto()
+    plain.graph_options.optimizer_options.opt_level = -1
+    with tf.Session() as fused, tf.Session(config=plain) as unfused:
+        np.testing.assert_allclose(fused.run(z, feed), unfused.run(z, feed), rtol=1e-5, atol=1e-6)
+
+
+# --- memory ---------------------------------------------------------------------------------------------
+
+def test_no_two_live_values_share_memory():
+    random = np.random.RandomState(0)
+    x = tf.placeholder(tf.float32, [16, 16])
+    values = [x]
+    for _ in range(60):
+        a, b = (values[random.randint(len(values))] for _ in range(2))
+        values.append(tf.matmul(a, b) if random.rand() < 0.5 else tf.maximum(a, tf.transpose(b)))
+    plan = made(values[-5:], [x])
+    alive = {}
+    for node in plan.nodes:
+        for value in node.outputs:
+            if value.storage.kind == memory.ARENA:
+                alive[id(value.storage.payload)] = value.storage.payload
+    pieces = list(alive.values())
+    assert len(pieces) > 5
+    for i, a in enumerate(pieces):
+        for b in pieces[i + 1:]:
+            apart = a.end < b.start or b.end < a.start
+            assert apart or a.offset + a.nbytes <= b.offset or b.offset + b.nbytes <= a.offset
+
+
+def test_the_arena_is_smaller_than_the_sum_of_values():
+    x = y = tf.placeholder(tf.float32, [64, 64])
+    for _ in range(20):
+        y = tf.matmul(y, x)
+    plan = made([y], [x])
+    assert sum(plan.arena_bytes.values()) <= 3 * 64 * 64 * 4
+
+
+def test_a_reshape_costs_no_step():
+    x = tf.placeholder(tf.float32, [4, 6])
+    plan = made([tf.matmul(tf.reshape(x, [6, 4]), x)], [x])
+    assert plan_kinds(plan) == ["MatMul"]
+
+
+# --- copies and the check -----------------------------------------------------------------------------------
+
+def test_the_check_finds_a_broken_order():
+    x = tf.placeholder(tf.float32, [3])
+    ir = prune([tf.sin(tf.cos(x))], [x])
+    ir.nodes.reverse()
+    with pytest.raises(PlanError, match="is not made before it"):
+        ir.check("a test")
+
+
+def test_a_cycle_is_refused():
+    a = tf.constant(1.0)
+    b = tf.square(a)
+    c = tf.square(b)
+    b.op._add_control_input(c.op)
+    with pytest.raises(ValueError, match="cycle"):
+        prune([c], [])
+
+
+def test_sorted_nodes_prefers_the_order_of_the_program():
+    x = tf.placeholder(tf.float32, [3])
+    ir = prune([tf.add(tf.sin(x), tf.cos(x))], [x])
+    assert sorted_nodes(list(reversed(ir.nodes))) == ir.nodes
+
+
+def test_a_fetch_costs_no_copy_where_a_kernel_makes_it():
+    x = tf.placeholder(tf.float32, [3, 3])
+    steps = made([tf.matmul(x, x)], [x]).steps
+    assert [s.node.op_type for s in steps] == ["MatMul"] and FETCH not in plan_kinds(made([tf.matmul(x, x)], [x]))
+    assert COPY not in [s.node.op_type for s in steps]
