@@ -7,9 +7,9 @@
         ...
         r.set(softplus_f32, THW_INPLACE(0))
 """
+from cpython.buffer cimport PyBUF_READ
+from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdlib cimport calloc, free
-from libc.stdint cimport uint8_t
-from libc.string cimport memcpy
 
 from thalweg.devices.abi cimport (int32_t, int64_t, uint64_t, thw_core_api, thw_kernel, thw_kernel_fn, thw_op_desc,
                                   thw_tensor)
@@ -126,10 +126,11 @@ cdef class Request:
         if self.core.in_value(self.desc.op, k, &t):
             return None
         shape = tuple([t.shape[i] for i in range(t.ndim)])
-        value = np.empty(shape, np.dtype(f"{_KINDS[t.dtype.code]}{t.dtype.bits // 8}"))
-        cdef size_t nbytes = value.nbytes
-        cdef uint8_t[::1] target
-        if nbytes:
-            target = value.reshape(-1).view(np.uint8)
-            memcpy(&target[0], <const char*>t.data + t.byte_offset, nbytes)
-        return value
+        dtype = np.dtype(f"{_KINDS[t.dtype.code]}{t.dtype.bits // 8}")
+        cdef size_t nbytes = dtype.itemsize
+        for i in range(t.ndim):
+            nbytes *= t.shape[i]
+        if not nbytes:
+            return np.empty(shape, dtype)
+        data = PyMemoryView_FromMemory(<char*>t.data + t.byte_offset, nbytes, PyBUF_READ)
+        return np.frombuffer(data, dtype).reshape(shape).copy()

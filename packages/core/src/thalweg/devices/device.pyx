@@ -176,6 +176,8 @@ cdef class Device:
                 return kernel
         fresh_outside_context()
         code = self.api.find_kernel(self.handle, &request.desc, &kernel.kernel)
+        if code:
+            memset(&kernel.kernel, 0, sizeof(thw_kernel))       # counts only where the device said OK
         if code != THW_UNIMPLEMENTED:
             self.check(code, f"find_kernel for {request.op_type} {request.name!r}")
             _check_kernel(kernel, self.name)
@@ -212,9 +214,10 @@ cdef bint _ask_provider(Device device, provider, KernelRequest request, Kernel k
     api = <const thw_kernels_api*>PyCapsule_GetPointer(provider.find, THW_KERNELS_CAPSULE)
     fresh_outside_context()
     code = api.find_kernel(device.handle, core_table(), &request.desc, &kernel.kernel)
-    if code == THW_UNIMPLEMENTED:
+    if code:
         memset(&kernel.kernel, 0, sizeof(thw_kernel))
         kernel.kernel.struct_size = sizeof(thw_kernel)
+    if code == THW_UNIMPLEMENTED:
         return False
     device.check(code, f"find_kernel of {provider.name} for {request.op_type} {request.name!r}")
     _check_kernel(kernel, provider.name)
