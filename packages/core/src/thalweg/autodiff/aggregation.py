@@ -1,8 +1,8 @@
 """Sums of gradients: several paths lead to one tensor."""
-from thalweg.framework.indexed_slices import IndexedSlices
-from thalweg.framework.graph import name_scope
 from thalweg.framework import dtypes
-from thalweg.ops import array, math
+from thalweg.framework.graph import name_scope
+from thalweg.framework.indexed_slices import IndexedSlices, to_dense
+from thalweg.ops import array, cast, math
 
 
 class AggregationMethod:
@@ -35,14 +35,13 @@ def total(gradients):
 
 def array_of(gradient):
     """A gradient as a tensor."""
-    from thalweg.framework.indexed_slices import to_dense
     return to_dense(gradient) if isinstance(gradient, IndexedSlices) else gradient
 
 
 def _concatenated(slices):
     indices = [s.indices for s in slices]
     if len({i.dtype.base_dtype for i in indices}) > 1:
-        indices = [math.cast(i, dtypes.int64) for i in indices]
+        indices = [cast.cast(i, dtypes.int64) for i in indices]
     with name_scope("slices"):
         return IndexedSlices(array.concat([s.values for s in slices], 0), array.concat(indices, 0),
                              next((s.dense_shape for s in slices if s.dense_shape is not None), None))

@@ -11,7 +11,7 @@ from thalweg.framework.func_graph import FuncGraph
 from thalweg.framework.graph import Tensor, get_default_graph, name_scope
 from thalweg.framework.indexed_slices import (IndexedSlices, convert_n_to_tensor_or_indexed_slices,
                                               convert_to_tensor_or_indexed_slices)
-from thalweg.ops import array, flow
+from thalweg.ops import constant, flow
 
 from .aggregation import METHODS, array_of, total
 from .registry import gradient_function
@@ -77,7 +77,7 @@ def gradients(ys, xs, grad_ys=None, name="gradients", colocate_gradients_with_op
         walk = _Walk(xs, stops, scope, colocate_gradients_with_ops, gate_gradients)
         found = walk.run(ys, grad_ys)
         if unconnected_gradients == UnconnectedGradients.ZERO:
-            found = [array.zeros_like(x) if dx is None else dx for x, dx in zip(xs, found)]
+            found = [constant.zeros_like(x) if dx is None else dx for x, dx in zip(xs, found)]
     return found
 
 
@@ -100,7 +100,7 @@ def _starting_gradient(y, dy, index):
         if not is_differentiable(y.dtype):
             return None
         with name_scope(f"grad_ys_{index}"):
-            return array.ones_like(array_of(y))
+            return constant.ones_like(array_of(y))
     dy = convert_to_tensor_or_indexed_slices(dy, name=f"grad_ys_{index}")
     if y.dtype.is_complex != dy.dtype.is_complex or is_differentiable(y.dtype) and not is_differentiable(dy.dtype):
         raise TypeError(f"Gradient type {dy.dtype.base_dtype.name} generated for tensor {y.name} of type "
@@ -201,7 +201,7 @@ class _Walk:
         if op.type not in _SPARSE_RULES:
             dys = [array_of(dy) for dy in dys]
         if None in dys and op.type not in _RULES_WITH_NONE:
-            dys = [array.zeros_like(t) if dy is None and is_differentiable(t.dtype) else dy
+            dys = [constant.zeros_like(t) if dy is None and is_differentiable(t.dtype) else dy
                    for t, dy in zip(op.outputs, dys)]
         dxs = flat_gradients(op, rule(*dys))
         for x, dx in zip(op.inputs, dxs):

@@ -84,6 +84,8 @@ class Evaluator:
                   for t, s, wants in zip(op.inputs, sources, wants_ref)]
         rng = self.generator_of(op) if op.declaration.is_random and self.generator_of else None
         results = op.declaration.reference(arrays, op.attrs, rng=rng)
+        if op.type == "CountUpTo":
+            self.variables[sources[0].name] = arrays[0] + 1
         references = iter([s for s, wants in zip(sources, wants_ref) if wants])
         for tensor, result in zip(op.outputs, results):
             result = np.asarray(result, tensor.dtype.base_dtype.np)

@@ -17,7 +17,7 @@ import contextlib
 from .declaration import REGISTRY
 from .graph import Graph, Operation, get_default_graph
 
-_STORAGE = ("VariableV2", "Variable", "TemporaryVariable")
+STORAGE = ("VariableV2", "Variable", "TemporaryVariable")
 
 
 class FuncGraph(Graph):
@@ -26,10 +26,12 @@ class FuncGraph(Graph):
     Attributes
     ----------
     outer_graph : Graph             the graph that holds the `If` or `While`
-    inputs : list of Tensor         inner tensors, in the order of the inputs of the op that holds this graph
+    parameters : list of Tensor     inner placeholders that stand for no one tensor outside (loop variables)
+    captures : dict                 tensor of `outer_graph` -> inner tensor
+    inputs : list of Tensor         parameters, then captures: the order of the inputs of the op that holds this graph
     outputs : list of Tensor        inner tensors
-    captures : dict                 tensor of `outer_graph` -> inner tensor, in the order of capture
     control_captures : dict         operations of `outer_graph` that the op must follow, as keys
+    read_snapshots : dict           read of a variable that this graph also writes -> the value that was read
     effects : object or None        room for the plan to remember what this graph reads and writes
     """
 
@@ -37,9 +39,11 @@ class FuncGraph(Graph):
         super().__init__()
         outer = outer_graph or get_default_graph()
         self.name, self.outer_graph = name, outer
-        self.inputs, self.outputs = [], []
+        self.parameters, self.outputs = [], []
         self.captures, self.control_captures = {}, {}
+        self.read_snapshots = {}
         self.effects = None
+        self.counted_elsewhere = ()                  # captures that have taken their id in another graph of the op
         self._outer_of = {}                          # inner tensor -> captured tensor
         self._lock = outer._lock
         self._next_id = outer._next_id
@@ -49,6 +53,10 @@ class FuncGraph(Graph):
         self._scopes.devices = list(outer._scopes.devices)
         self._scopes.attributes = dict(outer._scopes.attributes)
         self._scopes.overrides = dict(outer._scopes.overrides)
+
+    @property
+    def inputs(self):
+        return [*self.parameters, *self.captures.values()]
 
     # --- what belongs to the outermost graph ------------------------------------------------------
 
@@ -87,18 +95,18 @@ class FuncGraph(Graph):
             yield self
         self.outer_graph._next_id = self._next_id
 
-    def add_input(self, dtype, shape=None, name="input"):
-        """A new input of this graph, a plain one that stands for no tensor outside."""
+    def add_parameter(self, dtype, shape=None, name="input"):
+        """A new parameter."""
         with self._free_of_scopes():
             tensor = REGISTRY["Placeholder"](dtype=dtype.base_dtype, shape=shape, name=name)
-        self.inputs.append(tensor)
+        self.parameters.append(tensor)
         return tensor
 
     @contextlib.contextmanager
-    def _free_of_scopes(self):
-        """Inputs depend on nothing and take no id, wherever inside they are asked for."""
+    def _free_of_scopes(self, rank=None):
+        """For ops that the user's program has not made: they depend on nothing and take no id, but stand at `rank`."""
         number = self._next_id
-        self._next_id = number - 0.5
+        self._next_id = number - 0.5 if rank is None else rank
         try:
             with self.as_default(), self.control_dependencies(None), self.colocate_with(None, ignore_existing=True):
                 yield
@@ -121,14 +129,14 @@ class FuncGraph(Graph):
             inner = self._stand_in(tensor)
             self.captures[tensor] = inner
             self._outer_of[inner] = tensor
-            self.inputs.append(inner)
-            self._next_id += 1                       # TensorFlow's Switch or Enter: seeds count the nodes before them
+            if tensor not in self.counted_elsewhere:
+                self._next_id += 1                   # TensorFlow's Switch or Enter: seeds count the nodes before them
         return inner
 
     def _stand_in(self, tensor):
         op = tensor.op
         if tensor.dtype.is_ref_dtype:
-            return self._variable(tensor) if op.type in _STORAGE else self._updated_variable(op)
+            return self._variable(tensor) if op.type in STORAGE else self._updated_variable(op)
         if is_variable_read(op):
             source = self._hidden_capture(op.inputs[0])
             with self._free_of_scopes():
@@ -160,9 +168,14 @@ class FuncGraph(Graph):
         """The reference that an update gives: the variable itself, once the update outside has run."""
         self.control_captures[op] = True
         reference = op.inputs[0]
-        while reference.op.type not in _STORAGE:
+        while reference.op.type not in STORAGE:
             reference = reference.op.inputs[0]
         return self._hidden_capture(reference)
+
+    def snapshot(self, tensor, rank=None):
+        """The value of a variable, or of a reference to one, when the op with id `rank` runs (None: at the end)."""
+        with self._free_of_scopes(rank):
+            return REGISTRY["Identity"](tensor, name="snapshot")
 
     def outer_tensor(self, tensor):
         """The tensor outside that an input stands for, or None."""
@@ -184,9 +197,39 @@ class FuncGraph(Graph):
         return f"<thalweg FuncGraph '{self.name}' with {len(self._ops)} operations>"
 
 
+def align_captures(graphs):
+    """Makes all of `graphs` capture the same tensors in the same order; gives these, in the outer graph."""
+    outer = list(dict.fromkeys(t for graph in graphs for t in graph.captures))
+    for graph in graphs:
+        number = graph._next_id
+        graph.captures = {t: graph.capture(t) for t in outer}
+        graph._next_id = number
+    return outer
+
+
+def written_variables(graph):
+    """The storage names of the variables that ops of `graph`, or of graphs inside it, write."""
+    names = set()
+    for op in graph._ops:
+        for inner in op.attrs.values():
+            if isinstance(inner, FuncGraph):
+                names |= written_variables(inner)
+        if op.type != "IsVariableInitialized" and any(op.declaration.wants_ref):
+            names |= {storage_name(t) for t in op.inputs if t.dtype.is_ref_dtype}
+    return names
+
+
+def storage_name(reference):
+    """The name under which a session keeps the variable that `reference` refers to."""
+    while reference.op.type not in STORAGE:
+        reference = reference.op.inputs[0]
+    op = reference.op
+    return op.attrs.get("shared_name") or op.name
+
+
 def is_variable_read(op):
     """Whether `op` is the snapshot that a variable makes of itself, `NAME/read`."""
-    return (op.type == "Identity" and op.inputs[0].op.type in _STORAGE
+    return (op.type == "Identity" and op.inputs[0].op.type in STORAGE
             and op.name == f"{op.inputs[0].op.name}/read")
 
 
@@ -195,6 +238,17 @@ def outermost(graph):
     while isinstance(graph, FuncGraph):
         graph = graph.outer_graph
     return graph
+
+
+@contextlib.contextmanager
+def uncounted(graph):
+    """For ops that TensorFlow's program would not have: they take no id, since default seeds are made of ids."""
+    number = graph._next_id
+    graph._next_id = number - 0.5
+    try:
+        yield
+    finally:
+        graph._next_id = number
 
 
 @contextlib.contextmanager

@@ -88,7 +88,13 @@ def _components(slices):
     return found if slices.dense_shape is None else [*found, slices.dense_shape]
 
 
-nest.register_composite(IndexedSlices, _components, lambda like, parts: IndexedSlices(*parts))
+def _invariants(slices, shape):
+    """The shape is that of the values; how many rows there are may change with it."""
+    rows = None if shape is None else (shape[0],)
+    return [shape, rows] if slices.dense_shape is None else [shape, rows, slices.dense_shape._shape]
+
+
+nest.register_composite(IndexedSlices, _components, lambda like, parts: IndexedSlices(*parts), _invariants)
 
 
 def to_dense(value, dtype=None, name=None, as_ref=False):

@@ -5,16 +5,34 @@ several tensors at once (IndexedSlices) register themselves as composites and ar
 """
 from collections import abc
 
-_COMPOSITES: list = []                   # (class, components(value) -> list, rebuild(value, components) -> value)
+_COMPOSITES: list = []                   # (class, components(value), rebuild(value, components), invariants)
 
 
-def register_composite(cls, components, rebuild):
-    """Lets `flatten(..., expand_composites=True)` see inside `cls`."""
-    _COMPOSITES.append((cls, components, rebuild))
+def register_composite(cls, components, rebuild, invariants):
+    """Lets `flatten(..., expand_composites=True)` see inside `cls`.
+
+    Parameters
+    ----------
+    components : callable (value) -> list of Tensor
+    rebuild : callable (value, list of Tensor) -> a value like the first, with these components
+    invariants : callable (value, plain shape) -> the plain shapes of the components that stay true in a loop whose
+        `shape_invariants` gives the shape for the value
+    """
+    _COMPOSITES.append((cls, components, rebuild, invariants))
+
+
+def composite_invariants(value, shape):
+    """What a shape invariant for a composite value means for its components, plain shapes."""
+    return _composite(value)[3](value, shape)
 
 
 def _composite(value):
     return next((entry for entry in _COMPOSITES if isinstance(value, entry[0])), None)
+
+
+def is_composite(value):
+    """Whether `value` is of a registered composite class."""
+    return _composite(value) is not None
 
 
 def is_nested(value):
