@@ -130,6 +130,11 @@ def test_a_class_is_no_module():
         importlib.import_module("thalweg.Graph")
 
 
+def test_a_missing_file_of_a_room_is_no_public_name():
+    with pytest.raises(ModuleNotFoundError, match=r"No module named 'thalweg\.framework\.nothing'"):
+        importlib.import_module("thalweg.framework.nothing")
+
+
 def test_names_of_tensorflow_are_known():
     assert tf1.has("nn.conv2d") and tf1.has("compat.v1.nn.conv2d") and tf1.has("train") and not tf1.has("nn.conv9d")
 

@@ -49,8 +49,7 @@ def resolve(name, target):
     if is_alias(target):
         return _public(target)
     module_name, _, attribute = target.partition(":")
-    module = importlib.import_module(module_name)
-    return getattr(module, attribute) if attribute else module
+    return getattr(importlib.import_module(module_name), attribute)
 
 
 def _public(spelling):
@@ -67,16 +66,22 @@ class _Finder:
     @classmethod
     def find_spec(cls, fullname, path=None, target=None):
         root, _, name = fullname.partition(".")
-        if root != _ROOT or not name:
+        if root != _ROOT or not name or _is_room(fullname.rpartition(".")[0]):
             return None
         name = canonical(name)
         found = target_of(name) if name else "tf"
         if found is None:
             from thalweg._surface import missing
             raise missing.import_error(name)
-        if found is not NAMESPACE and ":" in found:
+        if found is not NAMESPACE and not is_alias(found):
             return None                  # a class or function: Python says that it is no module
         return ModuleSpec(fullname, _Loader(name, found), is_package=True)
+
+
+def _is_room(module_name):
+    """Whether a module is a package of files, like thalweg.ops: what it lacks is no public name."""
+    module = sys.modules.get(module_name)
+    return module is not None and module.__name__ != _ROOT and bool(getattr(module, "__path__", None))
 
 
 class _Loader:

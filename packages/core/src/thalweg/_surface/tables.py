@@ -3,7 +3,6 @@
 A table maps a public name without its `tf.` to a target:
 
 * `"train.AdamOptimizer": "thalweg_nn.optimizers:AdamOptimizer"`  an attribute of a module;
-* `"contrib.slim.nets": "thalweg_models.nets"`                    a module itself;
 * `"compat.v1": "tf"`, `"initializers.zeros": "tf.zeros_initializer"`  another public name (`tf`: all of them).
 
 Layers, each loaded only when the ones before it lack a name: this package; the first-party packages, found by their
