@@ -13,6 +13,7 @@ from . import (
                constant,
                cumulative,
                flow,
+               fused,
                indexing,
                math,
                matmul,

@@ -1,0 +1,83 @@
+"""Ops that only the plan makes: several nodes as one step (plan/fuse.py). No program builds them.
+
+`fused_ops` lists what follows the product, in order: "BiasAdd", then "Relu" or "Relu6".
+"""
+import numpy as np
+
+from thalweg.framework.declaration import REGISTRY, define_op
+from thalweg.framework.dtypes import FLOATS
+from thalweg.framework.shapes import broadcast
+
+from .conv import conv2d_op, conv2d_shape
+from .matmul import mat_mul, mat_mul_shape
+
+_MADE_BY_PLAN = "the plan makes it after the gradients are built"
+
+
+def _epilogue(product, args, fused_ops):
+    args = iter(args)
+    for name in fused_ops:
+        operands = [product, next(args)] if name in ("BiasAdd", "Add") else [product]
+        product = REGISTRY[name].reference(operands, {**_DEFAULTS, "T": None})[0]
+    return product
+
+
+_DEFAULTS = {"data_format": "NHWC"}
+
+
+@define_op("_FusedConv2D", "input: T, filter: T, args: num_args*T -> output: T", T=FLOATS, cpu="conv:fused_conv2d")
+def fused_conv2d(input, filter, args, *, strides: list[int], padding: str, explicit_paddings: list[int],
+                 data_format: str, dilations: list[int], fused_ops: list[str], use_cudnn_on_gpu: bool = True):
+    """Conv2D, then `fused_ops`, whose further operands are `args`."""
+    product = conv2d_op.body(input, filter, strides=strides, padding=padding, explicit_paddings=explicit_paddings,
+                             data_format=data_format, dilations=dilations)
+    return _epilogue(product, args, fused_ops)
+
+
+@fused_conv2d.shape
+def fused_conv2d_shape(node, x, w, args):
+    return conv2d_shape(node, x, w)
+
+
+fused_conv2d.no_gradient(_MADE_BY_PLAN)
+
+
+@define_op("_FusedMatMul", "a: T, b: T, args: num_args*T -> product: T", T=FLOATS, cpu="matmul:fused_matmul")
+def fused_mat_mul(a, b, args, *, transpose_a: bool, transpose_b: bool, fused_ops: list[str]):
+    """MatMul, then `fused_ops`, whose further operands are `args`."""
+    return _epilogue(mat_mul.body(a, b, transpose_a=transpose_a, transpose_b=transpose_b), args, fused_ops)
+
+
+@fused_mat_mul.shape
+def fused_mat_mul_shape(node, a, b, args):
+    return mat_mul_shape(node, a, b)
+
+
+fused_mat_mul.no_gradient(_MADE_BY_PLAN)
+
+
+@define_op("_Region", "inputs: N*T -> outputs: n_results*T", T=FLOATS, cpu="region:region")
+def region(inputs, *, ops: list[str], args: list[int], alphas: list[float], results: list[int]):
+    """A little program of elementwise ops over the inputs, which broadcast against each other.
+
+    Op number j is `ops[j]`; its operands are the slots `args[3 * j : 3 * j + 3]` (-1: none), where slot k is input k
+    and slot N + j the result of op j; `alphas[j]` is its constant, if it has one. The results numbered `results`
+    leave the region, each in the shape of the whole.
+    """
+    slots = list(inputs)
+    for j, name in enumerate(ops):
+        operands = [slots[k] for k in args[3 * j:3 * j + 3] if k >= 0]
+        slots.append(REGISTRY[name].reference(operands, {"alpha": alphas[j]})[0])
+    shape = np.broadcast_shapes(*[np.shape(v) for v in slots])
+    return [np.broadcast_to(slots[len(inputs) + j], shape) for j in results]
+
+
+@region.shape
+def region_shape(node, inputs):
+    shape = inputs[0]
+    for other in inputs[1:]:
+        shape = broadcast(shape, other)
+    return [shape] * len(node.results)
+
+
+region.no_gradient(_MADE_BY_PLAN)
