@@ -98,6 +98,9 @@ NAMES = {
     **{name: _OPS + "random:" + name for name in (
         "multinomial", "random_crop", "random_normal", "random_shuffle", "random_uniform", "truncated_normal")},
     "random.categorical": _OPS + "random:categorical",
+    **{"random." + name: _OPS + "stateless_random:" + name for name in (
+        "stateless_categorical", "stateless_multinomial", "stateless_normal", "stateless_truncated_normal",
+        "stateless_uniform")},
     **{name: _OPS + "random_gamma:" + name for name in ("random_gamma", "random_poisson")},
     "get_seed": "thalweg.framework.random_seed:get_seed",
     "nn.dropout": _OPS + "nn_random:dropout",

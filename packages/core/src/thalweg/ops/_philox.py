@@ -12,6 +12,7 @@ _MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _KEY_STEPS = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)      # golden ratio and sqrt(3) - 1, times 2**32
 _LOW, _SHIFT = np.uint64(0xFFFFFFFF), np.uint64(32)
 _WORD = 0xFFFFFFFF
+_STATELESS_KEY = 0x3EC8F720, 0x02461E29                        # TensorFlow's
 
 
 class Generator:
@@ -46,6 +47,17 @@ def seeded_state(seed, seed2):
     if seed == 0 and seed2 == 0:
         seed, seed2 = (int.from_bytes(os.urandom(8), "little") for _ in range(2))
     return (seed & _WORD, seed >> 32 & _WORD), (0, 0, seed2 & _WORD, seed2 >> 32 & _WORD)
+
+
+def stateless_state(seed):
+    """(key, counter) of the stream that a stateless op reads for the two 64-bit integers `seed`.
+
+    The seed is the counter of one block of a stream with a fixed key; its words are the key and the counter's upper half.
+    """
+    a, b = (int(part) for part in seed)
+    counter = (a & _WORD, a >> 32 & _WORD, b & _WORD, b >> 32 & _WORD)
+    mixed = blocks_at(_STATELESS_KEY, counter, 0).tolist()
+    return tuple(mixed[:2]), (0, 0, *mixed[2:])
 
 
 def blocks_at(key, counter, offsets):
@@ -104,3 +116,30 @@ def normal64(bits):
     radius = np.sqrt(-2 * np.log(np.maximum(uniform64(bits[..., :2]), _TINY)))
     angle = 2 * np.pi * uniform64(bits[..., 2:])
     return np.stack([np.sin(angle), np.cos(angle)], -1) * radius[..., None]
+
+
+# --- how outputs lie in a stream: each of these gives [size] numbers ---------------------------------
+
+def uniforms(key, counter, size, dtype):
+    """Uniforms in [0, 1): a word for each float16 and float32, two for each float64."""
+    if dtype == np.float64:
+        return uniform64(words(key, counter, 2 * size).reshape(-1, 2))
+    return (uniform16 if dtype == np.float16 else uniform32)(words(key, counter, size))
+
+
+def integers(key, counter, size, low, high):
+    """low + word % (high - low), of the dtype of the scalars `low` and `high`; 64-bit words, low half first, for int64."""
+    width = low.dtype.itemsize // 4
+    draws = words(key, counter, width * size).view(np.uint32 if width == 1 else np.uint64)
+    span = draws.dtype.type(int(high) - int(low))
+    return (draws % span + low.astype(draws.dtype)).astype(low.dtype)
+
+
+def normals(key, counter, size, dtype):
+    """Standard normals, a pair from two words (float64: four); float16 is rounded from float32."""
+    pairs = -(-size // 2)
+    if dtype == np.float64:
+        values = normal64(words(key, counter, 4 * pairs).reshape(-1, 4))
+    else:
+        values = normal32(words(key, counter, 2 * pairs).reshape(-1, 2))
+    return values.reshape(-1)[:size].astype(dtype)

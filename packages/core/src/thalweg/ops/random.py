@@ -9,11 +9,11 @@ from thalweg.framework import errors
 from thalweg.framework.constant_value import constant_value_as_shape
 from thalweg.framework.conversion import convert_to_tensor
 from thalweg.framework.declaration import INDEX_TYPES, define_op
-from thalweg.framework.dtypes import ANY, FLOATS, REALS, DType, as_dtype, float32, float64, int32, int64
+from thalweg.framework.dtypes import ANY, FLOATS, REALS, DType, as_dtype, float32, int32, int64
 from thalweg.framework.graph import name_scope
 from thalweg.framework.random_seed import get_seed
 
-from . import _philox, _rejection, array, checks, flow, math, reduction, slicing
+from . import _philox, _rejection, array, flow, math, reduction, slicing
 
 _INTS = (int32, int64)
 _SHAPE_ONLY = "the numbers do not depend on the values of the inputs"
@@ -28,6 +28,12 @@ def size_of(shape):
                                                           f"{list(map(int, shape))} of random numbers.")
         size *= int(d)
     return size
+
+
+def check_range(minval, maxval):
+    """Raises InvalidArgumentError for an empty range of integers."""
+    if minval >= maxval:
+        raise errors.InvalidArgumentError(None, None, f"Need minval < maxval, got {minval} >= {maxval}")
 
 
 def reserve(rng, outputs):
@@ -45,7 +51,7 @@ def seeds(seed):
     return {"seed": seed or 0, "seed2": seed2 or 0}
 
 
-def _with_static_shape(tensor, shape):
+def with_static_shape(tensor, shape):
     """`tensor`, with what is known of the vector `shape` that it was made from."""
     tensor.set_shape(constant_value_as_shape(shape))
     return tensor
@@ -66,13 +72,7 @@ def _shape_rule(declaration):
 def random_uniform_op(shape, *, seed: int = 0, seed2: int = 0, dtype: DType, rng):
     """Uniform in [0, 1): one word of the stream for each float32 and float16, two for each float64."""
     size = size_of(shape)
-    key, counter = reserve(rng, size)
-    if dtype is float64:
-        values = _philox.uniform64(_philox.words(key, counter, 2 * size).reshape(-1, 2))
-    else:
-        make = _philox.uniform16 if dtype.size == 2 else _philox.uniform32
-        values = make(_philox.words(key, counter, size))
-    return values.reshape(shape)
+    return _philox.uniforms(*reserve(rng, size), size, dtype.np).reshape(shape)
 
 
 @_shape_rule
@@ -86,13 +86,17 @@ def random_uniform_int_op(shape, minval, maxval, *, seed: int = 0, seed2: int = 
     size = size_of(shape)
     if not size:
         return np.empty(shape, minval.dtype)
-    if minval >= maxval:
-        raise errors.InvalidArgumentError(None, None, f"Need minval < maxval, got {minval} >= {maxval}")
-    key, counter = reserve(rng, size)
-    width = minval.dtype.itemsize // 4
-    draws = _philox.words(key, counter, width * size).astype("<u4").view(f"<u{4 * width}")
-    span = draws.dtype.type(int(maxval) - int(minval))
-    return (draws % span + minval.astype(draws.dtype)).astype(minval.dtype).reshape(shape)
+    check_range(minval, maxval)
+    return _philox.integers(*reserve(rng, size), size, minval, maxval).reshape(shape)
+
+
+def checked_maxval(function, dtype, maxval):
+    """The upper end of uniform numbers: 1 for None and floats; ValueError for another dtype, or integers without one."""
+    if dtype not in (*FLOATS, *_INTS):
+        raise ValueError(f"Invalid dtype {dtype!r} of {function}: it makes float16, float32, float64, int32 and int64")
+    if maxval is None and dtype.is_integer:
+        raise ValueError(f"Must specify maxval for integer dtype {dtype!r} of {function}")
+    return 1 if maxval is None else maxval
 
 
 def random_uniform(shape, minval=0, maxval=None, dtype=float32, seed=None, name=None):
@@ -111,12 +115,7 @@ def random_uniform(shape, minval=0, maxval=None, dtype=float32, seed=None, name=
     InvalidArgumentError                        when run, if integers have minval >= maxval
     """
     dtype = as_dtype(dtype)
-    if dtype not in (*FLOATS, *_INTS):
-        raise ValueError(f"Invalid dtype {dtype!r} of random_uniform: it makes float16, float32, float64, int32, int64")
-    if maxval is None:
-        if dtype.is_integer:
-            raise ValueError(f"Must specify maxval for integer dtype {dtype!r}")
-        maxval = 1
+    maxval = checked_maxval("random_uniform", dtype, maxval)
     with name_scope(name, "random_uniform", [shape, minval, maxval]) as scope:
         shape = shape_tensor(shape)
         minval = convert_to_tensor(minval, dtype, "min")
@@ -127,7 +126,7 @@ def random_uniform(shape, minval=0, maxval=None, dtype=float32, seed=None, name=
         else:
             unit = random_uniform_op(shape, dtype=dtype, **chosen)
             result = math.add(unit * (maxval - minval), minval, name=scope)
-        return _with_static_shape(result, shape)
+        return with_static_shape(result, shape)
 
 
 # --- normal -----------------------------------------------------------------------------------------
@@ -138,12 +137,7 @@ def random_uniform(shape, minval=0, maxval=None, dtype=float32, seed=None, name=
 def random_standard_normal(shape, *, seed: int = 0, seed2: int = 0, dtype: DType, rng):
     """Normal, mean 0 and deviation 1: a pair by Box-Muller from two words (float64: four) of the stream."""
     size = size_of(shape)
-    key, counter = reserve(rng, size)
-    if dtype is float64:
-        values = _philox.normal64(_philox.words(key, counter, 2 * (size + size % 2)).reshape(-1, 4))
-    else:
-        values = _philox.normal32(_philox.words(key, counter, size + size % 2).reshape(-1, 2))
-    return values.reshape(-1)[:size].astype(dtype.np).reshape(shape)
+    return _philox.normals(*reserve(rng, size), size, dtype.np).reshape(shape)
 
 
 @_shape_rule
@@ -152,8 +146,7 @@ def random_standard_normal(shape, *, seed: int = 0, seed2: int = 0, dtype: DType
 def truncated_normal_op(shape, *, seed: int = 0, seed2: int = 0, dtype: DType, rng):
     """Normal, mean 0 and deviation 1, drawn again where its magnitude is 2 or more."""
     size = size_of(shape)
-    key, counter = reserve(rng, size)
-    return _rejection.truncated_normals(key, counter, size, dtype.np).reshape(shape)
+    return _rejection.truncated_normals(*reserve(rng, size), size, dtype.np).reshape(shape)
 
 
 def random_normal(shape, mean=0.0, stddev=1.0, dtype=float32, seed=None, name=None):
@@ -173,7 +166,7 @@ def _normal(standard, default_name, shape, mean, stddev, dtype, seed, name):
         mean = convert_to_tensor(mean, dtype, "mean")
         stddev = convert_to_tensor(stddev, dtype, "stddev")
         numbers = standard(shape, dtype=dtype, **seeds(seed))
-        return _with_static_shape(math.add(numbers * stddev, mean, name=scope), shape)
+        return with_static_shape(math.add(numbers * stddev, mean, name=scope), shape)
 
 
 # --- categories and orders --------------------------------------------------------------------------
@@ -185,15 +178,24 @@ def multinomial_op(logits, num_samples, *, seed: int = 0, seed2: int = 0, output
 
     Row b reads the stream from word 2 * b * num_samples on; a row without a finite logit gives C.
     """
-    rows, classes = logits.shape
-    n = int(num_samples)
-    if n < 0:
-        raise errors.InvalidArgumentError(None, None, f"num_samples should be nonnegative, got {n}")
-    if classes == 0:
-        raise errors.InvalidArgumentError(None, None, f"num_classes should be positive, got {classes}")
-    key, counter = reserve(rng, 2 * rows * -(-n // 4) * 4)
-    uniforms = _philox.uniform64(_philox.words(key, counter, 2 * rows * n).reshape(rows, n, 2))
-    result = np.empty((rows, n), output_dtype.np)
+    count = check_categories(logits, num_samples)
+    padded = -(-count // 4) * 4
+    return draw_categories(*reserve(rng, 2 * len(logits) * padded), logits, count, output_dtype.np)
+
+
+def check_categories(logits, num_samples):
+    """The count of samples per row as an int; InvalidArgumentError if it is negative or there are no classes."""
+    if num_samples < 0:
+        raise errors.InvalidArgumentError(None, None, f"num_samples should be nonnegative, got {num_samples}")
+    if logits.shape[1] == 0:
+        raise errors.InvalidArgumentError(None, None, f"num_classes should be positive, got {logits.shape[1]}")
+    return int(num_samples)
+
+
+def draw_categories(key, counter, logits, count, dtype):
+    """`count` categories for each row of logits [B, C]: [B, count]."""
+    uniforms = _philox.uniforms(key, counter, len(logits) * count, np.float64).reshape(len(logits), count)
+    result = np.empty(uniforms.shape, dtype)
     for row, draws, found in zip(logits.astype(np.float64), uniforms, result):
         is_finite = np.isfinite(row)
         weights = np.zeros_like(row)
@@ -204,7 +206,7 @@ def multinomial_op(logits, num_samples, *, seed: int = 0, seed2: int = 0, output
 
 
 @multinomial_op.shape
-def multinomial_shape(node, logits, num_samples):
+def categories_shape(node, logits, num_samples, *seed):
     samples = node.constant(1)
     if samples is None:
         return {}
@@ -268,6 +270,7 @@ def random_crop(value, size, seed=None, name=None):
 
     Raises InvalidArgumentError, when run, if a dimension of `size` is larger.
     """
+    from . import checks
     with name_scope(name, "random_crop", [value, size]) as scope:
         value = convert_to_tensor(value, name="value")
         size = convert_to_tensor(size, int32, "size")
