@@ -1,4 +1,4 @@
-"""Devices: how they are found, opened, asked for kernels. The contract is include/thalweg_abi.h; docs/devices.md explains.
+"""Devices: how they are found, opened and asked for kernels, through the contract of include/thalweg_abi.h.
 
 May import the framework, and nothing else of ours. The core knows no device by name.
 
@@ -6,23 +6,25 @@ From Python::
 
     default_device(), host_device()                 -> Device
     find_device("GPU", 0)                           -> (Device, "") or (None, "why there is none")
-    find_kernel(device, KernelRequest(...))         -> Kernel or None; request.refusal says why; asks extra providers too
+    find_kernel(device, KernelRequest(...))         -> Kernel or None; then request.refusal says why
     register(DevicePlugin(...)), unregister("ACME")    in this process, without a package
     list_devices()                                  -> rows that print as a table
-    set_threads(n), set_spin(pauses)                   the thread pool; 0 threads: affinity, cgroups, THALWEG_NUM_THREADS
+    set_threads(n), set_spin(pauses)                   the pool; 0: affinity, control groups, THALWEG_NUM_THREADS
 
 From Cython, for the executor::
 
-    from thalweg.devices.core_api cimport (RunContext, KernelRequest, core_table, start_run, keep_exception, take_error,
-        take_outside_error, dl_dtype, item_size, reserve_random, fill_rng)
+    from thalweg.devices.core_api cimport (KernelRequest, RunContext, core_table, dl_dtype, fill_rng, item_size,
+                                           keep_exception, reserve_random, start_run, take_error, take_outside_error)
     from thalweg.devices.device cimport Device, Kernel
 
-    start_run(&context, threads, scratch_bytes)     # nogil; before every run; scratch_bytes: most of all kernels
-    code = kernel.kernel.fn(&call, ins, n_in, outs, n_out)      # with call.core = core_table(), call.core_ctx = &context,
-    if code or context.code: ...                    #   call.device = kernel.device.handle, call.state = kernel.kernel.state
-    code, message, exception = take_error(&context) # with the GIL; exception: a Python kernel's own, raise it unchanged
-    device.api.copy_h2d(device.handle, NULL, dst, src, n)       # nogil; entries that a plugin lacks are NULL
-    take_outside_error()                            # what a failed copy or alloc has told: they have no context
+    start_run(&context, threads, scratch_bytes)     # no GIL; before every run; scratch_bytes: the most of all kernels
+    call.core, call.core_ctx = core_table(), &context
+    call.device, call.state = kernel.device.handle, kernel.kernel.state
+    code = kernel.kernel.fn(&call, ins, n_in, outs, n_out)
+    if code or context.code:                        # a region of work may fail although the kernel gave 0
+        code, message, exception = take_error(&context)     # GIL; exception: a Python kernel's own, to raise as it is
+    device.api.copy_h2d(device.handle, NULL, target, source, n)     # no GIL; entries that a plugin lacks are NULL
+    code, message, exception = take_outside_error()         # what a failed copy has told: it has no context
 
 A Kernel keeps its Device, and that its plugin's table, alive. `Device.api` is a whole table: no THW_HAS is needed.
 """

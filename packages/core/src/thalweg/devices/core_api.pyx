@@ -325,8 +325,10 @@ def _ref_operands(arguments, count, attrs):
 
 
 cdef bint _set_attr(thw_attr* attr, str name, value, list keep) except -1:
-    """Whether `value` is of a kind that kernels can read."""
+    """Whether `value` is of a kind that kernels can read; a list of strings or floats is read as one string."""
     cdef bytes text
+    if isinstance(value, (list, tuple)) and value and all([isinstance(v, (str, float)) for v in value]):
+        value = ",".join([v if isinstance(v, str) else repr(v) for v in value])
     if isinstance(value, (bool, int, np.integer, np.bool_)):
         thw_attr_set_i64(attr, int(value))
     elif isinstance(value, DType):

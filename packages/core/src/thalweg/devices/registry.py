@@ -130,9 +130,9 @@ def _check_descriptor(plugin):
 class Registry:
     """The plugins of this process. Thread-safe."""
 
-    def __init__(self, entry_points=None, environ=None):
+    def __init__(self, find=None, environ=None):
         self._lock = threading.RLock()
-        self._entry_points, self._environ = entry_points or _entry_points, os.environ if environ is None else environ
+        self._find, self._environ = find or entry_points, os.environ if environ is None else environ
         self._entries, self._registered, self._is_discovered = [], [], False
         self._kernels = []                               # KernelPlugins, by priority
 
@@ -147,7 +147,7 @@ class Registry:
                 return
             only_core = self._environ.get("THALWEG_AUTOLOAD", "1") == "0"
             for group in (_DEVICES, _KERNELS, _OPS):
-                found = [_entry(group, point) for point in self._entry_points(group, only_core)]
+                found = [_entry(group, point) for point in self._find(group, only_core)]
                 _keep_newest(found)
                 self._entries += found
             self._entries += self._registered
@@ -319,7 +319,7 @@ class Registry:
         return rows
 
 
-def _entry_points(group, only_core):
+def entry_points(group, only_core=False):
     """Entry points of one group in the order of their names; none where thalweg-core is no installed package."""
     if not only_core:
         found = metadata.entry_points(group=group)

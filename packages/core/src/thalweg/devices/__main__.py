@@ -1,0 +1,61 @@
+"""`python -m thalweg.devices`: all devices with the reasons for those that cannot be used.
+
+`--isolate` opens each in a process of its own, so that one that crashes is named; `--verbose` adds tracebacks.
+"""
+import argparse
+import signal
+import subprocess
+import sys
+
+from thalweg import devices
+from thalweg.devices.registry import REGISTRY, Registry, entry_points
+
+_ONE = "from thalweg.devices.__main__ import probe_one; probe_one({!r})"
+_TIMEOUT_S = 60
+GROUP = "thalweg.devices"
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="python -m thalweg.devices", description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--isolate", action="store_true", help="open each plugin in a process of its own")
+    parser.add_argument("--verbose", action="store_true", help="tracebacks of what failed")
+    options = parser.parse_args(arguments)
+    if options.isolate:
+        return isolate()
+    print(devices.list_devices())
+    for entry in REGISTRY.entries():
+        if options.verbose and entry.traceback:
+            print(f"\n{entry.label}:\n{entry.traceback}", end="")
+    return 0
+
+
+def isolate():
+    """Opens every plugin in a child process; 1 if one of them crashed or hung."""
+    outcomes = {name: run_isolated(name) for name in dict.fromkeys(p.name for p in entry_points(GROUP))}
+    for name, outcome in outcomes.items():
+        print(f"{name}: {outcome}")
+    return int(any("killed by" in outcome or "no answer" in outcome for outcome in outcomes.values()))
+
+
+def run_isolated(name):
+    """What became of opening one plugin in a child process, in a line."""
+    try:
+        child = subprocess.run([sys.executable, "-c", _ONE.format(name)], capture_output=True, text=True,
+                               timeout=_TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired:
+        return f"no answer within {_TIMEOUT_S} s"
+    if child.returncode < 0:
+        return f"killed by {signal.Signals(-child.returncode).name} while it was opened"
+    return child.stdout.strip() or f"ended with status {child.returncode}: {child.stderr.strip()[-300:]}"
+
+
+def probe_one(name):
+    """Opens one plugin, and no other, and prints how far it came; the child's part of `--isolate`."""
+    registry = Registry(lambda group, only_core: [p for p in entry_points(group) if group == GROUP and p.name == name])
+    for entry in registry.entries():
+        opened = registry.opened(entry)
+        print(f"{entry.state}: {', '.join(d.name for d in opened) if opened else entry.reason}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
