@@ -65,7 +65,8 @@ struct thw_core_api { /* core -> plugin */
      variable's own buffer. */
   int (*attr_i64)(const void* op, const char* name, int64_t* out); /* int, bool, type (DataType number) */
   int (*attr_f64)(const void* op, const char* name, double* out);
-  int (*attr_str)(const void* op, const char* name, const char** out, size_t* len);
+  int (*attr_str)(const void* op, const char* name, const char** out, size_t* len); /* lists of strings or floats too:
+                                                                                      "a,b", "0.5,1.0" */
   int (*attr_ints)(const void* op, const char* name, const int64_t** out, size_t* n);
   int (*in_shape)(const void* op, int32_t k, const int64_t** dims, int32_t* ndim); /* 1: not fully known */
   int (*out_shape)(const void* op, int32_t k, const int64_t** dims, int32_t* ndim);
