@@ -23,7 +23,7 @@ ROOMS = {
     "_surface": {"_names"},
     "_names": set(),
     "_version": set(),
-    "__init__": {"_surface", "ops"},
+    "__init__": {"_surface", "autodiff"},                 # autodiff brings the ops and completes If and While
 }
 EVERYWHERE = {"_version"}
 
