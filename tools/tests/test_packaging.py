@@ -1,0 +1,84 @@
+"""What the wheels of this environment and the source archives hold. Run by tox, environment `packaging`."""
+import importlib.metadata
+import pathlib
+import subprocess
+import sys
+import tarfile
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PACKAGES = {"core": "thalweg", "nn": "thalweg_nn", "io": "thalweg_io"}
+LIMIT_MB = 15
+
+
+def installed(folder):
+    """{path in site-packages: file} of an installed package."""
+    return {str(file): file.locate() for file in importlib.metadata.files(f"thalweg-{folder}")}
+
+
+def tracked(folder):
+    """Files of a package that git knows, relative to it."""
+    command = ["git", "ls-files", "."]
+    return set(subprocess.run(command, cwd=ROOT / "packages" / folder, capture_output=True, text=True,
+                              check=True).stdout.splitlines())
+
+
+@pytest.fixture(scope="module", params=PACKAGES)
+def archive(request, tmp_path_factory):
+    """The folder name and the file names of a package's source archive."""
+    target = tmp_path_factory.mktemp("sdist")
+    subprocess.run([sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", target,
+                    ROOT / "packages" / request.param], check=True, capture_output=True, text=True)
+    with tarfile.open(next(target.glob("*.tar.gz"))) as tar:
+        return request.param, {name.partition("/")[2] for name in tar.getnames()} - {""}
+
+
+@pytest.mark.parametrize("folder", PACKAGES)
+def test_a_wheel_has_licence_and_types(folder):
+    names = installed(folder)
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
+    assert f"{PACKAGES[folder]}/py.typed" in names
+
+
+@pytest.mark.parametrize("folder", PACKAGES)
+def test_a_wheel_has_every_module_and_no_source_of_extensions(folder):
+    names = {name for name in installed(folder) if not name.endswith(".pyc")}
+    modules = {name.removeprefix("src/") for name in tracked(folder) if name.startswith("src/")
+               and (name.endswith((".py", ".pyi", ".txt", ".binpb")) or "/include/" in name)}
+    assert modules <= names
+    assert not [name for name in names if name.endswith((".c", ".o", ".pyx"))]
+
+
+def test_every_extension_module_is_there():
+    names = installed("core")
+    for pyx in (name for name in tracked("core") if name.endswith(".pyx")):
+        stem = pyx.removeprefix("src/").removesuffix(".pyx")
+        assert any(name.startswith(stem + ".") and name.endswith(".so") for name in names), stem
+
+
+def test_the_wheels_are_small():
+    files = [file for folder in PACKAGES for name, file in installed(folder).items() if not name.endswith(".pyc")]
+    size = sum(pathlib.Path(file).stat().st_size for file in files) / 1e6
+    print(f"{size:.1f} MB")
+    assert size < LIMIT_MB
+
+
+def test_a_source_archive_is_what_git_has(archive):
+    folder, names = archive
+    files = {name for name in names if ".egg-info" not in name}
+    missing = {name for name in tracked(folder) if name.startswith("src/")} - files
+    assert not missing
+    assert {"LICENSE", "README.md", "pyproject.toml"} <= files
+
+
+def test_a_source_archive_has_no_generated_file(archive):
+    folder, names = archive
+    suffixes = (".c", ".h", ".so", ".o", ".pyc")
+    generated = {name for name in names if name.endswith(suffixes)} - tracked(folder)
+    assert not generated and not [name for name in names if name.startswith("build")]
+
+
+@pytest.mark.parametrize("folder", PACKAGES)
+def test_the_licence_is_the_same_everywhere(folder):
+    assert (ROOT / "packages" / folder / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
