@@ -1,59 +1,62 @@
-/* One vector of the instruction set that this file is compiled for, in GCC's vector extensions.
+/* One vector of the instruction set that this file is compiled for (isa.h), in GCC's vector extensions.
  *
- * A stub (gemm_avx2.c ...) defines ISA and VECTOR_BYTES; a family's header is then included once with REAL = float
- * and once with REAL = double. NAME(f) is f_float_avx2: nothing here has external linkage by accident, because an
- * inline function shared between objects of different instruction sets would run on machines that lack them.
+ * Blocked kernels are written once for REAL, float or double: an _impl.h defines REAL, includes the kernel's header,
+ * and does so again for the other type. NAME(f) is f_float or f_double; everything is static.
  */
-#ifndef THW_SIMD_H
-#define THW_SIMD_H
+#ifndef THALWEG_SIMD_H
+#define THALWEG_SIMD_H
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__SSE2__)
+#include "cpu/c/isa.h"
+#if THW_X86
 #include <immintrin.h>
 #endif
 
-#define THW_PASTE_(a, b, c) a##_##b##_##c
-#define THW_PASTE(a, b, c) THW_PASTE_(a, b, c)
-#define NAME(f) THW_PASTE(f, REAL, ISA)
-
+#define NAME_(f, type) THW_PASTE(f, _, type)
+#define NAME(f) NAME_(f, REAL)
 #define INLINE static inline __attribute__((always_inline))
-#define UNROLL_ALL _Pragma("GCC unroll 32")
+#define UNROLLED _Pragma("GCC unroll 32") /* loops over registers: counts are constants after inlining */
 
-typedef float float_vector __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
-typedef double double_vector __attribute__((vector_size(VECTOR_BYTES), aligned(8), may_alias));
-typedef int32_t float_mask __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
-typedef int64_t double_mask __attribute__((vector_size(VECTOR_BYTES), aligned(8), may_alias));
+#define VECTOR_BYTES (4 * THW_VL)
+#define VL ((int)(VECTOR_BYTES / sizeof(REAL)))
+#define vector NAME(vector)
+#define mask NAME(mask)
 
-/* a where a > b, else b: b comes through where either is NaN, as in the x86 instruction. */
-#if VECTOR_BYTES == 64
-INLINE float_vector max_float(float_vector a, float_vector b) { return (float_vector)_mm512_max_ps((__m512)a, (__m512)b); }
-INLINE float_vector min_float(float_vector a, float_vector b) { return (float_vector)_mm512_min_ps((__m512)a, (__m512)b); }
-INLINE double_vector max_double(double_vector a, double_vector b) { return (double_vector)_mm512_max_pd((__m512d)a, (__m512d)b); }
-INLINE double_vector min_double(double_vector a, double_vector b) { return (double_vector)_mm512_min_pd((__m512d)a, (__m512d)b); }
-#elif VECTOR_BYTES == 32
-INLINE float_vector max_float(float_vector a, float_vector b) { return (float_vector)_mm256_max_ps((__m256)a, (__m256)b); }
-INLINE float_vector min_float(float_vector a, float_vector b) { return (float_vector)_mm256_min_ps((__m256)a, (__m256)b); }
-INLINE double_vector max_double(double_vector a, double_vector b) { return (double_vector)_mm256_max_pd((__m256d)a, (__m256d)b); }
-INLINE double_vector min_double(double_vector a, double_vector b) { return (double_vector)_mm256_min_pd((__m256d)a, (__m256d)b); }
+/* Aligned as their elements: a cast pointer may stand anywhere. */
+typedef float vector_float __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
+typedef double vector_double __attribute__((vector_size(VECTOR_BYTES), aligned(8), may_alias));
+typedef int32_t mask_float __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
+typedef int64_t mask_double __attribute__((vector_size(VECTOR_BYTES), aligned(8), may_alias));
+
+typedef int32_t integer_float; /* as wide as a number */
+typedef int64_t integer_double;
+
+/* larger(a, b): a where a > b, else b, so that b comes through where either is NaN; smaller likewise. */
+#if THW_VL == 16
+INLINE vector_float larger_float(vector_float a, vector_float b) { return (vector_float)_mm512_max_ps((__m512)a, (__m512)b); }
+INLINE vector_float smaller_float(vector_float a, vector_float b) { return (vector_float)_mm512_min_ps((__m512)a, (__m512)b); }
+INLINE vector_double larger_double(vector_double a, vector_double b) { return (vector_double)_mm512_max_pd((__m512d)a, (__m512d)b); }
+INLINE vector_double smaller_double(vector_double a, vector_double b) { return (vector_double)_mm512_min_pd((__m512d)a, (__m512d)b); }
+#elif THW_VL == 8
+INLINE vector_float larger_float(vector_float a, vector_float b) { return (vector_float)_mm256_max_ps((__m256)a, (__m256)b); }
+INLINE vector_float smaller_float(vector_float a, vector_float b) { return (vector_float)_mm256_min_ps((__m256)a, (__m256)b); }
+INLINE vector_double larger_double(vector_double a, vector_double b) { return (vector_double)_mm256_max_pd((__m256d)a, (__m256d)b); }
+INLINE vector_double smaller_double(vector_double a, vector_double b) { return (vector_double)_mm256_min_pd((__m256d)a, (__m256d)b); }
 #else
-INLINE float_vector max_float(float_vector a, float_vector b) {
-  float_mask m = (float_mask)(a > b);
-  return (float_vector)((m & (float_mask)a) | (~m & (float_mask)b));
-}
-INLINE float_vector min_float(float_vector a, float_vector b) {
-  float_mask m = (float_mask)(a < b);
-  return (float_vector)((m & (float_mask)a) | (~m & (float_mask)b));
-}
-INLINE double_vector max_double(double_vector a, double_vector b) {
-  double_mask m = (double_mask)(a > b);
-  return (double_vector)((m & (double_mask)a) | (~m & (double_mask)b));
-}
-INLINE double_vector min_double(double_vector a, double_vector b) {
-  double_mask m = (double_mask)(a < b);
-  return (double_vector)((m & (double_mask)a) | (~m & (double_mask)b));
-}
-#endif
+#define SELECT_(type, a, b, condition) \
+  ((vector_##type)(((condition) & (mask_##type)(a)) | (~(condition) & (mask_##type)(b))))
+INLINE vector_float larger_float(vector_float a, vector_float b) { return SELECT_(float, a, b, a > b); }
+INLINE vector_float smaller_float(vector_float a, vector_float b) { return SELECT_(float, a, b, a < b); }
+INLINE vector_double larger_double(vector_double a, vector_double b) { return SELECT_(double, a, b, a > b); }
+INLINE vector_double smaller_double(vector_double a, vector_double b) { return SELECT_(double, a, b, a < b); }
 #endif
 
-/* From here on: once per REAL. */
+#define LOAD(p) (*(const vector*)(p))
+#define STORE(p, v) (*(vector*)(p) = (v))
+#define SPLAT(x) ((x) - (vector){0}) /* x - 0 keeps every x, -0 and NaN too */
+
+INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+INLINE int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
+INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+#endif

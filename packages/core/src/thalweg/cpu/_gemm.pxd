@@ -1,0 +1,70 @@
+"""The jobs of cpu/c/gemm.h for prepare functions; the C itself is linked into this module alone."""
+from thalweg.devices.abi cimport int32_t, int64_t, thw_kernel_fn
+from thalweg.cpu._request cimport Request
+
+
+cdef extern from "cpu/c/gemm.h" nogil:
+    ctypedef struct thw_tap:
+        int64_t at[3]
+        int64_t filter
+    ctypedef struct thw_window:
+        int64_t images
+        int64_t grid[3]
+        int64_t size[3]
+        int64_t step[3]
+        int64_t x_stride[4]
+        int64_t y_first
+        int64_t y_stride[4]
+        int64_t corner[3]
+        int64_t n_taps
+        thw_tap* taps
+    ctypedef struct thw_margin:
+        int64_t rows
+        int64_t length
+        int64_t left
+        int64_t width
+    ctypedef struct thw_finish:
+        int32_t shift
+        int32_t residual
+        int32_t normalisation
+        int32_t is_clamped
+        double low
+        double high
+        double epsilon
+    ctypedef struct thw_correlation:
+        thw_window* windows
+        int64_t n_windows
+        int64_t depth
+        int64_t columns
+        int64_t block_stride
+        int64_t row_stride
+        int64_t column_stride
+        int32_t x
+        int32_t filter
+        int64_t batches
+        const int64_t* x_offsets
+        const int64_t* filter_offsets
+        int64_t y_batch_stride
+        const void* zeros
+        thw_margin margin
+        thw_finish finish
+    ctypedef struct thw_gathering:
+        thw_window window
+        int64_t depth
+        int64_t columns
+        int64_t column_stride
+        int32_t x
+        int32_t dy
+        int64_t batches
+        const int64_t* x_offsets
+        const int64_t* dy_offsets
+        const void* zeros
+        thw_margin margin
+
+
+cdef thw_correlation* new_correlation(Request r, int64_t n_windows, int64_t n_taps, int64_t depth,
+                                      int64_t batches=*) except NULL
+cdef thw_gathering* new_gathering(Request r, int64_t n_taps, int64_t depth, int64_t batches=*) except NULL
+cdef int set_correlation(Request r, thw_correlation* job) except -1
+cdef int set_gathering(Request r, thw_gathering* job) except -1
+cdef int set_finish(Request r, thw_correlation* job, int32_t first_argument) except -1

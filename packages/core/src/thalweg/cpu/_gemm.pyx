@@ -1,0 +1,100 @@
+"""Makes and plans the jobs of cpu/c/gemm.h: the convolutions', their gradients' and the matrix products'."""
+from libc.math cimport INFINITY
+
+from thalweg.cpu._request import Unsupported
+
+
+cdef extern from "cpu/c/gemm.h" nogil:
+    ctypedef struct thw_gemm_table:
+        void (*plan_correlation)(thw_correlation* job, int is_double, size_t* workspace, size_t* scratch)
+        void (*plan_gathering)(thw_gathering* job, int is_double, size_t* workspace, size_t* scratch)
+        thw_kernel_fn correlate[2]
+        thw_kernel_fn gather[2]
+    const thw_gemm_table* thw_gemm()
+
+
+cdef const thw_gemm_table* TABLE = thw_gemm()
+
+cdef enum:
+    FLOAT32 = 1
+    FLOAT64 = 2
+
+
+cdef int _is_double(Request r) except -1:
+    dtype = r.out_dtypes[0]
+    if dtype not in (FLOAT32, FLOAT64):
+        raise Unsupported(f"{r.op_type}: the CPU kernel takes float32 and float64, not DataType {dtype}")
+    return dtype == FLOAT64
+
+
+cdef thw_correlation* new_correlation(Request r, int64_t n_windows, int64_t n_taps, int64_t depth,
+                                      int64_t batches=1) except NULL:
+    """An empty job with room for its windows, all their taps and, for products, the places of its batches."""
+    cdef size_t item = 8 if _is_double(r) else 4
+    cdef size_t head = sizeof(thw_correlation) + n_windows * sizeof(thw_window) + n_taps * sizeof(thw_tap)
+    cdef char* memory = <char*>r.new_state(head + 2 * batches * sizeof(int64_t) + depth * item)
+    cdef thw_correlation* job = <thw_correlation*>memory
+    job.windows = <thw_window*>(memory + sizeof(thw_correlation))
+    job.windows[0].taps = <thw_tap*>(job.windows + n_windows)
+    job.n_windows, job.depth, job.batches = n_windows, depth, batches
+    job.x_offsets = <int64_t*>(memory + head)
+    job.filter_offsets = job.x_offsets + batches
+    job.zeros = job.filter_offsets + batches
+    job.finish.shift = job.finish.residual = job.finish.normalisation = -1
+    return job
+
+
+cdef thw_gathering* new_gathering(Request r, int64_t n_taps, int64_t depth, int64_t batches=1) except NULL:
+    cdef size_t item = 8 if _is_double(r) else 4
+    cdef size_t head = sizeof(thw_gathering) + n_taps * sizeof(thw_tap)
+    cdef char* memory = <char*>r.new_state(head + 2 * batches * sizeof(int64_t) + depth * item)
+    cdef thw_gathering* job = <thw_gathering*>memory
+    job.window.taps = <thw_tap*>(memory + sizeof(thw_gathering))
+    job.window.n_taps, job.depth, job.batches = n_taps, depth, batches
+    job.x_offsets = <int64_t*>(memory + head)
+    job.dy_offsets = job.x_offsets + batches
+    job.zeros = job.dy_offsets + batches
+    return job
+
+
+cdef int set_correlation(Request r, thw_correlation* job) except -1:
+    """Plans a job that is filled in, and names its kernel."""
+    cdef int is_double = _is_double(r)
+    TABLE.plan_correlation(job, is_double, &r.kernel.workspace_bytes, &r.kernel.scratch_bytes)
+    r.set(TABLE.correlate[is_double])
+    return 0
+
+
+cdef int set_gathering(Request r, thw_gathering* job) except -1:
+    cdef int is_double = _is_double(r)
+    TABLE.plan_gathering(job, is_double, &r.kernel.workspace_bytes, &r.kernel.scratch_bytes)
+    r.set(TABLE.gather[is_double])
+    return 0
+
+
+cdef int set_finish(Request r, thw_correlation* job, int32_t first_argument) except -1:
+    """The epilogue that `fused_ops` asks for; its operands are the inputs from `first_argument` on, in order."""
+    cdef thw_finish* finish = &job.finish
+    cdef int32_t argument = first_argument
+    channels = r.out_shapes[0][len(r.out_shapes[0]) - 1:]
+    for name in r.attr_str("fused_ops").split(","):
+        if finish.is_clamped:
+            raise Unsupported(f"{r.op_type}: {name} after the activation")
+        if name == "BiasAdd" and finish.shift < 0 and finish.normalisation < 0 and finish.residual < 0:
+            finish.shift, operands = argument, [channels]
+        elif name == "FusedBatchNorm" and finish.shift < 0 and finish.normalisation < 0 and finish.residual < 0:
+            finish.normalisation, operands = argument, [channels] * 4
+            finish.epsilon = r.attr_float("epsilon")
+        elif name == "Add" and finish.residual < 0:
+            finish.residual, operands = argument, [r.out_shapes[0]]
+        elif name in ("Relu", "Relu6"):
+            finish.is_clamped, finish.low, operands = 1, 0, []
+            finish.high = 6 if name == "Relu6" else INFINITY
+        else:
+            raise Unsupported(f"{r.op_type}: {name!r} at this place of fused_ops")
+        if list(r.in_shapes[argument:argument + len(operands)]) != operands:
+            raise Unsupported(f"{r.op_type}: {name} with operands {r.in_shapes[argument:]}, not {operands}")
+        argument += len(operands)
+    if argument != r.n_in:
+        raise Unsupported(f"{r.op_type}: {r.n_in} inputs, but fused_ops use {argument}")
+    return 0

@@ -1,0 +1,226 @@
+/* gather (gemm.h), once per REAL: gradients of filters, and products with a transposed left factor.
+ *
+ * The result is made of tiles: a unit, up to MR channels of one tap, by one panel of columns. A task owns a range of
+ * units, a group of panels and a range of places; it walks its places in blocks, packs dy for the block and reads x
+ * through one pointer per place. While the result is small, places are split first: each split sums into its own
+ * copy, and the copies are added in order.
+ */
+
+typedef struct {
+  const thw_gathering* job;
+  const REAL *x, *dy;
+  REAL* y;         /* the result, or copies of it */
+  REAL* result;
+} NAME(Gathering);
+
+/* --- planning ------------------------------------------------------------------------------------------------- */
+
+static void NAME(split_places)(thw_gathering* job, int64_t wanted, int64_t result_bytes) {
+  int64_t blocks = ceil_div(job->window.places, job->place_block);
+  job->splits = most(1, least(least(wanted, blocks), COPIES_BYTES / most(1, result_bytes)));
+  job->split_places = most(1, ceil_div(blocks, job->splits)) * job->place_block;
+  job->splits = most(1, ceil_div(job->window.places, job->split_places));
+}
+
+static void NAME(split_result)(thw_gathering* job, int64_t wanted) {
+  int64_t units = job->window.n_taps * job->depth_tiles, panels = ceil_div(job->columns, PANEL);
+  int64_t unit_groups = most(1, least(units / 8, wanted)); /* 8 units pay for packing their panels */
+  int64_t panel_groups = most(1, least(ceil_div(panels, 4), ceil_div(wanted, unit_groups)));
+  panel_groups = most(panel_groups, ceil_div(job->columns, 256)); /* a block of dy stays in the second-level cache */
+  job->units_per_group = most(1, ceil_div(units, unit_groups));
+  job->group_panels = most(1, ceil_div(panels, panel_groups));
+  job->unit_groups = ceil_div(units, job->units_per_group);
+  job->panel_groups = ceil_div(panels, job->group_panels);
+}
+
+/* From one unit's packed rows to the next's: a vector more than they hold, since copies run over. */
+INLINE int64_t NAME(unit_stride)(const thw_gathering* job) { return job->place_block * MR + 2 * VL; }
+
+static void NAME(plan_gathering)(thw_gathering* job, size_t* workspace, size_t* scratch) {
+  thw_window* w = &job->window;
+  complete_window(w);
+  int64_t result = w->n_taps * job->depth * job->columns, multiply_adds = result * w->places * job->batches;
+  job->tile_depth = most(1, ceil_div(job->depth, most(1, ceil_div(job->depth, MR))));
+  job->depth_tiles = ceil_div(job->depth, job->tile_depth);
+  job->place_block = most(1, least(PLACE_BLOCK, w->places));
+  int64_t wanted = ceil_div(least(16, 1 + multiply_adds / SMALL_WORK), most(1, job->batches));
+  NAME(split_places)(job, wanted, result * job->batches * (int64_t)sizeof(REAL));
+  NAME(split_result)(job, ceil_div(wanted, job->splits));
+  /* Rows 2 KB apart or more fall into few cache sets: copying them first makes 75 GF/s of 61 at 1024 -> 256. */
+  job->is_packed = w->n_taps == 1 && job->depth * sizeof(REAL) >= 2048;
+  job->tasks = job->batches * job->splits * job->unit_groups * job->panel_groups;
+  job->grain = most(1, SMALL_WORK * job->tasks / most(1, multiply_adds));
+  job->margin_numbers = ceil_div(job->margin.rows * job->margin.width, 16) * 16;
+  job->copies_numbers = job->splits > 1 ? job->splits * result * job->batches : 0;
+  *workspace = (job->margin_numbers + job->copies_numbers) * sizeof(REAL);
+  int64_t numbers = job->group_panels * job->place_block * PANEL;
+  if (job->is_packed) numbers += job->units_per_group * NAME(unit_stride)(job);
+  *scratch = job->place_block * (sizeof(thw_place) + sizeof(void*)) + 64 + numbers * sizeof(REAL);
+}
+
+/* --- one block of places ---------------------------------------------------------------------------------------- */
+
+typedef struct { /* a task at one block of its places */
+  const NAME(Gathering)* run;
+  const REAL *x, *dy;  /* of this batch */
+  REAL* y;
+  int64_t count;       /* places */
+  thw_place* places;
+  const REAL** rows;   /* [count], for one tap */
+  REAL* panels;        /* dy: [group's panels][count][PANEL] */
+  REAL* units;         /* x, where it is packed: [units][count][MR] */
+  int64_t first_column, end_column;
+  int is_first;
+} NAME(GatherBlock);
+
+static void NAME(pack_places)(const NAME(GatherBlock)* block) {
+  const thw_gathering* job = block->run->job;
+  REAL* target = block->panels;
+  for (int64_t column = block->first_column; column < block->end_column; column += PANEL) {
+    int64_t width = NAME(panel_width)(column, job->columns), columns = least(width, job->columns - column);
+    if (job->column_stride != 1) { /* a transposed matrix: places lie side by side */
+      NAME(pack_columns)(target, block->dy + block->places[0].y + column * job->column_stride, job->column_stride,
+                         block->count, columns, width);
+    } else {
+      for (int64_t k = 0; k < block->count; k++)
+        NAME(pack_rows)(target + k * width, block->dy + block->places[k].y + column, 0, 1, columns, width);
+    }
+    target += block->count * PANEL;
+  }
+}
+
+static void NAME(point_places)(const NAME(GatherBlock)* block, const thw_tap* tap) {
+  const thw_window* w = &block->run->job->window;
+  for (int64_t k = 0; k < block->count; k++) {
+    const thw_place* p = &block->places[k];
+    block->rows[k] = p->is_inside || reads_inside(w, p, tap) ? block->x + (p->x + tap->offset)
+                                                             : (const REAL*)block->run->job->zeros;
+  }
+}
+
+/* Copies units [begin, end) of the rows side by side; eight rows at a time stay in the first-level cache. */
+static void NAME(pack_units)(const NAME(GatherBlock)* block, int64_t begin, int64_t end) {
+  const thw_gathering* job = block->run->job;
+  const int reach = MR > VL ? 2 * VL : VL; /* numbers that whole vectors copy */
+  for (int64_t first = 0; first < block->count; first += 8) {
+    int64_t last = least(first + 8, block->count);
+    for (int64_t unit = begin; unit < end; unit++) {
+      int64_t i = unit * job->tile_depth, length = least(job->depth - i, MR);
+      REAL* target = block->units + (unit - begin) * NAME(unit_stride)(job);
+      for (int64_t k = first; k < last; k++) {
+        const REAL* row = block->rows[k] + i;
+        if (i + reach > job->depth || reach < MR) {
+          memcpy(target + k * MR, row, length * sizeof(REAL));
+        } else {
+          STORE(target + k * MR, LOAD(row));
+          if (VL < MR) STORE(target + k * MR + VL, LOAD(row + VL));
+        }
+      }
+    }
+  }
+}
+
+static void NAME(run_unit)(const NAME(GatherBlock)* block, REAL* y, int64_t unit, const REAL* const* rows,
+                           int64_t offset) {
+  const thw_gathering* job = block->run->job;
+  int64_t i = unit * job->tile_depth, mr = least(job->tile_depth, job->depth - i);
+  const REAL* panel = block->panels;
+  REAL* out[MR];
+  for (int64_t r = 0; r < mr; r++) out[r] = y + (i + r) * job->columns;
+  for (int64_t column = block->first_column; column < block->end_column; column += PANEL) {
+    int64_t width = NAME(panel_width)(column, job->columns);
+    NAME(Tile) tile = {rows, 1, block->count, offset, panel, width, out, column, least(width, job->columns - column),
+                       !block->is_first, NULL};
+    NAME(places_tiles)[mr - 1][width / VL - 1](&tile);
+    panel += block->count * PANEL;
+  }
+}
+
+/* Units [begin, end) of one tap, for every panel of the group. */
+static void NAME(run_tap)(const NAME(GatherBlock)* block, const thw_tap* tap, int64_t begin, int64_t end) {
+  const thw_gathering* job = block->run->job;
+  REAL* y = block->y + tap->filter * job->depth * job->columns;
+  NAME(point_places)(block, tap);
+  if (!job->is_packed) {
+    for (int64_t unit = begin; unit < end; unit++)
+      NAME(run_unit)(block, y, unit, block->rows, unit * job->tile_depth);
+    return;
+  }
+  NAME(pack_units)(block, begin, end);
+  for (int64_t k = 0; k < block->count; k++) block->rows[k] = block->units + k * MR;
+  for (int64_t unit = begin; unit < end; unit++)
+    NAME(run_unit)(block, y, unit, block->rows, (unit - begin) * NAME(unit_stride)(job));
+}
+
+/* --- running ---------------------------------------------------------------------------------------------------- */
+
+static void NAME(gather_task)(NAME(GatherBlock)* block, int64_t split, int64_t unit_group) {
+  const thw_gathering* job = block->run->job;
+  int64_t end = least(job->window.places, (split + 1) * job->split_places);
+  int64_t first_unit = unit_group * job->units_per_group;
+  int64_t end_unit = least(job->window.n_taps * job->depth_tiles, first_unit + job->units_per_group);
+  for (int64_t begin = split * job->split_places; begin < end; begin += job->place_block) {
+    block->is_first = begin == split * job->split_places;
+    block->count = least(job->place_block, end - begin);
+    expand_places(&job->window, begin, block->count, block->places);
+    NAME(pack_places)(block);
+    for (int64_t unit = first_unit; unit < end_unit;) {
+      int64_t t = unit / job->depth_tiles, next = least(end_unit, (t + 1) * job->depth_tiles);
+      NAME(run_tap)(block, &job->window.taps[t], unit - t * job->depth_tiles, next - t * job->depth_tiles);
+      unit = next;
+    }
+  }
+}
+
+static void NAME(gather_tasks)(void* arg, int64_t begin, int64_t end, void* scratch) {
+  const NAME(Gathering)* run = arg;
+  const thw_gathering* job = run->job;
+  int64_t result = job->window.n_taps * job->depth * job->columns;
+  NAME(GatherBlock) block = {.run = run, .places = scratch};
+  block.rows = (const REAL**)(block.places + job->place_block);
+  block.panels = (REAL*)(((uintptr_t)(block.rows + job->place_block) + 63) & ~(uintptr_t)63);
+  block.units = block.panels + job->group_panels * job->place_block * PANEL;
+  for (int64_t task = begin; task < end; task++) {
+    int64_t i = task, unit_group = i % job->unit_groups;
+    i /= job->unit_groups;
+    int64_t panel_group = i % job->panel_groups;
+    i /= job->panel_groups;
+    int64_t split = i % job->splits, batch = i / job->splits;
+    block.x = run->x + (job->batches > 1 ? job->x_offsets[batch] : 0);
+    block.dy = run->dy + (job->batches > 1 ? job->dy_offsets[batch] : 0);
+    block.y = run->y + (split * job->batches + batch) * result;
+    block.first_column = panel_group * job->group_panels * PANEL;
+    block.end_column = least(job->columns, block.first_column + job->group_panels * PANEL);
+    NAME(gather_task)(&block, split, unit_group);
+  }
+}
+
+/* result[i] = the sum of all copies, in order */
+static void NAME(add_copies)(void* arg, int64_t begin, int64_t end, void* scratch) {
+  (void)scratch;
+  const NAME(Gathering)* run = arg;
+  int64_t splits = run->job->splits, stride = run->job->copies_numbers / splits;
+  for (int64_t i = begin; i < end; i++) {
+    REAL sum = run->y[i];
+    for (int64_t s = 1; s < splits; s++) sum += run->y[s * stride + i];
+    run->result[i] = sum;
+  }
+}
+
+static int NAME(run_gathering)(thw_call* call, const thw_tensor* in, int32_t n_in, thw_tensor* out, int32_t n_out) {
+  (void)n_in, (void)n_out;
+  const thw_gathering* job = call->state;
+  const thw_core_api* core = call->core;
+  int64_t result = job->window.n_taps * job->depth * job->columns * job->batches;
+  REAL *margin = call->workspace, *copies = margin + job->margin_numbers;
+  if (job->window.places == 0) {
+    memset(out[0].data, 0, result * sizeof(REAL));
+    return THW_OK;
+  }
+  NAME(Gathering) run = {job, in[job->x].data, in[job->dy].data, out[0].data, out[0].data};
+  run.x = NAME(with_margin)(call, &job->margin, run.x, margin);
+  if (job->splits > 1) run.y = copies;
+  core->parallel_for(call->core_ctx, job->tasks, job->grain, NAME(gather_tasks), &run);
+  if (job->splits > 1) core->parallel_for(call->core_ctx, result, 1 << 15, NAME(add_copies), &run);
+  return THW_OK;
+}

@@ -1,0 +1,88 @@
+/* Sums of products over windows: convolutions, their gradients and matrix products are cases of two jobs.
+ *
+ *   correlate: y[place, j] = sum over taps t, k < depth of x[place + t, k] * filter[t, k, j]        then an epilogue
+ *   gather:    y[t, i, j]  = sum over places of x[place + t, i] * dy[place, j]
+ *
+ * A place is a window of a channels-last tensor x with three spatial axes (absent ones have size 1). Prepare fills a
+ * job's first part; plan_* chooses the blocking, which depends on sizes and the instruction set alone, never on the
+ * number of threads, so that results do not either.
+ */
+#ifndef THALWEG_GEMM_H
+#define THALWEG_GEMM_H
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cpu/c/isa.h"
+#include "thalweg_abi.h"
+
+typedef struct { /* one tap of a window */
+  int64_t at[3];   /* where it reads, from the window's corner, in z, y, x */
+  int64_t filter;  /* which block of the filter or of the result it belongs to */
+  int64_t offset;  /* numbers from the corner's first channel; plan fills it in */
+} thw_tap;
+
+typedef struct { /* a grid of windows; lengths in numbers, not bytes */
+  int64_t images, grid[3];    /* places */
+  int64_t size[3], step[3];   /* extent of x, beyond which it is zero, and distance of windows */
+  int64_t x_stride[4];        /* image, z, y, x */
+  int64_t y_first, y_stride[4]; /* where places lie in the other tensor: the first, then image, z, y, x */
+  int64_t corner[3];          /* position in x of the first window's corner; may be negative */
+  int64_t n_taps;
+  thw_tap* taps;
+  int64_t least_at[3], most_at[3]; /* over taps; plan fills these and the next in */
+  int64_t places, blocks, first_task, first_packed;
+} thw_window;
+
+typedef struct { /* copy of x with wider rows, made first: rows of a small-channel image then need no bounds */
+  int64_t rows, length, left, width; /* width 0: no copy; row r is [left zeros][length numbers][zeros] */
+} thw_margin;
+
+typedef struct {
+  int32_t shift, residual;     /* inputs, or -1: y = clamp(sum * scale + shift + residual) */
+  int32_t normalisation;       /* the first of scale, offset, mean, variance, which give scale and shift; or -1 */
+  int32_t is_clamped;
+  double low, high, epsilon;
+} thw_finish;
+
+typedef struct {
+  thw_window* windows;         /* several where a gradient falls apart into phases; they share x, filter and y */
+  int64_t n_windows;
+  int64_t depth, columns;
+  int64_t block_stride, row_stride, column_stride; /* of the filter: tap, k, j; one of the last two is 1 */
+  int32_t x, filter;           /* inputs */
+  int64_t batches;             /* matrix products: so many of them, at these places */
+  const int64_t *x_offsets, *filter_offsets; /* [batches] */
+  int64_t y_batch_stride;
+  const void* zeros;           /* depth of them */
+  thw_margin margin;
+  thw_finish finish;
+  /* chosen by plan_correlation */
+  int64_t block_places, group_panels, groups, depth_block, taps_block, tasks, grain, pack_grain;
+  int32_t is_prepacked, is_row_major;
+  int64_t packed_numbers, margin_numbers;
+} thw_correlation;
+
+typedef struct {
+  thw_window window;
+  int64_t depth, columns;      /* the result is [blocks][depth][columns] */
+  int64_t column_stride;       /* of dy; its places lie as window.y_* says */
+  int32_t x, dy;               /* inputs */
+  int64_t batches;
+  const int64_t *x_offsets, *dy_offsets;
+  const void* zeros;           /* depth of them */
+  thw_margin margin;
+  /* chosen by plan_gathering */
+  int64_t tile_depth, depth_tiles, units_per_group, unit_groups, group_panels, panel_groups, place_block, splits, split_places;
+  int32_t is_packed;
+  int64_t tasks, grain, margin_numbers, copies_numbers;
+} thw_gathering;
+
+typedef struct {
+  /* Fill in the chosen fields; sizes in bytes. is_double picks the number type. */
+  void (*plan_correlation)(thw_correlation*, int is_double, size_t* workspace, size_t* scratch);
+  void (*plan_gathering)(thw_gathering*, int is_double, size_t* workspace, size_t* scratch);
+  thw_kernel_fn correlate[2], gather[2]; /* [is_double]; the state is the job */
+} thw_gemm_table;
+
+THW_CHOOSE_TABLE(gemm)
+#endif

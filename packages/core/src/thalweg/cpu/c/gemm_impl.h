@@ -1,0 +1,43 @@
+/* The jobs of gemm.h for one instruction set: float, then double. */
+#include "cpu/c/gemm.h"
+
+#include <math.h>
+
+#include "cpu/c/simd.h"
+
+#define SMALL_WORK (1 << 20)        /* multiply-adds in about 20 us of one core: not worth splitting */
+#define SMALL_WORK_BYTES (1 << 18)  /* bytes copied in about 20 us */
+#define DEPTH_BLOCK 512             /* terms of a sum that one pass takes */
+#define PLACE_BLOCK 256             /* places that gather takes at a time */
+#define COPIES_BYTES (4 << 20)      /* at most so much for partial results that are added at the end */
+
+#include "cpu/c/window.h"
+
+#define REAL float
+#include "cpu/c/tile.h"
+#include "cpu/c/pack.h"
+#include "cpu/c/margin.h"
+#include "cpu/c/correlate.h"
+#include "cpu/c/gather.h"
+#undef REAL
+
+#define REAL double
+#include "cpu/c/tile.h"
+#include "cpu/c/pack.h"
+#include "cpu/c/margin.h"
+#include "cpu/c/correlate.h"
+#include "cpu/c/gather.h"
+#undef REAL
+
+static void plan_correlation(thw_correlation* job, int is_double, size_t* workspace, size_t* scratch) {
+  (is_double ? plan_correlation_double : plan_correlation_float)(job, workspace, scratch);
+}
+
+static void plan_gathering(thw_gathering* job, int is_double, size_t* workspace, size_t* scratch) {
+  (is_double ? plan_gathering_double : plan_gathering_float)(job, workspace, scratch);
+}
+
+const thw_gemm_table THW_TABLE(gemm) = {plan_correlation,
+                                        plan_gathering,
+                                        {run_correlation_float, run_correlation_double},
+                                        {run_gathering_float, run_gathering_double}};

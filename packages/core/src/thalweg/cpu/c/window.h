@@ -1,0 +1,82 @@
+/* Places of a window, expanded for a block. */
+
+typedef struct { int64_t t0, t1, k0, k1; } thw_terms; /* taps and channels that one pass sums */
+
+/* A run of consecutive places, expanded. All lengths in numbers. */
+typedef struct {
+  int64_t x;         /* offset of the window's corner in x; it may lie outside */
+  int64_t y;         /* offset in the other tensor */
+  int32_t at[3];     /* the corner's position */
+  int32_t is_inside; /* every tap reads inside x */
+} thw_place;
+
+/* Expands places [begin, begin + count), in order image, z, y, x. */
+static void expand_places(const thw_window* w, int64_t begin, int64_t count, thw_place* places) {
+  int64_t ix = begin % w->grid[2], rest = begin / w->grid[2];
+  int64_t iy = rest % w->grid[1];
+  rest /= w->grid[1];
+  int64_t iz = rest % w->grid[0], image = rest / w->grid[0];
+  while (count > 0) {
+    int64_t run = least(count, w->grid[2] - ix);
+    int64_t z = w->corner[0] + iz * w->step[0], y = w->corner[1] + iy * w->step[1];
+    int64_t x = w->corner[2] + ix * w->step[2];
+    int row_inside = z + w->least_at[0] >= 0 && z + w->most_at[0] < w->size[0] && y + w->least_at[1] >= 0 &&
+                     y + w->most_at[1] < w->size[1];
+    int64_t from = image * w->x_stride[0] + z * w->x_stride[1] + y * w->x_stride[2] + x * w->x_stride[3];
+    int64_t to = w->y_first + image * w->y_stride[0] + iz * w->y_stride[1] + iy * w->y_stride[2] + ix * w->y_stride[3];
+    for (int64_t i = 0; i < run; i++, x += w->step[2]) {
+      places[i] = (thw_place){from, to, {(int32_t)z, (int32_t)y, (int32_t)x},
+                              row_inside && x + w->least_at[2] >= 0 && x + w->most_at[2] < w->size[2]};
+      from += w->step[2] * w->x_stride[3];
+      to += w->y_stride[3];
+    }
+    places += run;
+    count -= run;
+    ix = 0;
+    if (++iy == w->grid[1]) {
+      iy = 0;
+      if (++iz == w->grid[0]) iz = 0, image++;
+    }
+  }
+}
+
+INLINE int reads_inside(const thw_window* w, const thw_place* p, const thw_tap* t) {
+  return (uint64_t)(p->at[0] + t->at[0]) < (uint64_t)w->size[0] &&
+         (uint64_t)(p->at[1] + t->at[1]) < (uint64_t)w->size[1] &&
+         (uint64_t)(p->at[2] + t->at[2]) < (uint64_t)w->size[2];
+}
+
+/* Joins the axes of places that lie evenly spaced in both tensors, so that a 1 x 1 window or a matrix is one run. */
+static void join_axes(thw_window* w) {
+  int64_t grid[4] = {w->images, w->grid[0], w->grid[1], w->grid[2]};
+  for (int d = 2; d >= 0; d--) {
+    int64_t step = d ? w->step[d - 1] * w->x_stride[d] : w->x_stride[0];
+    if (grid[d] != 1 && (step != grid[3] * w->step[2] * w->x_stride[3] || w->y_stride[d] != grid[3] * w->y_stride[3]))
+      break;
+    grid[3] *= grid[d];
+    grid[d] = 1;
+  }
+  w->images = grid[0], w->grid[0] = grid[1], w->grid[1] = grid[2], w->grid[2] = grid[3];
+  w->size[2] = most(w->size[2], grid[3] * w->step[2]);
+}
+
+/* What plan_* needs of a window before it can be expanded. */
+static void complete_window(thw_window* w) {
+  w->places = w->images * w->grid[0] * w->grid[1] * w->grid[2];
+  int always_inside = w->n_taps == 1;
+  for (int d = 0; d < 3; d++) {
+    w->least_at[d] = w->n_taps ? INT64_MAX : 0;
+    w->most_at[d] = w->n_taps ? INT64_MIN : 0;
+    for (int64_t t = 0; t < w->n_taps; t++) {
+      w->least_at[d] = least(w->least_at[d], w->taps[t].at[d]);
+      w->most_at[d] = most(w->most_at[d], w->taps[t].at[d]);
+    }
+    always_inside = always_inside && w->corner[d] + w->least_at[d] >= 0 &&
+                    w->corner[d] + (w->grid[d] - 1) * w->step[d] + w->most_at[d] < w->size[d];
+  }
+  for (int64_t t = 0; t < w->n_taps; t++) {
+    thw_tap* tap = &w->taps[t];
+    tap->offset = tap->at[0] * w->x_stride[1] + tap->at[1] * w->x_stride[2] + tap->at[2] * w->x_stride[3];
+  }
+  if (always_inside) join_axes(w);
+}
