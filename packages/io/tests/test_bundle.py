@@ -26,7 +26,7 @@ def write(prefix, tensors):
 def files_of(prefix):
     folder, base = os.path.split(prefix)
     return {name[len(base):]: open(os.path.join(folder, name), "rb").read() for name in os.listdir(folder)
-            if name.startswith(base + ".index") or name.startswith(base + ".data")}
+            if name.startswith((base + ".index", base + ".data"))}
 
 
 # --- TensorFlow's files -----------------------------------------------------------------------------
@@ -230,7 +230,8 @@ def test_messages(tmp_path):
             reader.read("a", TensorSlice([]))
     with pytest.raises(errors.NotFoundError, match="Failed to find any matching files for .*nope"):
         BundleReader(tmp_path / "nope")
-    with pytest.raises(errors.InvalidArgumentError, match="Adding duplicate key: a"), BundleWriter(tmp_path / "n") as w:
+    with pytest.raises(errors.InvalidArgumentError, match="Adding duplicate key: a"), \
+            BundleWriter(tmp_path / "n") as w:
         w.add("a", np.zeros(1))
         w.add("a", np.zeros(1))
     with pytest.raises(errors.InvalidArgumentError, match="Slices of 'w' disagree"), BundleWriter(tmp_path / "n") as w:

@@ -1,3 +1,31 @@
-"""The public names that thalweg-io brings: `"train.Saver"` stands for `tf.train.Saver` (form: thalweg/_surface/tables.py)."""
+"""The public names that thalweg-io brings: `"train.Saver"` stands for `tf.train.Saver`.
 
-NAMES: dict[str, str] = {}
+The form: thalweg/_surface/tables.py.
+"""
+
+_STATE = "thalweg_io.checkpoint_state:"
+_READER = "thalweg_io.checkpoint_reader:"
+_META = "thalweg_io.meta_graph:"
+_PROTOS = "thalweg_io.protos:"
+
+NAMES = {
+    # --- checkpoints --------------------------------------------------------------------------------
+    "train.Saver": "thalweg_io.saver:Saver",
+    **{"train." + name: _STATE + name for name in (
+        "checkpoint_exists", "generate_checkpoint_state_proto", "get_checkpoint_mtimes", "get_checkpoint_state",
+        "latest_checkpoint", "remove_checkpoint", "update_checkpoint_state")},
+    **{"train." + name: _READER + name for name in (
+        "NewCheckpointReader", "list_variables", "load_checkpoint", "load_variable")},
+
+    # --- graphs in files ----------------------------------------------------------------------------
+    "train.export_meta_graph": _META + "export_meta_graph",
+    "train.write_graph": _META + "write_graph",
+    "make_tensor_proto": "thalweg_io.tensor_proto:make_tensor_proto",
+    "make_ndarray": "thalweg_io.tensor_proto:make_ndarray",
+    **{name: _PROTOS + name for name in (
+        "AttrValue", "GraphDef", "MetaGraphDef", "NameAttrList", "NodeDef", "HistogramProto", "Summary",
+        "SummaryMetadata", "Event", "LogMessage", "SessionLog")},
+    **{"train." + name: _PROTOS + name for name in (
+        "BytesList", "Example", "Feature", "FeatureList", "FeatureLists", "Features", "FloatList", "Int64List",
+        "SaverDef", "SequenceExample")},
+}

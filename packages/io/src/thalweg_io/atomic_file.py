@@ -1,8 +1,8 @@
 """Files that appear whole or not at all: temporary file, fsync, rename, fsync of the folder.
 
 Every call that changes a folder goes through the one `files` object, so that a test can count, break or kill at each.
-A temporary file is named `NAME.thw-TOKEN.tmp` and locked while its writer lives; `remove_dead_temporaries` deletes those
-whose writer has died, and only those.
+A temporary file is named `NAME.thw-TOKEN.tmp` and locked while its writer lives; `remove_dead_temporaries` deletes
+those whose writer has died, and only those.
 """
 import contextlib
 import errno

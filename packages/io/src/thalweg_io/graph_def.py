@@ -7,7 +7,7 @@ from thalweg.framework.func_graph import FuncGraph
 
 from .tensor_proto import tensor_proto
 
-GRAPH_VERSION = 134                        # of TensorFlow 1.15's GraphDefs; readers refuse graphs newer than themselves
+GRAPH_VERSION = 134                        # of TensorFlow 1.15's; readers refuse graphs newer than themselves
 
 
 # --- nodes ------------------------------------------------------------------------------------------
@@ -217,3 +217,34 @@ def _output_names(op):
             count = op.attrs[argument.count] if argument.count else len(op.attrs[argument.letter])
         names += [f"{op.name}:{argument.name}:{i}" for i in range(count)]
     return names
+
+
+# --- variables --------------------------------------------------------------------------------------
+
+def variable_def(variable, export_scope=None):
+    """The VariableDef of a variable; None when it lies outside of `export_scope`, whose name is left out."""
+    from .protos import VariableDef
+    if export_scope and not variable.name.startswith(export_scope):
+        return None
+    message = VariableDef(variable_name=_inside(variable.name, export_scope), trainable=variable.trainable,
+                          initializer_name=_inside(variable.initializer.name, export_scope),
+                          snapshot_name=_inside(variable.value().name, export_scope),
+                          synchronization=variable.synchronization, aggregation=variable.aggregation)
+    if variable.initial_value is not None:
+        message.initial_value_name = _inside(variable.initial_value.name, export_scope)
+    if variable._save_slice_info is not None:
+        message.save_slice_info_def.CopyFrom(variable._save_slice_info.to_proto(export_scope))
+    return message
+
+
+def save_slice_info_def(info, export_scope=None):
+    """The SaveSliceInfoDef of a part of a partitioned variable; None when it lies outside of `export_scope`."""
+    from .protos import SaveSliceInfoDef
+    if export_scope and not info.full_name.startswith(export_scope):
+        return None
+    return SaveSliceInfoDef(full_name=_inside(info.full_name, export_scope), full_shape=info.full_shape,
+                            var_offset=info.var_offset, var_shape=info.var_shape)
+
+
+def _inside(name, scope):
+    return name.removeprefix(scope).removeprefix("/") if scope else name

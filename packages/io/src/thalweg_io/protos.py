@@ -1,7 +1,7 @@
 """The messages of TensorFlow's files (`GraphDef`, `MetaGraphDef`, `Summary`, `Event`, ...) as protobuf classes.
 
-They come from `formats.binpb`, the compiled form of `formats.proto`, in a descriptor pool of their own: no version lock
-to generated code, and no clash with TensorFlow's own messages in one process. Made when first asked for.
+They come from `formats.binpb`, the compiled form of `formats.proto`, in a descriptor pool of their own: no version
+lock to generated code, and no clash with TensorFlow's own messages in one process. Made when first asked for.
 """
 import functools
 import importlib.resources

@@ -2,7 +2,7 @@
 from .wire import WireError, read_varint
 
 _LITERAL, _COPY_1, _COPY_2, _COPY_4 = range(4)
-_MOST_PER_BYTE = 64                # a three-byte copy element makes at most 64 bytes: no block grows beyond this factor
+_MOST_PER_BYTE = 64                # a three-byte copy makes at most 64 bytes: no block grows beyond this factor
 
 
 def decompress(data):

@@ -3,12 +3,13 @@ import numpy as np
 
 from thalweg.framework import errors, shapes
 from thalweg.framework.dtypes import as_dtype
+from thalweg.ops.values import array_of, dtype_of
 
 from .element_types import STRING, dtype_of_number
 
-_AS_CONTENT = frozenset((1, 2, 3, 4, 5, 6, 9, 11, 12, 13, 15, 16, 17, 22, 23))   # stored raw when there are several
-_FIELDS = {1: "float_val", 2: "double_val", 3: "int_val", 4: "int_val", 5: "int_val", 6: "int_val", STRING: "string_val",
-           8: "scomplex_val", 9: "int64_val", 10: "bool_val", 11: "int_val", 12: "int_val", 13: "int_val",
+_AS_CONTENT = frozenset((1, 2, 3, 4, 5, 6, 9, 11, 12, 13, 15, 16, 17, 22, 23))     # stored raw when several
+_FIELDS = {1: "float_val", 2: "double_val", 3: "int_val", 4: "int_val", 5: "int_val", 6: "int_val",
+           STRING: "string_val", 8: "scomplex_val", 9: "int64_val", 10: "bool_val", 11: "int_val", 12: "int_val", 13: "int_val",
            14: "half_val", 15: "int_val", 16: "int_val", 17: "int_val", 18: "dcomplex_val", 19: "half_val",
            22: "uint32_val", 23: "uint64_val"}
 
@@ -53,29 +54,56 @@ def _plain_values(flat, number):
     return flat.tolist()
 
 
-def array_of(message, name="TensorProto"):
-    """The array of a TensorProto.
+def make_tensor_proto(values, dtype=None, shape=None, verify_shape=False):
+    """The TensorProto of a Python value or an array, as `tf.make_tensor_proto`.
+
+    Parameters
+    ----------
+    values : number, string, (nested) list of them, or array
+    dtype : element type; None: as `tf.constant` chooses it
+    shape : of the result; missing elements repeat the last one
+    verify_shape : raise unless `values` has exactly `shape`
+
+    Raises
+    ------
+    TypeError       if `values` do not fit `dtype`, or have another shape than is to be verified
+    ValueError      if there are more values than `shape` holds
+    """
+    array = array_of(values, None if dtype is None else as_dtype(dtype).base_dtype)
+    if shape is not None:
+        shape = shapes.plain(shape)
+        if verify_shape and array.shape != shape:
+            raise TypeError(f"Expected Tensor's shape: {shape}, got {array.shape}.")
+        array = _padded(array.reshape(-1), shapes.size_of(shape), f"values of shape {shape}").reshape(shape)
+    return tensor_proto(array, dtype_of(array))
+
+
+def _padded(flat, count, owner):
+    """`flat` with `count` elements: the last one, or zero, stands for those that are missing."""
+    if flat.size > count:
+        raise errors.InvalidArgumentError(None, None, f"{owner}: {flat.size} values for {count} elements")
+    if flat.size == count:
+        return flat
+    filler = flat[-1:] if flat.size else np.array([b""] if flat.dtype.kind == "O" else 0, flat.dtype).reshape(1)
+    return np.concatenate([flat, np.broadcast_to(filler, count - flat.size)])
+
+
+def make_ndarray(tensor, name="TensorProto"):
+    """The array of a TensorProto; errors call it `name`.
 
     Raises
     ------
     InvalidArgumentError     when shape, dtype and values do not fit each other
     """
-    dtype = dtype_of_number(message.dtype, name)
-    shape = tuple(d.size for d in message.tensor_shape.dim)
-    count = shapes.size_of(shape) if min(shape, default=0) >= 0 else -1
-    if count < 0:
+    dtype = dtype_of_number(tensor.dtype, name)
+    shape = tuple(d.size for d in tensor.tensor_shape.dim)
+    if min(shape, default=0) < 0:
         raise errors.InvalidArgumentError(None, None, f"{name}: shape {list(shape)} has a negative dimension")
-    if message.tensor_content:
-        return _from_content(message.tensor_content, dtype, shape, count, name)
-    values = getattr(message, _FIELDS.get(message.dtype, "int_val"))
-    halves = 2 if dtype.kind == "c" else 1
-    if len(values) > count * halves or len(values) % halves:
-        raise errors.InvalidArgumentError(None, None, f"{name}: {len(values)} values for shape {list(shape)}")
-    flat = _from_values(values, dtype)
-    if flat.size < count:                                            # the last value stands for those that follow
-        filler = flat[-1:] if flat.size else np.array([b""] if dtype.kind == "O" else 0, dtype.np).reshape(1)
-        return np.concatenate([flat, np.broadcast_to(filler, count - flat.size)]).reshape(shape)
-    return flat.reshape(shape)
+    count = shapes.size_of(shape)
+    if tensor.tensor_content:
+        return _from_content(tensor.tensor_content, dtype, shape, count, name)
+    flat = _from_values(getattr(tensor, _FIELDS.get(tensor.dtype, "int_val")), dtype, name)
+    return _padded(flat, count, name).reshape(shape)
 
 
 def _from_content(content, dtype, shape, count, name):
@@ -85,10 +113,12 @@ def _from_content(content, dtype, shape, count, name):
     return np.frombuffer(content, dtype.np.newbyteorder("<")).astype(dtype.np).reshape(shape)
 
 
-def _from_values(values, dtype):
+def _from_values(values, dtype, name):
     if dtype.as_datatype_enum in (14, 19):
         return np.array(values, np.uint16).view(dtype.np)
     if dtype.kind == "c":
+        if len(values) % 2:
+            raise errors.InvalidArgumentError(None, None, f"{name}: a complex number lacks its imaginary part")
         return np.array(values, dtype.real_dtype.np).view(dtype.np)
     if dtype.kind == "O":
         flat = np.empty(len(values), np.object_)

@@ -55,7 +55,7 @@ def save_partitioned(sharded):
     config = tf.ConfigProto(device_count={"CPU": 2})
     with tf.Graph().as_default(), tf.Session(config=config) as session:
         for i, (name, axis, parts) in enumerate((("table", 0, 3), ("wide", 1, 2), ("plain", 0, 1))):
-            with tf.device("/cpu:%d" % (i % 2)):
+            with tf.device(f"/cpu:{i % 2}"):
                 partitioner = tf.fixed_size_partitioner(parts, axis) if parts > 1 else None
                 tf.get_variable(name, arrays[name].shape, tf.as_dtype(arrays[name].dtype), partitioner=partitioner,
                                 initializer=tf.constant_initializer(0.0))

@@ -2,7 +2,18 @@
 from thalweg.framework import errors
 
 from ..tensor_slice import TensorSlice
-from ..wire import BYTES, FIXED32, VARINT, WireError, field_bytes, field_fixed32, field_varint, fields, read_varint, signed
+from ..wire import (
+    BYTES,
+    FIXED32,
+    VARINT,
+    WireError,
+    field_bytes,
+    field_fixed32,
+    field_varint,
+    fields,
+    read_varint,
+    signed,
+)
 
 HEADER_KEY = b""
 _VERSION = 1                                  # of the format: what we write, and what we must be allowed to read
@@ -114,7 +125,8 @@ class Entry:
         elif not 0 <= self.shard < header.num_shards:
             problem = f"shard {self.shard} of {header.num_shards}"
         if problem:
-            raise errors.InvalidArgumentError(None, None, f"tensor {name!r}: the checkpoint's index gives it {problem}")
+            raise errors.InvalidArgumentError(None, None,
+                                              f"tensor {name!r}: the checkpoint's index gives it {problem}")
 
 
 _NUMBERS = {1: "dtype", 3: "shard", 4: "offset", 5: "size"}

@@ -98,7 +98,8 @@ class BundleReader:
             self.header = Header.from_message(table.pop(HEADER_KEY))
             self.entries = {key: Entry.from_message(value) for key, value in table.items()}
         except WireError as error:
-            raise errors.DataLossError(None, None, f"{path}: Unable to parse an entry of the index: {error}") from error
+            raise errors.DataLossError(None, None,
+                                       f"{path}: Unable to parse an entry of the index: {error}") from error
 
     def _open_data(self, token):
         self._data = {}
@@ -113,7 +114,7 @@ class BundleReader:
                 return os.open(candidate, os.O_RDONLY)
             except FileNotFoundError:
                 continue
-        return None                                   # an error for those who read from it, not for those who list names
+        return None                                   # an error for those who read from it; names can be listed
 
     def _is_still(self, descriptor):
         """Whether the index that was opened is the current one: then the data files opened after it are its own."""
@@ -181,8 +182,9 @@ class BundleReader:
             _read_at(descriptor, data, entry.offset, name)
             return strings_from(data.tobytes(), entry, count, is_big_endian, name)
         if entry.size != count * dtype.np.itemsize:
-            raise errors.DataLossError(None, None, f"tensor {name!r}: Invalid size in bundle entry: {entry.size} bytes "
-                                       f"for {dtype.name} {list(entry.shape)}, expected {count * dtype.np.itemsize}")
+            raise errors.DataLossError(None, None,
+                                       f"tensor {name!r}: Invalid size in bundle entry: {entry.size} bytes for "
+                                       f"{dtype.name} {list(entry.shape)}, expected {count * dtype.np.itemsize}")
         return numbers_from(lambda data: _read_at(descriptor, data, entry.offset, name), entry, dtype, is_big_endian,
                             name)
 

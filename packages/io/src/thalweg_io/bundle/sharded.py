@@ -8,7 +8,7 @@ import re
 from thalweg.framework import errors
 
 from .. import atomic_file
-from ..atomic_file import TemporaryFile, files, name_of, new_token, own_files, remove_if_exists, translated
+from ..atomic_file import TemporaryFile, files, new_token, own_files, remove_if_exists, translated
 from . import commit
 from .entry import Header
 from .reader import BundleReader
@@ -66,7 +66,7 @@ def _merged_index(parts):
     first_shard = 0
     for part in parts:
         for key, entry in part.entries.items():
-            entry.shard += first_shard            # of a partitioned tensor, which has no bytes, too: as TensorFlow has it
+            entry.shard += first_shard                 # of a partitioned tensor, too, as TensorFlow does
             _merge_entry(entries, key, entry)
         first_shard += part.header.num_shards
     return header, entries
@@ -77,8 +77,8 @@ def _merge_entry(entries, key, entry):
     if known is entry:
         return
     if not (known.slices and entry.slices) or (known.dtype, known.shape) != (entry.dtype, entry.shape):
-        raise errors.InvalidArgumentError(None, None, f"Existing same tensor with key {key!r}: two parts of a sharded "
-                                                      "checkpoint hold it")
+        raise errors.InvalidArgumentError(None, None, f"Existing same tensor with key {key!r}: two parts of a "
+                                                      "sharded checkpoint hold it")
     known.slices += entry.slices
 
 
@@ -88,7 +88,8 @@ def _take(parts, destination, header, entries):
         for part in parts:
             for k in range(part.header.num_shards):
                 source = commit.data_path(part.prefix, k, part.header.num_shards)
-                data.append(TemporaryFile.adopted(source, commit.data_path(destination, shard, header.num_shards), token))
+                target = commit.data_path(destination, shard, header.num_shards)
+                data.append(TemporaryFile.adopted(source, target, token))
                 shard += 1
         commit.commit_index(destination, token, header, entries, data)
     except BaseException:
@@ -113,7 +114,7 @@ def _delete_parts(folder):
     for name in os.listdir(folder):
         if part.fullmatch(name):
             remove_if_exists(os.path.join(folder, name))
-    for final, token, kind, name in own_files(folder):
+    for *_, name in own_files(folder):
         remove_if_exists(os.path.join(folder, name))
     if not os.listdir(folder):                        # else somebody keeps files of his own there
         files.remove_folder(folder)
@@ -123,15 +124,23 @@ def abandon(prefix):
     """Deletes the parts of a save of `prefix` that has failed."""
     for folder in [folder for folder in _owners if folder.startswith(prefix + "_temp_")]:
         _release(folder)
-    remove_dead_parts(os.path.dirname(prefix))         # one that was made but not yet owned
+    with translated(prefix):
+        remove_dead_parts(os.path.dirname(prefix))     # one that was made but not yet owned
 
 
 def remove_dead_parts(folder):
-    """Deletes folders of parts in `folder` that are empty or whose writer is gone; others that tell no owner are left alone."""
+    """Deletes folders of parts in `folder` that are empty or whose writer is gone.
+
+    Others that tell no owner are left alone.
+    """
     for name in os.listdir(folder or "."):
         path = os.path.join(folder, name)
-        if _FOLDER.fullmatch(name) and path not in _owners and os.path.isdir(path):
-            owners = [own for final, _, kind, own in own_files(path) if final == _OWNER and kind == "tmp"]
-            is_empty = not os.listdir(path)
-            if is_empty or owners and all(atomic_file.is_dead(os.path.join(path, own)) for own in owners):
-                _delete_parts(path)
+        if _FOLDER.fullmatch(name) and path not in _owners and os.path.isdir(path) and _is_abandoned(path):
+            _delete_parts(path)
+
+
+def _is_abandoned(folder):
+    owners = [name for final, _, kind, name in own_files(folder) if final == _OWNER and kind == "tmp"]
+    if not owners:
+        return not os.listdir(folder)
+    return all(atomic_file.is_dead(os.path.join(folder, name)) for name in owners)

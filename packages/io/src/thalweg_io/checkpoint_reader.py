@@ -1,0 +1,101 @@
+"""Looking into a checkpoint without a graph: `tf.train.NewCheckpointReader`, `load_variable`, `list_variables`."""
+import os
+
+from thalweg.framework import errors
+
+from .bundle.reader import BundleReader
+from .checkpoint_state import latest_checkpoint
+
+
+class CheckpointReader:
+    """The tensors of one checkpoint by name.
+
+    Raises
+    ------
+    NotFoundError     if there is no checkpoint at `filepattern`
+    DataLossError     if its index is damaged
+    """
+
+    def __init__(self, filepattern):
+        self._bundle = open_checkpoint(filepattern)
+
+    def get_variable_to_shape_map(self):
+        """{name: shape}, a shape being a list of ints."""
+        return {name: list(self._bundle.shape(name)) for name in self._bundle.names()}
+
+    def get_variable_to_dtype_map(self):
+        """{name: DType}"""
+        return {name: self._bundle.dtype(name) for name in self._bundle.names()}
+
+    def has_tensor(self, tensor_str):
+        """Whether the checkpoint has a tensor of that name."""
+        return tensor_str in self._bundle
+
+    def get_tensor(self, tensor_str):
+        """The value of a tensor: an array, for a scalar a NumPy scalar, for a scalar string bytes."""
+        value = self._bundle.read(tensor_str)
+        return value if value.ndim else value[()]
+
+    def debug_string(self):
+        """One line per tensor: name, type, shape. Bytes, as in TensorFlow."""
+        from .protos import TensorProto
+        names = TensorProto.DESCRIPTOR.fields_by_name["dtype"].enum_type.values_by_number
+        lines = []
+        for name in self._bundle.names():
+            shape = ",".join(map(str, self._bundle.shape(name)))
+            lines.append(f"{name} ({names[self._bundle.dtype(name).as_datatype_enum].name}) [{shape}]\n")
+        return "".join(lines).encode()
+
+
+def NewCheckpointReader(filepattern):                # TensorFlow's name
+    """Opens the checkpoint at `filepattern`, its path without an extension; see CheckpointReader."""
+    return CheckpointReader(filepattern)
+
+
+def open_checkpoint(prefix):
+    """The reader of the checkpoint at `prefix`.
+
+    Raises
+    ------
+    NotFoundError           if there is none
+    UnimplementedError      for the older format, one table file
+    """
+    prefix = os.fspath(prefix)
+    try:
+        return BundleReader(prefix)
+    except errors.NotFoundError:
+        if os.path.isfile(prefix):
+            raise errors.UnimplementedError(
+                None, None, f"{prefix} is a checkpoint of the older V1 format, or none at all. This version reads V2 "
+                            "checkpoints: in TensorFlow, restore it and save it with a tf.train.Saver().") from None
+        raise
+
+
+def load_checkpoint(ckpt_dir_or_file):
+    """The reader of a checkpoint, or of the newest one in a folder.
+
+    Raises
+    ------
+    ValueError      if the folder has no checkpoint
+    """
+    return CheckpointReader(_checkpoint_path(ckpt_dir_or_file))
+
+
+def load_variable(ckpt_dir_or_file, name):
+    """The value of one variable of a checkpoint; `name` may end in ":0"."""
+    return load_checkpoint(ckpt_dir_or_file).get_tensor(name[:-2] if name.endswith(":0") else name)
+
+
+def list_variables(ckpt_dir_or_file):
+    """[(name, shape)] of a checkpoint, sorted."""
+    return sorted(load_checkpoint(ckpt_dir_or_file).get_variable_to_shape_map().items())
+
+
+def _checkpoint_path(path):
+    path = os.fspath(path)
+    if not os.path.isdir(path):
+        return path
+    found = latest_checkpoint(path)
+    if found is None:
+        raise ValueError(f"Couldn't find 'checkpoint' file or checkpoints in given directory {path}")
+    return found

@@ -1,0 +1,136 @@
+"""MetaGraphDef: a graph with its collections and its saver, the `.meta` file beside a checkpoint."""
+import logging
+import os
+
+from thalweg.framework.collections import GraphKeys
+from thalweg.framework.declaration import declaration_of
+from thalweg.framework.graph import Graph, get_default_graph
+
+from ._version import __version__
+from .atomic_file import write_file
+from .graph_def import functions_of, op_def
+
+logger = logging.getLogger("thalweg.io")
+
+_OF_VARIABLES = {GraphKeys.GLOBAL_VARIABLES, GraphKeys.TRAINABLE_VARIABLES, GraphKeys.LOCAL_VARIABLES,
+                 GraphKeys.MODEL_VARIABLES, GraphKeys.METRIC_VARIABLES, GraphKeys.MOVING_AVERAGE_VARIABLES,
+                 GraphKeys.GLOBAL_STEP, GraphKeys.EVAL_STEP}
+_FEATURE_LEVEL = "1.15.5"                  # of TensorFlow, whose readers look at it
+
+
+def export_meta_graph(filename=None, meta_info_def=None, graph_def=None, saver_def=None, collection_list=None,
+                      as_text=False, graph=None, export_scope=None, clear_devices=False,
+                      clear_extraneous_savers=False, strip_default_attrs=False, save_debug_info=False):
+    """The MetaGraphDef of a graph, written to `filename` where one is given.
+
+    Parameters
+    ----------
+    meta_info_def : MetaInfoDef         tags and versions to start from
+    graph_def : GraphDef                instead of that of `graph`
+    saver_def : SaverDef                how to save and restore the graph's variables
+    collection_list : list of str       collections to write; None: all
+    as_text : bool                      writes `filename` in text form
+    graph : Graph                       by default the default graph
+    clear_devices : bool                leaves the nodes' devices out
+    clear_extraneous_savers : bool      leaves the collection of other savers out
+    strip_default_attrs : bool          leaves attributes out that have their op's default, so that older readers
+                                        do not stumble on attributes that came later
+
+    Raises
+    ------
+    ValueError      for an `export_scope`, or a graph that is none
+    """
+    if export_scope:
+        raise ValueError(f"export_scope={export_scope!r}: thalweg exports whole graphs; build the part in a tf.Graph "
+                         "of its own and export that")
+    graph = get_default_graph() if graph is None else graph
+    if not isinstance(graph, Graph):
+        raise TypeError(f"graph must be of type Graph not {type(graph)}")
+    message = _meta_graph(graph, graph_def or graph.as_graph_def(add_shapes=True), meta_info_def)
+    if clear_devices:
+        for node in message.graph_def.node:
+            node.device = ""
+    if strip_default_attrs:
+        _strip_defaults(message)
+    if saver_def is not None:
+        message.saver_def.CopyFrom(saver_def)
+    for key in graph.get_all_collection_keys() if collection_list is None else collection_list:
+        if not (clear_extraneous_savers and key == GraphKeys.SAVERS):
+            _add_collection(message, key, graph.get_collection(key))
+    if filename:
+        write_message(filename, message, as_text)
+    return message
+
+
+def _meta_graph(graph, graph_def, meta_info_def):
+    from .protos import MetaGraphDef
+    message = MetaGraphDef(graph_def=graph_def)
+    info = message.meta_info_def
+    if meta_info_def is not None:
+        info.CopyFrom(meta_info_def)
+    info.tensorflow_version, info.tensorflow_git_version = _FEATURE_LEVEL, f"thalweg-{__version__}"
+    operations = graph.get_operations()
+    for function in functions_of(operations):
+        operations = operations + function.get_operations()
+    for op_type in sorted({op.type for op in operations}):
+        info.stripped_op_list.op.append(op_def(declaration_of(op_type)))
+    return message
+
+
+def _strip_defaults(message):
+    """Removes attributes that say nothing but their default."""
+    defaults = {op.name: {a.name: a.default_value for a in op.attr if a.HasField("default_value")}
+                for op in message.meta_info_def.stripped_op_list.op}
+    for node in message.graph_def.node:
+        for name, default in defaults.get(node.op, {}).items():
+            if name in node.attr and node.attr[name] == default:
+                del node.attr[name]
+    message.meta_info_def.stripped_default_attrs = True
+
+
+def _add_collection(message, key, items):
+    """Adds a collection in the form that its items ask for; one that cannot be written is left out, and logged."""
+    try:
+        stored = [_stored_item(key, item) for item in items]
+        if len({field for field, _ in stored}) > 1:
+            raise TypeError("its items have several forms")
+    except (TypeError, ValueError) as error:
+        logger.warning("Collection %s is left out of the meta graph: %s", key, error)
+        return
+    for field, value in stored:
+        getattr(message.collection_def[key], field).value.append(value)
+
+
+def _stored_item(key, item):
+    """(field of CollectionDef, value) of an item of collection `key`."""
+    if key in _OF_VARIABLES and hasattr(item, "to_proto"):
+        return "bytes_list", item.to_proto().SerializeToString()
+    if hasattr(item, "as_saver_def"):
+        return "bytes_list", item.as_saver_def().SerializeToString()
+    if hasattr(item, "SerializeToString"):
+        return "bytes_list", item.SerializeToString()
+    if isinstance(item, (str, bytes)):
+        return "bytes_list", item if isinstance(item, bytes) else item.encode()
+    if hasattr(item, "__index__"):
+        return "int64_list", item.__index__()
+    if isinstance(item, float):
+        return "float_list", item
+    if isinstance(getattr(item, "name", None), str):
+        return "node_list", item.name
+    raise TypeError(f"an item of type {type(item).__name__} has no form there")
+
+
+def write_message(path, message, as_text):
+    """Writes a message, whole or not at all; the folder above must exist."""
+    from .protos import text
+    write_file(os.fspath(path), text(message).encode() if as_text else message.SerializeToString(deterministic=True))
+
+
+def write_graph(graph_or_graph_def, logdir, name, as_text=True):
+    """Writes a graph, or a GraphDef, to `logdir/name`, in text form by default. Gives the path."""
+    message = graph_or_graph_def.as_graph_def() if isinstance(graph_or_graph_def, Graph) else graph_or_graph_def
+    os.makedirs(logdir, exist_ok=True)
+    path = os.path.join(logdir, name)
+    write_message(path, message, as_text)
+    return path
+

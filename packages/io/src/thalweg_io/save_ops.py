@@ -1,0 +1,132 @@
+"""The ops of checkpoints: SaveV2, RestoreV2, MergeV2Checkpoints, and the names of shards.
+
+Their bodies call `bundle/`; they run on the host, between the steps of a plan.
+"""
+import numpy as np
+
+from thalweg.framework import errors
+from thalweg.framework.declaration import define_op
+from thalweg.framework.dtypes import DType
+from thalweg.framework.shapes import text
+
+from .bundle import sharded
+from .bundle.writer import BundleWriter
+from .checkpoint_reader import open_checkpoint
+from .tensor_slice import parse_spec
+
+
+def _strings(array):
+    return [item.decode("utf-8", "surrogateescape") for item in array.ravel().tolist()]
+
+
+def _path(prefix):
+    return prefix.item().decode("utf-8", "surrogateescape")
+
+
+def _check_counts(op_type, names, specs, count):
+    if not len(names) == len(specs) == count:
+        raise errors.InvalidArgumentError(
+            None, None, f"{op_type}: {len(names)} tensor_names, {len(specs)} shape_and_slices and {count} tensors must "
+                        "be equal in number")
+
+
+@define_op("SaveV2", "prefix: string, tensor_names: string, shape_and_slices: string, tensors: dtypes... ->",
+           stateful=True)
+def save_v2(prefix, tensor_names, shape_and_slices, tensors):
+    """Writes `tensors` as a V2 checkpoint `prefix`, in their order.
+
+    Parameters
+    ----------
+    prefix : string []                  path of the checkpoint; its folder is made, if the one above exists
+    tensor_names : string [K]           names to save under
+    shape_and_slices : string [K]       "" for a whole tensor, "4 3 0,2:0,3" for rows 0 and 1 of a tensor [4, 3]
+    tensors : K tensors
+    """
+    names, specs = _strings(tensor_names), _strings(shape_and_slices)
+    _check_counts("SaveV2", names, specs, len(tensors))
+    with BundleWriter(_path(prefix)) as writer:
+        for name, spec, value in zip(names, specs, tensors):
+            shape, box = parse_spec(spec)
+            if shape is None:
+                writer.add(name, value)
+            else:
+                writer.add_slice(name, shape, box, value)
+
+
+@define_op("RestoreV2", "prefix: string, tensor_names: string, shape_and_slices: string -> tensors: dtypes...",
+           stateful=True)
+def restore_v2(prefix, tensor_names, shape_and_slices, *, dtypes: list[DType]):
+    """The tensors `tensor_names` of the checkpoint `prefix`, or the slices of them that `shape_and_slices` names.
+
+    Raises
+    ------
+    NotFoundError             without such a checkpoint, or tensor in it
+    InvalidArgumentError      when a tensor has another dtype than `dtypes` or another shape than the slice says
+    DataLossError             when the checkpoint is damaged
+    """
+    names, specs = _strings(tensor_names), _strings(shape_and_slices)
+    _check_counts("RestoreV2", names, specs, len(dtypes))
+    with open_checkpoint(_path(prefix)) as bundle:
+        for name, dtype in zip(names, dtypes):
+            _check_stored_dtype(bundle, name, dtype)
+        return [_restored(bundle, name, spec) for name, spec in zip(names, specs)]
+
+
+def _check_stored_dtype(bundle, name, dtype):
+    stored = bundle.dtype(name)
+    if stored != dtype.base_dtype:
+        raise errors.InvalidArgumentError(None, None, f"tensor_name = {name}; expected dtype {dtype.base_dtype.name} "
+                                                      f"does not equal original dtype {stored.name}")
+
+
+def _restored(bundle, name, spec):
+    shape, box = parse_spec(spec)
+    if shape is not None and shape != bundle.shape(name):
+        raise errors.InvalidArgumentError(
+            None, None, f"tensor_name = {name}; shape in shape_and_slice spec {text(shape)} does not match the shape "
+                        f"stored in checkpoint: {text(bundle.shape(name))}")
+    return bundle.read(name, box)
+
+
+@restore_v2.shape
+def restore_v2_shape(node, prefix, tensor_names, shape_and_slices):
+    """Whole tensors have the shape that the file gives them; slices are as large as their text says."""
+    specs = node.constant(2)
+    if specs is None:
+        return [None] * len(node.dtypes)
+    found = []
+    for spec in _strings(specs):
+        shape, box = parse_spec(spec)
+        found.append(None if shape is None else box.shape_in(shape))
+    return found
+
+
+@define_op("MergeV2Checkpoints", "checkpoint_prefixes: string, destination_prefix: string ->", stateful=True)
+def merge_v2_checkpoints(checkpoint_prefixes, destination_prefix, *, delete_old_dirs: bool = True):
+    """Makes one checkpoint of those that the devices have written; their folders go, if `delete_old_dirs`."""
+    sharded.merge(_strings(checkpoint_prefixes), _path(destination_prefix), delete_old_dirs)
+
+
+@define_op("ShardedFilename", "basename: string[], shard: int32[], num_shards: int32[] -> filename: string[]")
+def sharded_filename(basename, shard, num_shards):
+    """`basename-00002-of-00005`."""
+    return np.array(b"%s-%05d-of-%05d" % (basename.item(), shard, num_shards), np.object_)
+
+
+@define_op("StringJoin", "inputs: N*string -> output: string")
+def string_join(inputs, *, N: int, separator: str = ""):
+    """The strings of all `inputs`, element by element, joined; scalars stand for every element."""
+    found = np.broadcast_arrays(*inputs)
+    joined = np.empty(found[0].shape, np.object_)
+    for index in np.ndindex(joined.shape):
+        joined[index] = separator.encode().join([array[index] for array in found])
+    return joined
+
+
+@string_join.shape
+def string_join_shape(node, inputs):
+    return next((shape for shape in inputs if shape != ()), ())
+
+
+for _op in (save_v2, restore_v2, merge_v2_checkpoints, sharded_filename, string_join):
+    _op.no_gradient("it moves strings and files, not numbers that depend on each other")
