@@ -135,6 +135,44 @@ NAMES = {
         "scatter_sub", "scatter_update")},
     **{name: _OPS + "flow:" + name for name in ("group", "no_op", "tuple")},
 
+    # --- ops: control flow --------------------------------------------------------------------------
+    **{name: _OPS + "cond:" + name for name in ("case", "cond")},
+    "contrib.framework.smart_cond": _OPS + "cond:smart_cond",
+    "while_loop": _OPS + "while_loop:while_loop",
+    **{name: _OPS + "functional:" + name for name in ("foldl", "foldr", "map_fn", "scan")},
+    **{"nest." + name: "thalweg.framework.nest:" + name for name in (
+        "assert_same_structure", "flatten", "is_nested", "map_structure", "pack_sequence_as")},
+    **{"contrib.framework.nest." + name: "thalweg.framework.nest:" + name for name in (
+        "assert_same_structure", "assert_shallow_structure", "flatten", "flatten_dict_items", "flatten_up_to",
+        "is_sequence", "map_structure", "map_structure_up_to", "pack_sequence_as")},
+    "init_scope": "thalweg.framework.func_graph:init_scope",
+
+    # --- gradients ----------------------------------------------------------------------------------
+    **{name: "thalweg.autodiff:" + name for name in (
+        "AggregationMethod", "NoGradient", "NotDifferentiable", "RegisterGradient", "UnconnectedGradients",
+        "custom_gradient", "gradients", "hessians")},
+    "IndexedSlices": "thalweg.framework.indexed_slices:IndexedSlices",
+    "IndexedSlicesValue": "thalweg.framework.indexed_slices:IndexedSlicesValue",
+    "convert_to_tensor_or_indexed_slices":
+        "thalweg.framework.indexed_slices:convert_to_tensor_or_indexed_slices",
+
+    # --- variables ----------------------------------------------------------------------------------
+    **{name: "thalweg.variables.variable:" + name for name in (
+        "Variable", "VariableAggregation", "VariableSynchronization")},
+    **{name: "thalweg.variables.scope:" + name for name in (
+        "VariableScope", "get_local_variable", "get_variable", "get_variable_scope", "no_regularizer",
+        "variable_op_scope", "variable_scope")},
+    "AUTO_REUSE": "thalweg.variables.reuse:AUTO_REUSE",
+    "variable_creator_scope": "thalweg.variables.creators:variable_creator_scope",
+    **{name: "thalweg.variables.partitioned:" + name for name in (
+        "PartitionedVariable", "fixed_size_partitioner", "min_max_variable_partitioner",
+        "variable_axis_size_partitioner")},
+    **{name: "thalweg.variables.initialization:" + name for name in (
+        "all_variables", "assert_variables_initialized", "global_variables", "global_variables_initializer",
+        "initialize_all_variables", "initialize_local_variables", "initialize_variables", "local_variables",
+        "local_variables_initializer", "model_variables", "moving_average_variables",
+        "report_uninitialized_variables", "trainable_variables", "variables_initializer")},
+
     # --- sessions -------------------------------------------------------------------------------------
     **{name: "thalweg.runtime.session:" + name for name in (
         "InteractiveSession", "Session", "get_default_session")},

@@ -4,6 +4,13 @@ May import framework and ops. Importing this package attaches the gradients of `
 their function graphs with it.
 """
 from . import if_gradient, while_gradient  # noqa: F401  (they attach the gradients)
+from .aggregation import AggregationMethod
 from .backward import UnconnectedGradients, gradients
+from .custom import custom_gradient
+from .hessians import hessians
+from .registry import RegisterGradient, no_gradient
 
-__all__ = ["UnconnectedGradients", "gradients"]
+NoGradient = NotDifferentiable = no_gradient
+
+__all__ = ["AggregationMethod", "NoGradient", "NotDifferentiable", "RegisterGradient", "UnconnectedGradients",
+           "custom_gradient", "gradients", "hessians"]

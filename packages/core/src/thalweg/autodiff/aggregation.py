@@ -43,5 +43,7 @@ def _concatenated(slices):
     if len({i.dtype.base_dtype for i in indices}) > 1:
         indices = [cast.cast(i, dtypes.int64) for i in indices]
     with name_scope("slices"):
-        return IndexedSlices(array.concat([s.values for s in slices], 0), array.concat(indices, 0),
-                             next((s.dense_shape for s in slices if s.dense_shape is not None), None))
+        joined = IndexedSlices(array.concat([s.values for s in slices], 0), array.concat(indices, 0),
+                               next((s.dense_shape for s in slices if s.dense_shape is not None), None))
+    joined.is_internal = all(s.is_internal for s in slices)
+    return joined

@@ -187,7 +187,7 @@ class _Walk:
         rule = gradient_function(op)
         if rule is None:
             return
-        with self.graph.name_scope(f"{self.scope}{op.name}_grad"):
+        with self.graph.name_scope(f"{op.name}_grad"):
             if self.colocate:
                 with self.graph.colocate_with(op, ignore_existing=True):
                     dxs = self._apply(op, rule, dys)
@@ -200,7 +200,7 @@ class _Walk:
     def _apply(self, op, rule, dys):
         if op.type not in _SPARSE_RULES:
             dys = [array_of(dy) for dy in dys]
-        if None in dys and op.type not in _RULES_WITH_NONE:
+        if None in dys and (op.type not in _RULES_WITH_NONE or "_gradient_op_type" in op.attrs):
             dys = [constant.zeros_like(t) if dy is None and is_differentiable(t.dtype) else dy
                    for t, dy in zip(op.outputs, dys)]
         dxs = flat_gradients(op, rule(*dys))

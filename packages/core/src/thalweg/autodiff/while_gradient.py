@@ -68,6 +68,7 @@ class _ReverseLoop:
             sparse = [k for k in captures if isinstance(dxs[k], IndexedSlices)]
             dense = [k for k in captures if k not in sparse]
             self._set_outputs(dxs, dense, sparse)
+            graph.dense_captures = {graph.stand_in(t) for t in self.body.dense_captures}
         initial = [math.subtract(self.parts.count, constant.constant(1, dtypes.int64))]
         initial += [constant.zeros_like(op.outputs[s]) if self.dys[s] is None else array_of(self.dys[s])
                     for s in self.carried]
@@ -135,6 +136,10 @@ class _ReverseLoop:
         rows = iter(backward.asked)
         for k in sparse:
             result[k] = self._joined(next(rows), next(rows), self.op.inputs[k])
+            is_history = self.op.inputs[k].op.type == "While"
+            result[k].is_internal = is_history or self.body.inputs[k] in self.body.dense_captures
+            if self.body.inputs[k] in self.body.dense_captures:
+                result[k] = array_of(result[k])
         return result
 
     @staticmethod

@@ -32,6 +32,8 @@ class FuncGraph(Graph):
     outputs : list of Tensor        inner tensors
     control_captures : dict         operations of `outer_graph` that the op must follow, as keys
     read_snapshots : dict           read of a variable that this graph also writes -> the value that was read
+    uniform_outputs : set           outputs of a loop's body that must have one shape in all iterations
+    dense_captures : set            inner tensors whose rows a loop takes one by one: their gradient is dense
     effects : object or None        room for the plan to remember what this graph reads and writes
     """
 
@@ -41,7 +43,7 @@ class FuncGraph(Graph):
         self.name, self.outer_graph = name, outer
         self.parameters, self.outputs = [], []
         self.captures, self.control_captures = {}, {}
-        self.read_snapshots = {}
+        self.read_snapshots, self.uniform_outputs, self.dense_captures = {}, set(), set()
         self.effects = None
         self.counted_elsewhere = ()                  # captures that have taken their id in another graph of the op
         self._outer_of = {}                          # inner tensor -> captured tensor

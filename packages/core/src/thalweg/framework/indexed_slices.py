@@ -1,4 +1,5 @@
 """IndexedSlices: a gradient of which only some rows are not zero, as the gradient of a gather."""
+import collections
 import warnings
 
 from . import nest, shapes
@@ -6,8 +7,12 @@ from .conversion import convert_to_tensor, register_tensor_conversion_function
 from .declaration import REGISTRY
 from .errors import DTypeError
 from .graph import name_scope
+from .naming import Frame, user_frame
 
 _LARGE = 100_000_000                     # elements: from here on, becoming dense is worth a warning
+
+
+IndexedSlicesValue = collections.namedtuple("IndexedSlicesValue", ["values", "indices", "dense_shape"])
 
 
 class IndexedSlices:
@@ -23,6 +28,7 @@ class IndexedSlices:
     """
 
     __array_priority__ = 100
+    is_internal = False                  # made of thalweg's own bookkeeping: becoming dense is no news to the user
 
     def __init__(self, values, indices, dense_shape=None):
         self._values, self._indices, self._dense_shape = values, indices, dense_shape
@@ -105,7 +111,9 @@ def to_dense(value, dtype=None, name=None, as_ref=False):
     if value.dense_shape is None:
         raise ValueError(f"Tensor conversion requested for IndexedSlices without dense_shape: {value}")
     size = value.shape.num_elements()
-    if size is None:
+    if value.is_internal:
+        pass
+    elif size is None:
         _warn("a dense Tensor of unknown shape", value)
     elif size >= _LARGE:
         _warn(f"a dense Tensor with {size} elements", value)
@@ -117,8 +125,9 @@ def to_dense(value, dtype=None, name=None, as_ref=False):
 
 
 def _warn(what, value):
-    warnings.warn(f"Converting sparse IndexedSlices to {what}. This may consume a large amount of memory. ({value})",
-                  stacklevel=2)
+    place = user_frame() or Frame(__file__, 1, "")
+    warnings.warn_explicit(f"Converting sparse IndexedSlices to {what}. This may consume a large amount of memory. "
+                           f"({value})", UserWarning, place.filename, place.line)
 
 
 register_tensor_conversion_function(IndexedSlices, to_dense)

@@ -50,8 +50,8 @@ def while_op(inputs, *, cond: object, body: object, Tvars: list[DType], Thistory
     output : the loop variables when `cond` first failed
     count : how often `body` ran
     history : for output len(Tvars) + j of `body`, its values in all iterations stacked: [count, ...]. Values of
-        different shapes are padded with zeros at the end to the largest size in each dimension; of no iteration at all,
-        unknown dimensions are 0.
+        different shapes are padded with zeros at the end to the largest size in each dimension (an error for what is
+        in `body.uniform_outputs`); of no iteration at all, unknown dimensions are 0.
     history_shape : the shape of each such value: [count, rank]
 
     A history that nobody takes need not be kept, nor the value computed: most loops are built with histories that only
@@ -73,16 +73,18 @@ def while_op(inputs, *, cond: object, body: object, Tvars: list[DType], Thistory
 
 
 def stacked_history(values, tensor):
+    """The values of an output of a body in all iterations, stacked; see `While`."""
     dtype = tensor.dtype.base_dtype.np
     if not values:
         return np.zeros((0, *[d or 0 for d in tensor._shape or ()]), dtype)
     if len({v.shape for v in values}) == 1:
         return np.stack(values)
-    if len({v.ndim for v in values}) != 1:
+    if tensor in tensor.graph.uniform_outputs or len({v.ndim for v in values}) != 1:
         raise errors.InvalidArgumentError(None, tensor.op, errors.explain(
-            f'While "{tensor.graph.name}": the rank of {tensor.name} changes between iterations',
+            f'While "{tensor.graph.name}": the shape of {tensor.name} changes between iterations',
             got=", ".join(sorted({shapes.text(v.shape) for v in values})),
-            hint="reshape the value to one rank inside the body"))
+            expected="one shape in all iterations: the values are stacked to one tensor",
+            hint="pad or reshape the value to one shape inside the function", built_at=tensor.op.frame))
     largest = np.max([v.shape for v in values], axis=0)
     stack = np.zeros((len(values), *largest), dtype)
     for row, value in zip(stack, values):
@@ -91,6 +93,7 @@ def stacked_history(values, tensor):
 
 
 def history_sizes(values, tensor):
+    """The shapes of the values that `stacked_history` stacks, [count, rank]."""
     rank = values[0].ndim if values else len(tensor._shape or ())
     return np.array([v.shape for v in values], np.int64).reshape(len(values), rank)
 

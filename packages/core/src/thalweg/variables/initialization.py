@@ -81,3 +81,25 @@ def report_uninitialized_variables(var_list=None, name="report_uninitialized_var
         missing = comparison.logical_not(is_initialized)
         names = constant.constant([v.op.name for v in var_list])
         return indexing.boolean_mask(names, missing)
+
+
+# --- the names that these functions had before TensorFlow 1.0 ---------------------------------------------
+
+def all_variables():
+    """Use `global_variables`."""
+    return global_variables()
+
+
+def initialize_variables(var_list, name="init"):
+    """Use `variables_initializer`."""
+    return variables_initializer(var_list, name)
+
+
+def initialize_all_variables():
+    """Use `global_variables_initializer`."""
+    return global_variables_initializer()
+
+
+def initialize_local_variables():
+    """Use `local_variables_initializer`."""
+    return local_variables_initializer()

@@ -207,9 +207,9 @@ def default_initializer(name, dtype):
     """Glorot's uniform initializer for floating point, zeros for integers, booleans and strings."""
     from . import initializers
     if dtype.is_floating:
-        return initializers.glorot_uniform_initializer()
+        return initializers.GlorotUniform()
     if dtype.is_integer or dtype.is_bool or dtype.kind == "O":
-        return initializers.zeros_initializer()
+        return initializers.Zeros()
     raise ValueError(f"An initializer for variable {name} of {dtype} is required")
 
 
