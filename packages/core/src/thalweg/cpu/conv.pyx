@@ -1,0 +1,35 @@
+"""Forward convolutions: places of the output, taps of the filter, as jobs of cpu/c/gemm.h."""
+from thalweg.cpu._geometry cimport Geometry, conv_geometry
+from thalweg.cpu._gemm cimport int64_t, new_correlation, set_correlation, set_finish, thw_correlation
+from thalweg.cpu._request cimport Request
+from thalweg.cpu._windows cimport fill_window, is_row_wise
+
+
+def conv2d(Request r):
+    """Prepare Conv2D: any window, stride, dilation and padding; channels last."""
+    set_correlation(r, _convolution(r))
+
+
+def conv3d(Request r):
+    """Prepare Conv3D."""
+    set_correlation(r, _convolution(r))
+
+
+def fused_conv2d(Request r):
+    """Prepare _FusedConv2D: Conv2D, then FusedBatchNorm or BiasAdd, a residual Add, Relu or Relu6 in one sweep."""
+    cdef thw_correlation* job = _convolution(r)
+    set_finish(r, job, 2)
+    set_correlation(r, job)
+
+
+cdef thw_correlation* _convolution(Request r) except NULL:
+    cdef Geometry g = conv_geometry(r, r.in_shapes[0], r.in_shapes[1], r.out_shapes[0])
+    cdef bint row_wise = is_row_wise(g)
+    cdef int64_t depth = g.channels * (g.window[2] if row_wise else 1)
+    cdef int64_t columns = r.in_shapes[1][g.rank + 1]
+    cdef int64_t taps = g.window[0] * g.window[1] * (1 if row_wise else g.window[2])
+    cdef thw_correlation* job = new_correlation(r, 1, taps, depth)
+    job.x, job.filter, job.columns = 0, 1, columns
+    job.block_stride, job.row_stride, job.column_stride = depth * columns, columns, 1
+    fill_window(g, job.windows, &job.margin, columns)
+    return job
