@@ -4,5 +4,37 @@
 Sorted by room. One TensorFlow 1.x name is enough where an object has several. `tools/stubs` after a change.
 """
 
+_LAYERS = "thalweg_nn.layers."
+
 NAMES: dict[str, str] = {
+    # --- layers -------------------------------------------------------------------------------------
+    "layers.Layer": _LAYERS + "base:Layer",
+    **{"layers." + name: _LAYERS + "convolutional:" + name for name in (
+        "Conv1D", "Conv2D", "Conv2DTranspose", "Conv3D", "Conv3DTranspose", "SeparableConv1D", "SeparableConv2D",
+        "conv1d", "conv2d", "conv2d_transpose", "conv3d", "conv3d_transpose", "separable_conv1d",
+        "separable_conv2d")},
+    **{"layers." + name: _LAYERS + "core:" + name for name in (
+        "Dense", "Dropout", "Flatten", "dense", "dropout", "flatten")},
+    **{"layers." + name: _LAYERS + "normalization:" + name for name in ("BatchNormalization", "batch_normalization")},
+    **{"layers." + name: _LAYERS + "pooling:" + name for name in (
+        "AveragePooling1D", "AveragePooling2D", "AveragePooling3D", "MaxPooling1D", "MaxPooling2D", "MaxPooling3D",
+        "average_pooling1d", "average_pooling2d", "average_pooling3d", "max_pooling1d", "max_pooling2d",
+        "max_pooling3d")},
+
+    # --- losses -------------------------------------------------------------------------------------
+    **{"losses." + name: "thalweg_nn.losses:" + name for name in (
+        "Reduction", "absolute_difference", "add_loss", "compute_weighted_loss", "cosine_distance", "get_losses",
+        "get_regularization_loss", "get_regularization_losses", "get_total_loss", "hinge_loss", "huber_loss",
+        "log_loss", "mean_pairwise_squared_error", "mean_squared_error", "sigmoid_cross_entropy",
+        "softmax_cross_entropy", "sparse_softmax_cross_entropy")},
+
+    # --- training -----------------------------------------------------------------------------------
+    **{"train." + name: "thalweg_nn.optimizers:" + name for name in (
+        "AdadeltaOptimizer", "AdagradDAOptimizer", "AdagradOptimizer", "AdamOptimizer", "FtrlOptimizer",
+        "GradientDescentOptimizer", "MomentumOptimizer", "Optimizer", "ProximalAdagradOptimizer",
+        "ProximalGradientDescentOptimizer", "RMSPropOptimizer")},
+    **{"train." + name: "thalweg_nn.training_util:" + name for name in (
+        "assert_global_step", "cosine_decay", "create_global_step", "exponential_decay", "get_global_step",
+        "get_or_create_global_step", "global_step", "inverse_time_decay", "natural_exp_decay", "piecewise_constant",
+        "polynomial_decay")},
 }
