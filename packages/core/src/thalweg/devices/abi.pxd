@@ -61,7 +61,8 @@ cdef extern from "thalweg_abi.h" nogil:
         uint32_t abi_minor
         void (*set_error)(void* core_ctx, int code, const char* utf8) noexcept nogil
         void (*parallel_for)(void* core_ctx, int64_t n, int64_t grain, thw_body_fn body, void* arg) noexcept nogil
-        void (*rng_reserve)(void* core_ctx, thw_rng* rng, uint64_t blocks, uint32_t* counter, uint32_t* key) noexcept nogil
+        void (*rng_reserve)(void* core_ctx, thw_rng* rng, uint64_t blocks, uint32_t* counter,
+                            uint32_t* key) noexcept nogil
         int (*attr_i64)(const void* op, const char* name, int64_t* out) noexcept nogil
         int (*attr_f64)(const void* op, const char* name, double* out) noexcept nogil
         int (*attr_str)(const void* op, const char* name, const char** out, size_t* len) noexcept nogil

@@ -1,38 +1,25 @@
-"""An opened device: its memory, its copies, its kernels; and the handshake with which a plugin's table is accepted."""
+"""An opened device: its memory, its copies, its kernels. How devices are opened: handshake.pyx."""
 from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.pycapsule cimport PyCapsule_CheckExact, PyCapsule_GetName, PyCapsule_GetPointer
+from cpython.pycapsule cimport PyCapsule_CheckExact, PyCapsule_GetPointer
 from libc.stdint cimport uintptr_t
-from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
+from libc.stdlib cimport free
+from libc.string cimport memset
 
 import json
-import re
 
 import numpy as np
 
-from thalweg._version import __version__ as CORE_VERSION
 from thalweg.framework import errors
-from thalweg.framework.dtypes import as_dtype
 
-from thalweg.devices.abi cimport (THW_ABI_MAJOR, THW_ABI_MINOR, THW_CAPSULE, THW_HOST_IN, THW_INPLACE,
-                                  THW_KERNELS_CAPSULE, THW_UNIMPLEMENTED, int64_t, thw_call,
-                                  thw_kernels_api, thw_mem_stats, thw_rng, thw_tensor)
-from thalweg.devices.core_api cimport (RunContext, core_table, dl_dtype, fill_rng, fresh_outside_context, start_run,
-                                       take_error, take_outside_error)
-from thalweg.devices.python_tier cimport open_python_device, python_kernel, python_table
+from thalweg.devices.abi cimport THW_HOST_IN, THW_INPLACE, THW_KERNELS_CAPSULE, THW_UNIMPLEMENTED
+from thalweg.devices.abi cimport thw_kernels_api, thw_mem_stats
+from thalweg.devices.core_api cimport core_table, fresh_outside_context, take_outside_error
+from thalweg.devices.python_tier cimport python_kernel
 
 from thalweg.devices.core_api import error_of_code
-from thalweg.devices.python_tier import missing_methods
 
-
-cdef extern from * nogil:
-    """
-    /* -1 where a plugin has left an exception set: Cython then raises it. */
-    static inline int thw_pending(void) { return PyErr_Occurred() ? -1 : 0; }
-    #define THW_REQUIRED_BYTES (offsetof(thw_device_api, find_kernel) + sizeof(void*))
-    """
-    int raise_pending "thw_pending"() except -1 with gil
-    size_t THW_REQUIRED_BYTES
+cdef extern from "devices/pending.h":
+    int raise_pending "thw_pending"() except -1
 
 
 class PluginError(errors.ThalwegError):
@@ -55,7 +42,7 @@ cdef class Device:
         if not code:
             return 0
         raise_pending()
-        told, message, error = take_outside_error()
+        _, message, error = take_outside_error()
         if error is not None:
             raise error
         raise error_of_code(code, f"{self.name}: {what} failed: {message or f'the device gave code {code}'}")
@@ -267,221 +254,9 @@ cdef class Kernel:
         """Memory that each thread of a call needs."""
         return self.kernel.scratch_bytes
 
-    def __call__(self, *arrays, int threads=0, rng=None):
-        """Runs the kernel once on arrays of the host and gives a list of arrays: for tests, not for speed.
-
-        Inputs that the op changes (a variable's own buffer) are changed in `arrays`. `threads` as in a session's
-        configuration; `rng` is (key, counter), two and four 32-bit words.
-        """
-        return _Call(self, arrays).run(threads, rng)
-
     def __repr__(self):
         return f"<kernel {self.op_type} of {self.device.name}>"
 
     def __dealloc__(self):
         if self.kernel.free_state != NULL and self.kernel.state != NULL:
             self.kernel.free_state(self.kernel.state)
-
-
-cdef class _Call:
-    """One call of a kernel outside of any plan: buffers on the device and copies for its operands."""
-
-    cdef Kernel kernel
-    cdef list arrays, outputs, pointers
-    cdef thw_tensor* operands
-    cdef int64_t* dims
-    cdef int n_dims
-
-    def __init__(self, Kernel kernel, arrays):
-        self.kernel, self.pointers = kernel, []
-        self.arrays = [np.asarray(a, order="C") for a in arrays]
-        self.outputs = [np.empty(shape, as_dtype(d).np) for shape, d in zip(kernel.out_shapes, kernel.out_dtypes)]
-        n = len(self.arrays) + len(self.outputs)
-        self.operands = <thw_tensor*>calloc(n + 1, sizeof(thw_tensor))
-        self.dims = <int64_t*>calloc(sum([a.ndim for a in self.arrays + self.outputs]) + 1, sizeof(int64_t))
-        if self.operands == NULL or self.dims == NULL:
-            raise MemoryError()
-        for k, array in enumerate(self.arrays):
-            self.describe(k, array, array.ctypes.data if kernel.reads_on_host(k) else self.put(array))
-        for k, array in enumerate(self.outputs):
-            # An output that is a reference is the buffer of the first input that is one.
-            self.describe(len(self.arrays) + k, array, <uintptr_t>self.operands[<int>kernel.ref_inputs[0]].data
-                          if k in kernel.ref_outputs else self.reserve(array.nbytes))
-
-    def put(self, array):
-        pointer = self.reserve(array.nbytes)
-        if array.nbytes:
-            self.kernel.device.h2d(pointer, array)
-        return pointer
-
-    def reserve(self, nbytes):
-        pointer = self.kernel.device.alloc(nbytes)
-        self.pointers.append(pointer)
-        return pointer
-
-    cdef int describe(self, int k, array, uintptr_t pointer) except -1:
-        cdef thw_tensor* operand = &self.operands[k]
-        operand.data, operand.ndim, operand.shape = <void*>pointer, array.ndim, self.dims + self.n_dims
-        operand.dtype = dl_dtype(int(as_dtype(array.dtype)))
-        operand.device.dl_type, operand.device.dl_id = self.kernel.device.dl_type, self.kernel.device.ordinal
-        for size in array.shape:
-            self.dims[self.n_dims] = size
-            self.n_dims += 1
-        return 0
-
-    def run(self, int threads, rng):
-        cdef Kernel kernel = self.kernel
-        cdef int n_in = len(self.arrays), n_out = len(self.outputs), code
-        cdef RunContext context
-        cdef thw_call call
-        cdef thw_rng state
-        start_run(&context, threads, kernel.kernel.scratch_bytes)
-        memset(&call, 0, sizeof(call))
-        call.struct_size, call.core, call.core_ctx = sizeof(call), core_table(), &context
-        call.device, call.state = kernel.device.handle, kernel.kernel.state
-        call.workspace = <void*><uintptr_t>self.reserve(kernel.kernel.workspace_bytes)
-        if rng is not None:
-            key, counter = rng
-            fill_rng(&state, key, counter)
-            call.rng = &state
-        with nogil:
-            code = kernel.kernel.fn(&call, self.operands, n_in, self.operands + n_in, n_out)
-        if code or context.code:
-            told, message, error = take_error(&context)
-            raise error or error_of_code(told or code, f"{kernel.op_type} on {kernel.device.name}: "
-                                                       f"{message or f'the kernel gave code {code}'}")
-        kernel.device.sync()
-        return self.results()
-
-    def results(self):
-        cdef int n_in = len(self.arrays)
-        for k in self.kernel.ref_inputs:
-            self.fetch(self.arrays[k], <uintptr_t>self.operands[<int>k].data)
-        for k, array in enumerate(self.outputs):
-            self.fetch(array, <uintptr_t>self.operands[n_in + <int>k].data)
-        return self.outputs
-
-    def fetch(self, array, pointer):
-        if array.nbytes:
-            self.kernel.device.d2h(array, pointer)
-
-    def __dealloc__(self):
-        for pointer in self.pointers or ():
-            self.kernel.device.free(pointer)
-        free(self.operands)
-        free(self.dims)
-
-
-# --- the handshake --------------------------------------------------------------------------------------
-
-def open_plugin(plugin, product, str label, str package=""):
-    """Opens all devices of a plugin: a list of Device.
-
-    Parameters
-    ----------
-    plugin : DevicePlugin
-    product : PyCapsule or PyDevice     what plugin.open() gave
-    label : str                         the plugin in messages, "plugin acme 2.0"
-    package : str                       what to install another version of, "acme"; may be empty
-
-    Raises
-    ------
-    PluginError, NoDevices      the handshake of docs/devices.md, section 3
-    """
-    if PyCapsule_CheckExact(product):
-        return _open_table(plugin, product, label, package or "the plugin")
-    missing = missing_methods(product)
-    if missing:
-        raise PluginError(f"{label}: open() gave {type(product).__name__}, which is neither a capsule nor a PyDevice; "
-                          f"a PyDevice also has {', '.join(missing)}")
-    count = _counted(product.count(), label)
-    return [_open_python(plugin, product, i) for i in range(count)]
-
-
-def _counted(count, label):
-    if count < 1:
-        raise NoDevices(f"{label} finds no device on this machine")
-    return count
-
-
-cdef Device _new_device(plugin, owner, int ordinal, const thw_device_api* table):
-    """A device with a table of its own, whole: entries that an older plugin does not have are NULL."""
-    cdef Device device = Device.__new__(Device)
-    cdef thw_device_api* own = <thw_device_api*>calloc(1, sizeof(thw_device_api))
-    if own == NULL:
-        raise MemoryError()
-    memcpy(own, table, min(table.struct_size, sizeof(thw_device_api)))
-    device.api, device.owner, device.plugin = own, owner, plugin
-    device.type, device.ordinal, device.name = plugin.type, ordinal, f"/device:{plugin.type}:{ordinal}"
-    device.is_host, device.dl_type = plugin.host_memory, plugin.dl_type
-    device.build_tag = table.build_tag.decode("utf-8", "replace") if table.build_tag != NULL else ""
-    return device
-
-
-cdef Device _open_python(plugin, product, int ordinal):
-    cdef Device device = _new_device(plugin, product, ordinal, python_table())
-    device.handle = open_python_device(product, ordinal, plugin.host_memory)
-    return device
-
-
-cdef list _open_table(plugin, capsule, str label, str package):
-    cdef const char* name = PyCapsule_GetName(capsule)
-    cdef const thw_device_api* table
-    _check_name((<bytes>name).decode("utf-8", "replace") if name != NULL else "", label, package)
-    table = <const thw_device_api*>PyCapsule_GetPointer(capsule, THW_CAPSULE)
-    _check_table(table, label, package)
-    return [_open_ordinal(plugin, capsule, i, table, label) for i in range(_device_count(table, label))]
-
-
-cdef int _device_count(const thw_device_api* table, str label) except -1:
-    cdef int32_t count = 0
-    fresh_outside_context()
-    cdef int code = table.device_count(&count)
-    raise_pending()
-    if code:
-        _, message, error = take_outside_error()
-        raise error or PluginError(f"{label}: device_count gave code {code}{': ' if message else ''}{message}")
-    return _counted(count, label)
-
-
-cdef Device _open_ordinal(plugin, capsule, int ordinal, const thw_device_api* table, str label):
-    cdef Device device = _new_device(plugin, capsule, ordinal, table)
-    cdef void* handle = NULL
-    fresh_outside_context()
-    device.check(table.open(ordinal, core_table(), &handle), f"open of {label}")
-    device.handle = handle
-    return device
-
-
-def _check_name(str name, str label, str package):
-    ours = THW_CAPSULE.decode()
-    if name == ours:
-        return
-    match = re.fullmatch(r"thalweg\.device\.v(\d+)", name)
-    if match is None:
-        raise PluginError(f"{label}: open() gave a capsule named {name!r}; a device's is named {ours!r}")
-    theirs = int(match[1])
-    hint = (f"a thalweg-core that speaks v{theirs}, or an older {package} that speaks v{THW_ABI_MAJOR}"
-            if theirs > THW_ABI_MAJOR else f"a newer {package} that speaks v{THW_ABI_MAJOR}")
-    raise PluginError(f"{label} speaks device API v{theirs}, thalweg {CORE_VERSION} speaks v{THW_ABI_MAJOR}: "
-                      f"install {hint}")
-
-
-cdef int _check_table(const thw_device_api* table, str label, str package) except -1:
-    if table.abi_major != THW_ABI_MAJOR:
-        raise PluginError(f"{label}: its capsule is named {THW_CAPSULE.decode()!r} but its table says version "
-                          f"{table.abi_major}.{table.abi_minor}: {package} is built wrongly")
-    if table.min_core_minor > THW_ABI_MINOR:
-        raise PluginError(f"{label} needs device API {THW_ABI_MAJOR}.{table.min_core_minor}, thalweg {CORE_VERSION} "
-                          f"speaks {THW_ABI_MAJOR}.{THW_ABI_MINOR}: install a newer thalweg-core, or an older {package}")
-    if table.struct_size < THW_REQUIRED_BYTES:
-        raise PluginError(f"{label}: its table has {table.struct_size} bytes, the required entries alone take "
-                          f"{THW_REQUIRED_BYTES}: {package} is built wrongly")
-    missing = [entry for entry, is_missing in (
-        ("device_count", table.device_count == NULL), ("open", table.open == NULL), ("close", table.close == NULL),
-        ("alloc", table.alloc == NULL), ("free", table.free == NULL), ("copy_h2d", table.copy_h2d == NULL),
-        ("copy_d2h", table.copy_d2h == NULL), ("sync", table.sync == NULL),
-        ("find_kernel", table.find_kernel == NULL)) if is_missing]
-    if missing:
-        raise PluginError(f"{label}: its table lacks {', '.join(missing)}, which every device must have")
-    return 0

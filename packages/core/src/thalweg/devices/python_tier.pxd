@@ -3,7 +3,7 @@ from thalweg.devices.abi cimport thw_device_api, thw_kernel
 from thalweg.devices.core_api cimport KernelRequest
 
 
-# The table whose functions call a PyDevice. Its `open` and `device_count` are not used: core opens such a device itself.
+# The table whose functions call a PyDevice; without `open` and `device_count`, since core opens such a device itself.
 cdef const thw_device_api* python_table() noexcept nogil
 
 # A handle for ordinal `i` of a PyDevice, to be closed with the table's `close`.

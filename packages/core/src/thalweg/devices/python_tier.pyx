@@ -19,12 +19,11 @@ an object from `alloc` when it is first written.
 """
 from bisect import bisect_left
 
-from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.buffer cimport PyBUF_READ, PyBUF_WRITE
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport uintptr_t
-from libc.string cimport memset, strlen, memcpy
+from libc.string cimport memcpy, memset
 from posix.mman cimport MAP_ANONYMOUS, MAP_FAILED, MAP_PRIVATE, PROT_NONE, mmap, munmap
 
 import json
@@ -33,11 +32,10 @@ import numpy as np
 
 from thalweg.framework.dtypes import as_dtype
 
-from thalweg.devices.abi cimport (THW_ABI_MAJOR, THW_ABI_MINOR, THW_INTERNAL, THW_INVALID, THW_OK, THW_OOM,
-                                  THW_UNIMPLEMENTED, int32_t, int64_t, thw_call, thw_mem_stats, thw_op_desc, thw_rng,
-                                  thw_tensor, uint64_t)
-from thalweg.devices.core_api cimport (RunContext, core_table, fresh_outside_context, item_size, keep_exception,
-                                       reserve_random, thw_node)
+from thalweg.devices.abi cimport (THW_ABI_MAJOR, THW_ABI_MINOR, THW_INTERNAL, THW_OK, THW_OOM, THW_UNIMPLEMENTED,
+                                  int32_t, thw_call, thw_mem_stats, thw_op_desc, thw_rng, thw_tensor)
+from thalweg.devices.core_api cimport (RunContext, core_table, fresh_outside_context, keep_exception, reserve_random,
+                                       thw_node)
 
 _REQUIRED = ("count", "alloc", "free", "h2d", "d2h", "kernel")
 

@@ -1,130 +1,27 @@
 """Which devices there are: found through entry points, each kept with its state and the reason for it.
 
-    found -> loaded -> ready -> open            blocked, failed, absent: why not
-
 Nothing is looked for while thalweg is imported; the first Session or `list_devices()` does it, once per process.
 THALWEG_DEVICES=a,b  allows these only, the first is the default, and one that cannot be opened is an error.
 THALWEG_BLOCK=a,b    leaves these out.     THALWEG_AUTOLOAD=0  looks at thalweg-core's own entry points only.
-THALWEG_GPU=type     which device the alias GPU means; likewise for other aliases.
+THALWEG_<ALIAS>=type which device an alias means.
 """
 import logging
 import os
 import re
 import threading
-import traceback
 from importlib import metadata
 
-from thalweg.framework import declaration, errors
+from thalweg.framework import declaration
 
-from .device import NoDevices, PluginError, open_plugin
+from .device import PluginError
+from .entry import ABSENT, BLOCKED, DEVICES, FAILED, FOUND, KERNELS, LOADED, OPEN, OPS, READY, Entry
+from .listing import Row, Table
 from .plugin import DevicePlugin, KernelPlugin
 
-FOUND, LOADED, READY, OPEN, ABSENT, FAILED, BLOCKED = (
-    "found", "loaded", "ready", "open", "absent", "failed", "blocked")
-
-_DEVICES, _KERNELS, _OPS = "thalweg.devices", "thalweg.kernels", "thalweg.ops"
 _CORE = "thalweg-core"
 _DEFAULT_PRIORITY = 100                  # below: used only where it is asked for
 
 _log = logging.getLogger("thalweg")
-
-
-class Entry:
-    """One plugin: where it comes from, how far it got, and why no further.
-
-    Attributes
-    ----------
-    name : str                  the entry point's name, lower case
-    group : str                 "thalweg.devices", "thalweg.kernels" or "thalweg.ops"
-    state : str                 one of the states above
-    reason : str                why it is absent, failed or blocked; else empty
-    traceback : str             of what failed
-    source : str                where it was found, "acme 2.0, acme_thalweg:plugin"
-    plugin : descriptor or None
-    devices : list of Device    once open
-    """
-
-    def __init__(self, name, group, source, package="", version="", load=None, plugin=None):
-        self.name, self.group, self.source = name.lower(), group, source
-        self.package, self.version, self._load = package, version, load
-        self.state, self.reason, self.traceback = FOUND, "", ""
-        self.plugin, self.devices = plugin, []
-
-    @property
-    def type(self):
-        return self.plugin.type if isinstance(self.plugin, DevicePlugin) else self.name.upper()
-
-    @property
-    def label(self):
-        """The plugin in messages: "plugin acme 2.0"."""
-        return f"plugin {self.name} {self.version}".rstrip()
-
-    def stop(self, state, reason, error=None):
-        """Ends the plugin's way here."""
-        self.state, self.reason = state, reason
-        if error is not None:
-            self.traceback = "".join(traceback.format_exception(error))
-
-    def fail(self, error):
-        """Ends it with an error: the innermost cause is the reason, the whole is kept."""
-        self.stop(FAILED, _innermost(error), error)
-        _log.warning("thalweg: %s cannot be used: %s (python -m thalweg.devices tells more)", self.label, self.reason)
-
-    def load(self, expected):
-        """Imports the descriptor."""
-        try:
-            if self._load is not None:
-                self.plugin = self._load()
-            if not isinstance(self.plugin, expected):
-                raise PluginError(f"{self.source} is {type(self.plugin).__name__}, expected a "
-                                  f"thalweg.devices.{expected.__name__}")
-            if expected is DevicePlugin:
-                _check_descriptor(self.plugin)
-            self.state = LOADED
-        except (Exception, SystemExit) as error:
-            self.fail(error)
-
-    def probe(self):
-        """Asks whether the device can be used here; no driver is loaded for that."""
-        try:
-            answer = self.plugin.probe()
-        except (Exception, SystemExit) as error:
-            self.fail(error)
-            return
-        if answer is True:
-            self.state = READY
-        else:
-            self.stop(ABSENT, str(answer) if answer else "its probe says no")
-
-    def open(self):
-        """Opens the plugin's devices, once."""
-        try:
-            self.devices = open_plugin(self.plugin, self.plugin.open(), self.label, self.package)
-            self.state = OPEN
-        except NoDevices as error:
-            self.stop(ABSENT, str(error), error)
-        except (Exception, SystemExit) as error:
-            self.fail(error)
-
-    def explain(self):
-        """One line on why there is no device of this plugin."""
-        origin = f"{self.type} {self.label}".rstrip()
-        return f"{origin} is installed but {self.state}: {self.reason}" if self.reason else f"{origin} is {self.state}"
-
-
-def _innermost(error):
-    while error.__cause__ is not None or error.__context__ is not None and not error.__suppress_context__:
-        error = error.__cause__ or error.__context__
-    text = str(error)
-    return text if isinstance(error, PluginError) else f"{type(error).__name__}: {text}" if text else repr(error)
-
-
-def _check_descriptor(plugin):
-    if not re.fullmatch(r"[A-Z][A-Z0-9_]*", plugin.type):
-        raise PluginError(f"device type {plugin.type!r} must be capital letters, digits and underscores")
-    if plugin.api[0] != 1:
-        raise PluginError(f"its descriptor was written for device API {'.'.join(map(str, plugin.api))}, "
-                          "this thalweg speaks 1.x")
 
 
 class Registry:
@@ -146,7 +43,7 @@ class Registry:
             if self._is_discovered:
                 return
             only_core = self._environ.get("THALWEG_AUTOLOAD", "1") == "0"
-            for group in (_DEVICES, _KERNELS, _OPS):
+            for group in (DEVICES, KERNELS, OPS):
                 found = [_entry(group, point) for point in self._find(group, only_core)]
                 _keep_newest(found)
                 self._entries += found
@@ -154,7 +51,6 @@ class Registry:
             for entry in self._entries:
                 self._take(entry)
             declaration.seal()
-            self._check_allowed()
             self._is_discovered = True
 
     def _take(self, entry):
@@ -163,11 +59,11 @@ class Registry:
             self._block(entry)
         if entry.state != FOUND:
             return
-        if entry.group == _OPS:
-            _load_ops(entry)
+        if entry.group == OPS:
+            entry.load_ops()
             return
-        entry.load(DevicePlugin if entry.group == _DEVICES else KernelPlugin)
-        if entry.state == LOADED and entry.group == _DEVICES:
+        entry.load(DevicePlugin if entry.group == DEVICES else KernelPlugin)
+        if entry.state == LOADED and entry.group == DEVICES:
             self._block(entry)                           # now its type and a rival's are known
             if entry.state == LOADED:
                 entry.probe()
@@ -182,9 +78,9 @@ class Registry:
             entry.stop(BLOCKED, f"THALWEG_BLOCK={self._environ['THALWEG_BLOCK']}")
         allowed = self._names("THALWEG_DEVICES")
         # Before it is loaded, the type of a plugin is a guess from its name.
-        if entry.group == _DEVICES and allowed and entry.state == LOADED and not names & set(allowed):
+        if entry.group == DEVICES and allowed and entry.state == LOADED and not names & set(allowed):
             entry.stop(BLOCKED, f"not in THALWEG_DEVICES={self._environ['THALWEG_DEVICES']}")
-        rival = next((e for e in self._entries if e is not entry and e.group == _DEVICES and e.type == entry.type
+        rival = next((e for e in self._entries if e is not entry and e.group == DEVICES and e.type == entry.type
                       and e.state in (READY, OPEN)), None)
         if entry.state == LOADED and rival is not None:
             entry.stop(BLOCKED, f"{rival.source} provides the device type {entry.type} already")
@@ -202,15 +98,15 @@ class Registry:
                               f"device; installed: {', '.join(sorted({e.name for e in self._device_entries()}))}")
 
     def _device_entries(self):
-        return [e for e in self._entries if e.group == _DEVICES]
+        return [e for e in self._entries if e.group == DEVICES]
 
     def register(self, plugin, name=None):
         """Adds a DevicePlugin or KernelPlugin of this process, without a package; gives its Entry."""
-        group = _DEVICES if isinstance(plugin, DevicePlugin) else _KERNELS
-        name = name or (plugin.type if group == _DEVICES else plugin.name or "kernels")
+        group = DEVICES if isinstance(plugin, DevicePlugin) else KERNELS
+        name = name or (plugin.type if group == DEVICES else plugin.name or "kernels")
         entry = Entry(name, group, "registered in this process", plugin=plugin)
         with self._lock:
-            taken = [e for e in [*self._entries, *self._registered] if group == e.group == _DEVICES
+            taken = [e for e in [*self._entries, *self._registered] if group == e.group == DEVICES
                      and e.type == entry.type and e.state not in (FAILED, BLOCKED, ABSENT)]
             if taken:
                 raise PluginError(f"the device type {entry.type} is provided by {taken[0].source}; "
@@ -251,9 +147,14 @@ class Registry:
         with self._lock:
             if entry.state == READY:
                 entry.open()
-            if entry.state != OPEN and {entry.name, entry.type.lower()} & set(self._names("THALWEG_DEVICES")):
-                raise PluginError(f"THALWEG_DEVICES asks for {entry.name}, but {entry.explain()}\n{entry.traceback}")
             return entry.devices
+
+    def _demanded(self, entry):
+        """The same, but a plugin that THALWEG_DEVICES lists must open."""
+        devices = self.opened(entry)
+        if not devices and {entry.name, entry.type.lower()} & set(self._names("THALWEG_DEVICES")):
+            raise PluginError(f"THALWEG_DEVICES asks for {entry.name}, but {entry.explain()}\n{entry.traceback}".rstrip())
+        return devices
 
     def _in_order(self):
         """Device plugins by rank: as THALWEG_DEVICES lists them, else by priority; those on request only left out."""
@@ -261,6 +162,7 @@ class Registry:
         usable = [e for e in self._device_entries() if e.state in (READY, OPEN)]
         allowed = self._names("THALWEG_DEVICES")
         if allowed:
+            self._check_allowed()
             listed = [e for name in allowed for e in self._device_entries() if name in (e.name, e.type.lower())
                       and (e in usable or e.state in (FAILED, ABSENT))]
             return list(dict.fromkeys(listed))
@@ -276,12 +178,12 @@ class Registry:
 
     def _first(self, suits):
         for entry in self._in_order():
-            for device in self.opened(entry):
+            for device in self._demanded(entry):
                 if suits(device):
                     return device
         rows = "\n".join(f"  {entry.explain()}" for entry in self._device_entries())
         raise PluginError("no device can be used. " + (f"Installed:\n{rows}" if rows else
-                          f"No entry point of group {_DEVICES} was found: is {_CORE} installed in this environment?"))
+                          f"No entry point of group {DEVICES} was found: is {_CORE} installed in this environment?"))
 
     def find_device(self, device_type, index=0):
         """`(device, "")`, or `(None, why there is none)`, for a device type or an alias."""
@@ -290,7 +192,7 @@ class Registry:
         entries = self._candidates(device_type)
         reasons = []
         for entry in entries:
-            devices = self.opened(entry)
+            devices = self._demanded(entry)
             if index < len(devices):
                 return devices[index], ""
             reasons.append(f"there {'is' if len(devices) == 1 else 'are'} {len(devices)} of {entry.type}"
@@ -313,8 +215,8 @@ class Registry:
     def list_devices(self):
         """A Row per opened device, and one for each plugin that gave none; opens what is ready."""
         rows = Table()
-        for entry in sorted(self.entries(), key=lambda e: (e.group != _DEVICES, e.name)):
-            devices = self.opened(entry) if entry.group == _DEVICES and entry.state in (READY, OPEN) else []
+        for entry in sorted(self.entries(), key=lambda e: (e.group != DEVICES, e.name)):
+            devices = self.opened(entry) if entry.group == DEVICES and entry.state in (READY, OPEN) else []
             rows += [Row(entry, device) for device in devices] or [Row(entry, None)]
         return rows
 
@@ -355,54 +257,6 @@ def _keep_newest(entries):
         older.stop(BLOCKED, f"{newer.source} has the same name and is not older")
         _log.warning("thalweg: two packages provide %s %r: %s and %s; the latter is taken", entry.group, entry.name,
                      older.source, newer.source)
-
-
-def _load_ops(entry):
-    """Imports a package's op declarations; those of a broken package are taken out again."""
-    before = set(declaration.REGISTRY)
-    try:
-        entry.plugin = entry._load()
-        declaration.seal()
-        entry.state = READY
-    except (Exception, SystemExit) as error:
-        for name in set(declaration.REGISTRY) - before:
-            del declaration.REGISTRY[name]
-        entry.fail(error)
-
-
-class Row:
-    """One line of `list_devices()`.
-
-    Attributes
-    ----------
-    name : str              "/device:CPU:0", or the plugin's name where there is no device
-    device_type : str
-    memory_limit_bytes : int    0 where the device does not say
-    state, reason, source : str
-    """
-
-    __slots__ = ("name", "device_type", "memory_limit_bytes", "state", "reason", "source", "priority", "build_tag")
-
-    def __init__(self, entry, device):
-        self.device_type = entry.type if entry.group == _DEVICES else entry.group.rpartition(".")[2]
-        self.name = entry.name if device is None else device.name
-        stats = device.mem_stats() if device is not None else None
-        self.memory_limit_bytes = stats["bytes_limit"] if stats else 0
-        self.state, self.reason, self.source = entry.state, entry.reason, entry.source
-        self.priority = getattr(entry.plugin, "priority", None)
-        self.build_tag = device.build_tag if device is not None else ""
-
-    def __repr__(self):
-        return f"Row({self.name!r}, {self.device_type!r}, {self.state!r}{f', {self.reason!r}' if self.reason else ''})"
-
-
-class Table(list):
-    """Rows that print as a table."""
-
-    def __str__(self):
-        cells = [("device", "state", "from", "reason")] + [(r.name, r.state, r.source, r.reason) for r in self]
-        widths = [max(len(row[i]) for row in cells) for i in range(3)]
-        return "\n".join("  ".join([*(c.ljust(w) for c, w in zip(row, widths)), row[3]]).rstrip() for row in cells)
 
 
 REGISTRY = Registry()

@@ -12,7 +12,7 @@ def processors():
 
 
 def default_threads():
-    """Threads of one region of work, the caller among them. ValueError if THALWEG_NUM_THREADS is no positive number."""
+    """Threads of one region of work, the caller among them; ValueError if THALWEG_NUM_THREADS is no such number."""
     wish = os.environ.get("THALWEG_NUM_THREADS", "")
     if not wish:
         return processors()

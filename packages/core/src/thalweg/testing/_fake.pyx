@@ -9,7 +9,7 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 from posix.time cimport nanosleep, timespec
 
-from thalweg.devices.abi cimport (THW_ABI_MAJOR, THW_ABI_MINOR, THW_CAPSULE, THW_HOST_IN, THW_INVALID, THW_OK, THW_OOM,
+from thalweg.devices.abi cimport (THW_ABI_MAJOR, THW_ABI_MINOR, THW_CAPSULE, THW_INVALID, THW_OK, THW_OOM,
                                   THW_UNIMPLEMENTED, int32_t, int64_t, thw_call, thw_core_api, thw_device_api,
                                   thw_kernel, thw_mem_stats, thw_op_desc, thw_tensor, uint64_t)
 

@@ -1,0 +1,37 @@
+"""What `list_devices()` gives: rows that print as a table."""
+from .entry import DEVICES
+
+
+class Row:
+    """One line of `list_devices()`.
+
+    Attributes
+    ----------
+    name : str              "/device:CPU:0", or the plugin's name where there is no device
+    device_type : str
+    memory_limit_bytes : int    0 where the device does not say
+    state, reason, source : str
+    """
+
+    __slots__ = ("name", "device_type", "memory_limit_bytes", "state", "reason", "source", "priority", "build_tag")
+
+    def __init__(self, entry, device):
+        self.device_type = entry.type if entry.group == DEVICES else entry.group.rpartition(".")[2]
+        self.name = entry.name if device is None else device.name
+        stats = device.mem_stats() if device is not None else None
+        self.memory_limit_bytes = stats["bytes_limit"] if stats else 0
+        self.state, self.reason, self.source = entry.state, entry.reason, entry.source
+        self.priority = getattr(entry.plugin, "priority", None)
+        self.build_tag = device.build_tag if device is not None else ""
+
+    def __repr__(self):
+        return f"Row({self.name!r}, {self.device_type!r}, {self.state!r}{f', {self.reason!r}' if self.reason else ''})"
+
+
+class Table(list):
+    """Rows that print as a table."""
+
+    def __str__(self):
+        cells = [("device", "state", "from", "reason")] + [(r.name, r.state, r.source, r.reason) for r in self]
+        widths = [max(len(row[i]) for row in cells) for i in range(3)]
+        return "\n".join("  ".join([*(c.ljust(w) for c, w in zip(row, widths)), row[3]]).rstrip() for row in cells)

@@ -1,0 +1,111 @@
+"""Calls one kernel of any device on NumPy arrays, without graph or session."""
+from libc.stdint cimport uintptr_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
+
+import numpy as np
+
+from thalweg.devices.abi cimport int64_t, thw_call, thw_rng, thw_tensor
+from thalweg.devices.core_api cimport RunContext, core_table, dl_dtype, fill_rng, start_run, take_error
+from thalweg.devices.device cimport Kernel
+
+from thalweg.devices.core_api import error_of_code
+from thalweg.framework.dtypes import as_dtype
+
+
+def call(Kernel kernel, *arrays, int threads=0, rng=None):
+    """The outputs of one call, a list of arrays.
+
+    Inputs that the op changes (a variable's own buffer) are changed in `arrays`. `threads` as in a session's
+    configuration; `rng` is (key, counter), two and four 32-bit words.
+    """
+    return DeviceCall(kernel, arrays).run(threads, rng)
+
+
+cdef class DeviceCall:
+    """One call of a kernel: buffers on its device, and copies, for arrays of the host."""
+
+    cdef Kernel kernel
+    cdef list arrays, outputs, pointers
+    cdef thw_tensor* operands
+    cdef int64_t* dims
+    cdef int n_dims
+
+    def __init__(self, Kernel kernel, arrays):
+        self.kernel, self.pointers = kernel, []
+        self.arrays = [np.asarray(a, order="C") for a in arrays]
+        self.outputs = [np.empty(shape, as_dtype(d).np) for shape, d in zip(kernel.out_shapes, kernel.out_dtypes)]
+        n = len(self.arrays) + len(self.outputs)
+        self.operands = <thw_tensor*>calloc(n + 1, sizeof(thw_tensor))
+        self.dims = <int64_t*>calloc(sum([a.ndim for a in self.arrays + self.outputs]) + 1, sizeof(int64_t))
+        if self.operands == NULL or self.dims == NULL:
+            raise MemoryError()
+        for k, array in enumerate(self.arrays):
+            self.describe(k, array, array.ctypes.data if kernel.reads_on_host(k) else self.put(array))
+        for k, array in enumerate(self.outputs):
+            # An output that is a reference is the buffer of the first input that is one.
+            self.describe(len(self.arrays) + k, array, <uintptr_t>self.operands[<int>kernel.ref_inputs[0]].data
+                          if k in kernel.ref_outputs else self.reserve(array.nbytes))
+
+    def put(self, array):
+        pointer = self.reserve(array.nbytes)
+        if array.nbytes:
+            self.kernel.device.h2d(pointer, array)
+        return pointer
+
+    def reserve(self, nbytes):
+        pointer = self.kernel.device.alloc(nbytes)
+        self.pointers.append(pointer)
+        return pointer
+
+    cdef int describe(self, int k, array, uintptr_t pointer) except -1:
+        cdef thw_tensor* operand = &self.operands[k]
+        operand.data, operand.ndim, operand.shape = <void*>pointer, array.ndim, self.dims + self.n_dims
+        operand.dtype = dl_dtype(int(as_dtype(array.dtype)))
+        operand.device.dl_type, operand.device.dl_id = self.kernel.device.dl_type, self.kernel.device.ordinal
+        for size in array.shape:
+            self.dims[self.n_dims] = size
+            self.n_dims += 1
+        return 0
+
+    def run(self, int threads, rng):
+        cdef Kernel kernel = self.kernel
+        cdef int n_in = len(self.arrays), n_out = len(self.outputs), code
+        cdef RunContext context
+        cdef thw_call call
+        cdef thw_rng state
+        start_run(&context, threads, kernel.kernel.scratch_bytes)
+        memset(&call, 0, sizeof(call))
+        call.struct_size, call.core, call.core_ctx = sizeof(call), core_table(), &context
+        call.device, call.state = kernel.device.handle, kernel.kernel.state
+        call.workspace = <void*><uintptr_t>self.reserve(kernel.kernel.workspace_bytes)
+        if rng is not None:
+            key, counter = rng
+            fill_rng(&state, key, counter)
+            call.rng = &state
+        with nogil:
+            code = kernel.kernel.fn(&call, self.operands, n_in, self.operands + n_in, n_out)
+        if code or context.code:
+            told, message, error = take_error(&context)
+            raise error or error_of_code(told or code, f"{kernel.op_type} on {kernel.device.name}: "
+                                                       f"{message or f'the kernel gave code {code}'}")
+        kernel.device.sync()
+        return self.results()
+
+    def results(self):
+        cdef int n_in = len(self.arrays)
+        for k in self.kernel.ref_inputs:
+            self.fetch(self.arrays[k], <uintptr_t>self.operands[<int>k].data)
+        for k, array in enumerate(self.outputs):
+            self.fetch(array, <uintptr_t>self.operands[n_in + <int>k].data)
+        return self.outputs
+
+    def fetch(self, array, pointer):
+        if array.nbytes:
+            self.kernel.device.d2h(array, pointer)
+
+    def __dealloc__(self):
+        for pointer in self.pointers or ():
+            self.kernel.device.free(pointer)
+        free(self.operands)
+        free(self.dims)
