@@ -107,10 +107,12 @@ static void reset_sleep(void) {
 }
 #endif
 
+static int load(const int* count) { return __atomic_load_n(count, __ATOMIC_RELAXED); }
+
 /* Spinning helps only while every thread has a processor; otherwise it takes the time of the one waited for. */
 static int spin_limit(void) {
-  int awake = pool.started - __atomic_load_n(&pool.sleepers, __ATOMIC_RELAXED);
-  return __atomic_load_n(&pool.callers, __ATOMIC_RELAXED) + awake > pool.processors ? 0 : __atomic_load_n(&pool.spin, __ATOMIC_RELAXED);
+  int awake = load(&pool.started) - load(&pool.sleepers);
+  return load(&pool.callers) + awake > load(&pool.processors) ? 0 : load(&pool.spin);
 }
 
 /* Returns when a region newer than `seen` has opened. */
@@ -181,7 +183,7 @@ static void start_workers(int wanted) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, &before);
-  while (pool.started < wanted) {
+  while (load(&pool.started) < wanted) {
     pthread_t thread;
     if (pthread_create(&thread, NULL, work, (void*)(uintptr_t)pool.generation)) break; /* fewer will do */
     pthread_detach(thread);
@@ -220,7 +222,7 @@ static void initialise(void) {
 }
 
 static int run_shared(int threads, int64_t n, int64_t grain, thw_body_fn body, void* arg, size_t scratch_bytes) {
-  if (pool.started < threads - 1) start_workers(threads - 1);
+  if (load(&pool.started) < threads - 1) start_workers(threads - 1);
   pool.n = n;
   pool.grain = grain;
   pool.body = body;
@@ -253,5 +255,5 @@ int thw_pool_run(int threads, int64_t n, int64_t grain, thw_body_fn body, void* 
 }
 
 void thw_pool_set_spin(int pauses) { __atomic_store_n(&pool.spin, pauses < 0 ? 0 : pauses, __ATOMIC_RELAXED); }
-int thw_pool_started(void) { return __atomic_load_n(&pool.started, __ATOMIC_RELAXED); }
-void thw_pool_set_processors(int count) { pool.processors = count < 1 ? 1 : count; }
+int thw_pool_started(void) { return load(&pool.started); }
+void thw_pool_set_processors(int count) { __atomic_store_n(&pool.processors, count < 1 ? 1 : count, __ATOMIC_RELAXED); }
