@@ -83,7 +83,7 @@ def test_fans(shape, expected):
 @pytest.mark.parametrize("build, error, message", [
     (lambda: tf.variance_scaling_initializer(scale=0.0), ValueError, "`scale` must be positive float, not 0.0"),
     (lambda: tf.variance_scaling_initializer(mode="fan"), ValueError, "Invalid `mode` argument: 'fan'"),
-    (lambda: tf.variance_scaling_initializer(distribution="Beta"), ValueError, "Invalid `distribution` argument: 'beta'"),
+    (lambda: tf.variance_scaling_initializer(distribution="Beta"), ValueError, "Invalid `distribution` .*: 'beta'"),
     (lambda: tf.glorot_uniform_initializer(dtype=tf.int32), ValueError, "Expected floating point type, got tf.int32"),
     (lambda: tf.constant_initializer(object()), TypeError, "Invalid type for initial value: <class 'object'>"),
     (lambda: tf.orthogonal_initializer()([3]), ValueError, r"at least two-dimensional, not of shape \[3\]"),

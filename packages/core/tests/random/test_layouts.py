@@ -54,7 +54,8 @@ def _check(case, run, values, bound):
 
 
 # Floats that go through log, sin, cos and pow may differ in the last bits; all others are the same.
-SMOOTH = ("RandomStandardNormal", "TruncatedNormal", "RandomGamma", "StatelessRandomNormal", "StatelessTruncatedNormal")
+SMOOTH = ("RandomStandardNormal", "TruncatedNormal", "RandomGamma", "StatelessRandomNormal",
+          "StatelessTruncatedNormal")
 
 
 @pytest.mark.parametrize("case", CASES, ids=_name)

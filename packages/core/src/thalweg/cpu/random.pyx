@@ -249,8 +249,8 @@ cdef int by_parameter(thw_call* call, const thw_tensor* x, int32_t n_in, thw_ten
     if state.needs_finite:
         for i in range(state.parameters):
             if not isfinite(wide[i]) or wide[i] > state.limit:
-                snprintf(message, sizeof(message), "rate %lld is %g: a finite rate in the range of the result is needed",
-                         <long long>i, wide[i])
+                snprintf(message, sizeof(message),
+                         "rate %lld is %g: a finite rate in the range of the result is needed", <long long>i, wide[i])
                 call.core.set_error(call.core_ctx, THW_INVALID, message)
                 return THW_INVALID
     _reserve(call, state.blocks, &job.stream)
@@ -265,8 +265,8 @@ def multinomial(Request r):
     cdef State* state
     rows, classes = r.in_shapes[0]
     if not classes or r.in_dtypes[0] not in _STORES or r.out_dtypes[0] not in _STORES:
-        raise Unsupported(f"Multinomial on the CPU takes float32, float64, int32 and int64 logits of at least one class, "
-                          f"not DataType {r.in_dtypes[0]} [{rows}, {classes}]")
+        raise Unsupported(f"Multinomial on the CPU takes float32, float64, int32 and int64 logits of at least one "
+                          f"class, not DataType {r.in_dtypes[0]} [{rows}, {classes}]")
     state = _new_state(r, thw_categories, NORMAL_GRAIN)
     state.samples = r.out_shapes[0][1]
     state.blocks = 2 * rows * ((state.samples + 3) // 4 * 4) * THW_BLOCKS_PER_OUTPUT

@@ -1,9 +1,7 @@
 """Op declarations, one file per family, and beside each op the public functions that build it.
 
-May import thalweg.framework only. Importing this package declares every op and checks that each is complete.
+May import thalweg.framework only. Importing this package declares every op; `import thalweg` seals them at its end.
 """
-from thalweg.framework.declaration import seal
-
 from . import (
                array,
                broadcast,
@@ -34,5 +32,3 @@ from . import (
                stateless_random,
                unary,
 )
-
-seal()

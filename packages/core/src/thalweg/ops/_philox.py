@@ -52,7 +52,7 @@ def seeded_state(seed, seed2):
 def stateless_state(seed):
     """(key, counter) of the stream that a stateless op reads for the two 64-bit integers `seed`.
 
-    The seed is the counter of one block of a stream with a fixed key; its words are the key and the counter's upper half.
+    The seed is the counter of one block under a fixed key; its words are the key and the counter's upper half.
     """
     a, b = (int(part) for part in seed)
     counter = (a & _WORD, a >> 32 & _WORD, b & _WORD, b >> 32 & _WORD)
@@ -128,7 +128,7 @@ def uniforms(key, counter, size, dtype):
 
 
 def integers(key, counter, size, low, high):
-    """low + word % (high - low), of the dtype of the scalars `low` and `high`; 64-bit words, low half first, for int64."""
+    """low + word % (high - low), of the dtype of the scalars; for int64 from 64-bit words, low half first."""
     width = low.dtype.itemsize // 4
     draws = words(key, counter, width * size).view(np.uint32 if width == 1 else np.uint64)
     span = draws.dtype.type(int(high) - int(low))

@@ -55,8 +55,9 @@ def qr_grad(node, dq, dr):
     if q.dtype.is_complex:
         raise NotImplementedError(f"Qr {node.op.name!r} has no gradient for complex matrices.")
     if r._shape is None or r._shape[-1] is None or r._shape[-1] != r._shape[-2]:
-        raise NotImplementedError(f"Qr {node.op.name!r} has a gradient only where r is known to be square: rows >= "
-                                  f"columns, and full_matrices only for square matrices; r is {shapes.text(r._shape)}.")
+        raise NotImplementedError(
+            f"Qr {node.op.name!r} has a gradient only where r is known to be square: rows >= columns, and "
+            f"full_matrices only for square matrices; r is {shapes.text(r._shape)}.")
     inner, outer = matmul.matmul(q, dq, transpose_a=True), matmul.matmul(r, dr, transpose_b=True)
     skew = inner - _adjoint(inner) + outer - _adjoint(outer)
     lower = diagonal.matrix_band_part(skew, -1, 0)
@@ -78,7 +79,7 @@ def qr(input, full_matrices=False, name=None):
 @define_op("MatrixTriangularSolve", "matrix: T, rhs: T -> output: T", T=_TYPES)
 @widened
 def matrix_triangular_solve(matrix, rhs, *, lower: bool = True, adjoint: bool = False):
-    """The solution of matrix @ output = rhs, or of adjoint(matrix) @ output = rhs; matrices [..., M, M], rhs [..., M, N].
+    """The solution of matrix @ output = rhs, or of adjoint(matrix) @ output = rhs; [..., M, M] and [..., M, N].
 
     Only the triangle that `lower` names is read. InvalidArgumentError if a diagonal element is 0.
     """

@@ -13,7 +13,7 @@ from thalweg.framework.dtypes import ANY, FLOATS, REALS, DType, as_dtype, float3
 from thalweg.framework.graph import name_scope
 from thalweg.framework.random_seed import get_seed
 
-from . import _philox, _rejection, array, flow, math, reduction, slicing
+from . import _philox, _rejection, array, checks, flow, math, reduction, slicing
 
 _INTS = (int32, int64)
 _SHAPE_ONLY = "the numbers do not depend on the values of the inputs"
@@ -91,7 +91,7 @@ def random_uniform_int_op(shape, minval, maxval, *, seed: int = 0, seed2: int = 
 
 
 def checked_maxval(function, dtype, maxval):
-    """The upper end of uniform numbers: 1 for None and floats; ValueError for another dtype, or integers without one."""
+    """The upper end of uniform numbers, 1 for floats; ValueError for integers without one and for other dtypes."""
     if dtype not in (*FLOATS, *_INTS):
         raise ValueError(f"Invalid dtype {dtype!r} of {function}: it makes float16, float32, float64, int32 and int64")
     if maxval is None and dtype.is_integer:
@@ -220,7 +220,7 @@ multinomial_op.no_gradient("a category does not change smoothly with the logits"
 
 @define_op("RandomShuffle", "value: T -> output: T", T=ANY, stateful=True, cpu="random:shuffle")
 def random_shuffle_op(value, *, seed: int = 0, seed2: int = 0, rng):
-    """The rows (slices along axis 0) of `value` in random order: Fisher and Yates from the front, one word per swap."""
+    """The rows (slices along axis 0) in random order: Fisher and Yates from the front, one word per swap."""
     if value.size <= 1 or len(value) <= 1:
         return value
     n = len(value)
@@ -270,7 +270,6 @@ def random_crop(value, size, seed=None, name=None):
 
     Raises InvalidArgumentError, when run, if a dimension of `size` is larger.
     """
-    from . import checks
     with name_scope(name, "random_crop", [value, size]) as scope:
         value = convert_to_tensor(value, name="value")
         size = convert_to_tensor(size, int32, "size")

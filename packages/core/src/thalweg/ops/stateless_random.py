@@ -28,7 +28,8 @@ def stateless_uniform_op(shape, seed, *, dtype: DType = float32, Tseed: DType = 
 
 
 @_shape_rule
-@define_op("StatelessRandomUniformInt", "shape: T[D], seed: Tseed[2], minval: dtype[], maxval: dtype[] -> output: dtype",
+@define_op("StatelessRandomUniformInt",
+           "shape: T[D], seed: Tseed[2], minval: dtype[], maxval: dtype[] -> output: dtype",
            T=INDEX_TYPES, Tseed=INDEX_TYPES, dtype=_INTS)
 def stateless_uniform_int_op(shape, seed, minval, maxval, *, Tseed: DType = int64):
     """Integers in [minval, maxval)."""
@@ -49,8 +50,8 @@ def stateless_normal_op(shape, seed, *, dtype: DType = float32, Tseed: DType = i
 
 
 @_shape_rule
-@define_op("StatelessTruncatedNormal", "shape: T[D], seed: Tseed[2] -> output: dtype", T=INDEX_TYPES, Tseed=INDEX_TYPES,
-           dtype=FLOATS)
+@define_op("StatelessTruncatedNormal", "shape: T[D], seed: Tseed[2] -> output: dtype", T=INDEX_TYPES,
+           Tseed=INDEX_TYPES, dtype=FLOATS)
 def stateless_truncated_normal_op(shape, seed, *, dtype: DType = float32, Tseed: DType = int64):
     """Normal, mean 0 and deviation 1, drawn again where its magnitude is 2 or more."""
     size = random.size_of(shape)

@@ -263,7 +263,7 @@ def lecun_uniform(seed=None):
 class Orthogonal(Initializer):
     """A weight whose matrix [product of the other dimensions, last dimension] has orthonormal rows or columns.
 
-    It is the q of a normal random matrix, with the signs that make it uniform over such matrices (arXiv:math-ph/0609050);
+    It is the q of a normal random matrix, with the signs that make it uniform over all such q (arXiv:math-ph/0609050),
     times `gain`. ValueError when called for less than two dimensions.
     """
 
