@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -116,9 +117,11 @@ class BuildNative(build_ext):
         super().finalize_options()
         if self.parallel is None:
             self.parallel = min(os.cpu_count() or 1, int(os.environ.get("THALWEG_BUILD_JOBS", 2)))
-        self.objects = Path(self.build_temp) / KIND
+        # Not self.build_temp: an editable installation has a new one each time, and would compile everything again.
+        interpreter = f"{sys.implementation.cache_tag}-{sysconfig.get_platform()}"
+        self.objects = Path("build/objects") / interpreter / KIND
         self.generated = Path("build/cython") / KIND
-        self.stamps = Path("build/stamps") / self.objects.parent.name
+        self.stamps = Path("build/stamps") / interpreter
         self.include_roots = [SOURCE / "include", SOURCE, self.generated]
         if self.only:
             self.extensions = [e for e in self.extensions if self.only in e.name]
@@ -182,7 +185,8 @@ class BuildNative(build_ext):
         command = [*self.compiler.compiler_so, *FLAGS, *flags, "-MMD", "-MF", str(depfile),
                    *(f"-I{path}" for path in [*self.include_roots, *self.compiler.include_dirs, numpy_include()]),
                    "-c", str(source), "-o", str(target)]
-        stamp, key = Stamp(target, self.stamps), " ".join(command)
+        # Where numpy lies is another folder in each isolated build; which numpy it is matters.
+        stamp, key = Stamp(target, self.stamps), " ".join(command).replace(numpy_include(), numpy_version())
         if not stamp.is_fresh(key):
             print("cc", source, flush=True)
             target.unlink(missing_ok=True)
@@ -226,6 +230,11 @@ def cython_version():
 def numpy_include():
     import numpy
     return numpy.get_include()
+
+
+def numpy_version():
+    import numpy
+    return f"numpy-{numpy.__version__}"
 
 
 setup(ext_modules=extensions(), cmdclass={"build_ext": BuildNative})
