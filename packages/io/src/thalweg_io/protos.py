@@ -32,9 +32,9 @@ def __getattr__(name):
 
 
 def text(message):
-    """The text form of a message (`.pbtxt`)."""
+    """The text form of a message (`.pbtxt`), in ASCII as TensorFlow 1.x writes it."""
     from google.protobuf import text_format
-    return text_format.MessageToString(message)
+    return text_format.MessageToString(message, as_utf8=False)
 
 
 def parse_text(text, message):

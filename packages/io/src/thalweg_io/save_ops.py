@@ -26,8 +26,8 @@ def _path(prefix):
 def _check_counts(op_type, names, specs, count):
     if not len(names) == len(specs) == count:
         raise errors.InvalidArgumentError(
-            None, None, f"{op_type}: {len(names)} tensor_names, {len(specs)} shape_and_slices and {count} tensors must "
-                        "be equal in number")
+            None, None, f"{op_type}: {len(names)} tensor_names, {len(specs)} shape_and_slices and {count} tensors "
+                        "must be equal in number")
 
 
 @define_op("SaveV2", "prefix: string, tensor_names: string, shape_and_slices: string, tensors: dtypes... ->",

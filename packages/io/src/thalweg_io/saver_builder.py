@@ -5,7 +5,7 @@ SaverDef, their summary, names the tensor to feed with a path, the tensor to run
 import uuid
 
 from thalweg.framework.device_spec import DeviceSpec
-from thalweg.framework.graph import colocate_with, control_dependencies, device, name_scope
+from thalweg.framework.graph import control_dependencies, device, name_scope
 from thalweg.ops import array, flow, placeholder
 from thalweg.ops.array import shape as shape_of
 from thalweg.ops.constant import constant

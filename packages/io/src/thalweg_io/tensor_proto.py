@@ -8,10 +8,9 @@ from thalweg.ops.values import array_of, dtype_of
 from .element_types import STRING, dtype_of_number
 
 _AS_CONTENT = frozenset((1, 2, 3, 4, 5, 6, 9, 11, 12, 13, 15, 16, 17, 22, 23))     # stored raw when several
-_FIELDS = {1: "float_val", 2: "double_val", 3: "int_val", 4: "int_val", 5: "int_val", 6: "int_val",
-           STRING: "string_val", 8: "scomplex_val", 9: "int64_val", 10: "bool_val", 11: "int_val", 12: "int_val", 13: "int_val",
-           14: "half_val", 15: "int_val", 16: "int_val", 17: "int_val", 18: "dcomplex_val", 19: "half_val",
-           22: "uint32_val", 23: "uint64_val"}
+_FIELDS = {1: "float_val", 2: "double_val", STRING: "string_val", 8: "scomplex_val", 9: "int64_val", 10: "bool_val",
+           14: "half_val", 18: "dcomplex_val", 19: "half_val", 22: "uint32_val", 23: "uint64_val",
+           **{number: "int_val" for number in (3, 4, 5, 6, 11, 12, 13, 15, 16, 17)}}
 
 
 def tensor_proto(array, dtype=None):
