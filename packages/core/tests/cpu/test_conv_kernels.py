@@ -144,6 +144,7 @@ BAD = {
     "zero stride": ({"strides": [1, 0, 1, 1]}, (2, 8, 8, 3), "must be positive"),
     "padding": ({"padding": "FULL"}, (2, 8, 8, 3), "padding 'FULL' with explicit_paddings"),
     "places": ({"padding": "VALID"}, (2, 8, 8, 3), "6 windows on spatial axis 0, the shapes say 8"),
+    "filters": ({}, (2, 8, 8, 3), "5 filters for 4 channels"),
     "groups": ({}, (2, 8, 8, 6), "6 channels, but the filter takes 3"),
 }
 
@@ -152,10 +153,61 @@ BAD = {
 def test_what_is_left_to_the_reference_says_why(changes, x_shape, message):
     attrs = attributes((1, 1), "SAME", (1, 1)) | changes
     with pytest.raises(Unsupported, match=f"Conv2D: .*{message}"):
-        run(conv.conv2d, "Conv2D", [numbers(*x_shape), numbers(3, 3, 3, 4)], [((2, 8, 8, 4), np.float32)], attrs)
+        run(conv.conv2d, "Conv2D", [numbers(*x_shape), numbers(3, 3, 3, 5 if "filters for" in message else 4)],
+            [((2, 8, 8, 4), np.float32)], attrs)
 
 
 def test_other_dtypes_are_left_to_the_reference():
     x, w = numbers(1, 4, 4, 3, dtype=np.float16), numbers(3, 3, 3, 4, dtype=np.float16)
     with pytest.raises(Unsupported, match="takes float32 and float64, not DataType 19"):
         run(conv.conv2d, "Conv2D", [x, w], [((1, 4, 4, 4), np.float16)], attributes((1, 1), "SAME", (1, 1)))
+
+
+# --- depthwise ------------------------------------------------------------------------------------------------------
+
+CASES_DEPTHWISE = {
+    "3x3": ((2, 9, 11, 32), (3, 3, 32, 1), (1, 1), "SAME", (1, 1)),
+    "3x3 strided": ((2, 13, 14, 32), (3, 3, 32, 1), (2, 2), "SAME", (1, 1)),
+    "5x5": ((1, 12, 15, 16), (5, 5, 16, 1), (1, 1), "SAME", (1, 1)),
+    "5x5 strided": ((1, 13, 15, 48), (5, 5, 48, 1), (2, 2), "VALID", (1, 1)),
+    "uneven channels": ((2, 9, 11, 37), (3, 3, 37, 1), (1, 1), "SAME", (1, 1)),
+    "multiplier": ((2, 8, 7, 5), (3, 2, 5, 3), (1, 1), "SAME", (1, 1)),
+    "multiplier, strided": ((2, 8, 9, 8), (3, 3, 8, 2), (2, 2), "SAME", (1, 1)),
+    "dilated": ((2, 14, 13, 16), (3, 3, 16, 1), (1, 1), "SAME", (2, 3)),
+    "uneven window": ((2, 9, 12, 20), (2, 4, 20, 1), (1, 1), "VALID", (1, 1)),
+    "stride beyond the window": ((1, 9, 11, 16), (1, 2, 16, 1), (3, 3), "VALID", (1, 1)),
+    "window beyond the image": ((1, 2, 2, 16), (5, 5, 16, 1), (1, 1), "SAME", (1, 1)),
+    "no images": ((0, 9, 11, 16), (3, 3, 16, 1), (1, 1), "SAME", (1, 1)),
+    "no channels": ((1, 9, 11, 0), (3, 3, 0, 1), (1, 1), "SAME", (1, 1)),
+    "many rows": ((6, 30, 9, 64), (3, 3, 64, 1), (1, 1), "SAME", (1, 1)),
+}
+
+
+def depthwise(x, w, strides, padding, dilations):
+    parts = [(part[..., None] * w[tap]) for tap, part in
+             taps_of(np.asarray(x, np.float64), w.shape[:2], strides, padding, dilations)]
+    return sum(parts).reshape(parts[0].shape[:3] + (w.shape[2] * w.shape[3],))
+
+
+@pytest.mark.parametrize("case", CASES_DEPTHWISE.values(), ids=CASES_DEPTHWISE)
+@DTYPES
+def test_depthwise_and_its_gradients(case, dtype):
+    x_shape, w_shape, strides, padding, dilations = case
+    x, w = numbers(*x_shape, dtype=dtype), numbers(*w_shape, seed=1, dtype=dtype)
+    attrs = attributes(strides, padding, dilations)
+    y = depthwise(x, w, strides, padding, dilations)
+    dy = numbers(*y.shape, seed=2, dtype=dtype)
+    check(conv.depthwise_conv2d, "DepthwiseConv2dNative", [x, w], [y], attrs)
+
+    # As a full convolution whose filter is zero between different channels.
+    channels, multiplier = w_shape[2:]
+    full = np.zeros((*w_shape[:2], channels, channels, multiplier))
+    full[:, :, np.arange(channels), np.arange(channels)] = w
+    full = full.reshape(*w_shape[:3], channels * multiplier)
+    check(conv_grad.depthwise_backprop_input, "DepthwiseConv2dNativeBackpropInput",
+          [np.array(x_shape, np.int32), w, dy], [image_gradient(x_shape, full, strides, padding, dilations, dy)], attrs,
+          constants=(0,))
+    dw = filter_gradient(x, full.shape, strides, padding, dilations, dy.astype(np.float64)).reshape(
+        *w_shape[:3], channels, multiplier)[:, :, np.arange(channels), np.arange(channels)]
+    check(conv_grad.depthwise_backprop_filter, "DepthwiseConv2dNativeBackpropFilter",
+          [x, np.array(w_shape, np.int32), dy], [dw], attrs, constants=(1,))

@@ -10,4 +10,5 @@ cdef class Geometry:
 
 
 cdef Geometry conv_geometry(Request r, tuple x_shape, tuple filter_shape, tuple y_shape)
+cdef Geometry full_geometry(Request r, tuple x_shape, tuple filter_shape, tuple y_shape)
 cdef Geometry pool_geometry(Request r, tuple x_shape, tuple y_shape)

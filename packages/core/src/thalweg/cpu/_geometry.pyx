@@ -69,7 +69,10 @@ cdef int _check_layout(Request r, int rank) except -1:
 
 
 cdef Geometry conv_geometry(Request r, tuple x_shape, tuple filter_shape, tuple y_shape):
-    """Windows of the image side of a convolution. Raises Unsupported where the sizes do not fit each other."""
+    """Windows of the image side of a convolution. Raises Unsupported where the sizes do not fit each other.
+
+    The caller checks y's channels, which depend on the kind of convolution.
+    """
     cdef int rank = len(x_shape) - 2
     _check_layout(r, rank)
     if len(filter_shape) != rank + 2 or len(y_shape) != rank + 2:
@@ -78,6 +81,14 @@ cdef Geometry conv_geometry(Request r, tuple x_shape, tuple filter_shape, tuple 
         raise Unsupported(f"{r.op_type}: {x_shape[rank + 1]} channels, but the filter takes {filter_shape[rank]}")
     return Geometry(r, x_shape, y_shape, filter_shape[:rank], _spatial(r, "strides", rank),
                     _spatial(r, "dilations", rank, ()))
+
+
+cdef Geometry full_geometry(Request r, tuple x_shape, tuple filter_shape, tuple y_shape):
+    """Windows of a convolution over all channels."""
+    cdef Geometry g = conv_geometry(r, x_shape, filter_shape, y_shape)
+    if y_shape[g.rank + 1] != filter_shape[g.rank + 1]:
+        raise Unsupported(f"{r.op_type}: {filter_shape[g.rank + 1]} filters for {y_shape[g.rank + 1]} channels")
+    return g
 
 
 cdef Geometry pool_geometry(Request r, tuple x_shape, tuple y_shape):

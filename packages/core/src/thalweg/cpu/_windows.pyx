@@ -53,7 +53,7 @@ cdef int fill_window(Geometry g, thw_window* w, thw_margin* margin, int64_t y_ch
     return 0
 
 
-cdef list _phase_taps(Geometry g, int axis, int64_t phase):
+cdef list phase_taps(Geometry g, int axis, int64_t phase):
     """(place that is read, tap) of the taps that reach image positions `phase`, `phase + step`, ... of an axis."""
     reached = []
     for tap in range(g.window[axis]):
@@ -64,7 +64,7 @@ cdef list _phase_taps(Geometry g, int axis, int64_t phase):
 
 
 cdef int count_phase_taps(Geometry g, tuple phase) except -1:
-    return len(_phase_taps(g, 0, phase[0])) * len(_phase_taps(g, 1, phase[1])) * len(_phase_taps(g, 2, phase[2]))
+    return len(phase_taps(g, 0, phase[0])) * len(phase_taps(g, 1, phase[1])) * len(phase_taps(g, 2, phase[2]))
 
 
 cdef int fill_phase(Geometry g, thw_window* w, tuple phase, int64_t y_channels) except -1:
@@ -79,7 +79,7 @@ cdef int fill_phase(Geometry g, thw_window* w, tuple phase, int64_t y_channels) 
         w.step[k], w.corner[k] = 1, 0
         w.y_stride[k + 1] = image_stride[k + 1] * <int64_t>g.step[k]
         w.y_first += image_stride[k + 1] * <int64_t>phase[k]
-    for z, y, x in product(*[_phase_taps(g, k, phase[k]) for k in range(3)]):
+    for z, y, x in product(*[phase_taps(g, k, phase[k]) for k in range(3)]):
         w.taps[w.n_taps].at[0], w.taps[w.n_taps].at[1], w.taps[w.n_taps].at[2] = z[0], y[0], x[0]
         w.taps[w.n_taps].filter = (z[1] * g.window[1] + y[1]) * g.window[2] + x[1]
         w.n_taps += 1

@@ -1,5 +1,6 @@
 """Forward convolutions: places of the output, taps of the filter, as jobs of cpu/c/gemm.h."""
-from thalweg.cpu._geometry cimport Geometry, conv_geometry
+from thalweg.cpu._depthwise cimport set_depthwise
+from thalweg.cpu._geometry cimport Geometry, full_geometry
 from thalweg.cpu._gemm cimport int64_t, new_correlation, set_correlation, set_finish, thw_correlation
 from thalweg.cpu._request cimport Request
 from thalweg.cpu._windows cimport fill_window, is_row_wise
@@ -22,8 +23,13 @@ def fused_conv2d(Request r):
     set_correlation(r, job)
 
 
+def depthwise_conv2d(Request r):
+    """Prepare DepthwiseConv2dNative: each channel under filters of its own."""
+    set_depthwise(r)
+
+
 cdef thw_correlation* _convolution(Request r) except NULL:
-    cdef Geometry g = conv_geometry(r, r.in_shapes[0], r.in_shapes[1], r.out_shapes[0])
+    cdef Geometry g = full_geometry(r, r.in_shapes[0], r.in_shapes[1], r.out_shapes[0])
     cdef bint row_wise = is_row_wise(g)
     cdef int64_t depth = g.channels * (g.window[2] if row_wise else 1)
     cdef int64_t columns = r.in_shapes[1][g.rank + 1]

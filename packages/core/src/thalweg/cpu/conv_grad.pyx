@@ -1,7 +1,8 @@
 """Gradients of convolutions, as jobs of cpu/c/gemm.h; the image's is the transposed convolution too."""
 from itertools import product
 
-from thalweg.cpu._geometry cimport Geometry, conv_geometry
+from thalweg.cpu._depthwise cimport set_depthwise_filter_gradient, set_depthwise_image_gradient
+from thalweg.cpu._geometry cimport Geometry, full_geometry
 from thalweg.cpu._gemm cimport (int64_t, new_correlation, new_gathering, set_correlation, set_gathering,
                                 thw_correlation, thw_gathering)
 from thalweg.cpu._request cimport Request
@@ -28,9 +29,19 @@ def conv3d_backprop_filter(Request r):
     _filter_gradient(r)
 
 
+def depthwise_backprop_input(Request r):
+    """Prepare DepthwiseConv2dNativeBackpropInput (input_sizes, filter, out_backprop)."""
+    set_depthwise_image_gradient(r)
+
+
+def depthwise_backprop_filter(Request r):
+    """Prepare DepthwiseConv2dNativeBackpropFilter (input, filter_sizes, out_backprop)."""
+    set_depthwise_filter_gradient(r)
+
+
 cdef int _image_gradient(Request r) except -1:
     """dx[i] = sum over taps and places that meet at i of dy[place] * filter[tap]^T, phase by phase."""
-    cdef Geometry g = conv_geometry(r, r.out_shapes[0], r.in_shapes[1], r.in_shapes[2])
+    cdef Geometry g = full_geometry(r, r.out_shapes[0], r.in_shapes[1], r.in_shapes[2])
     cdef int64_t y_channels = r.in_shapes[1][g.rank + 1]
     # Positions beyond the size have no phase of their own.
     phases = list(product(*[range(max(1, min(g.step[k], g.size[k]))) for k in range(3)]))
@@ -49,7 +60,7 @@ cdef int _image_gradient(Request r) except -1:
 
 cdef int _filter_gradient(Request r) except -1:
     """dfilter[tap] = sum over places of x[place + tap]^T * dy[place]."""
-    cdef Geometry g = conv_geometry(r, r.in_shapes[0], r.out_shapes[0], r.in_shapes[2])
+    cdef Geometry g = full_geometry(r, r.in_shapes[0], r.out_shapes[0], r.in_shapes[2])
     cdef bint row_wise = is_row_wise(g)
     cdef int64_t taps = g.window[0] * g.window[1] * (1 if row_wise else g.window[2])
     cdef thw_gathering* job = new_gathering(r, taps, g.channels * (g.window[2] if row_wise else 1))
