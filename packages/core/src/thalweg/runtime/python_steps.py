@@ -75,16 +75,24 @@ class _Dynamic:
 
     def __call__(self, arrays):
         if not self.has_kernel:
-            return self.fallback(arrays)
+            return self._reference(arrays)
         key = tuple([a.shape for a in arrays])
         found = self.kernels.get(key)
         if found is None:
             found = self._find(arrays)
         kernel, out_shapes = found
         if kernel is None:
-            return self.fallback(arrays)
+            return self._reference(arrays)
         return run_kernel(kernel, arrays, out_shapes, [v.dtype for v in self.node.outputs], self.rng,
                           self._shares_first())
+
+    def _reference(self, arrays):
+        """Bodies may give views of their inputs, whose memory the plan uses again."""
+        return [self._owned(np.asarray(r), arrays) for r in self.fallback(arrays)]
+
+    @staticmethod
+    def _owned(result, arrays):
+        return result if result.flags.owndata and not any(result is a for a in arrays) else result.copy()
 
     def _shares_first(self):
         return any(o.is_ref for o in self.node.declaration.outputs)
