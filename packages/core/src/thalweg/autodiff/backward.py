@@ -11,7 +11,7 @@ from thalweg.framework.func_graph import FuncGraph
 from thalweg.framework.graph import Tensor, get_default_graph, name_scope
 from thalweg.framework.indexed_slices import (IndexedSlices, convert_n_to_tensor_or_indexed_slices,
                                               convert_to_tensor_or_indexed_slices)
-from thalweg.ops import constant, flow
+from thalweg.ops import array, constant, flow
 
 from .aggregation import METHODS, array_of, total
 from .registry import gradient_function
@@ -99,8 +99,8 @@ def _starting_gradient(y, dy, index):
             raise TypeError(f"Gradients of complex tensors must set grad_ys (y.dtype = {y.dtype.base_dtype.name})")
         if not is_differentiable(y.dtype):
             return None
-        with name_scope(f"grad_ys_{index}"):
-            return constant.ones_like(array_of(y))
+        y = array_of(y)
+        return constant.fill(array.shape(y), constant.constant(1, y.dtype.base_dtype, name=f"grad_ys_{index}"))
     dy = convert_to_tensor_or_indexed_slices(dy, name=f"grad_ys_{index}")
     if y.dtype.is_complex != dy.dtype.is_complex or is_differentiable(y.dtype) and not is_differentiable(dy.dtype):
         raise TypeError(f"Gradient type {dy.dtype.base_dtype.name} generated for tensor {y.name} of type "

@@ -124,8 +124,11 @@ class FuncGraph(Graph):
         """The tensor of this graph that stands for `tensor`, which may live in any graph around this one."""
         if tensor.graph is self:
             return tensor
-        if tensor.graph is not self.outer_graph:
-            tensor = self.outer_graph._take_input(tensor)
+        outer = self.outer_graph
+        if tensor.graph is not outer:
+            number = outer._next_id
+            tensor = outer._take_input(tensor)
+            self._next_id += outer._next_id - number
         inner = self.captures.get(tensor)
         if inner is None:
             inner = self._stand_in(tensor)
@@ -240,6 +243,12 @@ def outermost(graph):
     while isinstance(graph, FuncGraph):
         graph = graph.outer_graph
     return graph
+
+
+def here(tensor):
+    """`tensor` as a tensor of the default graph: itself, or its capture."""
+    graph = get_default_graph()
+    return tensor if tensor.graph is graph else graph._take_input(tensor)
 
 
 @contextlib.contextmanager

@@ -597,10 +597,10 @@ class Graph:
                 attrs.update({k: v for k, v in scopes.attributes.items() if k not in attrs})
             if scopes.overrides and declaration.name in scopes.overrides:
                 attrs["_gradient_op_type"] = scopes.overrides[declaration.name]
-            if scopes.colocation:
-                self._colocate(op)
             if scopes.devices:
                 op.device = self._device_for(op)
+            if scopes.colocation:
+                self._colocate(op)
             for tensor, shape in zip(outputs, declaration.infer_shapes(op)):
                 tensor._shape = shape
             self._next_id += 1

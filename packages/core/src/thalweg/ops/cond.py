@@ -7,9 +7,9 @@ import collections
 import functools
 
 from thalweg.framework import dtypes, errors, nest
-from thalweg.framework.conversion import convert_to_tensor
 from thalweg.framework.constant_value import constant_value
-from thalweg.framework.func_graph import FuncGraph, uncounted
+from thalweg.framework.conversion import convert_to_tensor
+from thalweg.framework.func_graph import FuncGraph, here, uncounted
 from thalweg.framework.graph import Operation, Tensor, get_default_graph, name_scope
 from thalweg.framework.indexed_slices import IndexedSlices
 
@@ -43,7 +43,7 @@ def cond(pred, true_fn=None, false_fn=None, strict=False, name=None, fn1=None, f
         raise TypeError("pred must not be a Python bool")
     with name_scope(name, "cond", [pred]) as scope:
         graph = get_default_graph()
-        pred = _condition(pred)
+        pred = here(_condition(pred))
         graph._next_id += _SWITCHES
         branches, results = zip(*[_branch(f"{scope}{side}", function, what, strict) for side, function, what in (
             ("true", true_fn, "true_fn"), ("false", false_fn, "false_fn"))])
@@ -101,8 +101,10 @@ def _branch(name, function, what, strict):
 
 def _branch_value(graph, leaf):
     if isinstance(leaf, Operation):
-        with graph.control_dependencies([leaf]), uncounted(graph):
-            return array.identity(constant.constant(True), name="done")
+        with uncounted(graph):
+            done = constant.constant(True)
+        with graph.control_dependencies([leaf]):
+            return array.identity(done, name="control_dependency")
     if isinstance(leaf, IndexedSlices) or nest.is_composite(leaf):
         return leaf
     return convert_to_tensor(leaf)

@@ -8,12 +8,17 @@ from . import array
 
 
 @define_op("NoOp", "-> ", stateful=True)
-def no_op():
+def no_op_op():
     """Does nothing; others wait for it, and it for its control inputs."""
     return ()
 
 
-no_op.no_gradient("it has no inputs")
+no_op_op.no_gradient("it has no inputs")
+
+
+def no_op(name=None):
+    """An operation that does nothing; others wait for it, and it for its control inputs."""
+    return no_op_op(name=name)
 
 
 def group(*inputs, name=None):

@@ -161,6 +161,7 @@ class _Rows:
     static_n : int or None              rows, where that is known
     n : Tensor, int32                   rows
     skipped : int                       rows that are not gone over
+    is_counted : bool                   the first tensor has a known number of rows: TensorFlow's n is no tensor then
     array_ids : int                     nodes that TensorFlow needs for one TensorArray
     """
 
@@ -175,10 +176,11 @@ class _Rows:
             if tensor._shape is not None:
                 length = shapes.merge(length, tensor._shape[:1])
         self.static_n = length[0]
-        self.array_ids = 1 if self.static_n is None else 2
+        self.is_counted = bool(self.flat[0]._shape) and self.flat[0]._shape[0] is not None
+        self.array_ids = 2 if self.is_counted else 1
         with uncounted(graph):
             self.n = array.shape(self.flat[0])[0] if self.static_n is None else constant.constant(self.static_n)
-        graph._next_id += (5 if self.static_n is None else 0) + len(self.flat) * (self.array_ids + 9)
+        graph._next_id += (0 if self.is_counted else 5) + len(self.flat) * (self.array_ids + 9)
 
     def count_arrays(self, nodes):
         """Counts what TensorFlow makes between the rows' arrays and the loop."""
@@ -204,9 +206,9 @@ class _Sweep:
         graph, n = self.graph, self.n_loop_vars
         with graph.name_scope("while") as scope:
             self.scope = scope
-            graph._next_id += (1 if self.rows.static_n is None else 2) + 2 * n
+            graph._next_id += (2 if self.rows.is_counted else 1) + 2 * n
             cond = self._condition()
-            graph._next_id += (4 if self.rows.static_n is None else 5) + 1 + 2 * n
+            graph._next_id += (5 if self.rows.is_counted else 4) + 1 + 2 * n
             body = self._body(step)
             graph._next_id += 2 * self.n_emitted + 2 + n
             with uncounted(graph):

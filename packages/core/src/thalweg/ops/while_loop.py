@@ -6,7 +6,7 @@ construction would have made, because the default seed of a random op is that co
 """
 from thalweg.framework import errors, nest, shapes
 from thalweg.framework.conversion import convert_to_tensor
-from thalweg.framework.func_graph import FuncGraph, uncounted
+from thalweg.framework.func_graph import FuncGraph, here, uncounted
 from thalweg.framework.graph import get_default_graph, name_scope
 from thalweg.framework.indexed_slices import IndexedSlices
 from thalweg.framework.shapes import TensorShape
@@ -92,7 +92,7 @@ class _Loop:
         if shape_invariants is not None:
             nest.assert_same_structure(loop_vars, shape_invariants, check_types=False)
         self.loop_vars = nest.map_structure(_as_loop_var, loop_vars)
-        self.initial = nest.flatten(self.loop_vars, expand_composites=True)
+        self.initial = [here(t) for t in nest.flatten(self.loop_vars, expand_composites=True)]
         self.invariants = [t._shape for t in self.initial]
         if shape_invariants is not None:
             self._take_invariants(nest.flatten(shape_invariants))
