@@ -180,6 +180,49 @@ NAMES = {
         "ConfigProto", "GPUOptions", "GraphOptions", "OptimizerOptions", "RunMetadata", "RunOptions")},
     "list_devices": "thalweg.devices:list_devices",
 
+    # --- ops: nn ------------------------------------------------------------------------------------
+    **{"nn." + name: _OPS + "activation:" + name for name in (
+        "crelu", "elu", "leaky_relu", "relu", "relu6", "relu_layer", "selu", "softplus", "softsign", "swish",
+        "xw_plus_b")},
+    **{"nn." + name: _OPS + "conv:" + name for name in (
+        "conv1d", "conv1d_transpose", "conv2d", "conv2d_backprop_filter", "conv2d_backprop_input",
+        "conv2d_transpose", "conv3d", "conv3d_transpose")},
+    **{"nn." + name: _OPS + "convolution:" + name for name in (
+        "atrous_conv2d", "atrous_conv2d_transpose", "convolution")},
+    **{"nn." + name: _OPS + "depthwise:" + name for name in (
+        "depthwise_conv2d", "depthwise_conv2d_native", "depthwise_conv2d_native_backprop_filter",
+        "depthwise_conv2d_native_backprop_input", "separable_conv2d")},
+    **{name: _OPS + "space_to_batch:" + name for name in (
+        "batch_to_space", "batch_to_space_nd", "depth_to_space", "required_space_to_batch_paddings",
+        "space_to_batch", "space_to_batch_nd", "space_to_depth")},
+    "nn.with_space_to_batch": _OPS + "space_to_batch:with_space_to_batch",
+    **{"nn." + name: _OPS + "pooling:" + name for name in (
+        "avg_pool", "avg_pool1d", "avg_pool2d", "avg_pool3d", "max_pool", "max_pool1d", "max_pool2d", "max_pool3d",
+        "max_pool_with_argmax", "pool")},
+    "nn.bias_add": _OPS + "bias:bias_add",
+    **{"nn." + name: _OPS + "batch_norm:" + name for name in (
+        "batch_norm_with_global_normalization", "batch_normalization", "fused_batch_norm")},
+    **{"nn." + name: _OPS + "moments:" + name for name in (
+        "moments", "normalize_moments", "sufficient_statistics", "weighted_moments")},
+    **{"nn." + name: _OPS + "softmax:" + name for name in (
+        "log_softmax", "softmax", "softmax_cross_entropy_with_logits", "softmax_cross_entropy_with_logits_v2",
+        "sparse_softmax_cross_entropy_with_logits")},
+    **{"nn." + name: _OPS + "cross_entropy:" + name for name in (
+        "log_poisson_loss", "sigmoid_cross_entropy_with_logits", "weighted_cross_entropy_with_logits")},
+    **{"nn." + name: _OPS + "norm:" + name for name in ("l2_loss", "l2_normalize")},
+    "nn.local_response_normalization": _OPS + "lrn:local_response_normalization",
+    **{"nn." + name: _OPS + "top_k:" + name for name in ("in_top_k", "top_k")},
+    **{name: _OPS + "norm:" + name for name in (
+        "clip_by_average_norm", "clip_by_global_norm", "clip_by_norm", "clip_by_value", "global_norm", "norm")},
+
+    # --- ops: checks --------------------------------------------------------------------------------
+    **{name: _OPS + "checks:" + name for name in (
+        "Assert", "assert_equal", "assert_greater", "assert_greater_equal", "assert_integer", "assert_less",
+        "assert_less_equal", "assert_near", "assert_negative", "assert_non_negative", "assert_non_positive",
+        "assert_none_equal", "assert_positive", "assert_proper_iterable", "assert_rank", "assert_rank_at_least",
+        "assert_rank_in", "assert_same_float_dtype", "assert_scalar", "assert_type", "check_numerics",
+        "is_numeric_tensor", "verify_tensor_all_finite")},
+
     # --- the whole, under another name --------------------------------------------------------------
     "compat.v1": "tf",
 }

@@ -5,7 +5,7 @@ from thalweg.framework import dtypes, errors, shapes
 from thalweg.framework.constant_value import constant_value, constant_value_as_shape
 from thalweg.framework.conversion import convert_to_tensor
 from thalweg.framework.declaration import INDEX_TYPES, define_op
-from thalweg.framework.dtypes import ANY, DType
+from thalweg.framework.dtypes import DType
 from thalweg.framework.graph import name_scope
 from thalweg.framework.shapes import TensorShape
 
@@ -29,7 +29,7 @@ def normal_axis(axis, rank, what="axis"):
 
 # --- the value as it is -----------------------------------------------------------------------------
 
-@define_op("Identity", "input: T -> output: T", T=ANY, cpu="array:identity", kind="elementwise")
+@define_op("Identity", "input: T -> output: T", cpu="array:identity", kind="elementwise")
 def identity(input):
     """The same value under another name."""
     return input
@@ -40,7 +40,7 @@ def identity_grad(node, dy):
     return dy
 
 
-@define_op("IdentityN", "input: T... -> output: T...", T=ANY)
+@define_op("IdentityN", "input: T... -> output: T...")
 def identity_n(input):
     """The same values under other names."""
     return input
@@ -56,7 +56,7 @@ def identity_n_grad(node, *dys):
     return dys
 
 
-@define_op("StopGradient", "input: T -> output: T", T=ANY, cpu="array:identity", kind="elementwise")
+@define_op("StopGradient", "input: T -> output: T", cpu="array:identity", kind="elementwise")
 def stop_gradient(input):
     """The same value, through which no gradient flows."""
     return input
@@ -65,7 +65,7 @@ def stop_gradient(input):
 stop_gradient.no_gradient("that is what it is for")
 
 
-@define_op("PreventGradient", "input: T -> output: T", T=ANY, cpu="array:identity", kind="elementwise")
+@define_op("PreventGradient", "input: T -> output: T", cpu="array:identity", kind="elementwise")
 def prevent_gradient(input, *, message=""):
     """The same value; asking for a gradient through it is an error."""
     return input
@@ -76,7 +76,7 @@ def prevent_gradient_grad(node, dy):
     raise LookupError(f"Gradient explicitly disabled at {node.op.name}. Reason: {node.message}")
 
 
-@define_op("EnsureShape", "input: T -> output: T", T=ANY, cpu="array:identity")
+@define_op("EnsureShape", "input: T -> output: T", cpu="array:identity")
 def ensure_shape_op(input, *, shape: TensorShape):
     """The same value; InvalidArgumentError unless its shape fits `shape`."""
     if not shapes.compatible(input.shape, shape):
@@ -102,7 +102,7 @@ def ensure_shape(x, shape, name=None):
 
 # --- sizes ------------------------------------------------------------------------------------------
 
-@define_op("Shape", "input: T -> output: out_type", T=ANY, out_type=INDEX_TYPES, cpu="array:shape")
+@define_op("Shape", "input: T -> output: out_type", out_type=INDEX_TYPES, cpu="array:shape")
 def shape_op(input, *, out_type: DType = dtypes.int32):
     """The sizes of the dimensions of the input."""
     return np.array(input.shape, out_type.np)
@@ -116,7 +116,7 @@ def shape_shape(node, x):
 shape_op.no_gradient("sizes do not depend on values")
 
 
-@define_op("ShapeN", "input: N*T -> output: N*out_type", T=ANY, out_type=INDEX_TYPES, cpu="array:shape_n")
+@define_op("ShapeN", "input: N*T -> output: N*out_type", out_type=INDEX_TYPES, cpu="array:shape_n")
 def shape_n_op(input, *, out_type: DType = dtypes.int32):
     """The shapes of several tensors."""
     return [np.array(x.shape, out_type.np) for x in input]
@@ -130,7 +130,7 @@ def shape_n_shape(node, xs):
 shape_n_op.no_gradient("sizes do not depend on values")
 
 
-@define_op("Size", "input: T -> output: out_type[]", T=ANY, out_type=INDEX_TYPES, cpu="array:size")
+@define_op("Size", "input: T -> output: out_type[]", out_type=INDEX_TYPES, cpu="array:size")
 def size_op(input, *, out_type: DType = dtypes.int32):
     """The number of elements."""
     return np.array(input.size, out_type.np)
@@ -139,7 +139,7 @@ def size_op(input, *, out_type: DType = dtypes.int32):
 size_op.no_gradient("sizes do not depend on values")
 
 
-@define_op("Rank", "input: T -> output: int32[]", T=ANY, cpu="array:rank")
+@define_op("Rank", "input: T -> output: int32[]", cpu="array:rank")
 def rank_op(input):
     """The number of dimensions."""
     return np.array(input.ndim, np.int32)
@@ -192,7 +192,7 @@ def rank_internal(input, name=None, optimize=True):
 
 # --- reshape ----------------------------------------------------------------------------------------
 
-@define_op("Reshape", "tensor: T, shape: Tshape -> output: T", T=ANY, Tshape=INDEX_TYPES, cpu="array:reshape")
+@define_op("Reshape", "tensor: T, shape: Tshape -> output: T", Tshape=INDEX_TYPES, cpu="array:reshape")
 def reshape(tensor, shape):
     """The same elements, row by row, in another shape; one size may be -1 and is inferred."""
     sizes = tuple(int(d) for d in shape)
@@ -231,7 +231,7 @@ def reshape_grad(node, dy):
     return reshape(dy, shape(node.tensor)), None
 
 
-@define_op("ExpandDims", "input: T, dim: Tdim -> output: T", T=ANY, Tdim=INDEX_TYPES, cpu="array:expand_dims")
+@define_op("ExpandDims", "input: T, dim: Tdim -> output: T", Tdim=INDEX_TYPES, cpu="array:expand_dims")
 def expand_dims_op(input, dim):
     """Puts a dimension of size 1 before axis `dim`; -1 puts it last."""
     return np.expand_dims(input, int(np.ravel(dim)[0]))
@@ -270,8 +270,8 @@ def _one_of(name, value, old_name, old_value):
     return old_value
 
 
-@define_op("Squeeze", "input: T -> output: T", T=ANY, cpu="array:squeeze")
-def squeeze_op(input, *, squeeze_dims: list[int] = []):  # noqa: B006  (TensorFlow's default)
+@define_op("Squeeze", "input: T -> output: T", cpu="array:squeeze")
+def squeeze_op(input, *, squeeze_dims: list[int] = []):
     """Drops dimensions of size 1: those of `squeeze_dims`, or all."""
     return np.squeeze(input, tuple(squeeze_dims) or None)
 
@@ -307,7 +307,7 @@ def squeeze(input, axis=None, name=None, squeeze_dims=None):
 
 # --- transpose --------------------------------------------------------------------------------------
 
-@define_op("Transpose", "x: T, perm: Tperm -> y: T", T=ANY, Tperm=INDEX_TYPES, cpu="array:transpose")
+@define_op("Transpose", "x: T, perm: Tperm -> y: T", Tperm=INDEX_TYPES, cpu="array:transpose")
 def transpose_op(x, perm):
     """Dimension i of the result is dimension perm[i] of x."""
     return np.transpose(x, [int(p) for p in perm])
@@ -332,8 +332,9 @@ def transpose_shape(node, x, perm_shape):
 @transpose_op.gradient
 def transpose_grad(node, dy):
     perm = constant_value(node.perm)
-    inverse = indexing.invert_permutation(node.perm) if perm is None else np.argsort(perm % len(perm)).astype(np.int32) if len(perm) else perm
-    return transpose_op(dy, inverse), None
+    if perm is None:
+        return transpose_op(dy, indexing.invert_permutation(node.perm)), None
+    return transpose_op(dy, np.argsort(perm % max(len(perm), 1)).astype(np.int32)), None
 
 
 def transpose(a, perm=None, name="transpose", conjugate=False):
@@ -371,7 +372,7 @@ def matrix_transpose(a, name="matrix_transpose", conjugate=False):
 
 # --- joining ----------------------------------------------------------------------------------------
 
-@define_op("ConcatV2", "values: N*T, axis: Tidx -> output: T", T=ANY, Tidx=INDEX_TYPES, cpu="array:concat_v2")
+@define_op("ConcatV2", "values: N*T, axis: Tidx -> output: T", Tidx=INDEX_TYPES, cpu="array:concat_v2")
 def concat_v2(values, axis):
     """The values one after the other along `axis`."""
     return np.concatenate(values, int(axis))
@@ -442,7 +443,7 @@ def concat(values, axis, name="concat"):
     return concat_v2(values, axis, name=name)
 
 
-@define_op("Pack", "values: N*T -> output: T", T=ANY, cpu="array:pack")
+@define_op("Pack", "values: N*T -> output: T", cpu="array:pack")
 def pack(values, *, axis=0):
     """The values as the slices of one tensor, along a new dimension `axis`."""
     return np.stack(values, axis)
@@ -480,7 +481,7 @@ def stack(values, axis=0, name="stack"):
     return pack(values, axis=axis, name=name)
 
 
-@define_op("Unpack", "value: T -> output: num*T", T=ANY, cpu="array:unpack")
+@define_op("Unpack", "value: T -> output: num*T", cpu="array:unpack")
 def unpack(value, *, num: int, axis=0):
     """The `num` slices of value along `axis`, without that dimension."""
     return [np.take(value, i, axis) for i in range(num)]
@@ -514,7 +515,7 @@ def unstack(value, num=None, axis=0, name="unstack"):
 
 # --- splitting --------------------------------------------------------------------------------------
 
-@define_op("Split", "split_dim: int32[], value: T -> output: num_split*T", T=ANY, cpu="array:split")
+@define_op("Split", "split_dim: int32[], value: T -> output: num_split*T", cpu="array:split")
 def split_op(split_dim, value, *, num_split: int):
     """`num_split` equal parts along `split_dim`."""
     return np.split(value, num_split, int(split_dim))
@@ -527,8 +528,8 @@ def split_shape(node, axis_shape, x):
         return [None if x is None else (None,) * len(x)] * count
     axis = normal_axis(int(axis), len(x), "split_dim")
     if x[axis] is not None and x[axis] % count:
-        raise ValueError(f"Dimension size must be evenly divisible by {count} but is {x[axis]}; try sizes that differ, "
-                         "tf.split(value, [size, ...], axis)")
+        raise ValueError(f"Dimension size must be evenly divisible by {count} but is {x[axis]}; try sizes that "
+                         "differ, tf.split(value, [size, ...], axis)")
     part = None if x[axis] is None else x[axis] // count
     return [x[:axis] + (part,) + x[axis + 1:]] * count
 
@@ -538,7 +539,7 @@ def split_grad(node, *dys):
     return None, concat(list(dys), node.split_dim)
 
 
-@define_op("SplitV", "value: T, size_splits: Tlen, split_dim: int32[] -> output: num_split*T", T=ANY, Tlen=INDEX_TYPES,
+@define_op("SplitV", "value: T, size_splits: Tlen, split_dim: int32[] -> output: num_split*T", Tlen=INDEX_TYPES,
            cpu="array:split_v")
 def split_v(value, size_splits, split_dim, *, num_split: int, Tlen: DType = dtypes.int64):
     """Parts of the sizes `size_splits` along `split_dim`; one size may be -1 and takes what is left."""

@@ -80,7 +80,6 @@ def complex_op(real, imag, *, Tout: DType = complex64):
 
 @complex_op.gradient
 def complex_grad(node, dy):
-    from .broadcast import unbroadcast
     return unbroadcast(real(dy), node.real, node.imag), unbroadcast(imag(dy), node.imag, node.real)
 
 

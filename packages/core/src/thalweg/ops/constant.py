@@ -7,7 +7,7 @@ import numpy as np
 from thalweg.framework import dtypes, errors, shapes
 from thalweg.framework.conversion import convert_to_tensor, register_tensor_conversion_function
 from thalweg.framework.declaration import INDEX_TYPES, define_op
-from thalweg.framework.dtypes import ANY, DType, as_dtype
+from thalweg.framework.dtypes import DType, as_dtype
 from thalweg.framework.graph import Tensor, name_scope
 
 from . import array, cast, reduction
@@ -70,7 +70,7 @@ def _filled_to(values, shape, verify_shape):
 
 # --- fills ------------------------------------------------------------------------------------------
 
-@define_op("Fill", "dims: index_type, value: T[] -> output: T", T=ANY, index_type=INDEX_TYPES, cpu="array:fill")
+@define_op("Fill", "dims: index_type, value: T[] -> output: T", index_type=INDEX_TYPES, cpu="array:fill")
 def fill(dims, value):
     """A tensor of shape `dims` whose every element is `value`."""
     return np.full(tuple(dims), value, value.dtype)
@@ -86,7 +86,7 @@ def fill_grad(node, dy):
     return None, reduction.reduce_sum(dy)
 
 
-@define_op("ZerosLike", "x: T -> y: T", T=ANY, kind="elementwise", cpu="array:zeros_like")
+@define_op("ZerosLike", "x: T -> y: T", kind="elementwise", cpu="array:zeros_like")
 def zeros_like_op(x):
     """Zeros of the shape and dtype of x; strings give empty ones."""
     return np.full_like(x, b"") if x.dtype.kind == "O" else np.zeros_like(x)
@@ -136,6 +136,8 @@ def _filled(value, shape, dtype, name, default_name):
 def _is_small(shape):
     if isinstance(shape, shapes.TensorShape):
         shape = shape.as_list()
+    if isinstance(shape, (int, np.integer, shapes.Dimension)):
+        return False                             # TensorFlow's way: zeros(3) is a Fill, zeros([3]) a Const
     return functools.reduce(operator.mul, shape, 1) < _SMALL if len(shape) != 1 else shape[0] < _SMALL
 
 

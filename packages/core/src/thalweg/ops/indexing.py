@@ -5,7 +5,7 @@ from thalweg.framework import dtypes, errors, shapes
 from thalweg.framework.constant_value import constant_value
 from thalweg.framework.conversion import convert_to_tensor
 from thalweg.framework.declaration import INDEX_TYPES, define_op
-from thalweg.framework.dtypes import ANY, DType
+from thalweg.framework.dtypes import DType
 from thalweg.framework.graph import name_scope
 from thalweg.framework.indexed_slices import IndexedSlices
 
@@ -23,7 +23,7 @@ def _checked(indices, size, what="indices"):
 
 # --- gather -----------------------------------------------------------------------------------------
 
-@define_op("Gather", "params: Tparams, indices: Tindices -> output: Tparams", Tparams=ANY, Tindices=INDEX_TYPES,
+@define_op("Gather", "params: Tparams, indices: Tindices -> output: Tparams", Tindices=INDEX_TYPES,
            cpu="indexing:gather")
 def gather_op(params, indices, *, validate_indices: bool = True):
     """The rows params[indices]; an index outside raises InvalidArgumentError."""
@@ -50,7 +50,7 @@ def _rows_gradient(params, indices, dy):
     return IndexedSlices(flat, array.reshape(indices, count), sizes)
 
 
-@define_op("GatherV2", "params: Tparams, indices: Tindices, axis: Taxis[] -> output: Tparams", Tparams=ANY, Tindices=INDEX_TYPES,
+@define_op("GatherV2", "params: Tparams, indices: Tindices, axis: Taxis[] -> output: Tparams", Tindices=INDEX_TYPES,
            Taxis=INDEX_TYPES, cpu="indexing:gather_v2")
 def gather_v2(params, indices, axis, *, batch_dims=0):
     """The slices of params along `axis` at `indices`; the first `batch_dims` dimensions are paired."""
@@ -149,7 +149,7 @@ def _nd_index(indices, sizes):
     return tuple(np.moveaxis(indices, -1, 0))
 
 
-@define_op("GatherNd", "params: Tparams, indices: Tindices -> output: Tparams", Tparams=ANY, Tindices=INDEX_TYPES,
+@define_op("GatherNd", "params: Tparams, indices: Tindices -> output: Tparams", Tindices=INDEX_TYPES,
            cpu="indexing:gather_nd")
 def gather_nd_op(params, indices):
     """The elements (or slices) of params at the positions in the last dimension of indices."""
@@ -209,7 +209,7 @@ def _scattered_shape(node, indices, updates, sizes):
                          f"shape[indices.shape[-1]:] = {shapes.text(want)}")
 
 
-@define_op("ScatterNd", "indices: Tindices, updates: T, shape: Tindices -> output: T", T=ANY, Tindices=INDEX_TYPES,
+@define_op("ScatterNd", "indices: Tindices, updates: T, shape: Tindices -> output: T", Tindices=INDEX_TYPES,
            cpu="indexing:scatter_nd")
 def scatter_nd(indices, updates, shape):
     """Zeros of `shape` to which the updates are added at the positions in the last dimension of indices."""
@@ -252,7 +252,7 @@ def scatter_nd_non_aliasing_add_grad(node, dy):
 
 # --- one hot, permutations, masks -------------------------------------------------------------------
 
-@define_op("OneHot", "indices: TI, depth: int32[], on_value: T[], off_value: T[] -> output: T", T=ANY,
+@define_op("OneHot", "indices: TI, depth: int32[], on_value: T[], off_value: T[] -> output: T",
            TI=(dtypes.uint8, dtypes.int32, dtypes.int64), cpu="indexing:one_hot")
 def one_hot_op(indices, depth, on_value, off_value, *, axis=-1, TI: DType = dtypes.int64):
     """A new dimension of size depth: on_value at the index, off_value elsewhere (everywhere for an index outside)."""

@@ -4,7 +4,6 @@ import numpy as np
 from thalweg.framework import shapes
 from thalweg.framework.constant_value import constant_value
 from thalweg.framework.declaration import INDEX_TYPES, define_op
-from thalweg.framework.dtypes import ANY
 
 from . import array, reduction, sequence, slicing
 
@@ -27,13 +26,13 @@ def _pad_shape(node, x, paddings_shape, *value):
     return tuple([None if d is None else d + int(b) + int(a) for d, (b, a) in zip(x, paddings)])
 
 
-@define_op("Pad", "input: T, paddings: Tpaddings -> output: T", T=ANY, Tpaddings=INDEX_TYPES, cpu="array:pad")
+@define_op("Pad", "input: T, paddings: Tpaddings -> output: T", Tpaddings=INDEX_TYPES, cpu="array:pad")
 def pad_op(input, paddings):
     """The input with paddings[i] = (before, after) zeros along dimension i."""
     return _padded(input, paddings)
 
 
-@define_op("PadV2", "input: T, paddings: Tpaddings, constant_values: T[] -> output: T", T=ANY, Tpaddings=INDEX_TYPES,
+@define_op("PadV2", "input: T, paddings: Tpaddings, constant_values: T[] -> output: T", Tpaddings=INDEX_TYPES,
            cpu="array:pad_v2")
 def pad_v2(input, paddings, constant_values):
     """The input with paddings[i] = (before, after) copies of a constant along dimension i."""
@@ -66,7 +65,7 @@ def _mirrored(mode):
     return {"REFLECT": "reflect", "SYMMETRIC": "symmetric"}[mode]
 
 
-@define_op("MirrorPad", "input: T, paddings: Tpaddings -> output: T", T=ANY, Tpaddings=INDEX_TYPES, cpu="array:mirror_pad")
+@define_op("MirrorPad", "input: T, paddings: Tpaddings -> output: T", Tpaddings=INDEX_TYPES, cpu="array:mirror_pad")
 def mirror_pad(input, paddings, *, mode: str):
     """The input continued by its mirror image: "REFLECT" without the edge, "SYMMETRIC" with it."""
     return _padded(input, paddings, mode=_mirrored(mode)) if input.size else input
@@ -89,7 +88,7 @@ def mirror_pad_grad(node, dy):
     return mirror_pad_grad_op(dy, node.paddings, mode=node.mode), None
 
 
-@define_op("MirrorPadGrad", "input: T, paddings: Tpaddings -> output: T", T=ANY, Tpaddings=INDEX_TYPES,
+@define_op("MirrorPadGrad", "input: T, paddings: Tpaddings -> output: T", Tpaddings=INDEX_TYPES,
            cpu="array:mirror_pad_grad")
 def mirror_pad_grad_op(input, paddings, *, mode: str):
     """Folds the mirror images back onto what they mirror: the gradient of MirrorPad."""
@@ -132,7 +131,7 @@ def pad(tensor, paddings, mode="CONSTANT", name=None, constant_values=0):
     return result
 
 
-@define_op("Tile", "input: T, multiples: Tmultiples -> output: T", T=ANY, Tmultiples=INDEX_TYPES, cpu="array:tile")
+@define_op("Tile", "input: T, multiples: Tmultiples -> output: T", Tmultiples=INDEX_TYPES, cpu="array:tile")
 def tile(input, multiples):
     """The input repeated multiples[i] times along dimension i."""
     return np.tile(input, [int(m) for m in multiples])

@@ -85,14 +85,14 @@ def prod_grad(node, dy):
 
 @reduction("Max", _SIGNATURE, T=NUMBERS, Tidx=INDEX_TYPES, cpu=_CPU)
 def max_op(input, reduction_indices, *, keep_dims: bool = False):
-    """The largest element along the axes; along an empty one the smallest value of the dtype."""
-    return np.max(input, _axes(input, reduction_indices), keepdims=keep_dims, initial=_lowest(input.dtype))
+    """The largest element along the axes, NaN left out; along an empty one the smallest value of the dtype."""
+    return np.fmax.reduce(input, _axes(input, reduction_indices), keepdims=keep_dims, initial=_lowest(input.dtype))
 
 
 @reduction("Min", _SIGNATURE, T=NUMBERS, Tidx=INDEX_TYPES, cpu=_CPU)
 def min_op(input, reduction_indices, *, keep_dims: bool = False):
-    """The smallest element along the axes; along an empty one the largest value of the dtype."""
-    return np.min(input, _axes(input, reduction_indices), keepdims=keep_dims, initial=_highest(input.dtype))
+    """The smallest element along the axes, NaN left out; along an empty one the largest value of the dtype."""
+    return np.fmin.reduce(input, _axes(input, reduction_indices), keepdims=keep_dims, initial=_highest(input.dtype))
 
 
 def _lowest(dtype):
@@ -166,15 +166,21 @@ def _arg_shape(node, x, axis_shape):
 @define_op("ArgMax", "input: T, dimension: Tidx[] -> output: output_type", T=NUMBERS, Tidx=INDEX_TYPES,
            output_type=INDEX_TYPES, cpu=_CPU)
 def arg_max(input, dimension, *, output_type: DType = int64):
-    """The position of the largest element along `dimension`; of equals the first."""
-    return _checked_nonempty(input, dimension, "ArgMax").argmax(int(dimension)).astype(output_type.np)
+    """The position of the largest element along `dimension`, NaN left out; of equals the first."""
+    x = _checked_nonempty(input, dimension, "ArgMax")
+    return _without_nan(x, _lowest).argmax(int(dimension)).astype(output_type.np)
 
 
 @define_op("ArgMin", "input: T, dimension: Tidx[] -> output: output_type", T=NUMBERS, Tidx=INDEX_TYPES,
            output_type=INDEX_TYPES, cpu=_CPU)
 def arg_min(input, dimension, *, output_type: DType = int64):
-    """The position of the smallest element along `dimension`; of equals the first."""
-    return _checked_nonempty(input, dimension, "ArgMin").argmin(int(dimension)).astype(output_type.np)
+    """The position of the smallest element along `dimension`, NaN left out; of equals the first."""
+    x = _checked_nonempty(input, dimension, "ArgMin")
+    return _without_nan(x, _highest).argmin(int(dimension)).astype(output_type.np)
+
+
+def _without_nan(x, neutral):
+    return np.where(np.isnan(x), neutral(x.dtype), x) if x.dtype.kind == "f" else x
 
 
 def _checked_nonempty(x, dimension, name):

@@ -4,7 +4,7 @@ import numpy as np
 from thalweg.framework import shapes
 from thalweg.framework.conversion import convert_to_tensor
 from thalweg.framework.declaration import define_op
-from thalweg.framework.dtypes import ANY, NUMBERS, bool_
+from thalweg.framework.dtypes import NUMBERS, bool_
 from thalweg.framework.graph import name_scope
 
 from . import broadcast, constant
@@ -24,7 +24,7 @@ def where_shape(node, x):
 where_op.no_gradient("positions are integers")
 
 
-@define_op("Select", "condition: bool, t: T, e: T -> output: T", T=ANY, cpu="elementwise:elementwise")
+@define_op("Select", "condition: bool, t: T, e: T -> output: T", cpu="elementwise:elementwise")
 def select(condition, t, e):
     """t where the condition holds, else e: element by element, or row by row for a condition of rank 0 or 1."""
     if condition.ndim < t.ndim:
@@ -52,7 +52,7 @@ def select_grad(node, dy):
     return None, select(node.condition, dy, none), select(node.condition, none, dy)
 
 
-@define_op("SelectV2", "condition: bool, t: T, e: T -> output: T", T=ANY, cpu="elementwise:elementwise")
+@define_op("SelectV2", "condition: bool, t: T, e: T -> output: T", cpu="elementwise:elementwise")
 def select_v2(condition, t, e):
     """t where the condition holds, else e; all three are broadcast against each other."""
     return np.where(condition, t, e)

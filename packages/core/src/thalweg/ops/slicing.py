@@ -5,7 +5,6 @@ import numpy as np
 
 from thalweg.framework import dtypes, errors, shapes
 from thalweg.framework.declaration import INDEX_TYPES, define_op
-from thalweg.framework.dtypes import ANY
 from thalweg.framework.graph import Tensor, name_scope
 
 from . import array, cast, constant, indexing, padding
@@ -15,7 +14,7 @@ newaxis = None
 
 # --- a box ------------------------------------------------------------------------------------------
 
-@define_op("Slice", "input: T, begin: Index, size: Index -> output: T", T=ANY, Index=INDEX_TYPES, cpu="array:slice")
+@define_op("Slice", "input: T, begin: Index, size: Index -> output: T", Index=INDEX_TYPES, cpu="array:slice")
 def slice_op(input, begin, size):
     """The box of the sizes `size` that begins at `begin`; size -1 reaches to the end."""
     ends = [n if s == -1 else b + s for b, s, n in zip(begin, size, input.shape)]
@@ -114,7 +113,7 @@ def _checked_position(position, stride, size, dimension):
 _SIGNATURE = "input: T, begin: Index, end: Index, strides: Index -> output: T"
 
 
-@define_op("StridedSlice", _SIGNATURE, T=ANY, Index=INDEX_TYPES, cpu="array:strided_slice")
+@define_op("StridedSlice", _SIGNATURE, Index=INDEX_TYPES, cpu="array:strided_slice")
 def strided_slice_op(input, begin, end, strides, *, begin_mask=0, end_mask=0, ellipsis_mask=0, new_axis_mask=0,
                      shrink_axis_mask=0):
     """input[begin:end:strides] per dimension; bit i of a mask changes what entry i means.
@@ -161,7 +160,7 @@ def strided_slice_grad(node, dy):
     return strided_slice_grad_op(sizes, node.begin, node.end, node.strides, dy, **node.attrs), None, None, None
 
 
-@define_op("StridedSliceGrad", "shape: Index, begin: Index, end: Index, strides: Index, dy: T -> output: T", T=ANY,
+@define_op("StridedSliceGrad", "shape: Index, begin: Index, end: Index, strides: Index, dy: T -> output: T",
            Index=INDEX_TYPES, cpu="array:strided_slice_grad")
 def strided_slice_grad_op(shape, begin, end, strides, dy, *, begin_mask=0, end_mask=0, ellipsis_mask=0,
                           new_axis_mask=0, shrink_axis_mask=0):
@@ -221,8 +220,8 @@ class _Spec:
         self.add(*bounds, 1 if item.step is None else _checked_index(item.step), *masks)
 
 
-_INDEX_HELP = ("Only integers, slices (`:`), ellipsis (`...`), tf.newaxis (`None`) and scalar tf.int32/tf.int64 tensors "
-               "are valid indices")
+_INDEX_HELP = ("Only integers, slices (`:`), ellipsis (`...`), tf.newaxis (`None`) and scalar tf.int32/tf.int64 "
+               "tensors are valid indices")
 
 
 def _checked_index(value):
@@ -256,8 +255,8 @@ def getitem(tensor, items):
             _checked_index(item)
             spec.add(item, item + 1, 1, "shrink_axis_mask")
     with name_scope(None, "strided_slice", [tensor, *spec.begin, *spec.end, *spec.strides]) as scope:
-        bounds = [array.stack(b) if b else constant.constant([], dtypes.int32)
-                  for b in (spec.begin, spec.end, spec.strides)]
+        bounds = [array.stack(b) for b in (spec.begin, spec.end, spec.strides)] if spec.begin else \
+            [constant.constant([], dtypes.int32)] * 3
         if any(b.dtype is dtypes.int64 for b in bounds):
             bounds = [cast.cast(b, dtypes.int64) for b in bounds]
         return strided_slice(tensor, *bounds, name=scope, **spec.masks)

@@ -57,7 +57,7 @@ is_variable_initialized_op.no_gradient("the result is bool")
 
 # --- assignment -------------------------------------------------------------------------------------
 
-@define_op("Assign", "ref: T&, value: T -> output_ref: T&", T=ANY, stateful=True, cpu="optimizers:assign")
+@define_op("Assign", "ref: T&, value: T -> output_ref: T&", stateful=True, cpu="optimizers:assign")
 def assign_op(ref, value, *, validate_shape: bool = True, use_locking: bool = True):
     """Sets the variable to `value`, which has its shape unless `validate_shape` is off."""
     return np.array(value)

@@ -17,9 +17,6 @@ def array_of(value, dtype=None):
         return _from_numpy(np.asarray(value), dtype)
     if value is None:
         raise ValueError("None values not supported.")
-    if getattr(value, "_as_graph_element", None) is not None:
-        raise errors.DTypeError("List of Tensors when single Tensor expected: a constant is made of values, not of "
-                                "tensors. Try tf.convert_to_tensor, or tf.stack.")
     return _from_python(value, dtype)
 
 
@@ -153,7 +150,7 @@ def _dense_shape(value):
     shape = []
     while isinstance(value, (list, tuple, range)):
         shape.append(len(value))
-        if not value:
+        if len(value) == 0:
             return tuple(shape)
         value = value[0]
     return tuple(shape) + (value.shape if isinstance(value, np.ndarray) else ())
@@ -169,5 +166,8 @@ def _flatten(value, items, depth, shape):
     elif depth != len(shape):
         raise errors.ShapeError(f"Argument must be a dense tensor: {value!r} stands where a list was wanted; "
                                 f"wanted shape {list(shape)}.")
+    elif hasattr(value, "_as_graph_element"):
+        raise errors.DTypeError("List of Tensors when single Tensor expected: a constant is made of values, not of "
+                                "tensors. Try tf.convert_to_tensor, or tf.stack.")
     else:
         items.append(value)
