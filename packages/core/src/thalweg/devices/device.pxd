@@ -15,8 +15,11 @@ cdef class Device:
     cdef readonly str last_refusal       # why the last find_kernel gave None
     cdef readonly str build_tag
     cdef object owner                    # the capsule or PyDevice: the table lives as long as it
+    cdef int n_kernels                   # alive; the device is closed after the last of them
+    cdef bint is_ending
     cdef object __weakref__
 
+    cdef int close_if_unused(self) except -1
     cdef int check(self, int code, str what) except -1    # raises what a failed table function told
 
 

@@ -60,7 +60,9 @@ cdef class Device:
         return <uintptr_t>pointer
 
     def free(self, uintptr_t pointer):
-        """Gives memory back."""
+        """Gives memory back; closing the device has done that for what is left."""
+        if self.handle == NULL:
+            return
         with nogil:
             self.api.free(self.handle, <void*>pointer)
 
@@ -154,6 +156,7 @@ cdef class Device:
         cdef Kernel kernel = Kernel.__new__(Kernel)
         cdef int code
         kernel.device, kernel.op_type = self, request.op_type
+        self.n_kernels += 1
         kernel.out_shapes, kernel.out_dtypes = request.out_shapes, request.out_dtypes
         kernel.ref_inputs, kernel.ref_outputs = request.ref_inputs, request.ref_outputs
         kernel.kernel.struct_size = sizeof(thw_kernel)
@@ -179,9 +182,18 @@ cdef class Device:
     def __repr__(self):
         return f"<{self.name}>"
 
+    # A finalizer, not __dealloc__: in a cycle of garbage, what the plugin's functions need is still there.
+    def __del__(self):
+        self.is_ending = True
+        self.close_if_unused()
+
+    cdef int close_if_unused(self) except -1:
+        if self.is_ending and self.n_kernels == 0 and self.handle != NULL:
+            handle, self.handle = self.handle, NULL
+            self.api.close(handle)
+        return 0
+
     def __dealloc__(self):
-        if self.handle != NULL:
-            self.api.close(self.handle)
         free(<void*>self.api)
 
 
@@ -257,6 +269,8 @@ cdef class Kernel:
     def __repr__(self):
         return f"<kernel {self.op_type} of {self.device.name}>"
 
-    def __dealloc__(self):
+    def __del__(self):
         if self.kernel.free_state != NULL and self.kernel.state != NULL:
             self.kernel.free_state(self.kernel.state)
+        self.device.n_kernels -= 1
+        self.device.close_if_unused()

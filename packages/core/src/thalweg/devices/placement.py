@@ -1,0 +1,120 @@
+"""The devices of one session and the rules by which nodes come to them: requests, defaults, fallbacks, kernels.
+
+The passes of a plan (plan/place.py) ask a Placement and know no device themselves.
+"""
+from thalweg import devices
+from thalweg.framework import errors
+from thalweg.framework.declaration import REGISTRY
+from thalweg.framework.device_spec import DeviceSpec
+from thalweg.framework.errors import explain
+
+
+class Placement:
+    """The devices of one session, and the rules by which nodes come to them.
+
+    Attributes
+    ----------
+    host : Device           where feeds, fetches, and steps in Python have their memory
+    is_soft : bool          allow_soft_placement
+    """
+
+    def __init__(self, config):
+        self.is_soft = config.allow_soft_placement
+        self.threads = config.intra_op_parallelism_threads
+        self._limits = dict(config.device_count)
+        self.host = devices.host_device()
+        self._by_name = {self.host.name: self.host}
+        self._fuses = {}
+
+    def by_name(self, name):
+        """An open Device by its full name."""
+        return self._by_name[name]
+
+    def device_of(self, node):
+        """The Device that a placed node runs on."""
+        return self._by_name[node.device]
+
+    def list_devices(self):
+        """The devices that are ready, as rows of name, type and memory limit."""
+        return devices.list_devices()
+
+    def resolve(self, request, node):
+        """The Device for a device string; the host where nothing is asked for, or nothing better is there."""
+        spec = DeviceSpec.from_string(request)
+        if spec.device_type is None and spec.device_index is None:
+            return self._default(spec)
+        device, reason = self._find(spec)
+        if device is None:
+            if not self.is_soft:
+                raise errors.InvalidArgumentError(None, node.source, explain(
+                    f"Cannot assign a device for operation {node.name!r} (op {node.op_type}): it was explicitly "
+                    f"assigned to {request}, but {reason}",
+                    available=", ".join(d.name for d in self._ready()),
+                    hint="ConfigProto(allow_soft_placement=True), or another tf.device(...)",
+                    built_at=node.source and node.source.frame))
+            return self.host
+        self._by_name[device.name] = device
+        return device
+
+    def _default(self, spec):
+        device = devices.default_device()
+        self._by_name[device.name] = device
+        return device
+
+    def _find(self, spec):
+        limit = self._limits.get(spec.device_type)
+        index = spec.device_index or 0
+        if limit is not None and index >= limit:
+            return None, f"ConfigProto(device_count) allows {limit} of {spec.device_type}"
+        return devices.find_device(spec.device_type, index)
+
+    def _ready(self):
+        return list(self._by_name.values())
+
+    def fuses(self, name, op_type, dtype):
+        """Whether a device takes the plan's fused op type; asked once, with a small example."""
+        key = name, op_type, dtype
+        if key not in self._fuses:
+            self._fuses[key] = devices.find_kernel(self._by_name[name], _example(op_type, dtype)) is not None
+        return self._fuses[key]
+
+    def find_kernel(self, device, request):
+        """The Kernel of a device for a request, None where it has none (`request.refusal` says why)."""
+        return devices.find_kernel(device, request)
+
+    def request(self, op_type, attrs, inputs, outputs, constants, declaration, name):
+        """What a device is asked about a node: inputs and outputs have `shape` and `dtype`."""
+        return devices.KernelRequest(op_type, kernel_attrs(attrs), [v.shape for v in inputs],
+                                     [v.shape for v in outputs], [v.dtype.as_datatype_enum for v in inputs],
+                                     [v.dtype.as_datatype_enum for v in outputs], values=constants,
+                                     declaration=declaration, name=name)
+
+    def fallback(self, device):
+        """The Device that takes over what `device` has no kernel for; None after the host."""
+        if device is self.host:
+            return None
+        other, _ = devices.find_device(device.fallback, 0) if device.fallback else (None, "")
+        other = self.host if other is None else other
+        self._by_name[other.name] = other
+        return other
+
+
+def _example(op_type, dtype):
+    """A small request of a fused op type: what the fuse pass makes, in little."""
+    number = dtype.as_datatype_enum
+    shapes_in, out, attrs = {
+        "_Region": (((8,), (8,)), (8,), {"ops": ["Add", "Relu"], "args": [0, 1, -1, 2, -1, -1], "alphas": [0.0, 0.0],
+                                         "results": [1]}),
+        "_FusedMatMul": (((2, 3), (3, 4), (4,)), (2, 4), {"transpose_a": False, "transpose_b": False,
+                                                          "fused_ops": ["BiasAdd", "Relu"]}),
+        "_FusedConv2D": (((1, 4, 4, 3), (3, 3, 3, 8), (8,)), (1, 4, 4, 8),
+                         {"strides": [1, 1, 1, 1], "padding": "SAME", "data_format": "NHWC", "dilations": [1, 1, 1, 1],
+                          "explicit_paddings": [], "fused_ops": ["BiasAdd", "Relu"]})}[op_type]
+    return devices.KernelRequest(op_type, kernel_attrs({**attrs, "T": dtype}), list(shapes_in), [out],
+                                 [number] * len(shapes_in), [number], declaration=REGISTRY[op_type], name=op_type)
+
+
+def kernel_attrs(attrs):
+    """Attributes as kernels read them: lists of names and of floats become texts with commas."""
+    return {name: ",".join(map(str, value)) if type(value) is list and value and type(value[0]) in (str, float)
+            else value for name, value in attrs.items()}

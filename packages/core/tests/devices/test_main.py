@@ -1,0 +1,54 @@
+"""`python -m thalweg.devices`, in processes of their own, with installed packages that are good and bad."""
+import os
+import subprocess
+import sys
+
+import pytest
+
+PLUGINS = {
+    "good": "from thalweg.devices import DevicePlugin\nfrom thalweg.testing import ctypes_abi\n"
+            "native = ctypes_abi.Plugin()\nplugin = DevicePlugin('GOOD', native.open)",
+    "raising": "raise ImportError('no libraising.so')",
+    "leaving": "import sys\nsys.exit('goodbye')",
+    "crashing": "import ctypes\nfrom thalweg.devices import DevicePlugin\n"
+                "plugin = DevicePlugin('CRASHING', lambda: ctypes.string_at(8))",
+}
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs the command in an environment in which the named packages are installed."""
+    def command(names, *arguments, **environ):
+        for name in names:
+            (tmp_path / f"{name}_thalweg.py").write_text(PLUGINS[name])
+            info = tmp_path / f"{name}-1.0.dist-info"
+            info.mkdir()
+            (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+            (info / "entry_points.txt").write_text(f"[thalweg.devices]\n{name} = {name}_thalweg:plugin\n")
+        return subprocess.run([sys.executable, "-m", "thalweg.devices", *arguments], capture_output=True, text=True,
+                              timeout=120, check=False, env={**os.environ, "PYTHONPATH": str(tmp_path), **environ})
+    return command
+
+
+def test_the_table_has_a_row_for_each(run):
+    done = run(["good", "raising", "leaving"])
+    lines = {line.split()[0]: line for line in done.stdout.splitlines()}
+    assert done.returncode == 0
+    assert "/device:GOOD:0" in lines and "/device:CPU:0" in lines
+    assert "ImportError: no libraising.so" in lines["raising"] and "SystemExit: goodbye" in lines["leaving"]
+
+
+def test_tracebacks_on_request(run):
+    assert "raise ImportError('no libraising.so')" in run(["raising"], "--verbose").stdout
+
+
+def test_a_crash_is_named(run):
+    done = run(["good", "crashing"], "--isolate")
+    assert done.returncode == 1, done.stderr
+    assert "good: open: /device:GOOD:0" in done.stdout
+    assert "crashing: killed by SIGSEGV while it was opened" in done.stdout
+
+
+def test_a_blocked_plugin_does_not_crash(run):
+    done = run(["crashing"], THALWEG_BLOCK="crashing")
+    assert done.returncode == 0 and "THALWEG_BLOCK=crashing" in done.stdout
