@@ -1,9 +1,13 @@
 """QR, triangular systems, diagonals and bands: against NumPy, and their gradients against differences."""
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import thalweg as tf
 
+RECORDED = json.loads((Path(__file__).parent / "data" / "tf1_qr.json").read_text())["cases"]
 RNG = np.random.default_rng(0)
 FLOATS = ["float32", "float64", "complex64", "complex128"]
 
@@ -60,6 +64,16 @@ def test_signs_are_tensorflows(evaluate):
     np.testing.assert_allclose(r, [[-5.916079998, 2.704493761], [0.0, -6.977514744]], rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(q, [[-0.169030786, -0.352151573], [-0.507092476, -0.769819677],
                                    [0.845154226, -0.532322109]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("case", RECORDED, ids=lambda case: str(case["shape"]))
+def test_few_columns_have_tensorflows_bits(case, evaluate):
+    """Seeded orthogonal weights are then TensorFlow's to the last bit."""
+    rows, columns = case["shape"]
+    i, j = np.arange(rows)[:, None], np.arange(columns)
+    q, r = tf.qr((((37 * i + 101 * j + 13 * i * j) % 997 - 498) / 499).astype(np.float32))
+    np.testing.assert_array_equal(evaluate(q).ravel(), np.array(case["q"], np.float32))
+    np.testing.assert_array_equal(evaluate(r).ravel(), np.array(case["r"], np.float32))
 
 
 @pytest.mark.parametrize("shape, full", [((3, 3), False), ((3, 3), True), ((5, 3), False), ((2, 4, 3), False)])

@@ -14,7 +14,7 @@ import thalweg as tf
 
 CASES = json.loads((Path(__file__).parent / "data" / "tf1_random.json").read_text())["cases"]
 ULPS = 4                                # of floats that went through log, sin or cos; other values are the same
-ORTHOGONAL = 2e-7                       # a QR decomposition in float32 is off by that in TensorFlow itself
+ORTHOGONAL = 2e-7                       # a QR decomposition in float32 makes that of a last bit of its input
 
 
 def build(case):

@@ -7,7 +7,7 @@ from thalweg.framework import errors, shapes
 from thalweg.framework.declaration import define_op
 from thalweg.framework.dtypes import COMPLEX, FLOATS
 
-from . import array, diagonal, matmul
+from . import _householder, array, diagonal, matmul
 from ._reference import widened
 
 _TYPES = FLOATS + COMPLEX
@@ -33,8 +33,13 @@ def qr_op(input, *, full_matrices: bool = False):
     """input [..., M, N] = q r: q [..., M, K] with orthonormal columns, r [..., K, N] upper triangular, K = min(M, N).
 
     By Householder reflections, so that a diagonal element of r has the sign opposite to that of the element which its
-    reflection met (LAPACK's and Eigen's rule). With `full_matrices` K = M. float32 is computed in float64.
+    reflection met (LAPACK's and Eigen's rule). With `full_matrices` K = M. float32 is computed in float64, except for
+    tall matrices of few columns, which get the bits of TensorFlow 1.15 (_householder.py).
     """
+    rows, columns = input.shape[-2:]
+    if input.dtype == np.float32 and not full_matrices and 0 < columns <= min(rows, _householder.LIMIT) and input.size:
+        parts = [_householder.decompose(a) for a in input.reshape(-1, rows, columns)]
+        return [np.stack(part).reshape(input.shape[:-2] + part[0].shape) for part in zip(*parts)]
     q, r = np.linalg.qr(input, mode="complete" if full_matrices else "reduced")
     return q.astype(input.dtype), r.astype(input.dtype)
 
