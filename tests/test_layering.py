@@ -19,11 +19,11 @@ ROOMS = {
     "runtime": {"framework", "plan", "devices"},
     "cpu": {"framework", "devices"},                     # its Python; kernels may less, see below
     "testing": {"framework", "ops", "autodiff", "variables", "plan", "devices", "runtime", "cpu"},
-    "card": {"framework", "ops", "devices", "testing", "_surface"},
+    "card": {"__init__", "framework", "ops", "devices", "_surface"},
     "_surface": {"_names"},
     "_names": set(),
     "_version": set(),
-    "__init__": {"_surface", "autodiff"},                 # autodiff brings the ops and completes If and While
+    "__init__": {"_surface", "autodiff", "framework"},    # autodiff brings the ops and completes If and While
 }
 EVERYWHERE = {"_version"}
 
@@ -36,8 +36,8 @@ UPSTREAM = {
                   "thalweg_io": "variable.to_proto() gives a message of files, which io makes"},
 }
 
-# What the other packages may import of the core.
-OPEN_ROOMS = {"framework", "ops", "autodiff", "variables", "runtime"}
+# What the other packages may import of the core; "__init__" is the public surface, `import thalweg as tf`.
+OPEN_ROOMS = {"__init__", "framework", "ops", "autodiff", "variables", "runtime"}
 
 KERNELS = {"thalweg.devices.abi"}                         # what a kernel may import, besides thalweg.cpu._*
 

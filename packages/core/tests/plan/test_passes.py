@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 
 import thalweg as tf
+from thalweg.devices.placement import Placement
 from thalweg.framework import flags
 from thalweg.plan import effects, memory, pipeline
 from thalweg.plan.ir import COPY, FETCH, PlanError, sorted_nodes
-from thalweg.plan.place import Placement
 from thalweg.plan.prune import prune, unfed_placeholder
 from thalweg.plan.simplify import simplify
 

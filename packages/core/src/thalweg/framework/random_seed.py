@@ -1,8 +1,13 @@
-"""How a random op gets its two seeds from the graph's seed and its own, as in TensorFlow 1.x."""
+"""How a random op gets its two seeds from the graph's seed and its own, and its generator a state from the two, as in
+TensorFlow 1.x.
+"""
+import os
+
 from .graph import get_default_graph
 
 DEFAULT_GRAPH_SEED = 87654321
 _MODULUS = 2**31 - 1
+_WORD = 0xFFFFFFFF
 
 
 def get_seed(op_seed):
@@ -28,3 +33,10 @@ def get_seed(op_seed):
         op_seed = graph._last_id
     seeds = graph_seed % _MODULUS, op_seed % _MODULUS
     return seeds if seeds != (0, 0) else (0, _MODULUS)
+
+
+def seeded_state(seed, seed2):
+    """(key, counter) for the attributes `seed` and `seed2`: the key is `seed`, the counter's upper half `seed2`."""
+    if seed == 0 and seed2 == 0:
+        seed, seed2 = (int.from_bytes(os.urandom(8), "little") for _ in range(2))
+    return (seed & _WORD, seed >> 32 & _WORD), (0, 0, seed2 & _WORD, seed2 >> 32 & _WORD)

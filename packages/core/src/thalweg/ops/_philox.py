@@ -3,9 +3,9 @@
 A generator draws blocks of four 32-bit words; block i is a pure function of the key and of counter + i, so any part of
 a stream can be made alone. The bodies of ops/random.py reserve blocks per run and say how outputs lie in them.
 """
-import os
-
 import numpy as np
+
+from thalweg.framework.random_seed import seeded_state
 
 _ROUNDS = 10
 _MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
@@ -40,13 +40,6 @@ class Generator:
         number = sum(word << 32 * i for i, word in enumerate(first)) + int(blocks)
         self.counter = tuple(number >> 32 * i & _WORD for i in range(4))
         return first
-
-
-def seeded_state(seed, seed2):
-    """(key, counter) for the attributes `seed` and `seed2`: the key is `seed`, the counter's upper half `seed2`."""
-    if seed == 0 and seed2 == 0:
-        seed, seed2 = (int.from_bytes(os.urandom(8), "little") for _ in range(2))
-    return (seed & _WORD, seed >> 32 & _WORD), (0, 0, seed2 & _WORD, seed2 >> 32 & _WORD)
 
 
 def stateless_state(seed):

@@ -9,10 +9,10 @@ The reference bodies run the function graphs op by op (framework/evaluate.py).
 """
 import numpy as np
 
-from thalweg.framework import errors, shapes
 from thalweg.framework.declaration import define_op
 from thalweg.framework.dtypes import DType
 from thalweg.framework.evaluate import evaluate
+from thalweg.framework.histories import history_sizes, stacked_history
 
 
 @define_op("If", "cond: bool[], input: Tin... -> output: Tout...", stateful=True)
@@ -70,32 +70,6 @@ def while_op(inputs, *, cond: object, body: object, Tvars: list[DType], Thistory
     stacks = [stacked_history(values, tensor) for values, tensor in zip(kept, body.outputs[n_vars:])]
     sizes = [history_sizes(values, tensor) for values, tensor in zip(kept, body.outputs[n_vars:])]
     return state, np.int64(count), stacks, sizes
-
-
-def stacked_history(values, tensor):
-    """The values of an output of a body in all iterations, stacked; see `While`."""
-    dtype = tensor.dtype.base_dtype.np
-    if not values:
-        return np.zeros((0, *[d or 0 for d in tensor._shape or ()]), dtype)
-    if len({v.shape for v in values}) == 1:
-        return np.stack(values)
-    if tensor in tensor.graph.uniform_outputs or len({v.ndim for v in values}) != 1:
-        raise errors.InvalidArgumentError(None, tensor.op, errors.explain(
-            f'While "{tensor.graph.name}": the shape of {tensor.name} changes between iterations',
-            got=", ".join(sorted({shapes.text(v.shape) for v in values})),
-            expected="one shape in all iterations: the values are stacked to one tensor",
-            hint="pad or reshape the value to one shape inside the function", built_at=tensor.op.frame))
-    largest = np.max([v.shape for v in values], axis=0)
-    stack = np.zeros((len(values), *largest), dtype)
-    for row, value in zip(stack, values):
-        row[tuple(map(slice, value.shape))] = value
-    return stack
-
-
-def history_sizes(values, tensor):
-    """The shapes of the values that `stacked_history` stacks, [count, rank]."""
-    rank = values[0].ndim if values else len(tensor._shape or ())
-    return np.array([v.shape for v in values], np.int64).reshape(len(values), rank)
 
 
 @while_op.shape

@@ -19,7 +19,7 @@ class Template:
     Attributes
     ----------
     ir : Ir
-    placement : Placement       devices by name, and the host (plan/place.py)
+    placement : Placement       devices by name, and the host (devices/placement.py)
     """
 
     __slots__ = ("ir", "placement", "optimize")

@@ -2,9 +2,10 @@
 import threading
 from collections import OrderedDict
 
+from thalweg.devices.placement import Placement
 from thalweg.framework import shapes
+from thalweg.framework.random_seed import seeded_state
 from thalweg.plan import effects, pipeline
-from thalweg.plan.place import Placement
 from thalweg.plan.prune import unfed_placeholder
 
 from . import messages, python_steps
@@ -118,7 +119,6 @@ class Engine:
             return None
         state = self._rngs.get(node.name)
         if state is None:
-            from thalweg.ops._philox import seeded_state
             state = self._rngs[node.name] = RngState(*seeded_state(node.attrs["seed"], node.attrs["seed2"]))
         return state
 

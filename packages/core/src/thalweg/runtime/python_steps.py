@@ -8,10 +8,10 @@ import logging
 import numpy as np
 
 from thalweg.devices import KernelRequest, find_kernel
+from thalweg.devices.placement import kernel_attrs
 from thalweg.framework import shapes
-from thalweg.ops.control_flow import history_sizes, stacked_history
+from thalweg.framework.histories import history_sizes, stacked_history
 from thalweg.plan.ir import COPY, FETCH
-from thalweg.plan.place import kernel_attrs
 
 from .executor import run_kernel
 from .function_calls import function_signature
