@@ -645,6 +645,25 @@ def scans(tf, note):
 
 
 @program
+def scans_of_unknown_length(tf, note):
+    y = tf.placeholder(tf.float32, [None, 2])
+    w = tf.constant(2.0)
+
+    def step(a, e):
+        note.ids()
+        return e * w + a
+
+    results = []
+    for f, options in ((tf.scan, {}), (tf.scan, {"reverse": True}), (tf.foldl, {}), (tf.foldr, {})):
+        for initial in (None, tf.zeros([2])):
+            results.append(f(step, y, initializer=initial, **options))
+            note.ids()
+    rows = np.arange(6.0).reshape(3, 2) + 1
+    note.value(results, {y: rows})
+    note.value(tf.gradients(results, [y, w]), {y: rows})
+
+
+@program
 def scan_of_structures(tf, note):
     x = tf.constant([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
     fib = tf.scan(lambda a, _: (a[1], a[0] + a[1]), tf.range(6), initializer=(0, 1))

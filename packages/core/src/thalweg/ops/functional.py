@@ -68,6 +68,8 @@ def scan(fn, elems, initializer=None, parallel_iterations=10, back_prop=True, sw
         first, is_row = _first_value(rows, initializer)
         flat = nest.flatten(first)
         rows.count_arrays(len(flat) * (rows.array_ids + (2 if is_row else 0)) + 1)
+        if reverse and not rows.is_counted:
+            rows.count_arrays(5 if is_row else 3)                            # TensorFlow computes n - 1, and again
 
         def step(row, state):
             result = fn(nest.pack_sequence_as(first, state), row)
@@ -98,7 +100,7 @@ def _fold(fn, elems, initializer, back_prop, name, default_name, reverse):
         rows = _Rows(elems, reverse)
         first, is_row = _first_value(rows, initializer)
         flat = nest.flatten(first)
-        rows.count_arrays(0 if reverse else 1)
+        rows.count_arrays(int(is_row) if reverse and not rows.is_counted else 1)
 
         def step(row, state):
             result = fn(nest.pack_sequence_as(first, state), row)
@@ -106,7 +108,7 @@ def _fold(fn, elems, initializer, back_prop, name, default_name, reverse):
             return [_of_dtype(r, t.dtype.base_dtype, i)
                     for i, (r, t) in enumerate(zip(nest.flatten(result), flat))], []
 
-        finals, _ = _Sweep(scope, rows, flat, 0, back_prop).build(step)
+        finals, _ = _Sweep(scope, rows, flat, 0, back_prop, steps_first=reverse).build(step)
         return nest.pack_sequence_as(first, finals)
 
 
@@ -131,13 +133,16 @@ def _first_value(rows, initializer):
 
 
 def _with_first(stack, first, reverse):
-    first = array.expand_dims(first, 0)
-    return array.concat([_in_place(stack, True), first] if reverse else [first, stack], 0)
+    """The results of a sweep that began with a row, that row among them."""
+    with uncounted(get_default_graph()):
+        first = array.expand_dims(first, 0)
+        return array.concat([stack[::-1], first] if reverse else [first, stack], 0)
 
 
 def _in_place(stack, reverse):
     """The results of a sweep in the order of the rows."""
-    return stack[::-1] if reverse else stack
+    with uncounted(get_default_graph()):
+        return stack[::-1] if reverse else stack
 
 
 def _stacked(stack, rows, index):
@@ -194,11 +199,12 @@ class _Sweep:
     ----------
     first : list of Tensor      the state before the first row
     n_emitted : int             results to stack in each iteration
+    steps_first : bool          TensorFlow's loop counts the index down before the function, not after
     """
 
-    def __init__(self, scope, rows, first, n_emitted, back_prop):
+    def __init__(self, scope, rows, first, n_emitted, back_prop, steps_first=False):
         self.scope, self.rows, self.first, self.n_emitted = scope, rows, first, n_emitted
-        self.back_prop, self.graph = back_prop, get_default_graph()
+        self.back_prop, self.graph, self.steps_first = back_prop, get_default_graph(), steps_first
         self.n_loop_vars = 2 + len(first) + n_emitted        # TensorFlow's: counter, index, state, arrays
 
     def build(self, step):
@@ -208,9 +214,9 @@ class _Sweep:
             self.scope = scope
             graph._next_id += (2 if self.rows.is_counted else 1) + 2 * n
             cond = self._condition()
-            graph._next_id += (5 if self.rows.is_counted else 4) + 1 + 2 * n
+            graph._next_id += (5 if self.rows.is_counted or self.rows.reverse else 4) + 1 + 2 * n
             body = self._body(step)
-            graph._next_id += 2 * self.n_emitted + 2 + n
+            graph._next_id += 2 * self.n_emitted + (0 if self.steps_first else 2) + n
             with uncounted(graph):
                 op = make_while(cond, body, [self._start(), *self.first], "While")
                 op.attrs["_back_prop"] = self.back_prop
@@ -244,7 +250,7 @@ class _Sweep:
             with uncounted(graph):
                 row = [indexing.gather(t, index) for t in rows.flat]
                 following = math.subtract(index, 1) if rows.reverse else math.add(index, 1)
-            graph._next_id += 2 + 3 * len(row)
+            graph._next_id += (4 if self.steps_first else 2) + 3 * len(row)
             next_state, emitted = step(nest.pack_sequence_as(rows.elems, row), state)
             for first, parameter, value in zip(self.first, state, next_state):
                 _check_state(first, parameter, value)
