@@ -19,8 +19,8 @@ def fields_in_c(name):
     body = (re.search(r"typedef struct \{([^{}]*)\} " + name + ";", HEADER)
             or re.search(r"struct " + name + r" \{(.*?)\};", HEADER, re.S))[1]
     statements = [s for s in re.split(r";", body) if s.strip()]
-    return [field for s in statements for field in
-            ([re.search(r"\(\*(\w+)\)", s)[1]] if "(*" in s else re.findall(r"(\w+)(?:\[\w+\])?\s*(?:,|$)", s.strip()))]
+    return [field for s in statements for field in ([re.search(r"\(\*(\w+)\)", s)[1]] if "(*" in s else
+                                                    re.findall(r"(\w+)(?:\[\w+\])?\s*(?:,|$)", s.strip()))]
 
 
 def fields_in_cython(name):

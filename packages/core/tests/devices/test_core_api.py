@@ -57,7 +57,8 @@ def attr(kind, name, attrs, **options):
     ("f64", 0.25, 0.25), ("f64", np.float32(0.5), 0.5), ("str", "SAME", b"SAME"), ("str", b"a\0b", b"a\0b"),
     ("ints", [1, 2, 2, 1], [1, 2, 2, 1]), ("ints", (), []), ("ints", (None, 3), [-1, 3]), ("ints", [True], [1]),
     ("ints", [float32, int32], [1, 3]),
-    ("i64", 1.5, None), ("f64", 1, None), ("str", 1, None), ("ints", 1, None), ("ints", [1.5], None), ("i64", None, None),
+    ("i64", 1.5, None), ("f64", 1, None), ("str", 1, None), ("ints", 1, None), ("ints", [1.5], None),
+    ("i64", None, None),
 ])
 def test_attributes(kind, value, seen):
     assert attr(kind, b"a", {"other": 9, "a": value}) == seen

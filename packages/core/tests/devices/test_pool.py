@@ -141,7 +141,8 @@ native = abi.Plugin()
 devices = open_plugin(DevicePlugin("ACME", native.open), native.open(), "plugin acme")
 def region():
     run, hits = abi.RunContext(threads=3), []
-    native.core.parallel_for(ctypes.addressof(run), 100, 1, abi.Body(lambda arg, begin, end, s: hits.append(begin)), None)
+    body = abi.Body(lambda arg, begin, end, scratch: hits.append(begin))
+    native.core.parallel_for(ctypes.addressof(run), 100, 1, body, None)
     return sorted(hits) == list(range(100))
 assert region() and started_workers() == 2
 for _ in range(5):

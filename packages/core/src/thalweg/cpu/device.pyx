@@ -71,13 +71,14 @@ def prepare_function(name):
         module, _, function = name.partition(":")
         module = module if "." in module else f"thalweg.cpu.{module}"
         try:
-            found = getattr(importlib.import_module(module), function)
+            imported = importlib.import_module(module)
         except ModuleNotFoundError as error:
-            if error.name != module:
-                raise
-            raise Unsupported(f"its kernel {name} is not built: there is no module {module}") from None
-        except AttributeError:
-            raise Unsupported(f"its kernel {name} is not built: {module} has no {function}") from None
+            if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+                raise                                    # something that the module needs
+            raise Unsupported(f"its kernel {name} is not built: there is no module {error.name}") from None
+        found = getattr(imported, function, None)
+        if found is None:
+            raise Unsupported(f"its kernel {name} is not built: {module} has no {function}")
         _PREPARE[name] = found
     return found
 
