@@ -1,22 +1,5 @@
 """The base of all optimizers, as `tf.train.Optimizer`: gradients, slots, one update op per variable."""
-from thalweg.autodiff import gradients
-from thalweg.framework.collections import GraphKeys
-from thalweg.framework.conversion import convert_to_tensor
-from thalweg.framework.dtypes import float16, float32, float64
-from thalweg.framework.graph import (
-    Tensor,
-    colocate_with,
-    control_dependencies,
-    get_collection,
-    get_default_graph,
-    name_scope,
-)
-from thalweg.framework.indexed_slices import IndexedSlices
-from thalweg.ops.array import shape, unique
-from thalweg.ops.flow import group
-from thalweg.ops.segment import unsorted_segment_sum
-from thalweg.ops.state import assign_add
-from thalweg.variables import trainable_variables, variable
+import thalweg as tf
 
 from . import slots
 
@@ -75,17 +58,16 @@ class Optimizer:
                              f"Optimizer.GATE_GRAPH. Not {gate_gradients}")
         self._check_dtypes([loss])
         if var_list is None:
-            var_list = trainable_variables() + get_collection(GraphKeys.TRAINABLE_RESOURCE_VARIABLES)
+            var_list = tf.trainable_variables() + tf.get_collection(tf.GraphKeys.TRAINABLE_RESOURCE_VARIABLES)
         var_list = _flat(var_list)
         if not var_list:
             raise ValueError("No variables to optimize.")
         refs = [v._ref() if hasattr(v, "_ref") else v for v in var_list]
-        grads = gradients(loss, refs, grad_ys=grad_loss, gate_gradients=gate_gradients == self.GATE_OP,
+        grads = tf.gradients(loss, refs, grad_ys=grad_loss, gate_gradients=gate_gradients == self.GATE_OP,
                           aggregation_method=aggregation_method,
                           colocate_gradients_with_ops=colocate_gradients_with_ops)
         if gate_gradients == self.GATE_GRAPH:
-            from thalweg.ops.flow import tuple as gate
-            grads = gate(grads)
+            grads = tf.tuple(grads)
         self._check_dtypes([v for g, v in zip(grads, var_list) if g is not None])
         return list(zip(grads, var_list))
 
@@ -100,11 +82,11 @@ class Optimizer:
             raise ValueError(f"No gradients provided for any variable: {[v.name for _, v in pairs]}.")
         with _no_control():
             self._create_slots(var_list)
-        with name_scope(name, self._name) as scope:
+        with tf.name_scope(name, self._name) as scope:
             self._prepare()
             updates = [self._update(g, v) for g, v in pairs if g is not None]
             apply = self._finished(updates, global_step, scope)
-            train_ops = get_default_graph().get_collection_ref(GraphKeys.TRAIN_OP)
+            train_ops = tf.get_default_graph().get_collection_ref(tf.GraphKeys.TRAIN_OP)
             if apply not in train_ops:
                 train_ops.append(apply)
             return apply
@@ -112,22 +94,22 @@ class Optimizer:
     def _finished(self, updates, global_step, scope):
         if global_step is None:
             return self._finish(updates, scope)
-        with control_dependencies([self._finish(updates, "update")]):
-            with colocate_with(global_step.op):
-                return assign_add(global_step, convert_to_tensor(1, global_step.dtype.base_dtype, "value"),
+        with tf.control_dependencies([self._finish(updates, "update")]):
+            with tf.colocate_with(global_step.op):
+                return tf.assign_add(global_step, tf.convert_to_tensor(1, global_step.dtype.base_dtype, "value"),
                                   name=scope).op
 
     def _update(self, grad, var):
         """The op that updates one variable."""
-        with name_scope("update_" + var.op.name), colocate_with(var.op):
-            if isinstance(grad, IndexedSlices):
+        with tf.name_scope("update_" + var.op.name), tf.colocate_with(var.op):
+            if isinstance(grad, tf.IndexedSlices):
                 update = self._apply_sparse_duplicate_indices(grad, var)
             else:
                 update = self._apply_dense(grad, var)
             constraint = getattr(var, "constraint", None)
             if constraint is None:
-                return update.op if isinstance(update, Tensor) else update
-            with control_dependencies([update]):
+                return update.op if isinstance(update, tf.Tensor) else update
+            with tf.control_dependencies([update]):
                 return var.assign(constraint(var.read_value())).op
 
     # --- slots -----------------------------------------------------------------------------------
@@ -142,7 +124,7 @@ class Optimizer:
 
     def variables(self):
         """Everything that encodes this optimizer's state in the current graph, sorted by name."""
-        graph = get_default_graph()
+        graph = tf.get_default_graph()
         found = [v for (_, g), v in self._non_slots.items() if g is graph]
         found += [v for named in self._slots.values() for (g, _), v in named.items() if g is graph]
         return sorted(found, key=lambda v: v.name)
@@ -167,8 +149,8 @@ class Optimizer:
         """A state variable of the optimizer itself, placed with a variable."""
         key = name, colocate_with.graph
         if key not in self._non_slots:
-            with get_default_graph().colocate_with(colocate_with.op):
-                self._non_slots[key] = variable(initial_value, name=name, trainable=False, use_resource=False)
+            with tf.get_default_graph().colocate_with(colocate_with.op):
+                self._non_slots[key] = tf.Variable(initial_value, name=name, trainable=False, use_resource=False)
         return self._non_slots[key]
 
     def _get_non_slot_variable(self, name, graph=None):
@@ -177,7 +159,7 @@ class Optimizer:
     # --- what subclasses give --------------------------------------------------------------------
 
     def _valid_dtypes(self):
-        return {float16, float32, float64}
+        return {tf.float16, tf.float32, tf.float64}
 
     def _check_dtypes(self, tensors):
         valid = self._valid_dtypes()
@@ -200,13 +182,13 @@ class Optimizer:
 
     def _apply_sparse_duplicate_indices(self, grad, var):
         """`_apply_sparse` after gradients of equal indices have been added up."""
-        indices, positions = unique(grad.indices)
-        values = unsorted_segment_sum(grad.values, positions, shape(indices)[0])
-        return self._apply_sparse(IndexedSlices(values, indices, grad.dense_shape), var)
+        indices, positions = tf.unique(grad.indices)
+        values = tf.unsorted_segment_sum(grad.values, positions, tf.shape(indices)[0])
+        return self._apply_sparse(tf.IndexedSlices(values, indices, grad.dense_shape), var)
 
     def _finish(self, update_ops, name_scope):
         """The op that stands for all updates."""
-        return group(*update_ops, name=name_scope)
+        return tf.group(*update_ops, name=name_scope)
 
     def _call_if_callable(self, value):
         return value() if callable(value) else value
@@ -225,15 +207,15 @@ def _flat(var_list):
 
 
 def _as_gradient(grad, var):
-    if grad is None or isinstance(grad, (Tensor, IndexedSlices)):
+    if grad is None or isinstance(grad, (tf.Tensor, tf.IndexedSlices)):
         return grad
     try:
-        return convert_to_tensor(grad, var.dtype.base_dtype)
+        return tf.convert_to_tensor(grad, var.dtype.base_dtype)
     except (TypeError, ValueError) as error:
         raise TypeError(f"Gradient must be a Tensor, IndexedSlices, or None: {grad!r} for {var.name}") from error
 
 
 def _no_control():
-    return control_dependencies(None)
+    return tf.control_dependencies(None)
 
 

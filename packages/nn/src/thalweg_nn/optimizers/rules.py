@@ -1,14 +1,6 @@
 """The update rules: one class each, over the ops of thalweg/ops/training.py."""
-from thalweg.framework.conversion import convert_to_tensor
-from thalweg.framework.dtypes import int64
-from thalweg.framework.graph import colocate_with, control_dependencies, get_default_graph
+import thalweg as tf
 from thalweg.ops import training
-from thalweg.ops.cast import cast
-from thalweg.ops.constant import constant
-from thalweg.ops.flow import group
-from thalweg.ops.math import sqrt
-from thalweg.ops.state import assign, assign_sub, scatter_add
-from thalweg.variables.initializers import Constant, Ones
 
 from .optimizer import Optimizer
 
@@ -22,12 +14,12 @@ class _Rule(Optimizer):
         self._tensors = {}
 
     def _prepare(self):
-        self._tensors = {name: convert_to_tensor(self._call_if_callable(value), name=name)
+        self._tensors = {name: tf.convert_to_tensor(self._call_if_callable(value), name=name)
                          for name, value in self._hyper.items()}
 
     def _h(self, name, var):
         """A hyperparameter in the variable's dtype."""
-        return cast(self._tensors[name], var.dtype.base_dtype)
+        return tf.cast(self._tensors[name], var.dtype.base_dtype)
 
 
 class GradientDescentOptimizer(_Rule):
@@ -73,7 +65,7 @@ class AdamOptimizer(_Rule):
         super().__init__(use_locking, name, learning_rate=learning_rate, beta1=beta1, beta2=beta2, epsilon=epsilon)
 
     def _powers(self):
-        graph = get_default_graph()
+        graph = tf.get_default_graph()
         graph = getattr(graph, "outermost", graph)
         return self._get_non_slot_variable("beta1_power", graph), self._get_non_slot_variable("beta2_power", graph)
 
@@ -88,34 +80,34 @@ class AdamOptimizer(_Rule):
     def _apply_dense(self, grad, var):
         beta1_power, beta2_power = self._powers()
         dtype = var.dtype.base_dtype
-        return training.apply_adam(var, self.get_slot(var, "m"), self.get_slot(var, "v"), cast(beta1_power, dtype),
-                                   cast(beta2_power, dtype), self._h("learning_rate", var), self._h("beta1", var),
+        return training.apply_adam(var, self.get_slot(var, "m"), self.get_slot(var, "v"), tf.cast(beta1_power, dtype),
+                                   tf.cast(beta2_power, dtype), self._h("learning_rate", var), self._h("beta1", var),
                                    self._h("beta2", var), self._h("epsilon", var), grad,
                                    use_locking=self._use_locking)
 
     def _apply_sparse(self, grad, var):
         """The moments decay everywhere, also where the gradient has no rows."""
         dtype = var.dtype.base_dtype
-        beta1_power, beta2_power = (cast(p, dtype) for p in self._powers())
+        beta1_power, beta2_power = (tf.cast(p, dtype) for p in self._powers())
         rate, beta1, beta2, epsilon = (self._h(n, var) for n in ("learning_rate", "beta1", "beta2", "epsilon"))
-        step = rate * sqrt(1 - beta2_power) / (1 - beta1_power)
+        step = rate * tf.sqrt(1 - beta2_power) / (1 - beta1_power)
         m, v = self.get_slot(var, "m"), self.get_slot(var, "v")
         m_t = self._decayed(m, beta1, grad.values * (1 - beta1), grad.indices)
         v_t = self._decayed(v, beta2, grad.values * grad.values * (1 - beta2), grad.indices)
-        update = assign_sub(var, step * m_t / (sqrt(v_t) + epsilon), use_locking=self._use_locking)
-        return group(update, m_t, v_t)
+        update = tf.assign_sub(var, step * m_t / (tf.sqrt(v_t) + epsilon), use_locking=self._use_locking)
+        return tf.group(update, m_t, v_t)
 
     def _decayed(self, slot, beta, addend, indices):
-        decayed = assign(slot, slot * beta, use_locking=self._use_locking)
-        with control_dependencies([decayed]):
-            return scatter_add(slot, indices, addend, use_locking=self._use_locking)
+        decayed = tf.assign(slot, slot * beta, use_locking=self._use_locking)
+        with tf.control_dependencies([decayed]):
+            return tf.scatter_add(slot, indices, addend, use_locking=self._use_locking)
 
     def _finish(self, update_ops, name_scope):
         beta1_power, beta2_power = self._powers()
-        with control_dependencies(update_ops), colocate_with(beta1_power.op):
+        with tf.control_dependencies(update_ops), tf.colocate_with(beta1_power.op):
             powers = [power.assign(power * self._tensors[beta], use_locking=self._use_locking)
                       for power, beta in ((beta1_power, "beta1"), (beta2_power, "beta2"))]
-        return group(*update_ops, *powers, name=name_scope)
+        return tf.group(*update_ops, *powers, name=name_scope)
 
 
 class AdagradOptimizer(_Rule):
@@ -130,7 +122,7 @@ class AdagradOptimizer(_Rule):
     def _create_slots(self, var_list):
         for var in var_list:
             dtype = var.dtype.base_dtype
-            self._get_or_make_slot_with_initializer(var, Constant(self._initial, dtype=dtype), var.get_shape(), dtype,
+            self._get_or_make_slot_with_initializer(var, tf.constant_initializer(self._initial, dtype=dtype), var.get_shape(), dtype,
                                                     "accumulator", self._name)
 
     def _apply_dense(self, grad, var):
@@ -157,7 +149,7 @@ class RMSPropOptimizer(_Rule):
     def _create_slots(self, var_list):
         for var in var_list:
             dtype = var.dtype.base_dtype
-            self._get_or_make_slot_with_initializer(var, Ones(dtype=dtype), var.get_shape(), dtype, "rms", self._name)
+            self._get_or_make_slot_with_initializer(var, tf.ones_initializer(dtype=dtype), var.get_shape(), dtype, "rms", self._name)
             if self._centered:
                 self._zeros_slot(var, "mg", self._name)
             self._zeros_slot(var, "momentum", self._name)
@@ -225,7 +217,7 @@ class FtrlOptimizer(_Rule):
 
     def _create_slots(self, var_list):
         for var in var_list:
-            start = constant(self._initial, var.dtype.base_dtype, var.get_shape().as_list())
+            start = tf.constant(self._initial, var.dtype.base_dtype, var.get_shape().as_list())
             self._get_or_make_slot(var, start, "accum", self._accum_name or self._name)
             self._zeros_slot(var, "linear", self._linear_name or self._name)
 
@@ -285,7 +277,7 @@ class ProximalAdagradOptimizer(_Rule):
 
     def _create_slots(self, var_list):
         for var in var_list:
-            start = constant(self._initial, var.dtype.base_dtype, var.get_shape().as_list())
+            start = tf.constant(self._initial, var.dtype.base_dtype, var.get_shape().as_list())
             self._get_or_make_slot(var, start, "accumulator", self._name)
 
     def _arguments(self, var):
@@ -313,11 +305,11 @@ class AdagradDAOptimizer(_Rule):
         self._initial, self._global_step = initial_gradient_squared_accumulator_value, global_step
 
     def _prepare(self):
-        self._tensors = {"learning_rate": convert_to_tensor(self._hyper["learning_rate"], name="learning_rate")}
+        self._tensors = {"learning_rate": tf.convert_to_tensor(self._hyper["learning_rate"], name="learning_rate")}
 
     def _create_slots(self, var_list):
         for var in var_list:
-            start = constant(self._initial, var.dtype.base_dtype, var.get_shape().as_list())
+            start = tf.constant(self._initial, var.dtype.base_dtype, var.get_shape().as_list())
             self._zeros_slot(var, "gradient_accumulator", self._name)
             self._get_or_make_slot(var, start, "gradient_squared_accumulator", self._name)
 
@@ -326,8 +318,8 @@ class AdagradDAOptimizer(_Rule):
 
     def _hyper_of(self, var):
         """Rate, L1, L2 and the step that is being taken."""
-        with colocate_with(self._global_step.op):
-            step = cast(self._global_step, int64) + 1
+        with tf.colocate_with(self._global_step.op):
+            step = tf.cast(self._global_step, int64) + 1
         return [self._h("learning_rate", var), self._hyper["l1_regularization_strength"],
                 self._hyper["l2_regularization_strength"], step]
 
