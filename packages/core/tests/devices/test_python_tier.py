@@ -181,6 +181,14 @@ def test_the_reference_device_refuses_what_has_no_bytes(reference):
     assert reference.find_kernel(unknown) is None and unknown.refusal == "NoSuchOp has no declaration"
 
 
+def test_the_reference_device_runs_ops_one_by_one(reference):
+    """What a plan fuses would test the fusion against itself."""
+    fused = KernelRequest("_Region", {}, [(2,)], [(2,)], [1], [1])
+    assert reference.find_kernel(fused) is None
+    assert fused.refusal in ("_Region is made by plans; the reference runs the ops that it stands for",
+                             "_Region has no declaration")
+
+
 def test_extra_kernels_in_python(reference):
     extra = KernelPlugin("REFERENCE", lambda op: (lambda inputs, outputs: outputs[0].fill(7))
                          if op.op_type == "Neg" else None)

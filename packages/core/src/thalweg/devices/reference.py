@@ -33,6 +33,8 @@ class ReferenceDevice:
         declaration = op.declaration
         if declaration is None:
             op.refusal = f"{op.op_type} has no declaration"
+        elif op.op_type.startswith("_"):
+            op.refusal = f"{op.op_type} is made by plans; the reference runs the ops that it stands for"
         elif {7, 20, 21} & {*op.in_dtypes, *op.out_dtypes}:
             op.refusal = f"{op.op_type} has operands that are Python objects"
         else:
