@@ -45,5 +45,6 @@ from . import (
     state,
     stateless_random,
     top_k,
+    training,
     unary,
 )

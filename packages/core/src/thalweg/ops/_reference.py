@@ -1,5 +1,6 @@
-"""Helpers of reference bodies: float16 through float32, float32 sums in float64."""
+"""Helpers of declarations: float16 through float32, float32 sums in float64, names of builders."""
 import functools
+import re
 
 import numpy as np
 
@@ -35,3 +36,9 @@ def accurate(dtype):
     if dtype.kind == "f":
         return np.dtype(np.float64)
     return np.dtype(np.complex128) if dtype.kind == "c" else dtype
+
+
+def snake(op_type):
+    """An op type as its builder is called: `ApplyRMSProp` gives "apply_rms_prop"."""
+    words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", op_type)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()

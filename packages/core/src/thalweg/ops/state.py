@@ -9,6 +9,7 @@ from thalweg.framework.declaration import INDEX_TYPES, define_op
 from thalweg.framework.dtypes import ANY, FLOATS, NUMBERS, DType, int32, int64
 from thalweg.framework.shapes import TensorShape
 
+from ._reference import snake
 from .indexing import _checked, _nd_index, _scattered_shape
 
 _WRITES = "it changes a variable; what flows out of a variable is what was read from it"
@@ -65,7 +66,12 @@ def assign_op(ref, value, *, validate_shape: bool = True, use_locking: bool = Tr
 
 @assign_op.shape
 def assign_shape(node, ref, value):
-    return shapes.merge(ref, value) if node.validate_shape else value
+    if not node.validate_shape:
+        return value
+    if not shapes.compatible(ref, value):
+        raise ValueError(f"Assign requires shapes of both tensors to match: the variable has {shapes.text(ref)}, the "
+                         f"value {shapes.text(value)}")
+    return shapes.merge(ref, value)
 
 
 @define_op("AssignAdd", "ref: T&, value: T -> output_ref: T&", T=NUMBERS, stateful=True, cpu="optimizers:assign_add")
@@ -110,13 +116,12 @@ def _scatter(name, dtypes, at, verb, use_locking=False, nd=False):
         result = np.array(ref)
         at(result, _nd_index(indices, ref.shape) if nd else _checked(indices, ref.shape[0]), updates)
         return result
-    words = "".join("_" + c.lower() if c.isupper() else c for c in name)[1:]
-    body.__name__ = body.__qualname__ = words + "_op"
+    body.__name__ = body.__qualname__ = snake(name) + "_op"
     body.__doc__ = f"{verb}; an index that occurs again is applied again, in order."
-    options = {"Tindices": INDEX_TYPES, "stateful": True, "cpu": f"indexing:{words}"}
+    options = {"Tindices": INDEX_TYPES, "stateful": True, "cpu": f"indexing:{snake(name)}"}
     declaration = define_op(name, _SCATTER, T=dtypes, **options)(body)
     declaration.shape(_scatter_nd_shape if nd else _scatter_shape)
-    declaration.no_gradient(_WRITES)
+    declaration.no_gradient(_WRITES, refuses=name in ("ScatterUpdate", "ScatterMin", "ScatterMax"))    # as TensorFlow
     return declaration
 
 
