@@ -1,5 +1,6 @@
 """Files to read: the small own set beside the tests, and the golden set where it is found (THALWEG_GOLDEN)."""
 import hashlib
+import importlib.util
 import json
 import os
 import pathlib
@@ -28,8 +29,19 @@ def sha256(array):
     return hashlib.sha256(data).hexdigest()
 
 
+def manifest_of_own():
+    return json.loads((OWN / "manifest.json").read_text())
+
+
+def graph_cases_module():
+    spec = importlib.util.spec_from_file_location("graph_cases", OWN / "graph_cases.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def own_checkpoints():
-    manifest = json.loads((OWN / "manifest.json").read_text())
+    manifest = manifest_of_own()
     return {name: Checkpoint(OWN / name, {k: (t["dtype"], tuple(t["shape"]), t["sha256"]) for k, t in tensors.items()})
             for name, tensors in manifest["checkpoints"].items()}
 
@@ -57,6 +69,10 @@ def pytest_generate_tests(metafunc):
     if "checkpoint" in metafunc.fixturenames:
         found = {**own_checkpoints(), **(golden_checkpoints() if has_golden() else {})}
         metafunc.parametrize("checkpoint", found.values(), ids=list(found))
+    if "graph_case" in metafunc.fixturenames:
+        metafunc.parametrize("graph_case", list(manifest_of_own()["graphs"]))
+    if "summary_case" in metafunc.fixturenames:
+        metafunc.parametrize("summary_case", list(manifest_of_own()["summaries"]))
     for kind in ("v2", "state"):
         if f"hostile_{kind}" in metafunc.fixturenames:
             cases = hostile_cases(kind)
@@ -66,6 +82,17 @@ def pytest_generate_tests(metafunc):
 @pytest.fixture(name="sha256")
 def sha256_fixture():
     return sha256
+
+
+@pytest.fixture
+def manifest():
+    """What TensorFlow 1.15 made of the programs in data/graph_cases.py."""
+    return manifest_of_own()
+
+
+@pytest.fixture
+def graph_cases():
+    return graph_cases_module()
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ The form: thalweg/_surface/tables.py.
 _STATE = "thalweg_io.checkpoint_state:"
 _READER = "thalweg_io.checkpoint_reader:"
 _META = "thalweg_io.meta_graph:"
+_SUMMARY = "thalweg_io.summaries.builders:"
+_WRITER = "thalweg_io.summaries.file_writer:"
 _PROTOS = "thalweg_io.protos:"
 
 NAMES = {
@@ -23,9 +25,17 @@ NAMES = {
     "make_tensor_proto": "thalweg_io.tensor_proto:make_tensor_proto",
     "make_ndarray": "thalweg_io.tensor_proto:make_ndarray",
     **{name: _PROTOS + name for name in (
-        "AttrValue", "GraphDef", "MetaGraphDef", "NameAttrList", "NodeDef", "HistogramProto", "Summary",
-        "SummaryMetadata", "Event", "LogMessage", "SessionLog")},
+        "AttrValue", "Event", "GraphDef", "HistogramProto", "LogMessage", "MetaGraphDef", "NameAttrList", "NodeDef",
+        "SessionLog", "Summary", "SummaryMetadata")},
     **{"train." + name: _PROTOS + name for name in (
         "BytesList", "Example", "Feature", "FeatureList", "FeatureLists", "Features", "FloatList", "Int64List",
         "SaverDef", "SequenceExample")},
+
+    # --- summaries ----------------------------------------------------------------------------------
+    **{"summary." + name: _SUMMARY + name for name in (
+        "audio", "get_summary_description", "histogram", "image", "merge", "merge_all", "scalar", "tensor_summary",
+        "text")},
+    **{"summary." + name: _WRITER + name for name in ("FileWriter", "FileWriterCache")},
+    **{"summary." + name: _PROTOS + name for name in ("SummaryDescription", "TaggedRunMetadata")},
+    "train.summary_iterator": _WRITER + "summary_iterator",
 }

@@ -2,11 +2,13 @@
 
 They are what the tests need when the larger golden set (THALWEG_GOLDEN) is not at hand.
 """
+import base64
 import hashlib
 import json
 import os
 import struct
 
+import graph_cases
 import numpy as np
 import tensorflow as tf
 
@@ -72,6 +74,25 @@ def save_partitioned(sharded):
     return {"sharded" if sharded else "parts": describe(arrays)}
 
 
+def nodes(build):
+    """Every node of a graph: type, name, inputs, control inputs, device, colocation, static shapes."""
+    with tf.Graph().as_default() as graph:
+        build(tf)
+        return [[op.type, op.name, [t.name for t in op.inputs], sorted(c.name for c in op.control_inputs), op.device,
+                 sorted(g.decode() for g in op.colocation_groups()), [str(t.shape) for t in op.outputs]]
+                for op in graph.get_operations()]
+
+
+def summary_bytes():
+    """The Summary that TensorFlow makes of each input, in base64."""
+    found = {}
+    for name, (kind, options, value) in graph_cases.summary_inputs().items():
+        with tf.Graph().as_default(), tf.Session() as session:
+            summary = getattr(tf.summary, kind)(name, tf.constant(value), **options)
+            found[name] = base64.b64encode(session.run(summary)).decode()
+    return found
+
+
 def describe(arrays):
     return {name: {"dtype": tf.as_dtype(a.dtype).as_datatype_enum, "shape": list(a.shape), "sha256": digest(a)}
             for name, a in arrays.items()}
@@ -83,4 +104,5 @@ if __name__ == "__main__":
     checkpoints.update(save_partitioned(False))
     checkpoints.update(save_partitioned(True))
     with open(os.path.join(HERE, "manifest.json"), "w") as file:
-        json.dump({"tensorflow": tf.__version__, "checkpoints": checkpoints}, file, indent=1, sort_keys=True)
+        json.dump({"tensorflow": tf.__version__, "checkpoints": checkpoints, "summaries": summary_bytes(),
+                   "graphs": {name: nodes(build) for name, build in graph_cases.CASES.items()}}, file, sort_keys=True)

@@ -6,11 +6,11 @@ import numpy as np
 
 _COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}                      # PNG's number by count of channels
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_NEARLY_ZERO = 1e-6
+_NEARLY_ZERO = np.float32(1e-6)
 
 
 def to_bytes(image, bad_color):
-    """An image of floats as uint8, computed in its own dtype and cut off, not rounded.
+    """An image of floats as uint8, computed in its own dtype and cut off, not rounded; the factor is a float32.
 
     Parameters
     ----------
@@ -21,15 +21,11 @@ def to_bytes(image, bad_color):
     kind = image.dtype.type
     is_finite = np.isfinite(image).all(-1)
     finite = image[is_finite]
-    lowest, highest = (finite.min(), finite.max()) if finite.size else (kind(np.inf), kind(-np.inf))
-    offset = kind(0)
-    if lowest < 0:
-        furthest, room, offset = max(abs(lowest), abs(highest)), kind(127), kind(128)
-    else:
-        furthest, room = highest, kind(255)
-    scale = kind(0) if furthest < kind(_NEARLY_ZERO) else room / furthest
+    low, high = np.float32([finite.min(), finite.max()] if finite.size else [np.inf, -np.inf])
+    furthest, room, offset = (max(-low, high), 127, 128) if low < 0 else (high, 255, 0)
+    scale = kind(0 if furthest < _NEARLY_ZERO else np.float32(room) / furthest)
     result = np.empty(image.shape, np.uint8)
-    result[is_finite] = finite * scale + offset
+    result[is_finite] = finite * scale + kind(offset)
     result[~is_finite] = bad_color[:image.shape[-1]]
     return result
 
