@@ -22,7 +22,7 @@ def graph():
      (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1))])
 def test_blocks_are_philox_4x32_10(key, counter, block):
     """Known answers of the authors' library (Random123, kat_vectors)."""
-    assert tuple(blocks_at(key, counter, 0).tolist()) == block
+    assert tuple(blocks_at((key, counter), 0).tolist()) == block
 
 
 def test_reserve_carries_over_all_words():
@@ -33,8 +33,8 @@ def test_reserve_carries_over_all_words():
 
 def test_blocks_carry_as_reserve_does():
     """Block 3 is the first after the lower half of the counter has run over."""
-    blocks = blocks_at((1, 2), (0xFFFFFFFD, 0xFFFFFFFF, 7, 0), np.arange(4))
-    np.testing.assert_array_equal(blocks[3], blocks_at((1, 2), (0, 0, 8, 0), 0))
+    blocks = blocks_at(((1, 2), (0xFFFFFFFD, 0xFFFFFFFF, 7, 0)), np.arange(4))
+    np.testing.assert_array_equal(blocks[3], blocks_at(((1, 2), (0, 0, 8, 0)), 0))
 
 
 def test_no_seed_is_entropy():

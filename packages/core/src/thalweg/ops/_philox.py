@@ -1,7 +1,8 @@
 """Philox 4x32-10 (Salmon et al., SC 2011) as TensorFlow seeds and reads it: bits, uniforms and normals, in NumPy.
 
 A generator draws blocks of four 32-bit words; block i is a pure function of the key and of counter + i, so any part of
-a stream can be made alone. The bodies of ops/random.py reserve blocks per run and say how outputs lie in them.
+a stream can be made alone. A stream is a pair (key, counter) of two and four words, lowest first. The bodies of
+ops/random.py reserve blocks per run and say how outputs lie in them.
 """
 import numpy as np
 
@@ -49,12 +50,13 @@ def stateless_state(seed):
     """
     a, b = (int(part) for part in seed)
     counter = (a & _WORD, a >> 32 & _WORD, b & _WORD, b >> 32 & _WORD)
-    mixed = blocks_at(_STATELESS_KEY, counter, 0).tolist()
+    mixed = blocks_at((_STATELESS_KEY, counter), 0).tolist()
     return tuple(mixed[:2]), (0, 0, *mixed[2:])
 
 
-def blocks_at(key, counter, offsets):
-    """The blocks at `counter + offsets`: uint32 [*offsets.shape, 4]."""
+def blocks_at(stream, offsets):
+    """The blocks `offsets` of a stream: uint32 [*offsets.shape, 4]."""
+    key, counter = stream
     offsets = np.asarray(offsets, np.uint64)
     low = np.uint64(counter[0] | counter[1] << 32)
     first = offsets + low
@@ -69,9 +71,9 @@ def blocks_at(key, counter, offsets):
     return np.stack([c0, c1, c2, c3], -1).astype(np.uint32)
 
 
-def words(key, counter, count):
-    """The first `count` words of the stream at `counter`: uint32 [count]."""
-    return blocks_at(key, counter, np.arange(-(-count // 4))).reshape(-1)[:count]
+def words(stream, count):
+    """The first `count` words of a stream: uint32 [count]."""
+    return blocks_at(stream, np.arange(-(-count // 4))).reshape(-1)[:count]
 
 
 def uniform16(bits):
@@ -113,26 +115,26 @@ def normal64(bits):
 
 # --- how outputs lie in a stream: each of these gives [size] numbers ---------------------------------
 
-def uniforms(key, counter, size, dtype):
+def uniforms(stream, size, dtype):
     """Uniforms in [0, 1): a word for each float16 and float32, two for each float64."""
     if dtype == np.float64:
-        return uniform64(words(key, counter, 2 * size).reshape(-1, 2))
-    return (uniform16 if dtype == np.float16 else uniform32)(words(key, counter, size))
+        return uniform64(words(stream, 2 * size).reshape(-1, 2))
+    return (uniform16 if dtype == np.float16 else uniform32)(words(stream, size))
 
 
-def integers(key, counter, size, low, high):
+def integers(stream, size, low, high):
     """low + word % (high - low), of the dtype of the scalars; for int64 from 64-bit words, low half first."""
     width = low.dtype.itemsize // 4
-    draws = words(key, counter, width * size).view(np.uint32 if width == 1 else np.uint64)
+    draws = words(stream, width * size).view(np.uint32 if width == 1 else np.uint64)
     span = draws.dtype.type(int(high) - int(low))
     return (draws % span + low.astype(draws.dtype)).astype(low.dtype)
 
 
-def normals(key, counter, size, dtype):
+def normals(stream, size, dtype):
     """Standard normals, a pair from two words (float64: four); float16 is rounded from float32."""
     pairs = -(-size // 2)
     if dtype == np.float64:
-        values = normal64(words(key, counter, 4 * pairs).reshape(-1, 4))
+        values = normal64(words(stream, 4 * pairs).reshape(-1, 4))
     else:
-        values = normal32(words(key, counter, 2 * pairs).reshape(-1, 2))
+        values = normal32(words(stream, 2 * pairs).reshape(-1, 2))
     return values.reshape(-1)[:size].astype(dtype)

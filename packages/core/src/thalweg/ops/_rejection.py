@@ -14,7 +14,7 @@ _CUT = 2                                  # deviations
 _TRIES = 4                                # blocks in the first attempt; one group in 10**6 needs more
 
 
-def truncated_normals(key, counter, size, dtype):
+def truncated_normals(stream, size, dtype):
     """`size` standard normals of |x| < 2: groups of four (float64: two) that each own 256 (128) blocks.
 
     A group keeps the first normals below the cut in the order in which Box-Muller pairs come.
@@ -25,7 +25,7 @@ def truncated_normals(key, counter, size, dtype):
     starts = np.arange(len(kept), dtype=np.uint64) * np.uint64(BLOCKS_PER_OUTPUT * group // 4)
     missing, tries = np.arange(len(kept)), _TRIES
     while missing.size:
-        bits = _philox.blocks_at(key, counter, starts[missing, None] + np.arange(tries, dtype=np.uint64))
+        bits = _philox.blocks_at(stream, starts[missing, None] + np.arange(tries, dtype=np.uint64))
         if is_double:
             normals = _philox.normal64(bits).reshape(missing.size, -1)
         else:
@@ -40,8 +40,8 @@ def truncated_normals(key, counter, size, dtype):
 class _Streams:
     """For each output its own stream, with normals and uniforms taken from whole blocks, the last value first."""
 
-    def __init__(self, key, counter, count):
-        self._key, self._counter = key, counter
+    def __init__(self, stream, count):
+        self._stream = stream
         self._next = np.arange(count, dtype=np.uint64) * np.uint64(BLOCKS_PER_OUTPUT)
         self._kept = {}
         self._count = count
@@ -52,7 +52,7 @@ class _Streams:
             self._kept[make] = np.empty((self._count, width)), np.zeros(self._count, np.int64)
         values, left = self._kept[make]
         empty = index[left[index] == 0]
-        values[empty] = make(_philox.blocks_at(self._key, self._counter, self._next[empty]))
+        values[empty] = make(_philox.blocks_at(self._stream, self._next[empty]))
         self._next[empty] += np.uint64(1)
         left[empty] = width
         left[index] -= 1
@@ -69,13 +69,13 @@ def _two_uniforms(bits):
     return np.stack([_philox.uniform64(bits[..., :2]), _philox.uniform64(bits[..., 2:])], -1)
 
 
-def gammas(key, counter, alpha):
+def gammas(stream, alpha):
     """One variate of shape parameter alpha[i] and rate 1 for each i: float64 [n].
 
     Marsaglia and Tsang, "A simple method for generating gamma variables" (2000); alpha < 1 by their boost
     U**(1/alpha), alpha = 1 by inversion.
     """
-    streams = _Streams(key, counter, alpha.size)
+    streams = _Streams(stream, alpha.size)
     result = np.empty_like(alpha)
     plain = np.flatnonzero(alpha == 1)
     result[plain] = -np.log1p(-streams.uniform(plain))
@@ -105,13 +105,13 @@ def _try_gammas(streams, trying, c, d, result):
     return np.concatenate([refused, trying[~is_taken]])
 
 
-def poissons(key, counter, rate, limit):
+def poissons(stream, rate, limit):
     """One variate of mean rate[i] and at most `limit` for each i: float64 [n].
 
     Below a mean of 10 Knuth's product of uniforms, above it Hörmann, "The transformed rejection method for
     generating Poisson random variables" (1993), algorithm PTRS.
     """
-    streams = _Streams(key, counter, rate.size)
+    streams = _Streams(stream, rate.size)
     result = np.empty_like(rate)
     with np.errstate(all="ignore"):
         trying = np.flatnonzero(rate < 10)

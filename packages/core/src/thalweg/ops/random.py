@@ -37,6 +37,7 @@ def check_range(minval, maxval):
 
 
 def reserve(rng, outputs):
+    """The stream that one run reads: TensorFlow takes 256 blocks per output, whatever is drawn."""
     return rng.key, rng.reserve(outputs * _rejection.BLOCKS_PER_OUTPUT)
 
 
@@ -72,7 +73,7 @@ def _shape_rule(declaration):
 def random_uniform_op(shape, *, seed: int = 0, seed2: int = 0, dtype: DType, rng):
     """Uniform in [0, 1): one word of the stream for each float32 and float16, two for each float64."""
     size = size_of(shape)
-    return _philox.uniforms(*reserve(rng, size), size, dtype.np).reshape(shape)
+    return _philox.uniforms(reserve(rng, size), size, dtype.np).reshape(shape)
 
 
 @_shape_rule
@@ -87,7 +88,7 @@ def random_uniform_int_op(shape, minval, maxval, *, seed: int = 0, seed2: int = 
     if not size:
         return np.empty(shape, minval.dtype)
     check_range(minval, maxval)
-    return _philox.integers(*reserve(rng, size), size, minval, maxval).reshape(shape)
+    return _philox.integers(reserve(rng, size), size, minval, maxval).reshape(shape)
 
 
 def checked_maxval(function, dtype, maxval):
@@ -137,7 +138,7 @@ def random_uniform(shape, minval=0, maxval=None, dtype=float32, seed=None, name=
 def random_standard_normal(shape, *, seed: int = 0, seed2: int = 0, dtype: DType, rng):
     """Normal, mean 0 and deviation 1: a pair by Box-Muller from two words (float64: four) of the stream."""
     size = size_of(shape)
-    return _philox.normals(*reserve(rng, size), size, dtype.np).reshape(shape)
+    return _philox.normals(reserve(rng, size), size, dtype.np).reshape(shape)
 
 
 @_shape_rule
@@ -146,7 +147,7 @@ def random_standard_normal(shape, *, seed: int = 0, seed2: int = 0, dtype: DType
 def truncated_normal_op(shape, *, seed: int = 0, seed2: int = 0, dtype: DType, rng):
     """Normal, mean 0 and deviation 1, drawn again where its magnitude is 2 or more."""
     size = size_of(shape)
-    return _rejection.truncated_normals(*reserve(rng, size), size, dtype.np).reshape(shape)
+    return _rejection.truncated_normals(reserve(rng, size), size, dtype.np).reshape(shape)
 
 
 def random_normal(shape, mean=0.0, stddev=1.0, dtype=float32, seed=None, name=None):
@@ -180,7 +181,7 @@ def multinomial_op(logits, num_samples, *, seed: int = 0, seed2: int = 0, output
     """
     count = check_categories(logits, num_samples)
     padded = -(-count // 4) * 4
-    return draw_categories(*reserve(rng, 2 * len(logits) * padded), logits, count, output_dtype.np)
+    return draw_categories(reserve(rng, 2 * len(logits) * padded), logits, count, output_dtype.np)
 
 
 def check_categories(logits, num_samples):
@@ -192,9 +193,9 @@ def check_categories(logits, num_samples):
     return int(num_samples)
 
 
-def draw_categories(key, counter, logits, count, dtype):
+def draw_categories(stream, logits, count, dtype):
     """`count` categories for each row of logits [B, C]: [B, count]."""
-    uniforms = _philox.uniforms(key, counter, len(logits) * count, np.float64).reshape(len(logits), count)
+    uniforms = _philox.uniforms(stream, len(logits) * count, np.float64).reshape(len(logits), count)
     result = np.empty(uniforms.shape, dtype)
     for row, draws, found in zip(logits.astype(np.float64), uniforms, result):
         is_finite = np.isfinite(row)
@@ -224,7 +225,7 @@ def random_shuffle_op(value, *, seed: int = 0, seed2: int = 0, rng):
     if value.size <= 1 or len(value) <= 1:
         return value
     n = len(value)
-    draws = _philox.words(rng.key, rng.reserve(-(-(n - 1) // 4)), n - 1)
+    draws = _philox.words((rng.key, rng.reserve(-(-(n - 1) // 4))), n - 1)
     order = list(range(n))
     for i, step in enumerate((draws % np.arange(n, 1, -1, dtype=np.uint32)).tolist()):
         order[i], order[i + step] = order[i + step], order[i]
@@ -236,7 +237,7 @@ def random_shuffle_shape(node, value):
     return value
 
 
-random_shuffle_op.no_gradient("TensorFlow 1.x has none: the order is not kept for a gradient")
+random_shuffle_op.no_gradient("TensorFlow 1.x has none: the order is not kept for a gradient", refuses=True)
 
 
 def multinomial(logits, num_samples, seed=None, name=None, output_dtype=None):

@@ -33,8 +33,7 @@ def _samples_shape(node, shape, parameter):
 def random_gamma_op(shape, alpha, *, seed: int = 0, seed2: int = 0, rng):
     """Gamma variates of shape parameter alpha and rate 1, `shape` samples for each alpha; made in float64."""
     size = size_of(shape)
-    key, counter = reserve(rng, size * alpha.size)
-    values = _rejection.gammas(key, counter, _per_output(size, alpha))
+    values = _rejection.gammas(reserve(rng, size * alpha.size), _per_output(size, alpha))
     return _in_shape(values, size, shape, alpha).astype(alpha.dtype)
 
 
@@ -56,7 +55,8 @@ def random_gamma_grad_op(alpha, sample):
     return _incomplete_gamma.sample_derivative(alpha, sample).astype(alpha.dtype)
 
 
-random_gamma_grad_op.no_gradient("the second derivative of a variate has no use yet, in TensorFlow 1.x neither")
+random_gamma_grad_op.no_gradient("the second derivative of a variate has no use yet, in TensorFlow 1.x neither",
+                                 refuses=True)
 
 
 @define_op("RandomPoissonV2", "shape: S[D], rate: R -> output: dtype", S=INDEX_TYPES, R=_MEANS, dtype=_MEANS,
@@ -71,13 +71,12 @@ def random_poisson_op(shape, rate, *, seed: int = 0, seed2: int = 0, R: DType = 
         if not np.isfinite(mean) or mean > dtype.max:
             raise errors.InvalidArgumentError(
                 None, None, f"rate {i} is {mean:g}: a finite rate in the range of the result is needed")
-    key, counter = reserve(rng, size * rate.size)
-    values = _rejection.poissons(key, counter, _per_output(size, rate), float(dtype.max))
+    values = _rejection.poissons(reserve(rng, size * rate.size), _per_output(size, rate), float(dtype.max))
     return _in_shape(values, size, shape, rate).astype(dtype.np)
 
 
 random_poisson_op.shape(_samples_shape)
-random_poisson_op.no_gradient("a count does not change smoothly with the rate")
+random_poisson_op.no_gradient("a count does not change smoothly with the rate", refuses=True)
 
 
 def random_gamma(shape, alpha, beta=None, dtype=float32, seed=None, name=None):

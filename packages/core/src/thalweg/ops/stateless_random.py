@@ -24,7 +24,7 @@ def _shape_rule(declaration):
 def stateless_uniform_op(shape, seed, *, dtype: DType = float32, Tseed: DType = int64):
     """Uniform in [0, 1)."""
     size = random.size_of(shape)
-    return _philox.uniforms(*_philox.stateless_state(seed), size, dtype.np).reshape(shape)
+    return _philox.uniforms(_philox.stateless_state(seed), size, dtype.np).reshape(shape)
 
 
 @_shape_rule
@@ -37,7 +37,7 @@ def stateless_uniform_int_op(shape, seed, minval, maxval, *, Tseed: DType = int6
     if not size:
         return np.empty(shape, minval.dtype)
     random.check_range(minval, maxval)
-    return _philox.integers(*_philox.stateless_state(seed), size, minval, maxval).reshape(shape)
+    return _philox.integers(_philox.stateless_state(seed), size, minval, maxval).reshape(shape)
 
 
 @_shape_rule
@@ -46,7 +46,7 @@ def stateless_uniform_int_op(shape, seed, minval, maxval, *, Tseed: DType = int6
 def stateless_normal_op(shape, seed, *, dtype: DType = float32, Tseed: DType = int64):
     """Normal, mean 0 and deviation 1."""
     size = random.size_of(shape)
-    return _philox.normals(*_philox.stateless_state(seed), size, dtype.np).reshape(shape)
+    return _philox.normals(_philox.stateless_state(seed), size, dtype.np).reshape(shape)
 
 
 @_shape_rule
@@ -55,7 +55,7 @@ def stateless_normal_op(shape, seed, *, dtype: DType = float32, Tseed: DType = i
 def stateless_truncated_normal_op(shape, seed, *, dtype: DType = float32, Tseed: DType = int64):
     """Normal, mean 0 and deviation 1, drawn again where its magnitude is 2 or more."""
     size = random.size_of(shape)
-    return _rejection.truncated_normals(*_philox.stateless_state(seed), size, dtype.np).reshape(shape)
+    return _rejection.truncated_normals(_philox.stateless_state(seed), size, dtype.np).reshape(shape)
 
 
 @define_op("StatelessMultinomial", "logits: T[B,C], num_samples: int32[], seed: Tseed[2] -> output: output_dtype[B,N]",
@@ -63,7 +63,7 @@ def stateless_truncated_normal_op(shape, seed, *, dtype: DType = float32, Tseed:
 def stateless_multinomial_op(logits, num_samples, seed, *, output_dtype: DType = int64, Tseed: DType = int64):
     """Categories drawn with probability softmax(logits), `num_samples` per row."""
     count = random.check_categories(logits, num_samples)
-    return random.draw_categories(*_philox.stateless_state(seed), logits, count, output_dtype.np)
+    return random.draw_categories(_philox.stateless_state(seed), logits, count, output_dtype.np)
 
 
 stateless_multinomial_op.shape(random.categories_shape)
