@@ -1,0 +1,38 @@
+/* The sweeps of channels.h for one instruction set. */
+#include "cpu/c/channels.h"
+
+#include <math.h>
+
+#include "cpu/c/simd.h"
+
+#define BLOCK_ROWS 256           /* rows that are summed in the tensor's own type */
+#define BLOCK_BYTES (128 << 10)  /* and at most so much, so that a second look finds them in cache */
+#define SMALL_BYTES (1 << 17)    /* swept in about 20 us of one core */
+
+static void plan(thw_channels_job* job, int64_t item_bytes, int64_t sums, size_t* workspace, size_t* scratch) {
+  int64_t row_bytes = most(1, job->channels * item_bytes);
+  job->block_rows = most(1, least(BLOCK_ROWS, BLOCK_BYTES / row_bytes));
+  job->blocks = job->channels ? ceil_div(job->rows, job->block_rows) : 0;
+  job->grain = most(1, SMALL_BYTES / (job->block_rows * row_bytes));
+  *workspace = sums * job->blocks * job->channels * sizeof(double) + 3 * job->channels * sizeof(float);
+  *scratch = 3 * job->channels * item_bytes + 2 * job->radius * item_bytes;
+}
+
+#define REAL float
+#include "cpu/c/bias_rows.h"
+#undef REAL
+#define REAL double
+#include "cpu/c/bias_rows.h"
+#undef REAL
+#include "cpu/c/batch_norm_rows.h"
+#include "cpu/c/lrn_rows.h"
+
+const thw_channels_table THW_TABLE(channels) = {plan,
+                                                {bias_add_float, bias_add_double},
+                                                {bias_add_grad_float, bias_add_grad_double},
+                                                batch_norm_training,
+                                                batch_norm_inference,
+                                                batch_norm_training_grad,
+                                                batch_norm_inference_grad,
+                                                lrn,
+                                                lrn_grad};
