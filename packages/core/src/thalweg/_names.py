@@ -136,7 +136,8 @@ NAMES = {
     **{name: _OPS + "flow:" + name for name in ("group", "no_op", "tuple")},
 
     # --- ops: control flow --------------------------------------------------------------------------
-    **{name: _OPS + "cond:" + name for name in ("case", "cond")},
+    "case": _OPS + "case:case",
+    "cond": _OPS + "cond:cond",
     "contrib.framework.smart_cond": _OPS + "cond:smart_cond",
     "while_loop": _OPS + "while_loop:while_loop",
     **{name: _OPS + "functional:" + name for name in ("foldl", "foldr", "map_fn", "scan")},

@@ -1,4 +1,4 @@
-"""Programs that TensorFlow 1.15 and thalweg both run: `record.py` keeps what TensorFlow did, `test_programs.py` compares.
+"""Programs that TensorFlow 1.15 and thalweg both run: `record.py` keeps what TensorFlow did, and the test compares.
 
 Each function takes the module and a notebook. `note.value(fetch, feed)` keeps values, `note.text(x)` a string,
 `note.ids()` how many nodes there are here, which default seeds depend on; the graph's nodes are kept at the end.
@@ -487,7 +487,8 @@ def nested_branches(tf, note):
     p, q = tf.placeholder(tf.bool, []), tf.placeholder(tf.bool, [])
     x = tf.constant([1.0, 2.0])
     v = tf.Variable([3.0, 4.0])
-    y = tf.cond(p, lambda: tf.cond(q, lambda: x * v, lambda: v * v) + 1.0, lambda: tf.cond(q, lambda: x, lambda: x * x))
+    y = tf.cond(p, lambda: tf.cond(q, lambda: x * v, lambda: v * v) + 1.0,
+                lambda: tf.cond(q, lambda: x, lambda: x * x))
     note.ids()
     g = tf.gradients(y, [x, v])
     for a in (True, False):

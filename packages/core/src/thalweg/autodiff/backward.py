@@ -9,8 +9,11 @@ adds capture what they need.
 from thalweg.framework import dtypes, errors
 from thalweg.framework.func_graph import FuncGraph
 from thalweg.framework.graph import Tensor, get_default_graph, name_scope
-from thalweg.framework.indexed_slices import (IndexedSlices, convert_n_to_tensor_or_indexed_slices,
-                                              convert_to_tensor_or_indexed_slices)
+from thalweg.framework.indexed_slices import (
+    IndexedSlices,
+    convert_n_to_tensor_or_indexed_slices,
+    convert_to_tensor_or_indexed_slices,
+)
 from thalweg.ops import array, constant, flow
 
 from .aggregation import METHODS, array_of, total

@@ -28,14 +28,15 @@ def custom_gradient(f):
     @functools.wraps(f)
     def decorated(*args, **kwargs):
         if kwargs:
-            raise ValueError(f"The custom_gradient decorator supports positional arguments only, got {sorted(kwargs)}.")
+            raise ValueError("The custom_gradient decorator supports positional arguments only, not "
+                             f"{', '.join(sorted(kwargs))}.")
         args = [convert_to_tensor(a) for a in args]
         result, grad_fn = f(*args)
         flat = [array.identity(r) for r in nest.flatten(result)]
         variables = _used_variables(flat, args)
         if variables and not _takes_variables(grad_fn):
-            raise TypeError("If using @custom_gradient with a function that uses variables, then grad_fn must accept a "
-                            f"keyword argument 'variables'. ({', '.join(v.name for v in variables)})")
+            raise TypeError("If using @custom_gradient with a function that uses variables, then grad_fn must accept "
+                            f"a keyword argument 'variables'. ({', '.join(v.name for v in variables)})")
         name = f"CustomGradient-{next(_numbers)}"
         RegisterGradient(name)(_rule(grad_fn, len(flat), len(args), variables))
         with get_default_graph().gradient_override_map({"IdentityN": name}):

@@ -32,7 +32,9 @@ def if_grad(node, *dys):
     outputs = iter(backward.outputs)
     result: list = [None] * len(op.inputs)
     for k in wanted:
-        result[k + 1] = _slices(next(outputs), next(outputs), op.inputs[k + 1]) if is_sparse[k] else next(outputs)
+        result[k + 1] = next(outputs)
+        if is_sparse[k]:
+            result[k + 1] = IndexedSlices(result[k + 1], next(outputs), array.shape(op.inputs[k + 1]))
     return result
 
 
@@ -56,10 +58,6 @@ def _parts(x, dx, is_sparse):
     if not is_sparse:
         return [constant.zeros_like(x) if dx is None else array_of(dx)]
     if dx is None:
-        rows = indexing.gather(x, constant.zeros([0], dtypes.int64))                    # [0, ...]: no rows, the right shape
+        rows = indexing.gather(x, constant.zeros([0], dtypes.int64))    # [0, ...]: no rows, the right shape
         return [constant.zeros_like(rows), constant.zeros([0], dtypes.int64)]
     return [dx.values, cast.cast(dx.indices, dtypes.int64)]
-
-
-def _slices(values, indices, x):
-    return IndexedSlices(values, indices, array.shape(x))

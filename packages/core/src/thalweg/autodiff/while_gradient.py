@@ -1,9 +1,9 @@
 """The gradient of While: a While over the iterations in reverse.
 
-Iteration k of the loop is differentiated with its variables as they were, which the forward loop stacks; what the rules
-need besides is computed again from them. The variables of the gradient's loop are the iteration's number, the gradients
-of the loop variables, and one sum for each captured tensor. Where a capture's gradient is IndexedSlices, the rows are
-stacked instead, and stay sparse.
+Iteration k of the loop is differentiated with its variables as they were, which the forward loop stacks; what the
+rules need besides is computed again from them. The variables of the gradient's loop are the iteration's number, the
+gradients of the loop variables, and one sum for each captured tensor. Where a capture's gradient is IndexedSlices, the
+rows are stacked instead, and stay sparse.
 """
 from thalweg.framework import dtypes
 from thalweg.framework.func_graph import FuncGraph

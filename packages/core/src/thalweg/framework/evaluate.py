@@ -61,7 +61,8 @@ class Evaluator:
         if not isinstance(value, _Reference):
             return value
         if value.name not in self.variables:
-            raise errors.FailedPreconditionError(None, tensor.op, f"Attempting to use uninitialized value {value.name}")
+            raise errors.FailedPreconditionError(None, tensor.op,
+                                                 f"Attempting to use uninitialized value {value.name}")
         return self.variables[value.name].copy()
 
     def _run_op(self, op, known):

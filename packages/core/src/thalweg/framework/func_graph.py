@@ -165,7 +165,7 @@ class FuncGraph(Graph):
         attrs["shared_name"] = attrs.get("shared_name") or attrs.get("_captured_variable") or op.name
         attrs["_captured_variable"] = attrs.get("_captured_variable") or op.name
         with self._free_of_scopes():
-            inner = self._make_op(op.declaration, [], attrs, [tensor.dtype], name=op.name.rpartition("/")[2]).outputs[0]
+            inner = self._make_op(op.declaration, [], attrs, [tensor.dtype], op.name.rpartition("/")[2]).outputs[0]
         inner._shape = tensor._shape
         return inner
 

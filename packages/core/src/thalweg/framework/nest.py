@@ -111,8 +111,8 @@ def pack_sequence_as(structure, flat_sequence, expand_composites=False):
         return flat[0]
     wanted = len(flatten(structure, expand_composites))
     if wanted != len(flat):
-        raise ValueError("Could not pack sequence. Structure had %d elements, but flat_sequence had %d elements.  "
-                         "Structure: %s, flat_sequence: %s." % (wanted, len(flat), structure, flat))
+        raise ValueError(f"Could not pack sequence. Structure had {wanted} elements, but flat_sequence had "
+                         f"{len(flat)} elements.  Structure: {structure}, flat_sequence: {flat}.")
     return _pack(structure, iter(flat), expand_composites)
 
 

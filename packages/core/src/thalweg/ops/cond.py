@@ -1,19 +1,16 @@
-"""`tf.cond` and `tf.case`: one `If` over branches that are function graphs.
+"""`tf.cond`: one `If` over branches that are function graphs.
 
-Names and ids are TensorFlow 1.x's: results are called `cond/Merge`, `cond/Merge_1`, and the graph counts the nodes that
-its Switch and Merge construction would have made, because the default seed of a random op is that count.
+Names and ids are TensorFlow 1.x's: results are called `cond/Merge`, `cond/Merge_1`, and the graph counts the nodes
+that its Switch and Merge construction would have made, because the default seed of a random op is that count.
 """
-import collections
-import functools
-
-from thalweg.framework import dtypes, errors, nest
+from thalweg.framework import errors, nest
 from thalweg.framework.constant_value import constant_value
 from thalweg.framework.conversion import convert_to_tensor
 from thalweg.framework.func_graph import FuncGraph, here, uncounted
 from thalweg.framework.graph import Operation, Tensor, get_default_graph, name_scope
 from thalweg.framework.indexed_slices import IndexedSlices
 
-from . import array, cast, comparison, constant, reduction
+from . import array, constant
 from .function_ops import make_if
 
 _SWITCHES = 4                            # nodes of TensorFlow's cond besides those of branches and results
@@ -71,8 +68,8 @@ def _branch_function(what, function, old_what, old):
 def _condition(pred):
     pred = convert_to_tensor(pred, name="pred")
     if pred.dtype.base_dtype.kind != "b":
-        raise errors.DTypeError(f"Input 'pred' of 'Switch' Op has type {pred.dtype.base_dtype.name} that does not match "
-                                "expected type of bool.")
+        raise errors.DTypeError(f"Input 'pred' of 'Switch' Op has type {pred.dtype.base_dtype.name} that does not "
+                                "match expected type of bool.")
     if pred._shape not in (None, ()):
         raise errors.ShapeError(f"Shape must be rank 0 but is rank {len(pred._shape)}: the condition {pred.name} of "
                                 "cond must be one bool. Try tf.reduce_any or tf.reduce_all.")
@@ -140,81 +137,3 @@ def static_condition(pred):
         return bool(pred)
     raise TypeError("`pred` must be a Tensor, or a Python bool, or 1 or 0. "
                     f"Found instead: {type(pred).__name__} {pred!r}")
-
-
-# --- case ---------------------------------------------------------------------------------------------
-
-def case(pred_fn_pairs, default=None, exclusive=False, strict=False, name="case"):
-    """The result of the function whose condition is the first to hold.
-
-    Parameters
-    ----------
-    pred_fn_pairs : list or dict of (bool scalar Tensor, callable) pairs
-    default : callable or None      called when no condition holds; without it that is an error of the run
-    exclusive : bool                also an error of the run: more than one condition holds
-    """
-    pairs = _checked_pairs(pred_fn_pairs)
-    if default is not None and not callable(default):
-        raise TypeError("default must be callable.")
-    with name_scope(name, "case", [p for p, _ in pairs]):
-        preds = [p for p, _ in pairs]
-        if default is None:
-            preds, default = preds[:-1], _guarded(pairs)
-            pairs = pairs[:-1]
-        guards = [checks.Assert(_at_most_one([p for p, _ in pairs]), _report(
-            "More than one condition evaluated as True but exclusive=True.", preds))] if exclusive and pairs else []
-        with get_default_graph().control_dependencies(guards):
-            return _nested_conds(pairs, default, strict)
-
-
-def _checked_pairs(pairs):
-    if isinstance(pairs, dict):
-        pairs = list(pairs.items()) if isinstance(pairs, collections.OrderedDict) \
-            else sorted(pairs.items(), key=lambda item: item[0].name)
-    elif not isinstance(pairs, (list, tuple)):
-        raise TypeError("fns must be a list, tuple, or dict")
-    if not pairs:
-        raise ValueError("case needs at least one pair of a condition and a function")
-    for pair in pairs:
-        if not isinstance(pair, tuple) or len(pair) != 2:
-            raise TypeError("Each entry in pred_fn_pairs must be a 2-tuple")
-        pred, fn = pair
-        if not isinstance(pred, Tensor) or pred.dtype.base_dtype.kind != "b":
-            raise TypeError(f"pred must be Tensor of type bool: {getattr(pred, 'name', pred)}")
-        if not callable(fn):
-            raise TypeError(f"fn for pred {pred.name} must be callable.")
-    return list(pairs)
-
-
-def _guarded(pairs):
-    """Without a default the last function is it, behind a check that some condition holds."""
-    preds, last = [p for p, _ in pairs], pairs[-1][1]
-
-    def default():
-        held = reduction.reduce_any(array.stack(preds))
-        check = checks.Assert(held, _report("None of the conditions evaluated as True.", preds))
-        with get_default_graph().control_dependencies([check]):
-            return _behind(check, last)
-    return default
-
-
-def _behind(check, function):
-    result = function()
-    with get_default_graph().control_dependencies([check]):
-        return nest.map_structure(lambda leaf: leaf if isinstance(leaf, Operation) else array.identity(leaf), result)
-
-
-def _report(problem, preds):
-    return [f"Input error: {problem} Conditions: ({', '.join(p.name for p in preds)}), Values:", array.stack(preds)]
-
-
-def _at_most_one(preds):
-    return comparison.less_equal(reduction.reduce_sum(cast.cast(array.stack(preds), dtypes.int32)), 1)
-
-
-def _nested_conds(pairs, default, strict):
-    """if, else if, ..., else: the conditions from the last to the first."""
-    function = default
-    for pred, fn in reversed(pairs):
-        function = functools.partial(cond, pred, true_fn=fn, false_fn=function, strict=strict)
-    return function()

@@ -1,9 +1,9 @@
 """If and While: the two ops whose attributes are graphs. `tf.cond` and `tf.while_loop` build them.
 
 Calling convention of a function graph (framework/func_graph.py): `graph.inputs[k]` stands for input k of the op (for
-`If`: input k + 1, after `cond`). Where `graph.inputs[k].op.type` is `Placeholder`, the executor passes the value; every
-other input is a variable or a read of one, found inside under the variable's own name, and nothing is passed. An op
-runs inside only if an output needs it. Outputs are values, taken when the function ends.
+`If`: input k + 1, after `cond`). Where `graph.inputs[k].op.type` is `Placeholder`, the executor passes the value;
+every other input is a variable or a read of one, found inside under the variable's own name, and nothing is passed. An
+op runs inside only if an output needs it. Outputs are values, taken when the function ends.
 
 The reference bodies run the function graphs op by op (framework/evaluate.py).
 """

@@ -1,8 +1,8 @@
 """`tf.map_fn`, `tf.scan`, `tf.foldl`, `tf.foldr`: functions over the rows of tensors, each one `While`.
 
 Rows are gathered where they are used and results are stacked by the loop, so there is no array that is rewritten in
-each iteration. The graph counts the nodes that TensorFlow 1.x's construction with TensorArrays would have made, because
-the default seed of a random op inside is that count.
+each iteration. The graph counts the nodes that TensorFlow 1.x's construction with TensorArrays would have made,
+because the default seed of a random op inside is that count.
 """
 from thalweg.framework import dtypes, errors, nest, shapes
 from thalweg.framework.conversion import convert_to_tensor

@@ -48,7 +48,8 @@ def lrn_grad_op(input_grads, input_image, output_image, *, depth_radius=5, bias=
 
 lrn_op.shape(_rank_4)
 lrn_grad_op.shape(_rank_4)
-lrn_grad_op.no_gradient("TensorFlow has none either; the second derivative of LRN is not used in practice")
+lrn_grad_op.no_gradient("TensorFlow has none either; the second derivative of LRN is not used in practice",
+                        refuses=True)
 
 
 def local_response_normalization(input, depth_radius=5, bias=1.0, alpha=1.0, beta=0.5, name=None):

@@ -1,7 +1,7 @@
 """`tf.while_loop`: one `While` whose condition and body are function graphs.
 
-Names and ids are TensorFlow 1.x's: inside, the loop variables are `while/Identity`, `while/Identity_1`; the results are
-`while/Exit`, `while/Exit_1`; the graph counts the nodes that its Enter, Merge, Switch, NextIteration and Exit
+Names and ids are TensorFlow 1.x's: inside, the loop variables are `while/Identity`, `while/Identity_1`; the results
+are `while/Exit`, `while/Exit_1`; the graph counts the nodes that its Enter, Merge, Switch, NextIteration and Exit
 construction would have made, because the default seed of a random op is that count.
 """
 from thalweg.framework import errors, nest, shapes
@@ -108,8 +108,8 @@ class _Loop:
             if not shapes.compatible(shape, leaf._shape) or not _is_no_narrower(shape, leaf._shape):
                 raise ValueError(
                     f"The shape invariant specified for {leaf.name} is not compatible with the initial shape of the "
-                    f"loop variable. It enters the loop with shape {shapes.text(leaf._shape)}, but the specified shape "
-                    f"invariant is {shapes.text(shape)}.")
+                    f"loop variable. It enters the loop with shape {shapes.text(leaf._shape)}, but the specified "
+                    f"shape invariant is {shapes.text(shape)}.")
             found.append(shape)
         self.invariants = found
 

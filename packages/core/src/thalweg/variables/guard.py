@@ -1,4 +1,4 @@
-"""Initial values that depend on other variables wait for nobody: each such variable stands in with its own initial value.
+"""Initial values that depend on other variables need no order: each such variable has its own initial value.
 
 `w = Variable(v * 2)` may be initialized together with `v` in any order: where the initial value of w reads v, the
 graph gets `v's value if v is initialized, else v's initial value`, and a copy of what lies between.

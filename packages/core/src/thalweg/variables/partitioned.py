@@ -6,7 +6,6 @@ from thalweg.framework.shapes import TensorShape
 from thalweg.ops import array, operators, slicing
 
 
-
 class PartitionedVariable:
     """What `get_variable` gives where a partitioner is set, as `tf.PartitionedVariable`.
 
@@ -96,7 +95,8 @@ class PartitionedVariable:
     def _each(self, method, value, use_locking, name, read_value):
         axis, parts = self._partition_axes()[0], self._variable_list
         value = convert_to_tensor(value, self._dtype)
-        pieces = [value] if len(parts) == 1 else array.split(value, [v.get_shape().as_list()[axis] for v in parts], axis)
+        sizes = [v.get_shape().as_list()[axis] for v in parts]
+        pieces = [value] if len(parts) == 1 else array.split(value, sizes, axis)
         return [getattr(part, method)(piece, use_locking=use_locking, read_value=read_value,
                                       name=None if name is None else f"{name}_{i}")
                 for i, (part, piece) in enumerate(zip(parts, pieces))]

@@ -109,8 +109,8 @@ class VariableStore:
         if name in self.variables:
             return self._found(name, shape, dtype, made["reuse"])
         if made["reuse"] is True:
-            raise ValueError(f"Variable {name} does not exist, or was not created with tf.get_variable(). Did you mean "
-                             f"to set reuse=tf.AUTO_REUSE in VarScope?{self._near(name)}")
+            raise ValueError(f"Variable {name} does not exist, or was not created with tf.get_variable(). Did you "
+                             f"mean to set reuse=tf.AUTO_REUSE in VarScope?{self._near(name)}")
         variable = self._create(name, shape, dtype, initializer, is_value, partition_info, made)
         self.variables[name], self.frames[name] = variable, user_frame()
         if made["regularizer"]:
@@ -121,8 +121,8 @@ class VariableStore:
         found = self.variables[name]
         if reuse is False or reuse is None:
             raise ValueError(errors.explain(
-                f"Variable {name} already exists, disallowed. Did you mean to set reuse=True or reuse=tf.AUTO_REUSE in "
-                f"VarScope? Originally defined at:\n\n  {self.frames[name]}\n", made_again_at=user_frame()))
+                f"Variable {name} already exists, disallowed. Did you mean to set reuse=True or reuse=tf.AUTO_REUSE "
+                f"in VarScope? Originally defined at:\n\n  {self.frames[name]}\n", made_again_at=user_frame()))
         if not shape.is_compatible_with(found.get_shape()):
             raise ValueError(f"Trying to share variable {name}, but specified shape {shape} and found shape "
                              f"{found.get_shape()}.{self._made_at(name)}")
@@ -195,8 +195,8 @@ class VariableStore:
             raise ValueError(f"Trying to reuse partitioned variable {name}, but specified shape {TensorShape(shape)} "
                              f"and found shape {found.get_shape()}.")
         if not dtype.is_compatible_with(found.dtype):
-            raise ValueError(f"Trying to reuse partitioned variable {name}, but specified dtype {dtype.name} and found "
-                             f"dtype {found.dtype.name}.")
+            raise ValueError(f"Trying to reuse partitioned variable {name}, but specified dtype {dtype.name} and "
+                             f"found dtype {found.dtype.name}.")
         if partitions is not None and list(partitions) != list(found._get_partitions()):
             raise ValueError(f"Trying to reuse partitioned variable {name}, but specified partitions "
                              f"{list(partitions)} and found partitions {list(found._get_partitions())}.")

@@ -346,8 +346,8 @@ def _result(reference, read_value):
 
 def _check_is_outside(initial_value, scope):
     if isinstance(initial_value, Tensor) and isinstance(initial_value.graph, FuncGraph):
-        raise ValueError(f"Initializer for variable {scope} is from inside a control-flow construct, such as a loop or "
-                         "conditional. When creating a variable inside a loop or conditional, use a lambda as the "
+        raise ValueError(f"Initializer for variable {scope} is from inside a control-flow construct, such as a loop "
+                         "or conditional. When creating a variable inside a loop or conditional, use a lambda as the "
                          "initializer.")
 
 
