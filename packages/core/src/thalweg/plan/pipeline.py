@@ -6,6 +6,7 @@ from .bind import bind
 from .copies import insert_copies
 from .effects import add_fetch_nodes, order_effects, resolve_variables
 from .fuse import fuse
+from .inline import fix_values, inline
 from .order import order
 from .place import place, settle
 from .prune import prune
@@ -28,13 +29,20 @@ class Template:
         self.ir, self.placement, self.optimize = ir, placement, optimize
 
 
-def make_template(fetches, feeds, placement, optimize=True):
-    """Passes that need no fed shapes. `fetches`: Tensors and Operations; `feeds`: Tensors."""
+def make_template(fetches, feeds, placement, optimize=True, values=None):
+    """Passes that need no fed shapes. `fetches`: Tensors and Operations; `feeds`: Tensors.
+
+    `values` maps the numbers of feeds to values that the plans may take for granted.
+    """
     ir = prune(fetches, feeds)
     _checked(ir, "prune")
     resolve_variables(ir)
     if optimize:
+        fix_values(ir, values or {})
         simplify(ir)
+        while inline(ir):
+            resolve_variables(ir)
+            simplify(ir)
         _checked(ir, "simplify")
     place(ir, placement)
     _checked(ir, "place")

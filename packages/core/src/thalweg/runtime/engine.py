@@ -33,6 +33,7 @@ class Engine:
 
     def run(self, elements, fed, arrays, options=None, metadata=None):
         """Values of `elements` (None for operations), with `arrays` in the place of the tensors `fed`."""
+        self.shared.check_open()
         program = self._program(elements, fed, arrays)
         trace = [] if options is not None and options.trace_level >= RunOptions.SOFTWARE_TRACE else None
         values = program.run(list(arrays), trace)
@@ -44,9 +45,10 @@ class Engine:
     def _program(self, elements, fed, arrays):
         if self._reshaped != self.shared.reshaped:
             self._forget_programs()
-        entry = self._templates.get((elements, fed))
+        values = tuple([(i, bool(a)) for i, a in enumerate(arrays) if a.dtype.kind == "b" and a.ndim == 0])
+        entry = self._templates.get((elements, fed, values))
         if entry is None or self._mutations != self.graph._mutations:
-            entry = self._entry(elements, fed)
+            entry = self._entry(elements, fed, values)
         key = tuple([a.shape for a in arrays])
         program = entry.programs.get(key)
         if program is None:
@@ -61,7 +63,8 @@ class Engine:
             for entry in self._templates.values():
                 entry.programs.clear()
 
-    def _entry(self, elements, fed):
+    def _entry(self, elements, fed, values):
+        """A template for one fetch set; `values`, the fed bools, decide branches when the plan is made."""
         with self._lock:
             if self._mutations != self.graph._mutations:
                 self._templates.clear()
@@ -69,11 +72,11 @@ class Engine:
             if self.placement is None:
                 self.placement = Placement(self.config)
             optimize = self.config.graph_options.optimizer_options.opt_level >= 0
-            template = pipeline.make_template(elements, fed, self.placement, optimize)
+            template = pipeline.make_template(elements, fed, self.placement, optimize, dict(values))
             missing = unfed_placeholder(template.ir)
             if missing is not None:
                 raise messages.unfed_placeholder(*missing, fed)
-            entry = self._templates[elements, fed] = _Entry(template)
+            entry = self._templates[elements, fed, values] = _Entry(template)
             if len(self._templates) > MAX_TEMPLATES:
                 self._templates.popitem(last=False)
             return entry

@@ -202,7 +202,13 @@ cdef class Shared:
     cdef volatile int closed
 
     def close(self):
+        """Ends runs under way at their next look."""
         self.closed = 1
+
+    def check_open(self, node=None):
+        """CancelledError when the session has been closed during a run."""
+        if self.closed:
+            raise errors.CancelledError(None, node, "Session has been closed during the run.")
 
 
 cdef class Program:
@@ -542,9 +548,7 @@ cdef class Program:
 
     cdef _heed_signals(self, int position):
         PyErr_CheckSignals()
-        if self.shared.closed:
-            node = self.plan.steps[min(position, self.n_steps - 1)].node
-            raise errors.CancelledError(None, node.source, "Session has been closed during the run.")
+        self.shared.check_open(self.plan.steps[min(position, self.n_steps - 1)].node.source)
 
     cdef _take_lock(self, Frame frame, int position):
         """With Python's lock: runs a Python step, or raises what stopped the run."""
