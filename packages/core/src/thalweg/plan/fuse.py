@@ -111,32 +111,45 @@ def _substitute(ir, owner):
 # --- elementwise regions --------------------------------------------------------------------------------
 
 class _Region:
-    __slots__ = ("nodes", "shape", "key", "inputs")
+    """Nodes that will be one: `mask` has their bits, `needs` those of everything that they need."""
 
-    def __init__(self, node, key):
-        self.nodes, self.shape, self.key = [node], node.outputs[0].shape, key
-        self.inputs = set(node.inputs)
+    __slots__ = ("nodes", "key", "mask", "needs")
+
+    def __init__(self, nodes, key, mask, needs):
+        self.nodes, self.key, self.mask, self.needs = nodes, key, mask, needs
 
 
 def _fuse_regions(ir, fuses):
+    """Grows regions along the order: a node joins those of its inputs that it may join without closing a cycle."""
     control_sources = {c for node in ir.nodes for c in node.controls}
-    region_of = {}
+    needs = _needs(ir)
+    region_of, regions = {}, {}
     for node in ir.nodes:
         if not _may_join(node, control_sources, fuses):
             continue
-        key = (node.device, node.outputs[0].dtype)
-        candidates = dict.fromkeys(region_of[v.node] for v in node.inputs if v.node in region_of)
-        for region in candidates:
-            if _fits(region, node, key) and not _depends_through_outside(region, node, region_of):
-                region.nodes.append(node)
-                region.inputs.update(node.inputs)
-                region_of[node] = region
-                break
-        else:
-            region_of[node] = _Region(node, key)
-    regions = [r for r in dict.fromkeys(region_of.values()) if len(r.nodes) > 1]
+        key = (node.device, node.outputs[0].dtype, node.outputs[0].shape)
+        merged = _Region([node], key, 1 << node.position, needs[node])
+        for other in dict.fromkeys(region_of[v.node] for v in node.inputs if v.node in region_of):
+            union = _union(merged, other)
+            if union is not None and not _needs_itself(union, regions, (merged, other), needs):
+                regions.pop(other)
+                merged = union
+        regions[merged] = None
+        region_of.update(dict.fromkeys(merged.nodes, merged))
+    regions = [r for r in regions if len(r.nodes) > 1]
     if regions:
         _build_regions(ir, regions)
+
+
+def _needs(ir):
+    """Node -> the set of nodes that it needs, as the bits of their positions."""
+    needs = {}
+    for node in ir.nodes:
+        bits = 0
+        for other in [*[v.node for v in node.inputs], *node.controls]:
+            bits |= needs[other] | 1 << other.position
+        needs[node] = bits
+    return needs
 
 
 def _may_join(node, control_sources, fuses):
@@ -147,33 +160,33 @@ def _may_join(node, control_sources, fuses):
         and fuses(node.device, "_Region", value.dtype)
 
 
-def _fits(region, node, key):
-    if region.key != key or region.shape != node.outputs[0].shape or len(region.nodes) >= _MAX_OPS:
-        return False
-    inside = {v for n in region.nodes for v in n.outputs}
-    return len((region.inputs | set(node.inputs)) - inside) <= _MAX_INPUTS
+def _union(a, b):
+    """Both regions as one; None where they differ in shape, dtype or device, or would be too large."""
+    if a.key != b.key or len(a.nodes) + len(b.nodes) > _MAX_OPS:
+        return None
+    nodes = sorted([*a.nodes, *b.nodes], key=lambda n: n.position)
+    inside = {v for n in nodes for v in n.outputs}
+    if len({v for n in nodes for v in n.inputs} - inside) > _MAX_INPUTS:
+        return None
+    return _Region(nodes, a.key, a.mask | b.mask, a.needs | b.needs)
 
 
-def _depends_through_outside(region, node, region_of):
-    """Whether another input of `node` needs a value of `region`: joining would then close a cycle."""
-    inside = set(region.nodes)
-    first = region.nodes[0].position
-    stack = [v.node for v in node.inputs if v.node not in inside]
-    seen = set()
-    while stack:
-        current = stack.pop()
-        if current in inside:
-            return True
-        if current in seen:
-            continue
-        seen.add(current)
-        mates = region_of[current].nodes if current in region_of else (current,)
-        for mate in mates:
-            seen.add(mate)
-            if mate.position > first or len(mates) > 1:
-                stack.extend(v.node for v in mate.inputs)
-                stack.extend(mate.controls)
-    return False
+def _needs_itself(union, regions, parts, needs):
+    """Whether something outside that the union needs would need the union: the other regions count as wholes."""
+    inside = set(union.nodes)
+    needed = 0
+    for node in {v.node for n in union.nodes for v in n.inputs} - inside:
+        needed |= needs[node] | 1 << node.position
+    others = [r for r in regions if r not in parts]
+    while not needed & union.mask:
+        grown = needed
+        for region in others:
+            if region.mask & grown:
+                grown |= region.mask | region.needs
+        if grown == needed:
+            return False
+        needed = grown
+    return True
 
 
 def _build_regions(ir, regions):

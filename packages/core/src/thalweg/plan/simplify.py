@@ -4,8 +4,8 @@ import numpy as np
 from thalweg.framework import errors, shapes
 from thalweg.framework.declaration import REGISTRY
 
-from .effects import reads_and_writes
-from .ir import Node
+from .effects import VARIABLES, reads_and_writes
+from .ir import FEED, Node
 from .shapes import infer_node, known_value
 
 _FOLD_LIMIT_BYTES = 1 << 20              # a folded result is kept for the plan's life; larger ones are computed anew
@@ -16,15 +16,19 @@ _OF_SHAPE = frozenset(("Shape", "Size", "Rank", "ShapeN"))
 def simplify(ir):
     """One sweep in order: each node is dropped, folded, merged with an equal one, or kept."""
     mapping, seen, kept = {}, {}, []
-    writes = _writes(ir)
-    targets = set(ir.targets)
-    replaced_nodes = {}
+    writes, targets = _writes(ir), set(ir.targets)
+    replaced_nodes, calm, afloat = {}, set(), {}
     for node in ir.nodes:
+        inherited = [c for other in [*[v.node for v in node.inputs], *node.controls] for c in afloat.get(other, ())]
         node.inputs = [mapping.get(v, v) for v in node.inputs]
-        node.controls = list(dict.fromkeys(replaced_nodes.get(c, c) for c in node.controls))
+        node.controls = _needed_controls(node, replaced_nodes, calm)
+        if _is_calm(node, calm):
+            calm.add(node)
+        _float_controls(node, inherited, afloat, node in targets)
+        if node.declaration is not None:
+            infer_node(node)
         twin = None
         if _is_plain(node):
-            infer_node(node)
             source = _dropped(node)
             if source is not None:
                 mapping[node.outputs[0]] = source
@@ -42,9 +46,50 @@ def simplify(ir):
             continue
         kept.append(node)
     ir.nodes = kept
+    awaited = [c for v in ir.fetches if v is not None for c in afloat.get(v.node, ())]
     ir.fetches = [None if v is None else mapping.get(v, v) for v in ir.fetches]
-    ir.targets = [replaced_nodes.get(t, t) for t in ir.targets]
+    ir.targets = list(dict.fromkeys([*[replaced_nodes.get(t, t) for t in ir.targets], *awaited]))
     ir.sweep()
+
+
+def _float_controls(node, inherited, afloat, is_target):
+    """Hands what a node that only computes has to wait for on to its users, so that it can be folded and fused.
+
+    `afloat` maps nodes to what they hand on. When such a node runs shows nowhere; what must have run is asked of the
+    first user with an effect, or of the fetch.
+    """
+    waits = dict.fromkeys([*node.controls, *inherited])
+    if not waits:
+        return
+    floats = (_is_plain(node) or node.op_type == "NoOp") and not is_target
+    if floats and all(c.rank < node.rank for c in waits):
+        afloat[node], node.controls = tuple(waits), []
+    else:
+        node.controls = list(waits)
+
+
+def _is_calm(node, calm):
+    """Whether nobody can see when, or if, a node runs: it only computes, and so does all that it needs."""
+    computes = _is_plain(node) or node.op_type in ("NoOp", FEED, *VARIABLES)
+    return computes and all(v.node in calm for v in node.inputs) and not node.controls
+
+
+def _needed_controls(node, replaced, calm):
+    """Control inputs without those that order nothing; a NoOp stands for what it waits for.
+
+    Reads of variables are kept in order by effects.py, so waiting for a calm node made earlier means nothing.
+    """
+    needed = {}
+    stack = [replaced.get(c, c) for c in reversed(node.controls)]
+    while stack:
+        control = stack.pop()
+        if control in calm and control.rank < node.rank or control in needed:
+            continue
+        if control.op_type == "NoOp" and control.rank < node.rank:
+            stack.extend(replaced.get(c, c) for c in reversed(control.controls))
+        else:
+            needed[control] = None
+    return list(needed)
 
 
 def _writes(ir):
@@ -81,7 +126,7 @@ def _folded(node):
         return None
     if node.op_type in _OF_SHAPE:
         return _shape_value(node)
-    if not node.inputs or not all(v.is_static or v.dtype.kind == "O" for v in node.outputs):
+    if not node.inputs or not all(v.is_static or _is_small(node) for v in node.outputs):
         return None
     if sum((shapes.size_of(v.shape) or 0) * max(v.dtype.size, 1) for v in node.outputs) > _FOLD_LIMIT_BYTES:
         return None
@@ -95,6 +140,11 @@ def _folded(node):
         return None                      # the run reports it, with the step that fails
     except (ValueError, TypeError, ZeroDivisionError, IndexError, ArithmeticError):
         return None
+
+
+def _is_small(node):
+    """Whether the result cannot be large although its shape is not known before: its inputs are few numbers or texts."""
+    return sum(shapes.size_of(v.shape) or 0 for v in node.inputs) <= 64 and node.op_type not in ("Fill", "Range", "Tile")
 
 
 def is_fixed_random(node):
