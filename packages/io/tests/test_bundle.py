@@ -2,6 +2,7 @@
 import os
 import resource
 import shutil
+import threading
 import time
 
 import numpy as np
@@ -165,6 +166,25 @@ def test_big_endian_files_are_read(tmp_path):
         assert reader.read("c").tolist() == [1 + 2j] and reader.read("n").tolist() == [1, -2]
         assert reader.read("s").tolist() == words
         assert reader.read("x").view(np.uint16).tolist() == [0x3F80]
+
+
+def test_a_value_that_changes_while_it_is_saved_is_stored_consistently(tmp_path):
+    value, stop = np.zeros(400_000, np.int32), threading.Event()
+
+    def change():
+        while not stop.is_set():
+            value[:] += 1
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        for k in range(10):
+            write(tmp_path / f"m{k}", {"a": value})
+            with BundleReader(tmp_path / f"m{k}") as reader:
+                assert reader.read("a").shape == value.shape
+    finally:
+        stop.set()
+        thread.join()
 
 
 # --- damage -----------------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
 """The messages: the compiled form in the package is that of formats.proto, and light to import."""
+import ast
 import importlib.resources
 import re
 import subprocess
@@ -86,3 +87,19 @@ def test_messages_of_tensorflow_have_no_unknown_fields(golden):
             message.DiscardUnknownFields()
             assert len(message.SerializeToString()) == size
             assert protos.parse_text(protos.text(message), type(message)()) == message
+
+
+def test_the_stub_has_the_fields_of_the_messages():
+    stub = ast.parse(importlib.resources.files("thalweg_io").joinpath("protos.pyi").read_text())
+    classes = [node for node in stub.body if isinstance(node, ast.ClassDef) and node.name != "Message"]
+    assert {node.name for node in classes} == {name for name in (m for m, _ in source_fields()) if has(name)}
+    for node in classes:
+        check_stub(node, getattr(protos, node.name).DESCRIPTOR)
+
+
+def check_stub(node, descriptor):
+    names = {item.target.id for item in node.body if isinstance(item, ast.AnnAssign)}
+    assert names == set(descriptor.fields_by_name) | {v for e in descriptor.enum_types for v in e.values_by_name}
+    for item in node.body:
+        if isinstance(item, ast.ClassDef):
+            check_stub(item, descriptor.nested_types_by_name[item.name])

@@ -321,6 +321,8 @@ def test_what_cannot_be_saved(tmp_path):
             saver.save(session, str(tmp_path / "m"), latest_filename="a/b")
         with pytest.raises(ValueError, match="'latest_filename' collides with 'save_path'"):
             saver.save(session, str(tmp_path / "checkpoint"))
+        with pytest.raises(ValueError, match="no path specified"):
+            saver.save(session, "")
         with pytest.raises(TypeError, match="'sess' must be a Session; None"):
             saver.save(None, str(tmp_path / "m"))
         assert saver.save(session, str(tmp_path / "x/m")) == str(tmp_path / "x/m")

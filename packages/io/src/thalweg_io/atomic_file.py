@@ -10,13 +10,12 @@ import logging
 import os
 import re
 import secrets
+import sys
 
 from thalweg.framework import errors
 
-try:
+if sys.platform != "win32":                         # there, leftovers of dead writers stay
     import fcntl
-except ImportError:                                 # Windows: leftovers of dead writers stay there
-    fcntl = None
 
 logger = logging.getLogger("thalweg.io")
 
@@ -165,7 +164,7 @@ def _create_locked(path):
 
 def _lock(descriptor):
     """Marks a file as one whose writer lives; without locks in the file system, nobody takes it for dead either."""
-    if fcntl is not None:
+    if sys.platform != "win32":
         with contextlib.suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX)
 
@@ -221,7 +220,7 @@ def is_dead(path):
 @contextlib.contextmanager
 def _lock_of_dead(path):
     """Gives whether nobody holds the lock of `path`, and holds it meanwhile."""
-    if fcntl is None:
+    if sys.platform == "win32":
         yield False
         return
     try:

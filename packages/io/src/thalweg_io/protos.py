@@ -28,6 +28,7 @@ def __getattr__(name):
     except KeyError:
         raise AttributeError(f"there is no message {name!r} in thalweg_io/formats.proto") from None
     found = globals()[name] = message_factory.GetMessageClass(descriptor)
+    found.__module__ = __name__
     return found
 
 

@@ -119,7 +119,7 @@ def string_join(inputs, *, N: int, separator: str = ""):
     found = np.broadcast_arrays(*inputs)
     joined = np.empty(found[0].shape, np.object_)
     for index in np.ndindex(joined.shape):
-        joined[index] = separator.encode().join([array[index] for array in found])
+        joined[index] = separator.encode().join([bytes(array[index]) for array in found])
     return joined
 
 

@@ -150,6 +150,8 @@ class Saver:
         if not isinstance(sess, BaseSession):
             raise TypeError(f"'sess' must be a Session; {sess}")
         save_path = os.fspath(save_path)
+        if not save_path:
+            raise ValueError("no path specified: save_path is empty")
         path = self._numbered(sess, save_path, global_step, latest_filename)
         if not self._is_empty:
             path = self._write_values(sess, save_path, path)
