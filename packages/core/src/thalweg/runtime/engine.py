@@ -120,9 +120,10 @@ class Engine:
         """The generator of a random op, kept from run to run; None for other ops."""
         if not getattr(node.declaration, "is_random", False):
             return None
-        state = self._rngs.get(node.name)
+        key = node.source or node.name           # branches and loop bodies have their own names: a name is not enough
+        state = self._rngs.get(key)
         if state is None:
-            state = self._rngs[node.name] = RngState(*seeded_state(node.attrs["seed"], node.attrs["seed2"]))
+            state = self._rngs[key] = RngState(*seeded_state(node.attrs["seed"], node.attrs["seed2"]))
         return state
 
     def python_call(self, step):

@@ -175,4 +175,10 @@ def _count_up_to(engine, node):
     return call
 
 
-SPECIAL = {"If": _if, "While": _while, "CountUpTo": _count_up_to}
+def _is_variable_initialized(engine, node):
+    """`IsVariableInitialized`: the buffer exists in any case, so its array says nothing."""
+    buffer = engine.variable(node.inputs[0].variable)
+    return lambda arrays: [np.bool_(buffer.is_initialized)]
+
+
+SPECIAL = {"If": _if, "While": _while, "CountUpTo": _count_up_to, "IsVariableInitialized": _is_variable_initialized}
