@@ -56,7 +56,7 @@ INLINE vector_double smaller_double(vector_double a, vector_double b) { return S
 
 #define LOAD(p) (*(const vector*)(p))
 #define STORE(p, v) (*(vector*)(p) = (v))
-#define SPLAT(x) ((x) - (vector){0}) /* x - 0 keeps every x, -0 and NaN too */
+#define SPLAT(x) ((vector)((x) - (vector){0})) /* x - 0 keeps every x, -0 and NaN too */
 
 INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 INLINE int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }

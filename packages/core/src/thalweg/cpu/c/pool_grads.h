@@ -1,0 +1,124 @@
+/* Gradients of pooling, once per REAL.
+ *
+ * A task owns a band of an image: it clears it and adds the share of every window that reaches into it, in the order
+ * of windows. Which element was the maximum is found again from x, as TensorFlow does, so that nothing is kept.
+ */
+
+/* Where element k of a window takes part: the first that has the very bits of the maximum (there is always one, NaN
+   included), or every one that equals what was pooled. */
+INLINE mask NAME(takes_part)(const int kind, vector value, vector best, mask* is_taken) {
+  if (kind == SPREAD_ALL) return (mask)(value == best);
+  mask equal = (mask)((mask)value == (mask)best) & ~*is_taken;
+  *is_taken |= equal;
+  return equal;
+}
+
+/* Offset of the pixel that holds the first maximum of channel c. */
+INLINE int64_t NAME(first_maximum)(const Positions* list, const REAL* x, int64_t channels, int64_t c) {
+  int64_t first = list->at[0] * channels;
+  for (int64_t k = 1; k < list->count; k++)
+    if (x[list->at[k] * channels + c] > x[first + c]) first = list->at[k] * channels;
+  return first;
+}
+
+/* dx[at[k]][c] += the share of dy[c] that belongs to position k, for owned positions. */
+INLINE void NAME(spread)(const int kind, const Positions* list, const REAL* x, const REAL* pooled, const REAL* dy,
+                         int64_t channels, REAL* dx) {
+  int64_t c = 0;
+  for (; c + VL <= channels; c += VL) {
+    vector gradient = LOAD(dy + c), best = gradient;
+    mask is_taken = {0};
+    if (kind == SPREAD_MEAN) gradient = gradient / SPLAT((REAL)list->count);
+    if (kind == SPREAD_ALL) best = LOAD(pooled + c);
+    if (kind == SPREAD_FIRST) {
+      best = LOAD(x + list->at[0] * channels + c);
+      for (int64_t k = 1; k < list->count; k++) best = NAME(larger)(LOAD(x + list->at[k] * channels + c), best);
+    }
+    for (int64_t k = 0; k < list->count; k++) {
+      vector share = gradient;
+      if (kind != SPREAD_MEAN)
+        share = (vector)((mask)gradient & NAME(takes_part)(kind, LOAD(x + list->at[k] * channels + c), best, &is_taken));
+      REAL* target = dx + list->at[k] * channels + c;
+      if (list->is_owned[k]) STORE(target, LOAD(target) + share);
+    }
+  }
+  for (; c < channels; c++) {
+    int64_t first = kind == SPREAD_FIRST ? NAME(first_maximum)(list, x, channels, c) : 0;
+    for (int64_t k = 0; k < list->count; k++) {
+      int64_t pixel = list->at[k] * channels;
+      int takes_part = kind == SPREAD_MEAN || (kind == SPREAD_FIRST && pixel == first) ||
+                       (kind == SPREAD_ALL && x[pixel + c] == pooled[c]);
+      if (takes_part && list->is_owned[k]) dx[pixel + c] += kind == SPREAD_MEAN ? dy[c] / (REAL)list->count : dy[c];
+    }
+  }
+}
+
+static void NAME(clear_band)(const NAME(Pool)* run, REAL* dx, int64_t begin, int64_t end) {
+  const thw_pool_job* job = run->job;
+  int64_t line = job->size[2] * job->channels;
+  if (job->band_axis == 0) line *= job->size[1];
+  memset(dx + begin * line, 0, (end - begin) * line * sizeof(REAL)); /* axis 1 has bands only where axis 0 has size 1 */
+}
+
+INLINE void NAME(spread_bands)(const int kind, const NAME(Pool)* run, int64_t begin, int64_t end, void* scratch) {
+  const thw_pool_job* job = run->job;
+  int axis = (int)job->band_axis;
+  Positions list;
+  set_scratch(job, scratch, &list);
+  for (int64_t task = begin; task < end; task++) {
+    int64_t image = task / job->bands, low = task % job->bands * job->band_size;
+    int64_t high = least(low + job->band_size, job->size[axis]), pixels = image * image_pixels(job) * job->channels;
+    int64_t first[3] = {0, 0, 0}, last[3] = {job->places[0], job->places[1], job->places[2]};
+    first[axis] = most(0, ceil_div(low + job->before[axis] - job->window[axis] + 1, job->step[axis]));
+    last[axis] = least(last[axis], (high - 1 + job->before[axis]) / job->step[axis] + 1);
+    NAME(clear_band)(run, run->y + pixels, low, high);
+    for (int64_t z = first[0]; z < last[0]; z++)
+      for (int64_t y = first[1]; y < last[1]; y++)
+        for (int64_t x = 0; x < last[2]; x++) {
+          int64_t place = (((image * job->places[0] + z) * job->places[1] + y) * job->places[2] + x) * job->channels;
+          list_positions(job, z, y, x, &list);
+          mark_owned(job, low, high, &list);
+          NAME(spread)(kind, &list, run->x + pixels, run->pooled + place, run->dy + place, job->channels,
+                       run->y + pixels);
+        }
+  }
+}
+
+#define SPREAD(name, kind)                                                                                        \
+  static void NAME(name##_bands)(void* arg, int64_t begin, int64_t end, void* scratch) {                          \
+    NAME(spread_bands)(kind, arg, begin, end, scratch);                                                           \
+  }                                                                                                               \
+  static int NAME(name)(thw_call* call, const thw_tensor* in, int32_t n_in, thw_tensor* out, int32_t n_out) {     \
+    (void)n_in, (void)n_out;                                                                                      \
+    NAME(Pool) run = {.job = call->state, .x = in[0].data, .y = out[0].data};                                     \
+    run.dy = in[(kind) == SPREAD_MEAN ? 1 : 2].data;                                                              \
+    run.pooled = in[1].data;                                                                                      \
+    call->core->parallel_for(call->core_ctx, run.job->images * run.job->bands, 1, NAME(name##_bands), &run);      \
+    return THW_OK;                                                                                                \
+  }
+SPREAD(mean_grad, SPREAD_MEAN)
+SPREAD(max_grad_first, SPREAD_FIRST)
+SPREAD(max_grad_all, SPREAD_ALL)
+#undef SPREAD
+
+/* y[place] = what dy, which is as large as x, has where the first maximum was. */
+static void NAME(collect_rows)(void* arg, int64_t begin, int64_t end, void* scratch) {
+  const NAME(Pool)* run = arg;
+  const thw_pool_job* job = run->job;
+  int64_t channels = job->channels;
+  Positions list;
+  set_scratch(job, scratch, &list);
+  for (int64_t i = begin * job->places[2]; i < end * job->places[2]; i++) {
+    int64_t row = i / job->places[2], pixels = row / job->places[1] / job->places[0] * image_pixels(job) * channels;
+    list_positions(job, row / job->places[1] % job->places[0], row % job->places[1], i % job->places[2], &list);
+    for (int64_t c = 0; c < channels; c++)
+      run->y[i * channels + c] = run->dy[pixels + NAME(first_maximum)(&list, run->x + pixels, channels, c) + c];
+  }
+}
+
+static int NAME(max_grad_grad)(thw_call* call, const thw_tensor* in, int32_t n_in, thw_tensor* out, int32_t n_out) {
+  (void)n_in, (void)n_out;
+  NAME(Pool) run = {.job = call->state, .x = in[0].data, .dy = in[2].data, .y = out[0].data};
+  call->core->parallel_for(call->core_ctx, run.job->rows, run.job->grain, NAME(collect_rows), &run);
+  return THW_OK;
+}
