@@ -9,10 +9,11 @@ import json
 from pathlib import Path
 
 import numpy as np
-import thalweg as tf
 from images import read_image
 from model import Classifier
 from PIL import Image, ImageDraw
+
+import thalweg as tf
 
 TILE, MAPS, TEXT = 64, 6, 110             # pixels of an image, maps per image, pixels of the text column
 
@@ -38,7 +39,7 @@ def model_file(folder):
     """What train.py wrote about the model; SystemExit when there is none."""
     path = folder / "model.json"
     if not path.exists():
-        raise SystemExit(f"{folder} holds no trained model (model.json is missing): run train.py --out {folder} first.")
+        raise SystemExit(f"{folder} holds no trained model (no model.json): run train.py --out {folder} first.")
     return json.loads(path.read_text())
 
 

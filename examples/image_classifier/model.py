@@ -1,4 +1,4 @@
-"""The slides' convolutional network: conv, bias, relu, pool, residual block, batch norm, conv, pool, dense, dropout."""
+"""The slides' network: convolution, bias, relu, pool, residual block, batch norm, convolution, pool, dense, dropout."""
 import thalweg as tf
 
 

@@ -9,10 +9,11 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import thalweg as tf
 from images import load_digits, load_folder, shifted, write_image
 from model import Classifier, train_op
 from tqdm import tqdm
+
+import thalweg as tf
 
 
 def main():

@@ -11,9 +11,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import report  # noqa: E402  (the folder is a program, not a package)
-import subjects  # noqa: E402
-from works import WORKS, select  # noqa: E402
+import report
+import subjects
+from works import WORKS, select
 
 
 def main():
@@ -21,7 +21,7 @@ def main():
     parser.add_argument("works", nargs="*", help=f"what to measure, by prefix; all: {', '.join(WORKS)}")
     parser.add_argument("--peers", default=None, metavar="PYTHON",
                         help="interpreter that has tensorflow and torch (default: this one)")
-    parser.add_argument("--subjects", default="thalweg,tensorflow,torch", help="comma-joined; missing ones are left out")
+    parser.add_argument("--subjects", default="thalweg,tensorflow,torch", help="comma-joined; missing: left out")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", metavar="FILE", help="writes all raw figures there")

@@ -32,13 +32,15 @@ def markdown(results, args):
     for name, result in results.items():
         cells = [f"{statistics.median(result['figures'][s]):.4g}" if s in result["figures"] else "-" for s in names]
         better = ratio(result)
-        rows.append(f"| {name} | {result['unit']} | {' | '.join(cells)} | {'-' if better is None else f'{better:.2f}'} |")
+        last = "-" if better is None else f"{better:.2f}"
+        rows.append(f"| {name} | {result['unit']} | {' | '.join(cells)} | {last} |")
     notes = [f"* {name}: {result['about']}" for name, result in results.items() if result["about"]]
     return "\n".join([_machine(args), "", *rows, "", *dict.fromkeys(notes)])
 
 
 def _machine(args):
-    model = next((text.split(":")[1].strip() for text in _lines("/proc/cpuinfo") if text.startswith("model name")), "?")
+    names = [text.split(":")[1].strip() for text in _lines("/proc/cpuinfo") if text.startswith("model name")]
+    model = names[0] if names else "unknown processor"
     return (f"{model}, {os.cpu_count()} processors, {args.threads} threads, {platform.system()}, "
             f"Python {platform.python_version()}; medians of {args.rounds} interleaved rounds. "
             "A ratio above 1: thalweg is better.")
@@ -54,5 +56,5 @@ def _lines(path):
 def write(text):
     """Replaces the measured part of docs/performance.md."""
     page = ROOT / "docs" / "performance.md"
-    head = "# Performance\n\nMade by `python tools/bench --write`; every figure is measured, none is written by hand.\n\n"
+    head = "# Performance\n\nMade by `python tools/bench --write`; every figure is measured.\n\n"
     page.write_text(head + text + "\n")

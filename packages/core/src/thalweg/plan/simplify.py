@@ -10,6 +10,7 @@ from .shapes import infer_node, known_value
 
 _FOLD_LIMIT_BYTES = 1 << 20              # a folded result is kept for the plan's life; larger ones are computed anew
 _PASS_THROUGH = frozenset(("Identity", "StopGradient", "PreventGradient", "Snapshot"))
+_GROWS = frozenset(("Fill", "Range", "Tile", "BroadcastTo", "OneHot", "LinSpace"))    # few numbers in, many out
 _OF_SHAPE = frozenset(("Shape", "Size", "Rank", "ShapeN"))
 
 
@@ -143,8 +144,8 @@ def _folded(node):
 
 
 def _is_small(node):
-    """Whether the result cannot be large although its shape is not known before: its inputs are few numbers or texts."""
-    return sum(shapes.size_of(v.shape) or 0 for v in node.inputs) <= 64 and node.op_type not in ("Fill", "Range", "Tile")
+    """Whether the result cannot be large although its shape is not known before: its inputs are few numbers."""
+    return sum(shapes.size_of(v.shape) or 0 for v in node.inputs) <= 64 and node.op_type not in _GROWS
 
 
 def is_fixed_random(node):

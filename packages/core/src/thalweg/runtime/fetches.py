@@ -39,7 +39,8 @@ def _prepare(graph, fetch, found):
 
 def _prepare_composite(graph, fetch, found):
     from thalweg.framework.indexed_slices import IndexedSlicesValue
-    parts = [None if t is None else _prepare(graph, t, found) for t in (fetch.values, fetch.indices, fetch.dense_shape)]
+    parts = [None if t is None else _prepare(graph, t, found)
+             for t in (fetch.values, fetch.indices, fetch.dense_shape)]
     return lambda values: IndexedSlicesValue(*[None if part is None else part(values) for part in parts])
 
 

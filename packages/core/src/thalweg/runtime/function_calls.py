@@ -1,4 +1,4 @@
-"""How a function graph is run by the engine that runs everything else: as a fetch of its outputs, fed with its inputs."""
+"""How the engine runs a function graph: as a fetch of its outputs, fed with its inputs."""
 
 
 def function_signature(graph):

@@ -23,8 +23,8 @@ def unfed_placeholder(node, path, fed):
     value = node.outputs[0]
     from thalweg.framework.shapes import text as shape_text
     got = ", ".join(t.name for t in fed) if fed else "no feed"
-    text = explain(f"You must feed a value for placeholder tensor '{node.name}' with dtype {value.dtype.name} and shape "
-                   f"{shape_text(value.shape)}",
+    text = explain(f"You must feed a value for placeholder tensor '{node.name}' with dtype {value.dtype.name} "
+                   f"and shape {shape_text(value.shape)}",
                    needed_by=f"{path[-1].name!r}, by the path {' -> '.join(_shorten([n.name for n in path]))}",
                    fed=got, hint=f"session.run(..., feed_dict={{{node.name.rpartition('/')[2]}: value}})",
                    built_at=_frame(node))
@@ -40,7 +40,8 @@ def kernel_error(node, code, text, exception=None):
     if exception is not None:
         return python_error(node, exception)
     problem = text or f"kernel failed with code {code}"
-    return type(error_of_code(code, ""))(None, node.source, explain(f"{problem}\n\t [[{node.op_type} {node.name!r}]]", built_at=_frame(node)))
+    text = explain(f"{problem}\n\t [[{node.op_type} {node.name!r}]]", built_at=_frame(node))
+    return type(error_of_code(code, ""))(None, node.source, text)
 
 
 _BY_PYTHON_TYPE = ((StopIteration, errors.OutOfRangeError), (MemoryError, errors.ResourceExhaustedError),

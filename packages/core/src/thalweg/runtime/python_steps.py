@@ -145,7 +145,7 @@ def _while(engine, node):
     n_history = len(node.attrs["Thistory"])
     taken = [any(node.outputs[n_vars + 1 + k + j].uses for k in (0, n_history)) for j in range(n_history)]
     kept = [t for t, wanted in zip(body.outputs[n_vars:], taken) if wanted]
-    elements = tuple([*body.outputs[:n_vars], *kept])
+    elements = (*body.outputs[:n_vars], *kept)
     cond_signature, body_fed = function_signature(cond), function_signature(body)[1]
 
     def call(arrays):

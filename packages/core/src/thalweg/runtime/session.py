@@ -163,7 +163,8 @@ def as_feed(tensor, value):
     if isinstance(value, (Tensor,)) or hasattr(value, "_as_graph_element"):
         raise TypeError("The value of a feed cannot be a tf.Tensor object. Acceptable feed values include Python "
                         "scalars, strings, lists, numpy ndarrays, or TensorHandles. "
-                        f"For reference, the tensor object was {value} which was passed to the feed with key {tensor}.")
+                        f"For reference, the tensor object was {value} which was passed to the feed with key "
+                        f"{tensor}.")
     array = _string_array(value) if dtype.kind == "O" else _number_array(tensor, value, dtype)
     if not array.flags.c_contiguous:
         array = np.ascontiguousarray(array)
@@ -199,7 +200,7 @@ def _string_array(value):
 
 
 class Session(BaseSession):
-    """Runs a graph, as `tf.Session`; as a context manager it is the default session inside and is closed at the end."""
+    """Runs a graph, as `tf.Session`; in a `with` it is the default session and is closed at the end."""
 
     def __init__(self, target="", graph=None, config=None):
         super().__init__(target, graph, config)

@@ -319,7 +319,7 @@ class AdagradDAOptimizer(_Rule):
     def _hyper_of(self, var):
         """Rate, L1, L2 and the step that is being taken."""
         with tf.colocate_with(self._global_step.op):
-            step = tf.cast(self._global_step, int64) + 1
+            step = tf.cast(self._global_step, tf.int64) + 1
         return [self._h("learning_rate", var), self._hyper["l1_regularization_strength"],
                 self._hyper["l2_regularization_strength"], step]
 
