@@ -5,6 +5,7 @@ A device must know the fused op types (`fuses(device, op_type)`); otherwise the 
 from thalweg.framework import shapes
 from thalweg.framework.declaration import REGISTRY
 
+from .effects import ALIASES
 from .ir import FETCH, Node, sorted_nodes
 
 _PRODUCERS = {"Conv2D": "_FusedConv2D", "MatMul": "_FusedMatMul"}
@@ -69,11 +70,17 @@ def _is_bias(node, add):
     if node.attrs.get("data_format", "NHWC") != "NHWC":
         return False
     other = _other(node, add)
-    if other.node.inputs and other.node.position > node.position:
+    if not _is_source(other) and other.node.position > node.position:
         return False                     # made after the product: taking it over could close a cycle
     whole, vector = node.outputs[0].shape, other.shape
     return shapes.is_known(whole) and vector is not None and len(vector) == 1 and vector[0] == whole[-1] \
         and not (add.op_type == "BiasAdd" and add.inputs[0].node is not node)
+
+
+def _is_source(value):
+    """Whether a value needs nothing else: a constant, a feed, a variable or the read of one."""
+    node = value.node
+    return not node.inputs or node.op_type in ALIASES and _is_source(node.inputs[0])
 
 
 def _other(node, add):

@@ -18,13 +18,12 @@ def simplify(ir):
     """One sweep in order: each node is dropped, folded, merged with an equal one, or kept."""
     mapping, seen, kept = {}, {}, []
     writes, targets = _writes(ir), set(ir.targets)
-    replaced_nodes, calm, afloat = {}, set(), {}
+    replaced_nodes, effects, afloat = {}, {}, {}
     for node in ir.nodes:
         inherited = [c for other in [*[v.node for v in node.inputs], *node.controls] for c in afloat.get(other, ())]
         node.inputs = [mapping.get(v, v) for v in node.inputs]
-        node.controls = _needed_controls(node, replaced_nodes, calm)
-        if _is_calm(node, calm):
-            calm.add(node)
+        node.controls = _needed_controls(node, replaced_nodes, effects)
+        effects[node] = _nearest_effects(node, effects)
         _float_controls(node, inherited, afloat, node in targets)
         if node.declaration is not None:
             infer_node(node)
@@ -69,25 +68,26 @@ def _float_controls(node, inherited, afloat, is_target):
         node.controls = list(waits)
 
 
-def _is_calm(node, calm):
-    """Whether nobody can see when, or if, a node runs: it only computes, and so does all that it needs."""
-    computes = _is_plain(node) or node.op_type in ("NoOp", FEED, *VARIABLES)
-    return computes and all(v.node in calm for v in node.inputs) and not node.controls
+def _nearest_effects(node, effects):
+    """The nodes with an effect that have run when `node` has: itself, or the last ones before it."""
+    if not (_is_plain(node) or node.op_type in ("NoOp", FEED, *VARIABLES)):
+        return (node,)
+    found = {}
+    for other in [*[v.node for v in node.inputs], *node.controls]:
+        found.update(dict.fromkeys(effects.get(other, ())))
+    return tuple(found)
 
 
-def _needed_controls(node, replaced, calm):
-    """Control inputs without those that order nothing; a NoOp stands for what it waits for.
+def _needed_controls(node, replaced, effects):
+    """Control inputs as what they are for: the nodes with an effect that must have run.
 
-    Reads of variables are kept in order by effects.py, so waiting for a calm node made earlier means nothing.
+    When a node that only computes runs shows nowhere, and reads of variables are kept in order by effects.py.
     """
     needed = {}
-    stack = [replaced.get(c, c) for c in reversed(node.controls)]
-    while stack:
-        control = stack.pop()
-        if control in calm and control.rank < node.rank or control in needed:
-            continue
-        if control.op_type == "NoOp" and control.rank < node.rank:
-            stack.extend(replaced.get(c, c) for c in reversed(control.controls))
+    for control in node.controls:
+        control = replaced.get(control, control)
+        if control.rank < node.rank and control in effects:
+            needed.update(dict.fromkeys(effects[control]))
         else:
             needed[control] = None
     return list(needed)
