@@ -603,8 +603,8 @@ cdef class Program:
             if array is None:
                 array = frame.views[index] = self._view(frame, value)
             return array
-        return array if array.shape == value.shape or value.shape is None or None in value.shape \
-            else array.reshape(value.shape)
+        return array if value.shape is None or None in value.shape or array.shape == value.shape \
+            else array.reshape(value.shape)                  # a variable of unknown shape may have no buffer yet
 
     cdef _view(self, Frame frame, value):
         cdef cnp.npy_intp dims[1]
