@@ -74,7 +74,7 @@ class _Dynamic:
             v.dtype.kind in "fciub" for v in [*node.inputs, *node.outputs])
 
     def __call__(self, arrays):
-        if not self.has_kernel:
+        if not self.has_kernel or any(a is None for a in arrays):     # a variable of unknown shape, not assigned yet
             return self._reference(arrays)
         key = tuple([a.shape for a in arrays])
         found = self.kernels.get(key)
