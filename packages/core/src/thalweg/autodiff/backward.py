@@ -210,6 +210,8 @@ class _Walk:
         for x, dx in zip(op.inputs, dxs):
             if dx is not None:
                 _check_gradient(op, x, dx)
+                if isinstance(dx, IndexedSlices) and "_internal" in op.attrs:
+                    dx.is_internal = True
         if self.gate and sum([dx is not None for dx in dxs]) > 1:
             dxs = flow.tuple(dxs)
         return dxs

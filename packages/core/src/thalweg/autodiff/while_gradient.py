@@ -9,9 +9,9 @@ from thalweg.framework import dtypes
 from thalweg.framework.func_graph import FuncGraph
 from thalweg.framework.graph import get_default_graph
 from thalweg.framework.indexed_slices import IndexedSlices
-from thalweg.ops import array, cast, comparison, constant, indexing, math, slicing
+from thalweg.ops import array, cast, comparison, constant, math, slicing
 from thalweg.ops.control_flow import while_op
-from thalweg.ops.function_ops import WhileParts, make_while
+from thalweg.ops.function_ops import WhileParts, make_while, row_of
 
 from .aggregation import array_of
 from .backward import gradients, is_differentiable
@@ -67,6 +67,7 @@ class _ReverseLoop:
             captures = [k for k in self.points if k >= self.n_vars and dxs[k] is not None]
             sparse = [k for k in captures if isinstance(dxs[k], IndexedSlices)]
             dense = [k for k in captures if k not in sparse]
+            self.internal = {k for k in sparse if dxs[k].is_internal}
             self._set_outputs(dxs, dense, sparse)
             graph.dense_captures = {graph.stand_in(t) for t in self.body.dense_captures}
         initial = [math.subtract(self.parts.count, constant.constant(1, dtypes.int64))]
@@ -98,9 +99,9 @@ class _ReverseLoop:
 
     def _row(self, stack, sizes, like):
         """The current iteration's value in a stack; padding of values that were smaller than others is cut off."""
-        row = indexing.gather(array_of(stack), self.index)
+        row = row_of(array_of(stack), self.index)
         if like._shape is None or None in like._shape:
-            size = indexing.gather(sizes, self.index)
+            size = row_of(sizes, self.index)
             row = slicing.slice(row, constant.zeros_like(size), size)
         row.set_shape(like._shape)
         return row
@@ -136,8 +137,7 @@ class _ReverseLoop:
         rows = iter(backward.asked)
         for k in sparse:
             result[k] = self._joined(next(rows), next(rows), self.op.inputs[k])
-            is_history = self.op.inputs[k].op.type == "While"
-            result[k].is_internal = is_history or self.body.inputs[k] in self.body.dense_captures
+            result[k].is_internal = k in self.internal
             if self.body.inputs[k] in self.body.dense_captures:
                 result[k] = array_of(result[k])
         return result

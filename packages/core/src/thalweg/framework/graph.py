@@ -576,6 +576,9 @@ class Graph:
 
     def _take_input(self, tensor):
         """A hook: a function graph captures tensors of outer graphs here."""
+        if getattr(tensor.graph, "outer_graph", None) is not None:
+            raise ValueError(f"{tensor!r} was made inside a branch or a loop ({tensor.graph.name}) and exists only "
+                             "there: return it from the function, and use what cond or while_loop gives.")
         raise ValueError(f"{tensor!r} must be from the same graph as the op that takes it "
                          f"(its graph {tensor.graph}, this graph {self}).")
 
@@ -764,7 +767,8 @@ def _graph_of(values):
     default = get_default_graph()
     for value in values:
         graph = getattr(value, "graph", None)
-        if isinstance(graph, Graph) and graph is not default and not getattr(default, "outer_graph", None):
+        is_inner = any(getattr(g, "outer_graph", None) for g in (graph, default))      # such tensors are captured
+        if isinstance(graph, Graph) and graph is not default and not is_inner:
             return graph
     return default
 

@@ -8,7 +8,7 @@ from thalweg.framework import dtypes
 from thalweg.framework.func_graph import align_captures, is_variable_read, storage_name, written_variables
 from thalweg.framework.graph import get_default_graph
 
-from . import constant
+from . import constant, indexing
 from .control_flow import if_op, is_stateful, while_op
 
 
@@ -73,6 +73,13 @@ class WhileParts:
         stacks, sizes = outputs[n_vars + 1:n_vars + 1 + n_history], outputs[n_vars + 1 + n_history:]
         self.stacks, self.sizes = dict(zip(kept, stacks)), dict(zip(kept, sizes))
         self.asked = list(stacks[:op.attrs.get("_n_asked", 0)])
+
+
+def row_of(tensor, index):
+    """tensor[index], for loops over rows; its gradient is IndexedSlices that no user has asked for."""
+    row = indexing.gather(tensor, index)
+    row.op.attrs["_internal"] = True
+    return row
 
 
 def _held_back(graphs):

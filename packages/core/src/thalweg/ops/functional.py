@@ -9,8 +9,8 @@ from thalweg.framework.conversion import convert_to_tensor
 from thalweg.framework.func_graph import FuncGraph, uncounted
 from thalweg.framework.graph import get_default_graph, name_scope
 
-from . import array, comparison, constant, indexing, math
-from .function_ops import WhileParts, make_while
+from . import array, comparison, constant, math
+from .function_ops import WhileParts, make_while, row_of
 
 
 def map_fn(fn, elems, dtype=None, parallel_iterations=None, back_prop=True, swap_memory=False, infer_shape=True,
@@ -248,7 +248,7 @@ class _Sweep:
         with graph.building():
             index, state = self._parameters(graph)
             with uncounted(graph):
-                row = [indexing.gather(t, index) for t in rows.flat]
+                row = [row_of(t, index) for t in rows.flat]
                 following = math.subtract(index, 1) if rows.reverse else math.add(index, 1)
             graph._next_id += (4 if self.steps_first else 2) + 3 * len(row)
             next_state, emitted = step(nest.pack_sequence_as(rows.elems, row), state)

@@ -3,8 +3,9 @@ import numpy as np
 
 from thalweg.framework import dtypes
 from thalweg.framework.collections import GraphKeys
-from thalweg.framework.graph import colocate_with, device, get_collection, name_scope
-from thalweg.ops import array, comparison, constant, flow, indexing, state
+from thalweg.framework.func_graph import uncounted
+from thalweg.framework.graph import device, get_collection, get_default_graph, name_scope
+from thalweg.ops import array, checks, comparison, constant, flow, indexing, state
 
 
 def global_variables(scope=None):
@@ -63,11 +64,10 @@ def assert_variables_initialized(var_list=None):
     var_list = global_variables() + local_variables() if var_list is None else var_list
     if not var_list:
         return None
-    ranks = []
-    for variable in var_list:
-        with colocate_with(variable.op):
-            ranks.append(array.rank_internal(variable, optimize=False))
-    return ranks[0] if len(ranks) == 1 else array.stack(ranks)
+    graph = get_default_graph()
+    graph._next_id += len(var_list) + (len(var_list) > 1)                    # TensorFlow's ranks, and their stack
+    with uncounted(graph):                       # an Assert reads its data, and a plan does not leave it out
+        return checks.assert_op(constant.constant(True), list(var_list))
 
 
 def report_uninitialized_variables(var_list=None, name="report_uninitialized_variables"):

@@ -9,6 +9,7 @@ from thalweg.framework.conversion import convert_to_tensor, register_tensor_conv
 from thalweg.framework.func_graph import FuncGraph, init_scope
 from thalweg.framework.graph import Tensor, colocate_with, device, get_default_graph, name_scope
 from thalweg.ops import array, indexing, operators, slicing, state
+from thalweg.ops.cond import cond
 
 from .guard import guarded_initial_value
 
@@ -128,8 +129,8 @@ class Variable:
             value = convert_to_tensor(initial_value, dtype, name="initial_value")
             self._add_buffer(value, scope, validate_shape, shape)
         self._initial_value = value
-        guarded = guarded_initial_value(scope[:-1], value)
-        self._initializer = state.assign(self._variable, guarded, validate_shape=validate_shape).op
+        self._safe_initial_value = guarded_initial_value(scope[:-1], value)
+        self._initializer = state.assign(self._variable, self._safe_initial_value, validate_shape=validate_shape).op
         if self._caching_device is not None:
             with device(self._caching_device):
                 self._snapshot = array.identity(self._variable, name="read")
@@ -155,6 +156,7 @@ class Variable:
         self._initializer = element(message.initializer_name)
         self._snapshot = element(message.snapshot_name)
         self._initial_value = element(message.initial_value_name) if message.initial_value_name else None
+        self._safe_initial_value = self._initial_value
         self._trainable = getattr(message, "trainable", True)
         self._caching_device = self._constraint = None
         if message.HasField("save_slice_info_def"):
@@ -229,8 +231,7 @@ class Variable:
 
     def initialized_value(self):
         """The variable's value where it has been initialized, else its initial value."""
-        from thalweg.ops.cond import cond
-        return cond(state.is_variable_initialized(self), self.read_value, lambda: self._initial_value)
+        return cond(state.is_variable_initialized(self), self.read_value, lambda: self._safe_initial_value)
 
     # --- reading -----------------------------------------------------------------------------------
 
