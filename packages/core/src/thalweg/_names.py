@@ -62,7 +62,6 @@ NAMES = {
     **{name: _OPS + "slicing:" + name for name in ("slice", "strided_slice")},
     **{name: _OPS + "indexing:" + name for name in (
         "boolean_mask", "gather", "gather_nd", "invert_permutation", "one_hot", "scatter_nd")},
-    "tensor_scatter_nd_add": _OPS + "indexing:scatter_nd_non_aliasing_add",
     **{name: _OPS + "select:" + name for name in ("where", "where_v2")},
 
     # --- ops: arithmetic ----------------------------------------------------------------------------
@@ -93,6 +92,32 @@ NAMES = {
         "segment_max", "segment_mean", "segment_min", "segment_prod", "segment_sum", "unsorted_segment_max",
         "unsorted_segment_min", "unsorted_segment_prod", "unsorted_segment_sum")},
     "matmul": _OPS + "matmul:matmul",
+    **{name: _OPS + "reversal:" + name for name in ("reverse", "reverse_sequence", "roll")},
+    **{name: _OPS + "unique:" + name for name in ("setdiff1d", "unique", "unique_with_counts")},
+    **{name: _OPS + "partition:" + name for name in ("dynamic_partition", "dynamic_stitch")},
+    **{name: _OPS + "indexing:" + name for name in (
+        "tensor_scatter_add", "tensor_scatter_sub", "tensor_scatter_update")},
+    **{name: _OPS + "grid:" + name for name in ("meshgrid", "sequence_mask")},
+    "bitcast": _OPS + "bitwise:bitcast",
+    **{"bitwise." + name: _OPS + "bitwise:" + name for name in (
+        "bitwise_and", "bitwise_or", "bitwise_xor", "invert", "left_shift", "right_shift")},
+    **{name: _OPS + "tensordot:" + name for name in ("einsum", "tensordot")},
+    **{name: _OPS + "special:" + name for name in (
+        "betainc", "digamma", "erf", "erfc", "igamma", "igammac", "lbeta", "lgamma", "log_sigmoid", "polygamma",
+        "zeta")},
+    "math.bessel_i0e": _OPS + "special:bessel_i0e",
+    "math.bessel_i1e": _OPS + "special:bessel_i1e",
+    "nn.zero_fraction": _OPS + "reduction:zero_fraction",
+    "nn.embedding_lookup": _OPS + "embedding:embedding_lookup",
+    "trace": _OPS + "diagonal:trace",
+
+    # --- ops: Python, texts -------------------------------------------------------------------------
+    **{name: _OPS + "script:" + name for name in ("numpy_function", "py_func")},
+    "Print": _OPS + "printing:Print",
+    "print": _OPS + "printing:print_v2",
+    "string_join": _OPS + "strings:string_join",
+    **{name: _OPS + "strings:" + name for name in ("as_string", "string_to_number")},
+    "strings.length": _OPS + "strings:string_length",
 
     # --- ops: random numbers ------------------------------------------------------------------------
     **{name: _OPS + "random:" + name for name in (

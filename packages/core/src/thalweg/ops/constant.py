@@ -138,7 +138,7 @@ def _is_small(shape):
         shape = shape.as_list()
     if isinstance(shape, (int, np.integer, shapes.Dimension)):
         return False                             # TensorFlow's way: zeros(3) is a Fill, zeros([3]) a Const
-    return functools.reduce(operator.mul, shape, 1) < _SMALL if len(shape) != 1 else shape[0] < _SMALL
+    return not len(shape) or functools.reduce(operator.mul, shape) < _SMALL
 
 
 def zeros_like(tensor, dtype=None, name=None, optimize=True):

@@ -7,7 +7,7 @@ from thalweg.framework.declaration import INDEX_TYPES, define_op
 from thalweg.framework.dtypes import COMPLEX, FLOATS, NUMBERS, DType, int32, int64
 from thalweg.framework.graph import Tensor, name_scope
 
-from . import array, constant, math
+from . import array, constant, math, reduction
 
 _TENSOR_TYPES = FLOATS + COMPLEX + (int32, int64)
 _MATRIX_TYPES = NUMBERS + (dtypes.bool_,)
@@ -167,6 +167,13 @@ def matrix_diag_part(input, name="diag_part"):
 def matrix_set_diag(input, diagonal, name="set_diag"):
     """Matrices [..., M, N] with their diagonals replaced by `diagonal` [..., min(M, N)]."""
     return matrix_set_diag_op(input, diagonal, name=name)
+
+
+def trace(x, name=None):
+    """The sums of the diagonals of matrices [..., M, N]."""
+    with name_scope(name, "Trace", [x]) as scope:
+        x = convert_to_tensor(x, name="x")
+        return reduction.reduce_sum(matrix_diag_part(x), [-1], name=scope)
 
 
 def eye(num_rows, num_columns=None, batch_shape=None, dtype=dtypes.float32, name=None):

@@ -9,7 +9,7 @@ from thalweg.framework.dtypes import DType
 from thalweg.framework.graph import name_scope
 from thalweg.framework.indexed_slices import IndexedSlices
 
-from . import array, cast, math, reduction, segment, select, sequence
+from . import array, cast, constant, math, reduction, segment, select, sequence
 
 
 def _checked(indices, size, what="indices"):
@@ -248,6 +248,55 @@ def scatter_nd_non_aliasing_add_shape(node, x, indices, updates):
 @scatter_nd_non_aliasing_add.gradient
 def scatter_nd_non_aliasing_add_grad(node, dy):
     return dy, None, gather_nd(dy, node.indices)
+
+
+_TENSOR_SCATTER = "tensor: T, indices: Tindices, updates: T -> output: T"
+
+
+@define_op("TensorScatterUpdate", _TENSOR_SCATTER, Tindices=INDEX_TYPES, cpu="indexing:tensor_scatter_update")
+def tensor_scatter_update(tensor, indices, updates):
+    """The tensor with the elements (or slices) at the positions in the last dimension of indices replaced."""
+    result = tensor.copy()
+    result[_nd_index(indices, result.shape)] = updates
+    return result
+
+
+@tensor_scatter_update.gradient
+def tensor_scatter_update_grad(node, dy):
+    taken = gather_nd_op(dy, node.indices)
+    return tensor_scatter_update(dy, node.indices, constant.zeros_like(node.updates)), None, taken
+
+
+@define_op("TensorScatterAdd", _TENSOR_SCATTER, T=dtypes.NUMBERS, Tindices=INDEX_TYPES,
+           cpu="indexing:tensor_scatter_add")
+def tensor_scatter_add(tensor, indices, updates):
+    """The tensor with the updates added at the positions in the last dimension of indices."""
+    result = tensor.copy()
+    np.add.at(result, _nd_index(indices, result.shape), updates)
+    return result
+
+
+@tensor_scatter_add.gradient
+def tensor_scatter_add_grad(node, dy):
+    return dy, None, gather_nd_op(dy, node.indices)
+
+
+@define_op("TensorScatterSub", _TENSOR_SCATTER, T=dtypes.NUMBERS, Tindices=INDEX_TYPES,
+           cpu="indexing:tensor_scatter_sub")
+def tensor_scatter_sub(tensor, indices, updates):
+    """The tensor with the updates subtracted at the positions in the last dimension of indices."""
+    result = tensor.copy()
+    np.subtract.at(result, _nd_index(indices, result.shape), updates)
+    return result
+
+
+@tensor_scatter_sub.gradient
+def tensor_scatter_sub_grad(node, dy):
+    return dy, None, -gather_nd_op(dy, node.indices)
+
+
+for _op in (tensor_scatter_update, tensor_scatter_add, tensor_scatter_sub):
+    _op.shape(scatter_nd_non_aliasing_add_shape)
 
 
 # --- one hot, permutations, masks -------------------------------------------------------------------

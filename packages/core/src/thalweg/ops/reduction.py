@@ -5,10 +5,10 @@ from thalweg.framework import shapes
 from thalweg.framework.constant_value import constant_value
 from thalweg.framework.conversion import convert_to_tensor
 from thalweg.framework.declaration import INDEX_TYPES, define_op, reduction
-from thalweg.framework.dtypes import NUMBERS, DType, int32, int64
+from thalweg.framework.dtypes import NUMBERS, DType, float32, int32, int64
 from thalweg.framework.graph import Tensor, name_scope
 
-from . import array, broadcast, cast, comparison, complex, constant, cumulative, math, select, sequence, unary
+from . import array, broadcast, cast, comparison, complex, cond, constant, cumulative, math, select, sequence, unary
 from ._reference import accurate
 
 _CPU = "reduction:reduction"
@@ -289,3 +289,20 @@ def count_nonzero(input_tensor=None, axis=None, keepdims=None, dtype=int64, name
         zero = constant.zeros([], x.dtype.base_dtype)
         counted = cast.cast(comparison.not_equal(x, zero), int64)
         return cast.cast(reduce_sum(counted, axis, keepdims=keepdims), dtype)
+
+
+def zero_fraction(value, name=None):
+    """The share of elements that are 0, a float32 scalar."""
+    with name_scope(name, "zero_fraction", [value]):
+        value = convert_to_tensor(value, name="value")
+        size = array.size(value, out_type=int64)
+
+        def counted(dtype):
+            with name_scope("count_nonzero"):
+                is_not = comparison.not_equal(value, constant.zeros([], value.dtype.base_dtype))
+                return reduce_sum(cast.cast(is_not, dtype), name="nonzero_count")
+        found = cond.cond(size <= int32.max, lambda: cast.cast(counted(int32), int64), lambda: counted(int64))
+        with name_scope("counts_to_fraction"):
+            zeros = size - found
+            share = cast.cast(zeros, float32) / cast.cast(size, float32)
+        return array.identity(share, "fraction")
