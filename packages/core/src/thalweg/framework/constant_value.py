@@ -16,6 +16,8 @@ def constant_value(tensor, depth=_DEPTH):
     declaration = op.declaration
     if declaration.is_stateful or depth == 0 or not op.inputs or any(declaration.wants_ref):
         return None
+    if kind == "PlaceholderWithDefault":          # its input is a constant, but a run may feed something else
+        return None
     size = shapes.size_of(tensor._shape)
     if size is None or size > _LIMIT:
         return None
