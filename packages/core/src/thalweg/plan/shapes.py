@@ -2,6 +2,7 @@
 from thalweg.framework import errors, shapes
 
 from .ir import COPY, FEED, FETCH
+from .prune import prune
 
 
 def infer(ir, fed_shapes, variable_shapes):
@@ -32,10 +33,47 @@ def infer_node(node):
                                                lambda k: known_value(node.inputs[k]), node.name)
         for value, shape in zip(node.outputs, found):
             value.shape = shapes.merge(value.shape, shape)
+        if node.op_type in _OF_FUNCTIONS:
+            for value, shape in zip(node.outputs, _OF_FUNCTIONS[node.op_type](node)):
+                value.shape = shapes.merge(value.shape, shape)
     except ValueError as error:
         text = node.declaration._explain(node.name, str(error), [_Typed(v) for v in node.inputs],
                                          node.source and node.source.frame)
         raise errors.InvalidArgumentError(None, node.source, text) from error
+
+
+def _function_shapes(graph, in_shapes):
+    """Shapes of a function graph's outputs, given those of its inputs."""
+    passed = [(t, s) for t, s in zip(graph.inputs, in_shapes) if t.op.type == "Placeholder"]
+    ir = prune(graph.outputs, [t for t, _ in passed])
+    infer(ir, [s for _, s in passed], {})
+    return [v.shape for v in ir.fetches]
+
+
+def _if_shapes(node):
+    """What the two branches have in common, given the shapes of what they capture."""
+    captured = [v.shape for v in node.inputs[1:]]
+    branches = [_function_shapes(node.attrs[name], captured) for name in ("then_branch", "else_branch")]
+    return [_common(a, b) for a, b in zip(*branches)]
+
+
+def _while_shapes(node):
+    """Of loop variables that keep their shape from one iteration to the next; of the others nothing more is known."""
+    n_vars = len(node.attrs["Tvars"])
+    shapes_in = [v.shape for v in node.inputs]
+    after = _function_shapes(node.attrs["body"], shapes_in)[:n_vars]
+    if after != shapes_in[:n_vars]:
+        return [None] * len(node.outputs)
+    return after + [None] * (len(node.outputs) - n_vars)
+
+
+def _common(a, b):
+    if a is None or b is None or len(a) != len(b):
+        return None
+    return tuple([x if x == y else None for x, y in zip(a, b)])
+
+
+_OF_FUNCTIONS = {"If": _if_shapes, "While": _while_shapes}
 
 
 class _Typed:
