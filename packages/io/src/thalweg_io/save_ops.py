@@ -113,20 +113,5 @@ def sharded_filename(basename, shard, num_shards):
     return np.array(b"%s-%05d-of-%05d" % (basename.item(), shard, num_shards), np.object_)
 
 
-@define_op("StringJoin", "inputs: N*string -> output: string")
-def string_join(inputs, *, N: int, separator: str = ""):
-    """The strings of all `inputs`, element by element, joined; scalars stand for every element."""
-    found = np.broadcast_arrays(*inputs)
-    joined = np.empty(found[0].shape, np.object_)
-    for index in np.ndindex(joined.shape):
-        joined[index] = separator.encode().join([bytes(array[index]) for array in found])
-    return joined
-
-
-@string_join.shape
-def string_join_shape(node, inputs):
-    return next((shape for shape in inputs if shape != ()), ())
-
-
-for _op in (save_v2, restore_v2, merge_v2_checkpoints, sharded_filename, string_join):
+for _op in (save_v2, restore_v2, merge_v2_checkpoints, sharded_filename):
     _op.no_gradient("it moves strings and files, not numbers that depend on each other")

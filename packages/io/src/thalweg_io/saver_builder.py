@@ -9,6 +9,7 @@ from thalweg.framework.graph import control_dependencies, device, name_scope
 from thalweg.ops import array, flow, placeholder
 from thalweg.ops.array import shape as shape_of
 from thalweg.ops.constant import constant
+from thalweg.ops.strings import string_join_op
 
 from . import save_ops
 from .saveables import SaveableObject, SaveSpec, VariableSaveable, saveables_from
@@ -92,7 +93,7 @@ class BaseSaverBuilder:
 
     def _add_sharded_save(self, filename_tensor, groups):
         suffix = f"_temp_{uuid.uuid4().hex}/part"
-        prefix = save_ops.string_join([filename_tensor, suffix])
+        prefix = string_join_op([filename_tensor, suffix])
         count = constant(len(groups), name="num_shards")
         names, saved = [], []
         for shard, (place, saveables) in enumerate(groups):
