@@ -15,7 +15,7 @@ _LONG = 1 << 32                                # lengths from here on enter the 
 def stored_numbers(array):
     """(flat bytes, masked checksum) of an array of fixed-size elements, little-endian.
 
-    The bytes are a copy: the array may be a variable that another thread is writing, and bytes and checksum must agree.
+    The bytes are a copy: the array may be a variable that another thread writes, and bytes and checksum must agree.
     """
     data = np.array(array, array.dtype.newbyteorder("<"), order="C").reshape(-1).view(np.uint8)
     return data, masked(crc32c(data))
