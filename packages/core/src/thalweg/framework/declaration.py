@@ -343,6 +343,8 @@ class OpDeclaration:
         if not self.is_sealed:
             self.seal()
         if len(args) != len(self.inputs):
+            if len(args) > len(self.inputs):
+                args, name = self._spread(args, kwargs, name)
             args = self._complete(args, kwargs)
         graph = get_default_graph()
         letters: dict = {}
@@ -368,11 +370,20 @@ class OpDeclaration:
             return self.wants_ref
         return [a.is_ref for a in self.inputs for _ in range(attrs[a.count] if a.is_list else 1)]
 
+    def _spread(self, args, kwargs, name):
+        """The inputs among positional arguments; those after them are attributes (types left out), then the name."""
+        count = len(self.inputs)
+        names = [a.name for a in self.attributes.values() if a.type != "type"] + ["name"]
+        surplus = dict(zip(names, args[count:]))
+        if len(args) > count + len(names) or surplus.keys() & kwargs.keys() or name and "name" in surplus:
+            raise TypeError(f"{self.name} takes {', '.join([*self._input_names, *names])}; got {len(args)} positional "
+                            f"arguments{' and ' * bool(kwargs)}{', '.join(kwargs)}")
+        name = surplus.pop("name", name)
+        kwargs.update(surplus)
+        return args[:count], name
+
     def _complete(self, args, kwargs):
-        """Positional and keyword inputs in signature order; TypeError names what is missing or too much."""
-        if len(args) > len(self.inputs):
-            raise TypeError(f"{self.name} takes {len(self.inputs)} inputs ({', '.join(self._input_names)}), "
-                            f"got {len(args)}")
+        """Positional and keyword inputs in signature order; TypeError names what is missing."""
         args = list(args)
         for input_name in self._input_names[len(args):]:
             if input_name not in kwargs:

@@ -11,12 +11,24 @@ from thalweg.framework.graph import Tensor, colocate_with, name_scope
 from . import array, comparison, cond, flow, reduction, unary
 
 
+def item_text(value):
+    """One element as TensorFlow writes it: floats with the digits that tell them apart, bools as 1 and 0."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, (bool, np.bool_)):
+        return str(int(value))
+    if isinstance(value, (float, np.floating)):
+        few, enough = (6, 9) if isinstance(value, (np.float32, np.float16)) else (15, 17)
+        short = f"{value:.{few}g}"
+        return short if type(value)(short) == value else f"{value:.{enough}g}"
+    return str(value)
+
+
 def summary(value, count):
-    """The first `count` elements as TensorFlow prints them: `[1 2 3...]`; -1 prints all."""
+    """The first `count` elements as TensorFlow writes them: `[1 2 3...]`; -1 writes all."""
     flat = np.ravel(value)
     shown = flat if count < 0 else flat[:count]
-    text = " ".join(v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for v in shown)
-    return f"[{text}{'...' if shown.size < flat.size else ''}]"
+    return f"[{' '.join(map(item_text, shown))}{'...' if shown.size < flat.size else ''}]"
 
 
 @define_op("Assert", "condition: bool[], data: T... ->", stateful=True)

@@ -10,7 +10,7 @@ from thalweg.framework.declaration import define_op
 from thalweg.framework.dtypes import string
 from thalweg.framework.graph import Tensor
 
-from .checks import summary
+from .checks import item_text, summary
 
 _printed: collections.Counter = collections.Counter()
 
@@ -43,17 +43,15 @@ def Print(input_, data, message=None, first_n=None, summarize=None, name=None):
 
 # --- tf.print ---------------------------------------------------------------------------------------
 
-def _bracketed(value, edge):
+def _bracketed(value, edge, depth=1):
     """An array as tf.print writes it: nested brackets, the first and last `edge` of each dimension (-1: all)."""
-    if isinstance(value, np.ndarray) and value.ndim:
-        items = [_bracketed(v, edge) for v in value] if edge < 0 or len(value) <= 2 * edge else \
-            [_bracketed(v, edge) for v in value[:edge]] + ["..."] + [_bracketed(v, edge) for v in value[-edge:]]
-        return "[" + ("\n " * (value.ndim > 1) or " ").join(items) + "]"
-    value = value.item() if isinstance(value, np.ndarray) and value.dtype != object else value
-    value = value[()] if isinstance(value, np.ndarray) else value
-    if isinstance(value, bytes):
-        return '"' + value.decode("utf-8", "replace") + '"'
-    return f"{value:g}" if isinstance(value, float) else str(int(value) if isinstance(value, bool) else value)
+    if not isinstance(value, np.ndarray) or not value.ndim:
+        item = value[()] if isinstance(value, np.ndarray) else value
+        return f'"{item_text(item)}"' if isinstance(item, bytes) else item_text(item)
+    shown = list(value) if edge < 0 or len(value) <= 2 * edge else [*value[:edge], ..., *value[-edge:]]
+    items = ["..." if item is ... else _bracketed(item, edge, depth + 1) for item in shown]
+    between = " " if value.ndim == 1 else "\n" * (value.ndim - 1) + " " * depth
+    return "[" + between.join(items) + "]"
 
 
 @define_op("StringFormat", "inputs: T... -> output: string[]")
@@ -114,7 +112,7 @@ def _template(value, tensors):
     """A structure as text with a place for each tensor, which is added to `tensors`."""
     if nest.is_nested(value):
         if isinstance(value, dict):
-            return "{{" + ", ".join(f"{k!r}: {_template(v, tensors)}" for k, v in value.items()) + "}}"
+            return "{" + ", ".join(f"{k!r}: {_template(v, tensors)}" for k, v in value.items()) + "}"
         body = ", ".join(_template(v, tensors) for v in value)
         return f"[{body}]" if isinstance(value, list) else f"({body})"
     if hasattr(value, "_as_graph_element"):
