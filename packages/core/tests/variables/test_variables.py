@@ -244,8 +244,8 @@ def test_parts_behave_as_one():
     assert [c.shape for c in run(change)] == [(3, 2), (2, 2)]
     with tf.variable_scope("s", reuse=True):
         assert tf.get_variable("v", [5, 2]) is v
-        for arguments, match in ((dict(shape=[4, 2]), "specified shape"), (dict(shape=[5, 2], dtype=tf.int32), "dtype"),
-                                 (dict(shape=[5, 2], partitioner=fixed_size_partitioner(5)), "specified partitions")):
+        for arguments, match in ((dict(shape=[4, 2]), "shape"), (dict(shape=[5, 2], dtype=tf.int32), "dtype"),
+                                 (dict(shape=[5, 2], partitioner=fixed_size_partitioner(5)), "partitions")):
             with pytest.raises(ValueError, match=f"Trying to reuse partitioned variable s/v.*{match}"):
                 tf.get_variable("v", **arguments)
     with tf.variable_scope("s"):

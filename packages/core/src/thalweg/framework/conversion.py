@@ -67,8 +67,8 @@ def convert_to_tensor(value, dtype=None, name=None, preferred_dtype=None, as_ref
 
 def _checked_tensor(tensor, dtype, name):
     if dtype is not None and tensor.dtype.base_dtype is not dtype:
-        raise errors.DTypeError(f"Tensor conversion requested dtype {dtype.name} for Tensor with dtype "
-                                f"{tensor.dtype.name}: {str(tensor)!r}. Try tf.cast(x, tf.{dtype.name}).")
+        raise errors.ConversionError(f"Tensor conversion requested dtype {dtype.name} for Tensor with dtype "
+                                     f"{tensor.dtype.name}: {str(tensor)!r}. Try tf.cast(x, tf.{dtype.name}).")
     return tensor
 
 

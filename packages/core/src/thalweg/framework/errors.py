@@ -16,6 +16,10 @@ class DTypeError(ThalwegError, TypeError):
     """A dtype does not fit the op."""
 
 
+class ConversionError(DTypeError, ValueError):
+    """A tensor or a variable has another dtype than was asked for; TensorFlow raises ValueError here."""
+
+
 class OpDeclarationError(ThalwegError):
     """An op is declared incompletely or twice; a mistake of the one who declares it."""
 

@@ -72,7 +72,9 @@ class Tensor:
         return self
 
     def __iter__(self):
-        if self._shape is None or not self._shape or self._shape[0] is None:
+        if self._shape == ():
+            raise TypeError(f"Cannot iterate over a scalar tensor ({self.name}).")
+        if self._shape is None or self._shape[0] is None:
             raise TypeError(f"Tensor {self.name} of shape {shapes.text(self._shape)} cannot be iterated: its first "
                             "dimension is not known while the graph is built. Try tf.unstack with num=, or tf.map_fn.")
         return (self[i] for i in range(self._shape[0]))

@@ -354,8 +354,8 @@ def _check_is_outside(initial_value, scope):
 
 def _to_tensor(variable, dtype=None, name=None, as_ref=False):
     if dtype is not None and dtype is not variable.dtype.base_dtype:
-        raise errors.DTypeError(f"Incompatible type conversion requested to type '{dtype.name}' for variable of type "
-                                f"'{variable.dtype.base_dtype.name}' ({variable.name}). Try tf.cast.")
+        raise errors.ConversionError(f"Incompatible type conversion requested to type '{dtype.name}' for variable of "
+                                     f"type '{variable.dtype.base_dtype.name}' ({variable.name}). Try tf.cast.")
     return variable._ref() if as_ref else variable._AsTensor()
 
 
