@@ -5,6 +5,7 @@ An extension is linked with the C that it names: `cdef extern from "cpu/c/conv.h
 there is one, and `cpu/c/conv_impl.h`, compiled once per instruction set (cpu/c/isa.h), where there is one; what
 those include is followed too. Only what has changed is built: Cython and the C compiler both tell what they read.
 """
+import collections
 import contextlib
 import fcntl
 import hashlib
@@ -15,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import threading
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -128,11 +130,21 @@ class BuildNative(build_ext):
 
     def run(self):
         self.failed = []
+        self.locks = collections.defaultdict(threading.Lock)     # per C file that several modules may share
         with only_one_build():
+            self.remove_leftovers()
             super().run()
         if self.failed:
             raise SystemExit(f"not built: {', '.join(sorted(self.failed))} (errors above); "
                              f"the other {len(self.extensions) - len(self.failed)} modules are up to date")
+
+    def remove_leftovers(self):
+        """Takes modules whose source is gone out of the build folder, from which wheels are packed."""
+        wanted = {Path(self.build_lib, self.get_ext_filename(e.name)) for e in extensions()}
+        suffix = self.get_ext_filename("")
+        for built in Path(self.build_lib).rglob(f"*{suffix}"):
+            if built not in wanted:
+                built.unlink()
 
     def build_extension(self, ext):
         """Builds one module; what fails is reported at the end, when the others are built."""
@@ -147,7 +159,8 @@ class BuildNative(build_ext):
         objects = [self.compile(self.translate(pyx, ext.name), GENERATED_WARNINGS)]
         for source, is_per_set in native_sources(pyx):
             for stub, flags in self.stubs(source) if is_per_set else [(source, [])]:
-                objects.append(self.compile(stub, WARNINGS + flags))
+                with self.locks[stub]:
+                    objects.append(self.compile(stub, WARNINGS + flags))
         self.link(objects, self.get_ext_fullpath(ext.name))
 
     def translate(self, pyx, module):
@@ -171,9 +184,10 @@ class BuildNative(build_ext):
             stub = self.generated / "isa" / f"{family}_{name}.c"
             text = (f"#define THW_ISA {name}\n#define THW_VL {width}\n"
                     f'#include "{template.relative_to(SOURCE).as_posix()}"\n')
-            if not stub.exists() or stub.read_text() != text:
-                stub.parent.mkdir(parents=True, exist_ok=True)
-                stub.write_text(text)
+            with self.locks[stub]:
+                if not stub.exists() or stub.read_text() != text:
+                    stub.parent.mkdir(parents=True, exist_ok=True)
+                    stub.write_text(text)
             yield stub, flags
 
     def compile(self, source, flags):

@@ -204,6 +204,7 @@ NAMES = {
         "InteractiveSession", "Session", "get_default_session")},
     **{name: "thalweg.runtime.config:" + name for name in (
         "ConfigProto", "GPUOptions", "GraphOptions", "OptimizerOptions", "RunMetadata", "RunOptions")},
+    "get_include": "thalweg.devices:get_include",
     "list_devices": "thalweg.devices:list_devices",
 
     # --- ops: nn ------------------------------------------------------------------------------------

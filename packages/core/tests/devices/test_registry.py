@@ -3,10 +3,11 @@ import logging
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
-from thalweg.devices import DevicePlugin, KernelPlugin, PluginError
+from thalweg.devices import DevicePlugin, KernelPlugin, PluginError, get_include
 from thalweg.devices.registry import Registry
 from thalweg.framework import declaration
 from thalweg.testing import ctypes_abi as abi
@@ -286,3 +287,7 @@ def test_importing_looks_for_nothing():
                "from thalweg.devices.registry import REGISTRY\n"
                "assert not REGISTRY._is_discovered and 'thalweg.cpu' not in sys.modules\n")
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_the_header_is_where_compilers_are_sent():
+    assert (Path(get_include()) / "thalweg_abi.h").exists()

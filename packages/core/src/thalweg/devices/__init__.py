@@ -28,6 +28,8 @@ From Cython, for the executor::
 
 A Kernel keeps its Device, and that its plugin's table, alive. `Device.api` is a whole table: no THW_HAS is needed.
 """
+from pathlib import Path
+
 from .core_api import KernelRequest, error_of_code, set_spin, set_threads, started_workers
 from .device import Device, Kernel, NoDevices, PluginError
 from .plugin import DevicePlugin, KernelPlugin
@@ -44,6 +46,11 @@ def find_kernel(device, request):
     return device.find_kernel(request, REGISTRY.kernel_plugins(device.type))
 
 
+def get_include():
+    """The folder of thalweg_abi.h, for the compiler of a plugin; its mirror for Cython is thalweg/devices/abi.pxd."""
+    return str(Path(__file__).resolve().parent.parent / "include")
+
+
 __all__ = ["Device", "DevicePlugin", "Kernel", "KernelPlugin", "KernelRequest", "NoDevices", "PluginError",
-           "default_device", "discover", "error_of_code", "find_device", "find_kernel", "host_device", "list_devices",
-           "register", "set_spin", "set_threads", "started_workers", "unregister"]
+           "default_device", "discover", "error_of_code", "find_device", "find_kernel", "get_include", "host_device",
+           "list_devices", "register", "set_spin", "set_threads", "started_workers", "unregister"]

@@ -124,7 +124,8 @@ cdef int _check_table(const thw_device_api* table, str label, str package) excep
                           f"{table.abi_major}.{table.abi_minor}: {package} is built wrongly")
     if table.min_core_minor > THW_ABI_MINOR:
         raise PluginError(f"{label} needs device API {THW_ABI_MAJOR}.{table.min_core_minor}, thalweg {CORE_VERSION} "
-                          f"speaks {THW_ABI_MAJOR}.{THW_ABI_MINOR}: install a newer thalweg-core or an older {package}")
+                          f"speaks {THW_ABI_MAJOR}.{THW_ABI_MINOR}: "
+                          f"install a newer thalweg-core or an older {package}")
     if table.struct_size < THW_REQUIRED_BYTES:
         raise PluginError(f"{label}: its table has {table.struct_size} bytes, the required entries alone take "
                           f"{THW_REQUIRED_BYTES}: {package} is built wrongly")

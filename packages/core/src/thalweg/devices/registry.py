@@ -153,7 +153,8 @@ class Registry:
         """The same, but a plugin that THALWEG_DEVICES lists must open."""
         devices = self.opened(entry)
         if not devices and {entry.name, entry.type.lower()} & set(self._names("THALWEG_DEVICES")):
-            raise PluginError(f"THALWEG_DEVICES asks for {entry.name}, but {entry.explain()}\n{entry.traceback}".rstrip())
+            reason = f"{entry.explain()}\n{entry.traceback}".rstrip()
+            raise PluginError(f"THALWEG_DEVICES asks for {entry.name}, but {reason}")
         return devices
 
     def _in_order(self):

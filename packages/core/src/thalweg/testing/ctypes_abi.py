@@ -3,8 +3,10 @@
 A plugin made here has no more of thalweg than its header: it shows that the contract is complete.
 """
 import ctypes
-from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_double, c_int, c_int32, c_int64, c_size_t, c_uint16
-from ctypes import c_uint8, c_uint32, c_uint64, c_void_p
+from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_double, c_int, c_size_t, c_void_p
+
+c_int32, c_int64 = ctypes.c_int32, ctypes.c_int64
+c_uint8, c_uint16, c_uint32, c_uint64 = ctypes.c_uint8, ctypes.c_uint16, ctypes.c_uint32, ctypes.c_uint64
 
 ABI_MAJOR, ABI_MINOR = 1, 0
 CAPSULE, KERNELS_CAPSULE = b"thalweg.device.v1", b"thalweg.kernels.v1"
@@ -59,8 +61,9 @@ class OpDesc(Structure):
 
 
 class MemStats(Structure):
-    _fields_ = [("struct_size", c_size_t)] + [(name, c_int64) for name in (
-        "bytes_in_use", "peak_bytes", "bytes_reserved", "bytes_limit", "num_allocs", "largest_alloc")]
+    _fields_ = [("struct_size", c_size_t), ("bytes_in_use", c_int64), ("peak_bytes", c_int64),
+                ("bytes_reserved", c_int64), ("bytes_limit", c_int64), ("num_allocs", c_int64),
+                ("largest_alloc", c_int64)]
 
 
 _Copy = CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p, c_void_p, c_size_t)
@@ -77,9 +80,9 @@ class DeviceApi(Structure):
         ("free", CFUNCTYPE(None, c_void_p, c_void_p)),
         ("copy_h2d", _Copy), ("copy_d2h", _Copy), ("sync", CFUNCTYPE(c_int, c_void_p, c_void_p)),
         ("find_kernel", CFUNCTYPE(c_int, c_void_p, POINTER(OpDesc), POINTER(Kernel))),
-        ("copy_d2d", _Copy)] + [(name, c_void_p) for name in (
-            "stream_create", "stream_destroy", "event_record", "event_wait", "event_elapsed_ns", "event_destroy",
-            "host_alloc", "host_free")] + [
+        ("copy_d2d", _Copy), ("stream_create", c_void_p), ("stream_destroy", c_void_p), ("event_record", c_void_p),
+        ("event_wait", c_void_p), ("event_elapsed_ns", c_void_p), ("event_destroy", c_void_p),
+        ("host_alloc", c_void_p), ("host_free", c_void_p),
         ("mem_stats", CFUNCTYPE(c_int, c_void_p, POINTER(MemStats))), ("compile", c_void_p), ("describe", c_void_p)]
 
 
