@@ -81,6 +81,22 @@ def proximal_adagrad(v, a, lr, l1, l2, g):
     return [proximal(v - lr / np.sqrt(a) * g, lr / np.sqrt(a), l1, l2), a]
 
 
+def adagrad_da(v, sums, squares, g, lr, l1, l2, step):
+    sums, squares = sums + g, squares + g * g
+    return [-lr * np.sign(sums) * np.maximum(abs(sums) - l1 * step, 0) / (l2 * step * lr + np.sqrt(squares)),
+            sums, squares]
+
+
+def add_sign(v, m, lr, alpha, decay, beta, g):
+    m = m * beta + g * (1 - beta)
+    return [v - lr * (alpha + decay * np.sign(g) * np.sign(m)) * g, m]
+
+
+def power_sign(v, m, lr, log_base, decay, beta, g):
+    m = m * beta + g * (1 - beta)
+    return [v - lr * np.exp(log_base * decay * np.sign(g) * np.sign(m)) * g, m]
+
+
 # op, formula, inputs (v variable, s slot > 0, g gradient, or a number), attributes
 STEPS = [
     ("ApplyGradientDescent", gradient_descent, ["v", 0.1, "g"], {}),
@@ -100,10 +116,13 @@ STEPS = [
     ("ApplyFtrlV2", ftrl_v2, ["v", "s", "v", "g", 0.1, 0.5, 0.2, 0.3, -0.5], {}),
     ("ApplyProximalGradientDescent", proximal_gradient_descent, ["v", 0.1, 0.5, 0.2, "g"], {}),
     ("ApplyProximalAdagrad", proximal_adagrad, ["v", "s", 0.1, 0.5, 0.2, "g"], {}),
+    ("ApplyAdagradDA", adagrad_da, ["v", "v", "s", "g", 0.1, 0.2, 0.3, 3], {}),
+    ("ApplyAddSign", add_sign, ["v", "v", 0.1, 1.0, 0.5, 0.9, "g"], {}),
+    ("ApplyPowerSign", power_sign, ["v", "v", 0.1, 1.0, 0.5, 0.9, "g"], {}),
 ]
 # ApplyCenteredRMSProp's first slot is a mean: small, so that the variance stays positive.
 N_SLOTS = {gradient_descent: 0, momentum: 1, adagrad: 1, adagrad_v2: 1, proximal_gradient_descent: 0,
-           proximal_adagrad: 1, centered_rms_prop: 3}
+           proximal_adagrad: 1, centered_rms_prop: 3, add_sign: 1, power_sign: 1}
 
 
 def operands(formula, inputs, shape, dtype, of_gradient=None):
@@ -117,7 +136,7 @@ def operands(formula, inputs, shape, dtype, of_gradient=None):
             x = RNG.uniform(0.1, 2, shape)
         else:
             x = np.full(shape, kind) if 1 <= k <= N_SLOTS.get(formula, 2) else np.float64(kind)
-        made.append(np.asarray(x, dtype))
+        made.append(np.asarray(x, np.int64 if isinstance(kind, int) else dtype))     # a global step is int64
     return made
 
 
@@ -159,7 +178,7 @@ def test_gradient_that_is_the_variable_itself():
 
 @pytest.mark.parametrize("index_dtype", [np.int32, np.int64])
 @pytest.mark.parametrize("op, formula, inputs, attrs", [s for s in STEPS if s[0][5:] not in (
-    "GradientDescent", "Adam", "AdaMax")], ids=lambda v: v if isinstance(v, str) else "")
+    "GradientDescent", "Adam", "AdaMax", "AddSign", "PowerSign")], ids=lambda v: v if isinstance(v, str) else "")
 def test_sparse_step(op, formula, inputs, attrs, index_dtype):
     for shape in ((6, 3), (6,), (6, 2, 40)):
         indices = np.array([4, 0, 5, 0], index_dtype)

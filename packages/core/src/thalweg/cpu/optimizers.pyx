@@ -219,7 +219,7 @@ cdef int update_rows(thw_call* call, const thw_tensor* x, int32_t n_in, thw_tens
 # One name per op, as the declarations write them.
 apply_gradient_descent = apply_momentum = apply_adam = apply_ada_max = apply_adagrad = apply_adagrad_v2 = apply
 apply_rms_prop = apply_centered_rms_prop = apply_adadelta = apply_ftrl = apply_ftrl_v2 = apply
-apply_proximal_gradient_descent = apply_proximal_adagrad = apply
+apply_proximal_gradient_descent = apply_proximal_adagrad = apply_adagrad_da = apply_add_sign = apply_power_sign = apply
 sparse_apply_momentum = sparse_apply_adagrad = sparse_apply_adagrad_v2 = sparse_apply_rms_prop = apply
 sparse_apply_centered_rms_prop = sparse_apply_adadelta = sparse_apply_ftrl = sparse_apply_ftrl_v2 = apply
-sparse_apply_proximal_gradient_descent = sparse_apply_proximal_adagrad = apply
+sparse_apply_proximal_gradient_descent = sparse_apply_proximal_adagrad = sparse_apply_adagrad_da = apply

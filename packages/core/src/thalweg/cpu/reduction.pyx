@@ -118,6 +118,9 @@ def reduction(Request r):
     r.set(reduce_all)
 
 
+l2_loss = reduction
+
+
 cdef const thw_fold* _find_fold(str name, int dtype) noexcept:
     cdef int i
     for i in range(TABLE.n_folds):

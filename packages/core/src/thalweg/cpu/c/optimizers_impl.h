@@ -19,6 +19,9 @@
 #define UPDATE(op) static void JOIN(op, S)(void* const* x, int option, int64_t begin, int64_t end)
 #define EACH INDEPENDENT for (int64_t i = begin; i < end; i++)
 
+/* 1 where a and b have one sign, -1 where they differ, 0 where one is 0 */
+#define AGREEMENT(a, b) (T)((((a) > 0) - ((a) < 0)) * (((b) > 0) - ((b) < 0)))
+
 #define DEFINE_UPDATES                                                                                    \
   UPDATE(ApplyGradientDescent) {                                                                          \
     SLOT(var, 0);                                                                                         \
@@ -173,6 +176,46 @@
     (void)option;                                                                                         \
     JOIN(ftrl, S)(x, HYPER(4), HYPER(5), HYPER(6), HYPER(7), HYPER(8), begin, end);                       \
   }                                                                                                       \
+  UPDATE(ApplyAdagradDA) {                                                                                \
+    SLOT(var, 0);                                                                                         \
+    SLOT(sums, 1);                                                                                        \
+    SLOT(squares, 2);                                                                                     \
+    GRAD(3);                                                                                              \
+    const T lr = HYPER(4), l1 = HYPER(5), l2 = HYPER(6), steps = (T)*(const int64_t*)x[7];                \
+    const T most = (l1 > 0 ? l1 : 0) * steps;                                                             \
+    (void)option;                                                                                         \
+    EACH {                                                                                                \
+      const T g = grad[i], sum = sums[i] + g, square = squares[i] + g * g, over = fabs(sum) - most;       \
+      sums[i] = sum;                                                                                      \
+      squares[i] = square;                                                                                \
+      var[i] = -lr * copysign(over > 0 ? over : 0, sum) / (l2 * steps * lr + sqrt(square));               \
+    }                                                                                                     \
+  }                                                                                                       \
+  UPDATE(ApplyAddSign) {                                                                                  \
+    SLOT(var, 0);                                                                                         \
+    SLOT(mean, 1);                                                                                        \
+    GRAD(6);                                                                                              \
+    const T lr = HYPER(2), alpha = HYPER(3), decay = HYPER(4), beta = HYPER(5);                           \
+    (void)option;                                                                                         \
+    EACH {                                                                                                \
+      const T g = grad[i], m = mean[i] * beta + g * (1 - beta);                                           \
+      mean[i] = m;                                                                                        \
+      var[i] -= lr * (alpha + decay * AGREEMENT(g, m)) * g;                                               \
+    }                                                                                                     \
+  }                                                                                                       \
+  UPDATE(ApplyPowerSign) {                                                                                \
+    SLOT(var, 0);                                                                                         \
+    SLOT(mean, 1);                                                                                        \
+    GRAD(6);                                                                                              \
+    const T lr = HYPER(2), power = HYPER(3) * HYPER(4), beta = HYPER(5); /* log of the base, decay */     \
+    const T up = lr * exp(power), down = lr * exp(-power);                                                \
+    (void)option;                                                                                         \
+    EACH {                                                                                                \
+      const T g = grad[i], m = mean[i] * beta + g * (1 - beta), sign = AGREEMENT(g, m);                   \
+      mean[i] = m;                                                                                        \
+      var[i] -= (sign > 0 ? up : sign < 0 ? down : lr) * g;                                               \
+    }                                                                                                     \
+  }                                                                                                       \
   /* The point nearest to v under the penalties, for a step of length lr. */                              \
   static inline T JOIN(proximal, S)(T v, T lr, T l1, T l2) {                                              \
     const T over = fabs(v) - lr * l1;                                                                     \
@@ -225,6 +268,9 @@ static const thw_update_entry ENTRIES[] = {
   ROWS(ApplyAdadelta, "vvvhhhg")
   ROWS(ApplyFtrl, "vvvghhhh")
   ROWS(ApplyFtrlV2, "vvvghhhhh")
+  ROWS(ApplyAdagradDA, "vvvghhhh") /* the last is the global step, int64 */
+  ROWS(ApplyAddSign, "vvhhhhg")
+  ROWS(ApplyPowerSign, "vvhhhhg")
   ROWS(ApplyProximalGradientDescent, "vhhhg")
   ROWS(ApplyProximalAdagrad, "vvhhhg")
 };
