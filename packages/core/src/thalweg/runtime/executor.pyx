@@ -15,7 +15,8 @@ cimport numpy as cnp
 import numpy as np
 
 from thalweg.devices.abi cimport thw_call, thw_device_api, thw_kernel_fn, thw_rng, thw_tensor
-from thalweg.devices.core_api cimport RunContext, core_table, dl_dtype, reserve_random, start_run, take_error
+from thalweg.devices.core_api cimport (RunContext, core_table, dl_dtype, reserve_random, start_run, take_error,
+                                       take_outside_error)
 from thalweg.devices.device cimport Device, Kernel
 
 from thalweg.devices.core_api import error_of_code
@@ -568,7 +569,8 @@ cdef class Program:
 
     cdef _raise(self, Frame frame, planned):
         from .messages import kernel_error
-        raise kernel_error(planned.node, *take_error(&frame.context))
+        # A copy has no context of its own: what went wrong in it is told outside of the run.
+        raise kernel_error(planned.node, *(take_error(&frame.context) if frame.context.code else take_outside_error()))
 
     cdef _run_python(self, Frame frame, planned, call):
         from .messages import python_error

@@ -1,0 +1,110 @@
+"""Sessions on devices of every kind: the same values, copies where they must be, and errors that say what failed."""
+import numpy as np
+import pytest
+
+import thalweg as tf
+from thalweg import devices
+from thalweg.devices import DevicePlugin
+from thalweg.testing import fake_device
+
+DEVICES = ["/device:CPU:0", "/device:FAKE:0", "/device:REFERENCE:0"]
+
+
+@pytest.fixture(autouse=True)
+def graph():
+    with fake_device.registered(), tf.Graph().as_default():
+        yield
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("dtype", [tf.float16, tf.float32, tf.float64])
+def test_the_same_values_everywhere(device, dtype):
+    with tf.device(device):
+        x = tf.placeholder(dtype, [None, 3])
+        weights = tf.Variable(tf.ones([3, 2], dtype))
+        step = weights.assign_add(tf.ones([3, 2], dtype) * 0.5)
+        y = tf.reduce_sum(tf.square(tf.matmul(x, weights)), axis=1)
+    with tf.Session() as session:
+        session.run(weights.initializer)
+        session.run(step)
+        assert session.run(y, {x: np.arange(6).reshape(2, 3)}).tolist() == [40.5, 648.0]
+        assert session.run(weights).tolist() == [[1.5, 1.5]] * 3
+
+
+def test_random_numbers_do_not_depend_on_the_device():
+    draws = []
+    for device in DEVICES:
+        with tf.Graph().as_default(), tf.device(device):
+            values = [tf.random_uniform([5], seed=3), tf.random_normal([5], seed=3)]
+            with tf.Session() as session:
+                draws.append([session.run(values), session.run(values)])
+    cpu, *others = draws
+    assert cpu[0][0].tobytes() != cpu[1][0].tobytes()
+    for other in others:
+        for run, expected in zip(other, cpu):
+            assert run[0].tobytes() == expected[0].tobytes()
+            np.testing.assert_allclose(run[1], expected[1], rtol=1e-6)      # logarithms differ in the last bits
+
+
+def test_a_missing_kernel_falls_back():
+    fake_device.set_faults(missing=["Exp"])
+    with tf.device("/device:FAKE:0"):
+        x = tf.placeholder(tf.float32, [3])
+        y = tf.exp(x * 2.0) + 1.0
+    with tf.Session() as session:
+        np.testing.assert_allclose(session.run(y, {x: [0, 1, 2]}), np.exp([0, 2, 4]) + 1, rtol=1e-6)
+
+
+def test_no_memory_on_the_device_leaves_the_session_usable():
+    with tf.device("/device:FAKE:0"):
+        x = tf.placeholder(tf.float32, [5])
+        y = tf.exp(x) + 1.0
+    with tf.Session() as session:
+        fake_device.set_faults(oom_at=1)
+        with pytest.raises(tf.errors.ResourceExhaustedError, match="/device:FAKE:0: an allocation of .* an injected"):
+            session.run(y, {x: np.zeros(5)})
+        fake_device.set_faults()
+        assert session.run(y, {x: np.zeros(5)}).tolist() == [2] * 5
+
+
+class Unplugged:
+    """A device in Python whose copies fail."""
+
+    def count(self):
+        return 1
+
+    def alloc(self, i, nbytes, align):
+        return bytearray(nbytes)
+
+    def free(self, i, buf):
+        pass
+
+    def h2d(self, i, buf, src, stream=None):
+        raise OSError("the cable is unplugged")
+
+    def d2h(self, i, dst, buf, stream=None):
+        dst[:] = buf
+
+    def kernel(self, i, op):
+        return lambda inputs, outputs: None
+
+
+def test_a_copy_that_fails_says_why():
+    devices.register(DevicePlugin("UNPLUGGED", Unplugged))
+    try:
+        with tf.device("/device:UNPLUGGED:0"):
+            x = tf.placeholder(tf.float32, [5])
+            y = tf.square(x)
+        with tf.Session() as session, pytest.raises(tf.errors.OpError, match="OSError: the cable is unplugged"):
+            session.run(y, {x: np.zeros(5)})
+    finally:
+        devices.unregister("UNPLUGGED")
+
+
+def test_a_device_that_is_not_there_without_soft_placement():
+    with tf.device("/device:ACME:0"):
+        y = tf.constant(1.0) + 1.0
+    config = tf.ConfigProto(allow_soft_placement=False)
+    with tf.Session(config=config) as session, pytest.raises(tf.errors.InvalidArgumentError,
+                                                             match="no installed package provides a device ACME"):
+        session.run(y)
