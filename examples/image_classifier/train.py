@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-from images import load_digits, load_folder, shifted, write_image
+from images import load_digits, load_folder, varied, write_image
 from model import Classifier, train_op
 from tqdm import tqdm
 
@@ -21,7 +21,7 @@ def main():
     parser.add_argument("--out", type=Path, default=Path("runs/digits"), help="folder for checkpoints and events")
     parser.add_argument("--images", metavar="FOLDER", help="own images: FOLDER/CLASS/FILE.png; default: digits")
     parser.add_argument("--size", type=int, default=32, help="own images are scaled to SIZE x SIZE pixels")
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
@@ -51,7 +51,7 @@ def run(args, train, test):
     model = Classifier(size, channels, len(train.classes))
     step = tf.train.get_or_create_global_step()
     steps_per_epoch = -(-len(train.labels) // args.batch)
-    rate = tf.train.exponential_decay(2e-3, step, 8 * steps_per_epoch, 0.5, staircase=True)
+    rate = tf.train.exponential_decay(2e-3, step, 10 * steps_per_epoch, 0.5, staircase=True)
     update = train_op(model.loss, step, rate)
     summaries = add_summaries(model)
     saver = tf.train.Saver(max_to_keep=3)
@@ -72,11 +72,11 @@ def run(args, train, test):
 
 
 def one_epoch(session, model, update, train, args, random, bar):
-    """Every image once, in random order, slightly moved."""
+    """Every image once, in random order, slightly turned and moved."""
     order = random.permutation(len(train.labels))
     for begin in range(0, len(order), args.batch):
         chosen = order[begin:begin + args.batch]
-        images = shifted(train.images[chosen], random, most=max(1, train.images.shape[1] // 16))
+        images = varied(train.images[chosen], random)
         _, loss, accuracy = session.run([update, model.loss, model.accuracy], {
             model.images: images, model.labels: train.labels[chosen], model.training: True})
         bar.update(len(chosen))
