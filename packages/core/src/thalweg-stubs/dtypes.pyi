@@ -2,8 +2,11 @@
 
 from thalweg.framework.dtypes import DType as DType
 from thalweg.framework.dtypes import as_dtype as as_dtype
+from thalweg.ops.strings import as_string as as_string
 from thalweg.framework.dtypes import bfloat16 as bfloat16
 from thalweg.framework.dtypes import bool_ as bool
+from thalweg.ops.cast import cast as cast
+from thalweg.ops.complex import complex as complex
 from thalweg.framework.dtypes import complex128 as complex128
 from thalweg.framework.dtypes import complex64 as complex64
 from thalweg.framework.dtypes import double as double
@@ -21,6 +24,7 @@ from thalweg.framework.dtypes import qint8 as qint8
 from thalweg.framework.dtypes import quint16 as quint16
 from thalweg.framework.dtypes import quint8 as quint8
 from thalweg.framework.dtypes import resource as resource
+from thalweg.ops.cast import saturate_cast as saturate_cast
 from thalweg.framework.dtypes import string as string
 from thalweg.framework.dtypes import uint16 as uint16
 from thalweg.framework.dtypes import uint32 as uint32
