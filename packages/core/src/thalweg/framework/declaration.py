@@ -515,7 +515,8 @@ class OpDeclaration:
         chosen = {name: attrs[name] for name in self.attributes}
         if self.is_random:
             chosen["rng"] = rng
-        result = self.body(*group_arguments(self.inputs, arrays, attrs), **chosen)
+        with np.errstate(all="ignore"):                         # infinities and NaN are values, not warnings
+            result = self.body(*group_arguments(self.inputs, arrays, attrs), **chosen)
         if len(self.outputs) == 1 and not self.outputs[0].is_list:
             return [result]
         if len(self.outputs) == 1:

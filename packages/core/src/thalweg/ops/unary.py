@@ -95,8 +95,8 @@ def sqrt_grad_op(y, dy):
 
 @sqrt_grad_op.gradient
 def sqrt_grad_grad(node, dz):
-    share = dz / conjugated(node.y)
-    return -share * conjugated(node.z), share * 0.5
+    share = dz / node.y
+    return -conjugated(share) * node.z, share * 0.5
 
 
 @elementwise("Rsqrt", "x: T -> y: T", T=_SMOOTH, cpu=_CPU)
@@ -122,7 +122,7 @@ def rsqrt_grad_op(y, dy):
 @rsqrt_grad_op.gradient
 def rsqrt_grad_grad(node, dz):
     y = conjugated(node.y)
-    return dz * conjugated(node.dy) * -1.5 * square(y), rsqrt_grad_op(node.y, dz)
+    return conjugated(dz) * node.dy * -1.5 * square(y), rsqrt_grad_op(y, dz)
 
 
 def _reciprocal(x):
@@ -172,7 +172,8 @@ def inv_grad_op(y, dy):
 @reciprocal_grad_op.gradient
 @inv_grad_op.gradient
 def reciprocal_grad_grad(node, dz):
-    return dz * -2.0 * conjugated(node.dy) * conjugated(node.y), reciprocal_grad_op(node.y, dz)
+    y = conjugated(node.y)
+    return conjugated(dz) * -2.0 * node.dy * y, reciprocal_grad_op(y, dz)
 
 
 # --- exponentials -----------------------------------------------------------------------------------
@@ -247,8 +248,8 @@ def sigmoid_grad_op(y, dy):
 
 @sigmoid_grad_op.gradient
 def sigmoid_grad_grad(node, dz):
-    y, both = conjugated(node.y), dz * conjugated(node.dy)
-    return both - both * 2.0 * y, sigmoid_grad_op(node.y, dz)
+    y, both = conjugated(node.y), conjugated(dz) * node.dy
+    return both - both * 2.0 * y, sigmoid_grad_op(y, dz)
 
 
 # --- trigonometric and hyperbolic -------------------------------------------------------------------
@@ -375,7 +376,8 @@ def tanh_grad_op(y, dy):
 
 @tanh_grad_op.gradient
 def tanh_grad_grad(node, dz):
-    return dz * -2.0 * conjugated(node.dy) * conjugated(node.y), tanh_grad_op(node.y, dz)
+    y = conjugated(node.y)
+    return conjugated(dz) * -2.0 * node.dy * y, tanh_grad_op(y, dz)
 
 
 @elementwise("Asinh", "x: T -> y: T", T=_SMOOTH, cpu=_CPU)
