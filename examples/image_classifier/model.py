@@ -1,4 +1,6 @@
-"""The slides' network: convolution, bias, relu, pool, residual block, batch norm, convolution, pool, dense, dropout."""
+"""The slides' network: convolution, bias, relu, pool, residual block, batch norm, convolution, pool, dense,
+dropout.
+"""
 import thalweg as tf
 
 

@@ -117,7 +117,8 @@ def test_filter_gradient_over_many_places_is_accurate():
           attributes((1, 1), "SAME", (1, 1)), rtol=3e-6)
 
 
-@pytest.mark.parametrize("ops", ["BiasAdd", "BiasAdd,Relu", "BiasAdd,Relu6", "BiasAdd,Add,Relu", "FusedBatchNorm,Relu"])
+@pytest.mark.parametrize("ops", ["BiasAdd", "BiasAdd,Relu", "BiasAdd,Relu6", "BiasAdd,Add,Relu",
+                                 "FusedBatchNorm,Relu"])
 @pytest.mark.parametrize("x_shape, filters", [((2, 9, 10, 20), 32), ((2, 9, 10, 3), 19), ((1, 3, 3, 700), 40)])
 def test_fused_conv2d(ops, x_shape, filters):
     x, w = numbers(*x_shape), numbers(3, 3, x_shape[-1], filters, seed=1)
@@ -205,7 +206,8 @@ def test_depthwise_and_its_gradients(case, dtype):
     full[:, :, np.arange(channels), np.arange(channels)] = w
     full = full.reshape(*w_shape[:3], channels * multiplier)
     check(conv_grad.depthwise_backprop_input, "DepthwiseConv2dNativeBackpropInput",
-          [np.array(x_shape, np.int32), w, dy], [image_gradient(x_shape, full, strides, padding, dilations, dy)], attrs,
+          [np.array(x_shape, np.int32), w, dy],
+          [image_gradient(x_shape, full, strides, padding, dilations, dy)], attrs,
           constants=(0,))
     dw = filter_gradient(x, full.shape, strides, padding, dilations, dy.astype(np.float64)).reshape(
         *w_shape[:3], channels, multiplier)[:, :, np.arange(channels), np.arange(channels)]

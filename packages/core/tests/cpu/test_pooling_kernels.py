@@ -159,7 +159,7 @@ def test_a_place_outside_is_an_error():
     attrs = attributes((x.shape, (2, 2), (2, 2), "VALID"), Targmax=9)
     for place in (-1, 32):
         places = np.full(dy.shape, place, np.int64)
-        with pytest.raises(errors.InvalidArgumentError, match="MaxPoolGradWithArgmax: argmax names an element outside"):
+        with pytest.raises(errors.InvalidArgumentError, match="MaxPoolGradWithArgmax: argmax names an element out"):
             run(pooling.max_pool_grad_with_argmax, "MaxPoolGradWithArgmax", [x, dy, places],
                 [(x.shape, np.float32)], attrs)
         with pytest.raises(errors.InvalidArgumentError, match="MaxPoolGradGradWithArgmax: argmax names an element"):

@@ -319,7 +319,8 @@ def _without_last_one(labels, logits, weights):
         labels = tf.squeeze(labels, [-1])
     weights = tf.convert_to_tensor(weights)
     shape = weights.get_shape()
-    if shape.ndims is not None and labels.get_shape().ndims is not None and shape.ndims == labels.get_shape().ndims + 1:
+    ndims = labels.get_shape().ndims
+    if shape.ndims is not None and ndims is not None and shape.ndims == ndims + 1:
         weights = tf.squeeze(weights, [-1])
     return labels, logits, weights
 

@@ -90,7 +90,7 @@ def inverse_time_decay(learning_rate, global_step, decay_steps, decay_rate, stai
 
 def polynomial_decay(learning_rate, global_step, decay_steps, end_learning_rate=0.0001, power=1.0, cycle=False,
                      name=None):
-    """From `learning_rate` to `end_learning_rate` in `decay_steps`, along (1 - progress) ^ power; `cycle` starts over."""
+    """From `learning_rate` to `end_learning_rate` in `decay_steps`, as (1 - progress) ^ power; `cycle` starts over."""
     values = [learning_rate, global_step, decay_steps, end_learning_rate, power]
     with tf.name_scope(name, "PolynomialDecay", values) as scope:
         rate, steps, end, power = _inputs(learning_rate, global_step, decay_steps, end_learning_rate, power)
@@ -121,5 +121,6 @@ def piecewise_constant(x, boundaries, values, name=None):
         limits = [tf.cast(tf.convert_to_tensor(b), x.dtype.base_dtype) for b in boundaries]
         values = [tf.convert_to_tensor(v) for v in values]
         cases = [(x <= limits[0], lambda: values[0]), (x > limits[-1], lambda: values[-1])]
-        cases += [((x > low) & (x <= high), lambda v=v: v) for low, high, v in zip(limits[:-1], limits[1:], values[1:-1])]
+        cases += [((x > low) & (x <= high), lambda v=v: v)
+                  for low, high, v in zip(limits[:-1], limits[1:], values[1:-1])]
         return tf.case(cases, default=lambda: values[0], exclusive=True)

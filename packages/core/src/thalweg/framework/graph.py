@@ -5,8 +5,7 @@ A graph only grows. Its scopes (names, devices, control dependencies, colocation
 import contextlib
 import threading
 
-from . import dtypes, errors, shapes
-from .collections import GraphKeys
+from . import errors, shapes
 from .device_spec import merge_device
 from .naming import VALID_OP_NAME, VALID_SCOPE_NAME, UniqueNames, user_frame
 
@@ -409,7 +408,7 @@ class Graph:
 
     @contextlib.contextmanager
     def name_scope(self, name):
-        """Puts `name/` before the names made inside; a name ending in "/" re-enters that very scope, None leaves all."""
+        """Puts `name/` before the names made inside; a name ending in "/" re-enters that scope, None leaves all."""
         if name is not None and not isinstance(name, str):
             raise TypeError(f"name for name_scope must be a string, not {name!r}")
         if name:
@@ -737,7 +736,7 @@ class name_scope:
     """`tf.name_scope(name, default_name=None, values=None)`: scope for an op-building function.
 
     `name` is what the caller gave (or None), `default_name` what the function is called; `values` are its tensors,
-    whose graph becomes the default inside. Gives the scope's name, ending in "/", which as an op name is used as it is.
+    whose graph becomes the default inside. Gives the scope's name, ending in "/", which as an op name is taken as is.
     """
 
     __slots__ = ("_name", "_values", "_contexts")

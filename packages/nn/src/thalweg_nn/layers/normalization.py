@@ -14,7 +14,8 @@ class BatchNormalization(Layer):
                  renorm=False, renorm_clipping=None, renorm_momentum=0.99, fused=None, trainable=True,
                  virtual_batch_size=None, adjustment=None, name=None, **kwargs):
         super().__init__(trainable=trainable, name=name, **kwargs)
-        for what, value in (("renorm", renorm), ("virtual_batch_size", virtual_batch_size), ("adjustment", adjustment)):
+        for what, value in (("renorm", renorm), ("virtual_batch_size", virtual_batch_size),
+                            ("adjustment", adjustment)):
             if value:
                 raise tf.errors.UnimplementedError(None, None, f"batch_normalization({what}={value!r}) is not "
                                                    "available; the plain form is: leave the argument out.")

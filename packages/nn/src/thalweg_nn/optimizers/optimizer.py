@@ -5,7 +5,7 @@ from . import slots
 
 
 class Optimizer:
-    """Base class. A subclass gives `_apply_dense`, `_apply_sparse`, and by need `_prepare`, `_create_slots`, `_finish`.
+    """Base class. A subclass gives `_apply_dense`, `_apply_sparse`, if need be `_prepare`, `_create_slots`, `_finish`.
 
     Parameters
     ----------

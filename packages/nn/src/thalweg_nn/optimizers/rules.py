@@ -122,7 +122,8 @@ class AdagradOptimizer(_Rule):
     def _create_slots(self, var_list):
         for var in var_list:
             dtype = var.dtype.base_dtype
-            self._get_or_make_slot_with_initializer(var, tf.constant_initializer(self._initial, dtype=dtype), var.get_shape(), dtype,
+            initializer = tf.constant_initializer(self._initial, dtype=dtype)
+            self._get_or_make_slot_with_initializer(var, initializer, var.get_shape(), dtype,
                                                     "accumulator", self._name)
 
     def _apply_dense(self, grad, var):
@@ -149,7 +150,8 @@ class RMSPropOptimizer(_Rule):
     def _create_slots(self, var_list):
         for var in var_list:
             dtype = var.dtype.base_dtype
-            self._get_or_make_slot_with_initializer(var, tf.ones_initializer(dtype=dtype), var.get_shape(), dtype, "rms", self._name)
+            self._get_or_make_slot_with_initializer(var, tf.ones_initializer(dtype=dtype), var.get_shape(), dtype,
+                                                    "rms", self._name)
             if self._centered:
                 self._zeros_slot(var, "mg", self._name)
             self._zeros_slot(var, "momentum", self._name)

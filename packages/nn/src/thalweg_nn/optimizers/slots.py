@@ -1,4 +1,4 @@
-"""Slots: variables beside a variable, named `VARIABLE/SLOT`, placed with it, saved with it (`tf.train.slot_creator`)."""
+"""Slots: variables beside a variable, named `VARIABLE/SLOT`, placed and saved with it (`tf.train.slot_creator`)."""
 import thalweg as tf
 
 
@@ -17,7 +17,8 @@ def create_slot(primary, value, name, colocate_with_primary=True):
 def create_zeros_slot(primary, name, dtype=None, colocate_with_primary=True):
     """A slot of `primary` with its shape, filled with zeros."""
     dtype = primary.dtype.base_dtype if dtype is None else dtype
-    return create_slot_with_initializer(primary, tf.zeros_initializer(), primary.get_shape(), dtype, name, colocate_with_primary)
+    return create_slot_with_initializer(primary, tf.zeros_initializer(), primary.get_shape(), dtype, name,
+                                        colocate_with_primary)
 
 
 def _make(primary, initializer, shape, dtype, colocated):
