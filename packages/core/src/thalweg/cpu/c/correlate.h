@@ -15,16 +15,25 @@ typedef struct {
   int has_epilogue;
 } NAME(Correlation);
 
+typedef struct { /* rows of the result that are computed together */
+  int64_t first, height;   /* places, in the block's order */
+  uint64_t taps;           /* that read inside x for at least one of them */
+  const REAL** rows;       /* [taps][height] */
+  const int32_t* numbers;  /* [taps] */
+} NAME(TilePlan);
+
 /* --- planning ------------------------------------------------------------------------------------------------- */
 
 static int64_t NAME(packed_offset)(const thw_correlation* job, const thw_window* w, int64_t column) {
   return w->first_packed + column * w->n_taps * job->depth; /* whole panels come before it */
 }
 
-static size_t NAME(rows_bytes)(const thw_correlation* job) {
+/* What lay_out_block writes, besides panels; a tile has at least one place. */
+static size_t NAME(layout_bytes)(const thw_correlation* job) {
   int64_t taps = 1;
   for (int64_t i = 0; i < job->n_windows; i++) taps = most(taps, job->windows[i].n_taps);
-  return job->block_places * (sizeof(thw_place) + (taps + 1) * sizeof(void*));
+  return job->block_places * (sizeof(thw_place) + sizeof(REAL*) + sizeof(NAME(TilePlan)) + taps * sizeof(REAL*) +
+                              (1 + taps) * sizeof(int32_t) + 1);
 }
 
 static void NAME(plan_correlation)(thw_correlation* job, size_t* workspace, size_t* scratch) {
@@ -39,8 +48,8 @@ static void NAME(plan_correlation)(thw_correlation* job, size_t* workspace, size
     w->first_packed = packed;
     packed += w->n_taps * job->depth * NAME(packed_width)(job->columns);
   }
-  /* About 96 places at a time; a little more rather than a second, smaller block. */
-  int64_t wanted = job->depth * most_taps >= 1024 && most_places >= 192 ? 48 : 96;
+  /* Enough places for whole tiles of each kind (order_places), few enough to stay in the second-level cache. */
+  int64_t wanted = most_taps > 1 ? 192 : 96;
   int64_t blocks = most(1, (most_places + wanted / 2) / wanted);
   job->block_places = ceil_div(ceil_div(most(most_places, 1), blocks), MR) * MR;
   int64_t all_blocks = 0;
@@ -74,7 +83,7 @@ static void NAME(plan_correlation)(thw_correlation* job, size_t* workspace, size
   int64_t normalisation = job->finish.normalisation >= 0 ? 2 * ceil_div(job->columns, 16) * 16 : 0;
   *workspace = (job->packed_numbers + job->margin_numbers + normalisation) * sizeof(REAL);
   int64_t panel = least(job->taps_block, most(1, most_taps)) * most(1, job->depth_block) * PANEL;
-  *scratch = NAME(rows_bytes)(job) + 64;
+  *scratch = NAME(layout_bytes)(job) + 64;
   if (!job->is_prepacked) *scratch += panel * (job->is_row_major ? job->group_panels : 1) * sizeof(REAL);
 }
 
@@ -108,41 +117,107 @@ typedef struct { /* what a task has laid out in its scratch */
   const NAME(Correlation)* run;
   const thw_window* window;
   const REAL *x, *filter;    /* of this batch */
-  int64_t count;             /* places of the block */
-  int64_t height;            /* of its tiles, all but the last */
-  const REAL** rows;         /* tile whose first place is p: rows + p * taps, as [taps][mr] */
-  REAL** out;                /* [count] */
+  int64_t count, n_tiles;
+  thw_place* places;         /* [count], in order of memory */
+  int32_t* order;            /* [count]: places whose taps read padding alike stand together */
+  uint8_t* kind;             /* [count]: which taps those are */
+  NAME(TilePlan)* tiles;
+  REAL** out;                /* [count], in the block's order */
   REAL* panels;              /* packed here, unless prepacked */
 } NAME(Block);
 
-static void NAME(point_tile)(const NAME(Block)* block, const thw_place* places, int mr, const REAL** rows) {
-  const thw_window* w = block->window;
-  int inside = 1;
-  for (int i = 0; i < mr; i++) inside &= places[i].is_inside;
-  for (int64_t t = 0; t < w->n_taps; t++, rows += mr) {
-    const thw_tap* tap = &w->taps[t];
-    for (int i = 0; i < mr; i++)
-      rows[i] = inside || reads_inside(w, &places[i], tap) ? block->x + (places[i].x + tap->offset)
-                                                           : (const REAL*)block->run->job->zeros;
+/* Tiles over places [first, end) of the order, of nearly equal height, for the taps that any of their places has. */
+static void NAME(cut_tiles)(NAME(Block)* block, int64_t first, int64_t end, uint64_t taps) {
+  int64_t height = ceil_div(end - first, ceil_div(end - first, MR));
+  for (; first < end; first += height) {
+    height = least(height, end - first);
+    block->tiles[block->n_tiles++] = (NAME(TilePlan)){first, height, taps, NULL, NULL};
   }
+}
+
+/* Orders the places so that tiles have few taps: places of the same taps together, kinds of fewer than half a tile
+   at the end, mixed. */
+static void NAME(order_places)(NAME(Block)* block) {
+  enum { MOST_KINDS = 32 };
+  const thw_place* places = block->places;
+  uint64_t kinds[MOST_KINDS], mixed = 0;
+  int64_t counts[MOST_KINDS + 1] = {0}, n_kinds = 0, kind = 0, done = 0;
+  for (int64_t i = 0; i < block->count; i++) {
+    if (i == 0 || places[i].taps != places[i - 1].taps)
+      for (kind = 0; kind < n_kinds && kinds[kind] != places[i].taps;) kind++;
+    if (kind == n_kinds && n_kinds < MOST_KINDS) kinds[n_kinds++] = places[i].taps;
+    block->kind[i] = (uint8_t)kind;
+    counts[kind]++;
+  }
+  for (int64_t k = 0; k < n_kinds; k++) {
+    if (2 * counts[k] < MR && n_kinds > 1) continue;
+    int64_t first = done;
+    for (int64_t i = 0; done < first + counts[k]; i++)
+      if (block->kind[i] == k) block->order[done++] = (int32_t)i;
+    NAME(cut_tiles)(block, first, done, kinds[k]);
+  }
+  for (int64_t i = 0, first = done; done < block->count; i++) {
+    if (block->kind[i] != MOST_KINDS && 2 * counts[block->kind[i]] >= MR) continue;
+    block->order[done++] = (int32_t)i;
+    mixed |= places[i].taps;
+    if (done - first < MR && done < block->count) continue;
+    NAME(cut_tiles)(block, first, done, mixed);
+    first = done, mixed = 0;
+  }
+}
+
+/* Row pointers of a tile; gives the next free ones. */
+static const REAL** NAME(point_tile)(const NAME(Block)* block, NAME(TilePlan)* tile, const REAL** rows,
+                                     int32_t* numbers) {
+  const thw_window* w = block->window;
+  const thw_place* places[MR];
+  const REAL* corner[MR];
+  int inside = 1;
+  for (int64_t i = 0; i < tile->height; i++) {
+    places[i] = &block->places[block->order[tile->first + i]];
+    corner[i] = block->x + places[i]->x;
+    inside &= places[i]->is_inside;
+  }
+  tile->rows = rows, tile->numbers = numbers;
+  for (int64_t t = 0; t < w->n_taps; t++) {
+    const thw_tap* tap = &w->taps[t];
+    if (t < MASKED_TAPS && !(tile->taps >> t & 1)) continue;
+    *numbers++ = (int32_t)t;
+    for (int64_t i = 0; i < tile->height; i++)
+      rows[i] = inside || reads_inside(w, places[i], tap) ? corner[i] + tap->offset
+                                                          : (const REAL*)block->run->job->zeros;
+    rows += tile->height;
+  }
+  return rows;
 }
 
 static void NAME(lay_out_block)(NAME(Block)* block, int64_t batch, int64_t begin, char* scratch) {
   const NAME(Correlation)* run = block->run;
   const thw_correlation* job = run->job;
   const thw_window* w = block->window;
-  thw_place* places = (thw_place*)scratch;
+  int64_t size = job->block_places;
   block->x = run->x + (job->batches > 1 ? job->x_offsets[batch] : 0);
   block->filter = run->filter + (job->batches > 1 ? job->filter_offsets[batch] : 0);
-  block->count = least(job->block_places, w->places - begin);
-  block->height = ceil_div(block->count, ceil_div(block->count, MR));
-  block->out = (REAL**)(places + job->block_places);
-  block->rows = (const REAL**)(block->out + job->block_places);
-  block->panels = (REAL*)(((uintptr_t)scratch + NAME(rows_bytes)(job) + 63) & ~(uintptr_t)63);
-  expand_places(w, begin, block->count, places);
-  for (int64_t i = 0; i < block->count; i++) block->out[i] = run->y + batch * job->y_batch_stride + places[i].y;
-  for (int64_t p = 0; p < block->count; p += block->height)
-    NAME(point_tile)(block, places + p, (int)least(block->height, block->count - p), block->rows + p * w->n_taps);
+  block->count = least(size, w->places - begin);
+  block->places = (thw_place*)scratch;
+  block->out = (REAL**)(block->places + size);
+  block->tiles = (NAME(TilePlan)*)(block->out + size);
+  const REAL** rows = (const REAL**)(block->tiles + size);
+  block->order = (int32_t*)(rows + size * most(1, w->n_taps));
+  int32_t* numbers = block->order + size;
+  block->kind = (uint8_t*)(numbers + size * w->n_taps);
+  block->panels = (REAL*)(((uintptr_t)scratch + NAME(layout_bytes)(job) + 63) & ~(uintptr_t)63);
+  if (expand_places(w, begin, block->count, block->places)) {
+    for (int64_t i = 0; i < block->count; i++) block->order[i] = (int32_t)i;
+    NAME(cut_tiles)(block, 0, block->count, ~(uint64_t)0);
+  } else {
+    find_taps(w, block->places, block->count);
+    NAME(order_places)(block);
+  }
+  for (int64_t i = 0; i < block->count; i++)
+    block->out[i] = run->y + batch * job->y_batch_stride + block->places[block->order[i]].y;
+  for (int64_t i = 0; i < block->n_tiles; i++, numbers += w->n_taps)
+    rows = NAME(point_tile)(block, &block->tiles[i], rows, numbers);
 }
 
 /* The packed panel at `column`, for these terms. */
@@ -156,17 +231,26 @@ static const REAL* NAME(panel_of)(const NAME(Block)* block, int64_t column, thw_
   return target;
 }
 
-/* The tile that begins at a place of the block, times one panel. */
-INLINE void NAME(run_tile)(const NAME(Block)* block, int64_t first, int64_t column, const REAL* panel, thw_terms s) {
+/* How many of the tile's taps come before tap t. */
+INLINE int64_t NAME(taps_before)(const NAME(TilePlan)* tile, int64_t t, int64_t n_taps) {
+  if (n_taps > MASKED_TAPS || t <= 0) return t;
+  return __builtin_popcountll(t < 64 ? tile->taps & (((uint64_t)1 << t) - 1) : tile->taps);
+}
+
+/* One tile times one panel. */
+INLINE void NAME(run_tile)(const NAME(Block)* block, const NAME(TilePlan)* plan, int64_t column, const REAL* panel,
+                           thw_terms s) {
   const NAME(Correlation)* run = block->run;
   const thw_window* w = block->window;
   int64_t width = NAME(panel_width)(column, run->job->columns);
-  int mr = (int)least(block->height, block->count - first);
+  int64_t skipped = NAME(taps_before)(plan, s.t0, w->n_taps), taps = NAME(taps_before)(plan, s.t1, w->n_taps) - skipped;
   int is_first = s.t0 == 0 && s.k0 == 0, is_last = s.t1 == w->n_taps && s.k1 == run->job->depth;
-  NAME(Tile) tile = {block->rows + first * w->n_taps + s.t0 * mr, s.t1 - s.t0, s.k1 - s.k0, s.k0, panel, width,
-                     block->out + first, column, least(width, run->job->columns - column), !is_first,
-                     is_last && run->has_epilogue ? &run->epilogue : NULL};
-  NAME(rows_tiles)[mr - 1][width / VL - 1](&tile);
+  const NAME(Epilogue)* epilogue = is_last && run->has_epilogue ? &run->epilogue : NULL;
+  if (!taps && !is_first && !epilogue) return;
+  NAME(Tile) tile = {plan->rows + skipped * plan->height, plan->numbers + skipped, taps, s.k1 - s.k0, s.k0,
+                     panel - s.t0 * (s.k1 - s.k0) * width, width, block->out + plan->first, column,
+                     least(width, run->job->columns - column), !is_first, epilogue};
+  NAME(rows_tiles)[plan->height - 1][width / VL - 1](&tile);
 }
 
 /* All tiles and the group's panels, for these terms. A small filter stays in cache whole: then each row of y is
@@ -176,16 +260,16 @@ static void NAME(run_terms)(const NAME(Block)* block, int64_t first, int64_t end
   if (!job->is_row_major) {
     for (int64_t column = first; column < end; column += PANEL) {
       const REAL* panel = NAME(panel_of)(block, column, s, block->panels);
-      for (int64_t p = 0; p < block->count; p += block->height) NAME(run_tile)(block, p, column, panel, s);
+      for (int64_t i = 0; i < block->n_tiles; i++) NAME(run_tile)(block, &block->tiles[i], column, panel, s);
     }
     return;
   }
   int64_t panel_numbers = (s.t1 - s.t0) * (s.k1 - s.k0) * PANEL;
-  for (int64_t p = 0; p < block->count; p += block->height) {
+  for (int64_t i = 0; i < block->n_tiles; i++) {
     REAL* target = block->panels;
     for (int64_t column = first; column < end; column += PANEL, target += panel_numbers) {
-      const REAL* panel = p && !job->is_prepacked ? target : NAME(panel_of)(block, column, s, target);
-      NAME(run_tile)(block, p, column, panel, s);
+      const REAL* panel = i && !job->is_prepacked ? target : NAME(panel_of)(block, column, s, target);
+      NAME(run_tile)(block, &block->tiles[i], column, panel, s);
     }
   }
 }

@@ -55,7 +55,7 @@ static void NAME(plan_gathering)(thw_gathering* job, size_t* workspace, size_t* 
   *workspace = (job->margin_numbers + job->copies_numbers) * sizeof(REAL);
   int64_t numbers = job->group_panels * job->place_block * PANEL;
   if (job->is_packed) numbers += job->units_per_group * NAME(unit_stride)(job);
-  *scratch = job->place_block * (sizeof(thw_place) + sizeof(void*)) + 64 + numbers * sizeof(REAL);
+  *scratch = job->place_block * (sizeof(thw_place) + sizeof(void*) + sizeof(int32_t)) + 64 + numbers * sizeof(REAL);
 }
 
 /* --- one block of places ---------------------------------------------------------------------------------------- */
@@ -66,7 +66,9 @@ typedef struct { /* a task at one block of its places */
   REAL* y;
   int64_t count;       /* places */
   thw_place* places;
-  const REAL** rows;   /* [count], for one tap */
+  const REAL** rows;   /* of one tap, at the places where it reads inside x */
+  int32_t* numbers;    /* of those places in the block */
+  int64_t inside;      /* their count */
   REAL* panels;        /* dy: [group's panels][count][PANEL] */
   REAL* units;         /* x, where it is packed: [units][count][MR] */
   int64_t first_column, end_column;
@@ -89,21 +91,25 @@ static void NAME(pack_places)(const NAME(GatherBlock)* block) {
   }
 }
 
-static void NAME(point_places)(const NAME(GatherBlock)* block, const thw_tap* tap) {
+/* Padding adds nothing to the sums: a place at which the tap reads padding is left out. */
+static void NAME(point_places)(NAME(GatherBlock)* block, const thw_tap* tap) {
   const thw_window* w = &block->run->job->window;
+  int64_t inside = 0;
   for (int64_t k = 0; k < block->count; k++) {
     const thw_place* p = &block->places[k];
-    block->rows[k] = p->is_inside || reads_inside(w, p, tap) ? block->x + (p->x + tap->offset)
-                                                             : (const REAL*)block->run->job->zeros;
+    block->rows[inside] = block->x + (p->x + tap->offset);
+    block->numbers[inside] = (int32_t)k;
+    inside += p->is_inside || reads_inside(w, p, tap);
   }
+  block->inside = inside;
 }
 
 /* Copies units [begin, end) of the rows side by side; eight rows at a time stay in the first-level cache. */
 static void NAME(pack_units)(const NAME(GatherBlock)* block, int64_t begin, int64_t end) {
   const thw_gathering* job = block->run->job;
   const int reach = MR > VL ? 2 * VL : VL; /* numbers that whole vectors copy */
-  for (int64_t first = 0; first < block->count; first += 8) {
-    int64_t last = least(first + 8, block->count);
+  for (int64_t first = 0; first < block->inside; first += 8) {
+    int64_t last = least(first + 8, block->inside);
     for (int64_t unit = begin; unit < end; unit++) {
       int64_t i = unit * job->tile_depth, length = least(job->depth - i, MR);
       REAL* target = block->units + (unit - begin) * NAME(unit_stride)(job);
@@ -129,15 +135,15 @@ static void NAME(run_unit)(const NAME(GatherBlock)* block, REAL* y, int64_t unit
   for (int64_t r = 0; r < mr; r++) out[r] = y + (i + r) * job->columns;
   for (int64_t column = block->first_column; column < block->end_column; column += PANEL) {
     int64_t width = NAME(panel_width)(column, job->columns);
-    NAME(Tile) tile = {rows, 1, block->count, offset, panel, width, out, column, least(width, job->columns - column),
-                       !block->is_first, NULL};
+    NAME(Tile) tile = {rows, block->numbers, 1, block->inside, offset, panel, width, out, column,
+                       least(width, job->columns - column), !block->is_first, NULL};
     NAME(places_tiles)[mr - 1][width / VL - 1](&tile);
     panel += block->count * PANEL;
   }
 }
 
 /* Units [begin, end) of one tap, for every panel of the group. */
-static void NAME(run_tap)(const NAME(GatherBlock)* block, const thw_tap* tap, int64_t begin, int64_t end) {
+static void NAME(run_tap)(NAME(GatherBlock)* block, const thw_tap* tap, int64_t begin, int64_t end) {
   const thw_gathering* job = block->run->job;
   REAL* y = block->y + tap->filter * job->depth * job->columns;
   NAME(point_places)(block, tap);
@@ -147,7 +153,7 @@ static void NAME(run_tap)(const NAME(GatherBlock)* block, const thw_tap* tap, in
     return;
   }
   NAME(pack_units)(block, begin, end);
-  for (int64_t k = 0; k < block->count; k++) block->rows[k] = block->units + k * MR;
+  for (int64_t k = 0; k < block->inside; k++) block->rows[k] = block->units + k * MR;
   for (int64_t unit = begin; unit < end; unit++)
     NAME(run_unit)(block, y, unit, block->rows, (unit - begin) * NAME(unit_stride)(job));
 }
@@ -178,7 +184,8 @@ static void NAME(gather_tasks)(void* arg, int64_t begin, int64_t end, void* scra
   int64_t result = job->window.n_taps * job->depth * job->columns;
   NAME(GatherBlock) block = {.run = run, .places = scratch};
   block.rows = (const REAL**)(block.places + job->place_block);
-  block.panels = (REAL*)(((uintptr_t)(block.rows + job->place_block) + 63) & ~(uintptr_t)63);
+  block.numbers = (int32_t*)(block.rows + job->place_block);
+  block.panels = (REAL*)(((uintptr_t)(block.numbers + job->place_block) + 63) & ~(uintptr_t)63);
   block.units = block.panels + job->group_panels * job->place_block * PANEL;
   for (int64_t task = begin; task < end; task++) {
     int64_t i = task, unit_group = i % job->unit_groups;

@@ -7,7 +7,7 @@
 
 #define SMALL_WORK (1 << 20)        /* multiply-adds in about 20 us of one core: not worth splitting */
 #define SMALL_WORK_BYTES (1 << 18)  /* bytes copied in about 20 us */
-#define DEPTH_BLOCK 512             /* terms of a sum that one pass takes */
+#define DEPTH_BLOCK 2048            /* terms of a sum that one pass takes, for accuracy and the caches */
 #define PLACE_BLOCK 256             /* places that gather takes at a time */
 #define COPIES_BYTES (4 << 20)      /* at most so much for partial results that are added at the end */
 

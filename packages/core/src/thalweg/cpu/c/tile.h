@@ -1,10 +1,10 @@
 /* The micro-kernels, once per REAL: one tile of the result, mr <= MR rows by nv <= 2 vectors, held in registers.
  *
- *   rows:   c[i][j] = sum over t < taps, k < depth of rows[t][i][offset + k] * b[t*depth + k][j]
- *   places: c[i][j] = sum over k < depth           of rows[k][offset + i]    * b[k][j]
+ *   rows:   c[i][j] = sum over t < taps, k < depth of rows[t][i][offset + k] * b[numbers[t]*depth + k][j]
+ *   places: c[i][j] = sum over k < depth           of rows[k][offset + i]    * b[numbers[k]][j]
  *
- * Rows are pointers into the tensor itself, so a convolution copies nothing; padding points at zeros. Per k: nv loads
- * of b, mr broadcasts, mr*nv multiply-adds. With the tiles below this runs at 95-98 % of the FMA peak (Zen 4, both
+ * Rows are pointers into the tensor itself, so a convolution copies nothing; padding points at zeros, and what is
+ * padding for all rows is not listed. Per k: nv loads of b, mr broadcasts, mr*nv multiply-adds. With the tiles below this runs at 95-98 % of the FMA peak (Zen 4, both
  * widths); any height from 1 to MR is compiled, so that edges are not padded up. Sums run in order of k whatever the
  * tile, so a result's bits do not depend on how rows are grouped into tiles.
  */
@@ -30,9 +30,10 @@ typedef struct {
 
 typedef struct {
   const REAL* const* rows; /* rows: [taps][mr]; places: [depth] */
+  const int32_t* numbers;  /* rows: [taps]; places: [depth] */
   int64_t taps, depth, offset;
   const REAL* b;
-  int64_t b_stride;    /* from k to k + 1 */
+  int64_t b_stride;    /* rows: from k to k + 1; places: always nv * VL */
   REAL* const* out;    /* [mr] */
   int64_t column;      /* first column of the tile */
   int64_t columns;     /* that are stored, <= nv * VL */
@@ -106,12 +107,11 @@ INLINE void NAME(rows_tile)(const int mr, const int nv, const NAME(Tile)* tile) 
   vector acc[MR][NV];
   UNROLLED for (int i = 0; i < mr; i++) UNROLLED for (int v = 0; v < nv; v++) acc[i][v] = (vector){0};
   const REAL* const* rows = tile->rows;
-  const REAL* b = tile->b;
   const int64_t depth = tile->depth, b_stride = tile->b_stride;
   UNROLLED for (int i = 0; i < mr; i++) UNROLLED for (int v = 0; v < nv; v++)
     __builtin_prefetch(tile->out[i] + tile->column + v * VL, 1); /* 64 -> 256 at 56 x 56: 75 -> 86 GF/s */
   for (int64_t t = 0; t < tile->taps; t++, rows += mr) {
-    const REAL* a[MR];
+    const REAL *a[MR], *b = tile->b + tile->numbers[t] * depth * b_stride;
     UNROLLED for (int i = 0; i < mr; i++) a[i] = rows[i] + tile->offset;
     for (int64_t k = 0; k < depth; k++, b += b_stride) {
       vector column[NV];
@@ -129,9 +129,9 @@ INLINE void NAME(rows_tile)(const int mr, const int nv, const NAME(Tile)* tile) 
 INLINE void NAME(places_tile)(const int mr, const int nv, const NAME(Tile)* tile) {
   vector acc[MR][NV];
   UNROLLED for (int i = 0; i < mr; i++) UNROLLED for (int v = 0; v < nv; v++) acc[i][v] = (vector){0};
-  const REAL* b = tile->b;
-  for (int64_t k = 0; k < tile->depth; k++, b += tile->b_stride) {
-    const REAL* a = tile->rows[k] + tile->offset;
+  for (int64_t k = 0; k < tile->depth; k++) {
+    const REAL *a = tile->rows[k] + tile->offset, *b = tile->b + tile->numbers[k] * (nv * VL);
+    __builtin_prefetch((const char*)b + AHEAD);
     vector column[NV];
     UNROLLED for (int v = 0; v < nv; v++) column[v] = LOAD(b + v * VL);
     UNROLLED for (int i = 0; i < mr; i++) {

@@ -2,48 +2,73 @@
 
 typedef struct { int64_t t0, t1, k0, k1; } thw_terms; /* taps and channels that one pass sums */
 
-/* A run of consecutive places, expanded. All lengths in numbers. */
+/* A place, expanded. Lengths in numbers. */
 typedef struct {
   int64_t x;         /* offset of the window's corner in x; it may lie outside */
   int64_t y;         /* offset in the other tensor */
+  uint64_t taps;     /* bit t: tap t reads inside; set by find_taps, until then all are */
   int32_t at[3];     /* the corner's position */
   int32_t is_inside; /* every tap reads inside x */
 } thw_place;
 
-/* Expands places [begin, begin + count), in order image, z, y, x. */
-static void expand_places(const thw_window* w, int64_t begin, int64_t count, thw_place* places) {
-  int64_t ix = begin % w->grid[2], rest = begin / w->grid[2];
-  int64_t iy = rest % w->grid[1];
+#define MASKED_TAPS 64 /* windows of more taps treat each as if it read inside somewhere */
+
+/* Places [i, i + count) of a run along x; whether all are inside. */
+static int expand_run(const thw_window* w, int64_t image, const int64_t at[3], int64_t count, thw_place* places) {
+  int64_t z = w->corner[0] + at[0] * w->step[0], y = w->corner[1] + at[1] * w->step[1];
+  int64_t x = w->corner[2] + at[2] * w->step[2], low = -w->least_at[2], high = w->size[2] - w->most_at[2];
+  int64_t from = image * w->x_stride[0] + z * w->x_stride[1] + y * w->x_stride[2] + x * w->x_stride[3];
+  int64_t to = w->y_first + image * w->y_stride[0] + at[0] * w->y_stride[1] + at[1] * w->y_stride[2] +
+               at[2] * w->y_stride[3];
+  int64_t last = x + (count - 1) * w->step[2];
+  int row_inside = z + w->least_at[0] >= 0 && z + w->most_at[0] < w->size[0] && y + w->least_at[1] >= 0 &&
+                   y + w->most_at[1] < w->size[1];
+  int run_inside = row_inside && x >= low && last < high;
+  for (int64_t i = 0; i < count; i++, x += w->step[2]) {
+    places[i] = (thw_place){from, to, ~(uint64_t)0, {(int32_t)z, (int32_t)y, (int32_t)x},
+                            run_inside || (row_inside && x >= low && x < high)};
+    from += w->step[2] * w->x_stride[3];
+    to += w->y_stride[3];
+  }
+  return run_inside;
+}
+
+/* Expands places [begin, begin + count), in order image, z, y, x; whether all are inside. */
+static int expand_places(const thw_window* w, int64_t begin, int64_t count, thw_place* places) {
+  int64_t rest = begin / w->grid[2], at[3], all_inside = 1;
+  at[2] = begin % w->grid[2];
+  at[1] = rest % w->grid[1];
   rest /= w->grid[1];
-  int64_t iz = rest % w->grid[0], image = rest / w->grid[0];
+  at[0] = rest % w->grid[0];
+  int64_t image = rest / w->grid[0];
   while (count > 0) {
-    int64_t run = least(count, w->grid[2] - ix);
-    int64_t z = w->corner[0] + iz * w->step[0], y = w->corner[1] + iy * w->step[1];
-    int64_t x = w->corner[2] + ix * w->step[2];
-    int row_inside = z + w->least_at[0] >= 0 && z + w->most_at[0] < w->size[0] && y + w->least_at[1] >= 0 &&
-                     y + w->most_at[1] < w->size[1];
-    int64_t from = image * w->x_stride[0] + z * w->x_stride[1] + y * w->x_stride[2] + x * w->x_stride[3];
-    int64_t to = w->y_first + image * w->y_stride[0] + iz * w->y_stride[1] + iy * w->y_stride[2] + ix * w->y_stride[3];
-    for (int64_t i = 0; i < run; i++, x += w->step[2]) {
-      places[i] = (thw_place){from, to, {(int32_t)z, (int32_t)y, (int32_t)x},
-                              row_inside && x + w->least_at[2] >= 0 && x + w->most_at[2] < w->size[2]};
-      from += w->step[2] * w->x_stride[3];
-      to += w->y_stride[3];
-    }
+    int64_t run = least(count, w->grid[2] - at[2]);
+    all_inside &= expand_run(w, image, at, run, places);
     places += run;
     count -= run;
-    ix = 0;
-    if (++iy == w->grid[1]) {
-      iy = 0;
-      if (++iz == w->grid[0]) iz = 0, image++;
+    at[2] = 0;
+    if (++at[1] == w->grid[1]) {
+      at[1] = 0;
+      if (++at[0] == w->grid[0]) at[0] = 0, image++;
     }
   }
+  return (int)all_inside;
 }
 
 INLINE int reads_inside(const thw_window* w, const thw_place* p, const thw_tap* t) {
   return (uint64_t)(p->at[0] + t->at[0]) < (uint64_t)w->size[0] &&
          (uint64_t)(p->at[1] + t->at[1]) < (uint64_t)w->size[1] &&
          (uint64_t)(p->at[2] + t->at[2]) < (uint64_t)w->size[2];
+}
+
+/* Finds the taps that read inside x, for each place. */
+static void find_taps(const thw_window* w, thw_place* places, int64_t count) {
+  if (w->n_taps > MASKED_TAPS) return;
+  for (int64_t i = 0; i < count; i++) {
+    if (places[i].is_inside) continue;
+    places[i].taps = 0;
+    for (int64_t t = 0; t < w->n_taps; t++) places[i].taps |= (uint64_t)reads_inside(w, &places[i], &w->taps[t]) << t;
+  }
 }
 
 /* Joins the axes of places that lie evenly spaced in both tensors, so that a 1 x 1 window or a matrix is one run. */
