@@ -165,6 +165,7 @@ NAMES = {
     "cond": _OPS + "cond:cond",
     "contrib.framework.smart_cond": _OPS + "cond:smart_cond",
     "while_loop": _OPS + "while_loop:while_loop",
+    "TensorArray": _OPS + "tensor_array:TensorArray",
     **{name: _OPS + "functional:" + name for name in ("foldl", "foldr", "map_fn", "scan")},
     **{"nest." + name: "thalweg.framework.nest:" + name for name in (
         "assert_same_structure", "flatten", "is_nested", "map_structure", "pack_sequence_as")},

@@ -419,3 +419,71 @@ def test_smart_cond():
         smart_cond("yes", lambda: 1, lambda: 2)
     with pytest.raises(TypeError, match="`false_fn` must be callable"):
         smart_cond(True, lambda: 1)
+
+
+# --- TensorArray ----------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("build,error,match", [
+    (lambda: tf.TensorArray(tf.float32), ValueError, "Size must be provided if handle is not provided"),
+    (lambda: tf.TensorArray(tf.float32, 3, handle=tf.constant(1)), ValueError, "both a handle and size"),
+    (lambda: tf.TensorArray(tf.float32, tensor_array_name="x", handle=1), ValueError, "handle and tensor_array"),
+    (lambda: tf.TensorArray(tf.float32, 2).write(0, [1.0, 2.0]).write(1, [1.0]), ValueError,
+     r"Inconsistent shapes: saw \(1,\) but expected \(2,\)"),
+    (lambda: tf.TensorArray(tf.float32, 2, element_shape=[3]).write(0, [1.0]), ValueError, "Inconsistent shapes"),
+    (lambda: tf.TensorArray(tf.float32, 2).write(0, tf.constant(1)), TypeError, "but the value is int32"),
+    (lambda: tf.TensorArray(tf.float32, 2).grad("x"), NotImplementedError, "use tf.gradients"),
+])
+def test_tensor_array_refuses(build, error, match):
+    with pytest.raises(error, match=match):
+        build()
+
+
+@pytest.mark.parametrize("build,match", [
+    (lambda a: a.read(0), "Could not read from TensorArray index 0: it has not been written"),
+    (lambda a: a.read(2), "Tried to read from index 2 but array size is: 2"),
+    (lambda a: a.write(2, 1.0).read(0), "Tried to write to index 2 but array is not resizeable and size is: 2"),
+    (lambda a: a.write(1, 1.0).write(1, 1.0).read(1), "index 1 because it has already been written to"),
+    (lambda a: a.unstack([1.0, 2.0, 3.0]).read(0), "Tried to write to index 2 but array is not resizeable"),
+    (lambda a: a.split([1.0, 2.0], [1, 2]).read(0), "Expected sum of lengths to be equal to values.shape"),
+    (lambda a: a.split([1.0, 2.0], [2]).read(0), "size is not equal to the size of lengths"),
+    (lambda a: a.write(0, 1.0).write(1, 1.0).concat(), "at least one dimension"),
+])
+def test_tensor_array_at_run_time(build, match):
+    y = build(tf.TensorArray(tf.float32, 2))
+    with tf.Session() as session, pytest.raises(tf.errors.InvalidArgumentError, match=match):
+        session.run(y)
+
+
+def test_elements_of_different_shapes():
+    a = tf.TensorArray(tf.float32, 2, infer_shape=False).split([1.0, 2.0, 3.0], [1, 2])
+    assert run([a.read(1), a.concat()])[0].tolist() == [2, 3]
+    with tf.Session() as session, pytest.raises(tf.errors.InvalidArgumentError, match="inconsistent shapes"):
+        session.run(a.stack())
+
+
+def test_what_was_not_written_is_zero_where_the_shape_is_known():
+    a = tf.TensorArray(tf.float32, 2, element_shape=[2])
+    b = tf.TensorArray(tf.float32, 3).write(1, [1.0, 2.0])
+    s = tf.TensorArray(tf.string, 2, element_shape=[]).write(0, "x")
+    assert run([a.stack(), b.stack()])[1].tolist() == [[0, 0], [1, 2], [0, 0]]
+    with tf.Session() as session:
+        assert session.run(s.stack()).tolist() == [b"x", b""]
+        session.run(s.close())
+    assert "element_shape=(2,)" in repr(b) and b.identity().element_shape == (2,) and b.dynamic_size is False
+
+
+def test_gradient_through_arrays_twice():
+    x = tf.placeholder(tf.float64, [3, 2])
+    source = tf.TensorArray(tf.float64, 3).unstack(x)
+
+    def body(i, h, out):
+        h = tf.sin(h * source.read(i))
+        return i + 1, h, tf.cond(h[0] > 0, lambda: out.write(i, h), lambda: out.write(i, h * h))
+
+    out = tf.while_loop(lambda i, *_: i < 3, body, [0, x[0], tf.TensorArray(tf.float64, 3)])[2]
+    value = np.array([[0.5, -0.2], [0.3, 0.4], [-0.6, 0.7]])
+    check_gradient(out.stack(), x, value)
+    parts = tf.TensorArray(tf.float64, 2, infer_shape=False).split(x * x, [1, 2])
+    check_gradient(tf.sin(parts.read(1)), x, value)
+    check_gradient(tf.sin(parts.concat()) * x, x, value)
+    check_gradient(source.gather([1, 1, 0]) * source.gather([2, 0, 0]), x, value)

@@ -674,6 +674,57 @@ def scan_of_structures(tf, note):
 
 
 @program
+def tensor_arrays(tf, note):
+    x = tf.placeholder(tf.float32, [3, 2])
+    a = tf.TensorArray(tf.float32, 3).unstack(x)
+    note.ids()
+    b = tf.TensorArray(tf.float32, size=0, dynamic_size=True, clear_after_read=False)
+    for i in range(3):
+        b = b.write(i, a.read(2 - i) * float(i))
+    note.ids()
+    c = tf.TensorArray(tf.float32, 3, clear_after_read=False, element_shape=[2]).scatter([2, 0], x[:2])
+    d = tf.TensorArray(tf.float32, 2, clear_after_read=False, infer_shape=False).split(x, [1, 2])
+    note.ids()
+    results = [b.stack(), b.concat(), c.stack(), c.gather([0, 2]), d.read(1), d.concat()]
+    note.ids()
+    rows = np.arange(6.0).reshape(3, 2) + 1
+    note.value([*results, b.size(), d.size()], {x: rows})
+    note.value([tf.gradients(y * y, x)[0] for y in (*results[:4], results[5])], {x: rows})
+
+
+@program
+def arrays_in_loops(tf, note):
+    x = tf.placeholder(tf.float32, [None, 2])
+    w = tf.constant([2.0, 3.0])
+    n = tf.shape(x)[0]
+    source = tf.TensorArray(tf.float32, n).unstack(x)
+
+    def body(i, h, out):
+        note.ids()
+        h = tf.tanh(h * w + source.read(i))
+        return i + 1, h, out.write(i, h)
+
+    _, last, out = tf.while_loop(lambda i, *_: i < n, body, [0, tf.zeros([2]), tf.TensorArray(tf.float32, n)])
+    note.ids()
+    stacked = out.stack()
+    note.text(stacked.get_shape())
+    rows = np.arange(6.0).reshape(3, 2) / 4
+    note.value([stacked, last], {x: rows})
+    note.value(tf.gradients(stacked * stacked, [x, w]), {x: rows})
+    note.value(tf.gradients([stacked, last], [x, w]), {x: rows})
+
+
+@program
+def arrays_in_branches(tf, note):
+    p, x = tf.placeholder(tf.bool, []), tf.constant([1.0, 2.0])
+    a = tf.TensorArray(tf.float32, 2).write(0, x)
+    b = tf.cond(p, lambda: a.write(1, x * x), lambda: a.write(1, -x))
+    y = b.stack()
+    for truth in (True, False):
+        note.value([y, *tf.gradients(y * y, x)], {p: truth})
+
+
+@program
 def stops_inside_loops(tf, note):
     x = tf.constant(2.0)
 

@@ -15,7 +15,7 @@ TF1 = json.loads((HERE / "tf1.json").read_text())
 
 # Gradients, loops and branches are built of other nodes here; everything else is built node for node.
 OTHER_NODES = ("gradient", "hessian", "many_uses", "branch", "loop", "case", "maps", "scan", "no_path", "seeds_in",
-               "variable_of_another", "stops_inside")
+               "variable_of_another", "stops_inside", "array")
 
 
 @pytest.fixture(scope="module", autouse=True)

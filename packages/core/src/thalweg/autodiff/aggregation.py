@@ -1,8 +1,10 @@
 """Sums of gradients: several paths lead to one tensor."""
+import functools
+
 from thalweg.framework import dtypes
 from thalweg.framework.graph import name_scope
 from thalweg.framework.indexed_slices import IndexedSlices, to_dense
-from thalweg.ops import array, cast, math
+from thalweg.ops import array, array_list, cast, constant, math
 
 
 class AggregationMethod:
@@ -30,7 +32,16 @@ def total(gradients):
         return gradients[0] if gradients else None
     if all([isinstance(g, IndexedSlices) for g in gradients]):
         return _concatenated(gradients)
+    if gradients[0].dtype.base_dtype is dtypes.variant:
+        return functools.reduce(array_list.list_add, gradients)
     return math.add_n([array_of(g) for g in gradients])
+
+
+def zeros(tensor):
+    """The gradient that says that nothing depends on `tensor`."""
+    if tensor.dtype.base_dtype is dtypes.variant:
+        return array_list.list_zeros(tensor)
+    return constant.zeros_like(tensor)
 
 
 def array_of(gradient):

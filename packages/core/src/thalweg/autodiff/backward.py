@@ -16,7 +16,7 @@ from thalweg.framework.indexed_slices import (
 )
 from thalweg.ops import array, constant, flow
 
-from .aggregation import METHODS, array_of, total
+from .aggregation import METHODS, array_of, total, zeros
 from .registry import gradient_function
 
 _SPARSE_RULES = ("Identity", "IdentityN", "ReadVariableOp")              # rules that pass IndexedSlices on as they are
@@ -37,8 +37,8 @@ class UnconnectedGradients:
 
 
 def is_differentiable(dtype):
-    """Whether tensors of this dtype carry gradients: floating point and complex."""
-    return dtype.base_dtype.kind in "fc" or dtype.base_dtype is dtypes.bfloat16
+    """Whether tensors of this dtype carry gradients: floating point, complex, and lists of such (TensorArray)."""
+    return dtype.base_dtype.kind in "fcv" or dtype.base_dtype is dtypes.bfloat16
 
 
 def gradients(ys, xs, grad_ys=None, name="gradients", colocate_gradients_with_ops=False, gate_gradients=False,
@@ -80,7 +80,7 @@ def gradients(ys, xs, grad_ys=None, name="gradients", colocate_gradients_with_op
         walk = _Walk(xs, stops, scope, colocate_gradients_with_ops, gate_gradients)
         found = walk.run(ys, grad_ys)
         if unconnected_gradients == UnconnectedGradients.ZERO:
-            found = [constant.zeros_like(x) if dx is None else dx for x, dx in zip(xs, found)]
+            found = [zeros(x) if dx is None else dx for x, dx in zip(xs, found)]
     return found
 
 
@@ -204,7 +204,7 @@ class _Walk:
         if op.type not in _SPARSE_RULES:
             dys = [array_of(dy) for dy in dys]
         if None in dys and (op.type not in _RULES_WITH_NONE or "_gradient_op_type" in op.attrs):
-            dys = [constant.zeros_like(t) if dy is None and is_differentiable(t.dtype) else dy
+            dys = [zeros(t) if dy is None and is_differentiable(t.dtype) else dy
                    for t, dy in zip(op.outputs, dys)]
         dxs = flat_gradients(op, rule(*dys))
         for x, dx in zip(op.inputs, dxs):

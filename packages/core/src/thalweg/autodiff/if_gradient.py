@@ -6,7 +6,7 @@ from thalweg.ops import array, cast, constant, indexing
 from thalweg.ops.control_flow import if_op
 from thalweg.ops.function_ops import make_if
 
-from .aggregation import array_of
+from .aggregation import array_of, zeros
 from .backward import gradients, is_differentiable
 from .gradient_graph import GradientGraph
 
@@ -23,7 +23,8 @@ def if_grad(node, *dys):
     wanted = [k for k in points if any([dxs[k] is not None for dxs in found])]
     if not wanted:
         return [None] * len(op.inputs)
-    is_sparse = {k: all([dxs[k] is None or isinstance(dxs[k], IndexedSlices) for dxs in found]) for k in wanted}
+    is_sparse = {k: all([dxs[k] is None or isinstance(dxs[k], IndexedSlices) for dxs in found])
+                 for k in wanted}
     for graph, dxs in zip(graphs, found):
         with graph.building():
             graph.outputs = [graph.capture(part) for k in wanted
@@ -56,7 +57,7 @@ def _branch_gradients(graph, op, dys, points):
 def _parts(x, dx, is_sparse):
     """The tensors that a branch gives for one gradient: the whole of it, or values and indices of its rows."""
     if not is_sparse:
-        return [constant.zeros_like(x) if dx is None else array_of(dx)]
+        return [zeros(x) if dx is None else array_of(dx)]
     if dx is None:
         rows = indexing.gather(x, constant.zeros([0], dtypes.int64))    # [0, ...]: no rows, the right shape
         return [constant.zeros_like(rows), constant.zeros([0], dtypes.int64)]

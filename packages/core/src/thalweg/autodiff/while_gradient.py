@@ -13,7 +13,7 @@ from thalweg.ops import array, cast, comparison, constant, math, slicing
 from thalweg.ops.control_flow import while_op
 from thalweg.ops.function_ops import WhileParts, make_while, row_of
 
-from .aggregation import array_of
+from .aggregation import array_of, total, zeros
 from .backward import gradients, is_differentiable
 from .gradient_graph import GradientGraph
 
@@ -71,9 +71,9 @@ class _ReverseLoop:
             self._set_outputs(dxs, dense, sparse)
             graph.dense_captures = {graph.stand_in(t) for t in self.body.dense_captures}
         initial = [math.subtract(self.parts.count, constant.constant(1, dtypes.int64))]
-        initial += [constant.zeros_like(op.outputs[s]) if self.dys[s] is None else array_of(self.dys[s])
+        initial += [zeros(op.outputs[s]) if self.dys[s] is None else array_of(self.dys[s])
                     for s in self.carried]
-        initial += [constant.zeros_like(op.inputs[k]) for k in dense]
+        initial += [zeros(op.inputs[k]) for k in dense]
         backward = make_while(self._condition(), graph, initial, name=None)
         return self._gradients(WhileParts(backward), dense, sparse)
 
@@ -112,10 +112,10 @@ class _ReverseLoop:
         outputs = [math.subtract(self.index, constant.constant(1, dtypes.int64))]
         for s in self.carried:
             dx = dxs.get(s)
-            outputs.append(constant.zeros_like(body.inputs[s]) if dx is None else array_of(dx))
+            outputs.append(zeros(body.inputs[s]) if dx is None else array_of(dx))
         for k in dense:
-            total = graph.add_parameter(body.inputs[k].dtype, body.inputs[k]._shape, "total")
-            outputs.append(math.add(total, dxs[k]))
+            so_far = graph.add_parameter(body.inputs[k].dtype, body.inputs[k]._shape, "total")
+            outputs.append(total([so_far, dxs[k]]))
         for k in sparse:
             outputs += [dxs[k].values, cast.cast(dxs[k].indices, dtypes.int64)]
         graph.outputs = [graph.capture(t) for t in outputs]

@@ -45,6 +45,7 @@ class FuncGraph(Graph):
         self.captures, self.control_captures = {}, {}
         self.read_snapshots, self.uniform_outputs, self.dense_captures = {}, set(), set()
         self.effects = None
+        self.counted_arrays = {}                     # TensorArrays whose handle has taken its id here
         self.counted_elsewhere = ()                  # captures that have taken their id in another graph of the op
         self._outer_of = {}                          # inner tensor -> captured tensor
         self._lock = outer._lock

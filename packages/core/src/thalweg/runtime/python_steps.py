@@ -131,12 +131,20 @@ def _if(engine, node):
 
     def call(arrays):
         graph = branches[bool(arrays[0])]
-        return _arrays(engine.run_function(graph, _passed(graph, arrays[1:])))
+        return _arrays(engine.run_function(graph, _passed(graph, arrays[1:])), graph.outputs)
     return call
 
 
-def _arrays(values):
-    return [np.asarray(v) for v in values]
+def _arrays(values, tensors):
+    """What a function graph gave, as arrays again: a fetch hands scalars over without their array."""
+    return [_variant(v) if t.dtype.kind == "v" else np.asarray(v) for v, t in zip(values, tensors)]
+
+
+def _variant(value):
+    """A list of tensors (TensorArray) as the zero-dimensional array that holds it."""
+    array = np.empty((), object)
+    array[()] = value[()] if isinstance(value, np.ndarray) else value
+    return array
 
 
 def _while(engine, node):
@@ -152,7 +160,7 @@ def _while(engine, node):
         state, captures = list(arrays[:n_vars]), list(arrays[n_vars:])
         history, count = [[] for _ in kept], 0
         while engine.run(*cond_signature, _passed(cond, state + captures))[0]:
-            results = _arrays(engine.run(elements, body_fed, _passed(body, state + captures)))
+            results = _arrays(engine.run(elements, body_fed, _passed(body, state + captures)), elements)
             state = results[:n_vars]
             for values, value in zip(history, results[n_vars:]):
                 values.append(value)
