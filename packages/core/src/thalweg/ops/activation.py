@@ -105,13 +105,15 @@ def elu_grad_op(gradients, outputs):
     return np.where(outputs < 0, gradients * (outputs + 1), gradients)
 
 
-@elu_grad_op.gradient
-def elu_grad_grad(node, dy):
+def _exponential_grad_grad(node, dy):
     """With respect to the outputs only the exponential part bends."""
-    bent = select.where(comparison.less(node.outputs, constant.zeros_like(node.outputs)), dy * node.gradients,
-                        constant.zeros_like(node.outputs))
-    return elu_grad_op(dy, node.outputs), bent
+    outputs = node.op.inputs[1]
+    flat = constant.zeros_like(outputs)
+    bent = select.where(comparison.less(outputs, flat), dy * node.gradients, flat)
+    return node.op.declaration(dy, outputs), bent
 
+
+elu_grad_op.gradient(_exponential_grad_grad)
 
 _SELU_SCALE = 1.0507009873554805                 # arXiv:1706.02515, equation 14: lambda
 _SELU_SCALE_ALPHA = 1.7580993408473768           # lambda times alpha
@@ -138,11 +140,7 @@ def selu_grad_op(gradients, outputs):
     return np.where(outputs < 0, gradients * (outputs + kind(_SELU_SCALE_ALPHA)), gradients * kind(_SELU_SCALE))
 
 
-@selu_grad_op.gradient
-def selu_grad_grad(node, dy):
-    bent = select.where(comparison.less(node.outputs, constant.zeros_like(node.outputs)), dy * node.gradients,
-                        constant.zeros_like(node.outputs))
-    return selu_grad_op(dy, node.outputs), bent
+selu_grad_op.gradient(_exponential_grad_grad)
 
 
 # --- smooth ramps -----------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ def _call(inputs, token, dtypes):
     if function is None:
         raise errors.NotFoundError(None, None, f"callback {token} is not found: a Python function lives only in the "
                                                "process and with the graph that tf.py_func was called for")
-    found = function(*inputs)
+    found = function(*[value[()] if value.ndim == 0 else value for value in inputs])
     found = list(found) if isinstance(found, (list, tuple)) else [] if found is None else [found]
     if len(found) != len(dtypes):
         raise errors.InvalidArgumentError(None, None, f"{token} returns {len(found)} values, but expects to see "

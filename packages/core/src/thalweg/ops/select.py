@@ -13,7 +13,8 @@ from . import broadcast, constant
 @define_op("Where", "input: T -> index: int64[N, R]", T=NUMBERS + (bool_,), cpu="indexing:where")
 def where_op(input):
     """The positions of the elements that are not 0, one row each, in row-major order."""
-    return np.argwhere(input).astype(np.int64).reshape(-1, input.ndim)
+    places = np.argwhere(input)
+    return places.astype(np.int64).reshape(len(places), input.ndim)
 
 
 @where_op.shape
