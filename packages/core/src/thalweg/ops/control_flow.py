@@ -67,9 +67,13 @@ def while_op(inputs, *, cond: object, body: object, Tvars: list[DType], Thistory
         for history, value in zip(kept, results[n_vars:]):
             history.append(np.asarray(value))
         count += 1
-    stacks = [stacked_history(values, tensor) for values, tensor in zip(kept, body.outputs[n_vars:])]
-    sizes = [history_sizes(values, tensor) for values, tensor in zip(kept, body.outputs[n_vars:])]
-    return state, np.int64(count), stacks, sizes
+    of = history_outputs(body, n_vars)
+    return state, np.int64(count), list(map(stacked_history, kept, of)), list(map(history_sizes, kept, of))
+
+
+def history_outputs(body, n_vars):
+    """The outputs of a body that are stacked."""
+    return body.outputs[n_vars:]
 
 
 @while_op.shape
