@@ -1,5 +1,8 @@
 """Session: fetches and feeds of any form, errors, threads, plans and their end."""
 import gc
+import os
+import subprocess
+import sys
 import threading
 import weakref
 from collections import namedtuple
@@ -283,3 +286,23 @@ def test_the_number_of_plans_is_bounded(session):
         assert session.run(y, {x: np.ones(n)}) == n
     entries = list(session._engine._templates.values())
     assert all(len(e.programs) <= engine.MAX_PROGRAMS + 1 for e in entries)
+
+
+def test_idle_arenas_of_many_shapes_do_not_add_up(session):
+    x = tf.placeholder(tf.float32, [None, 1000])
+    y = tf.reduce_sum(tf.matmul(tf.tanh(x), tf.constant(np.eye(1000, dtype=np.float32))))
+    for n in range(3000, 3020):
+        session.run(y, {x: np.zeros([n, 1000])})
+    programs = [p for e in session._engine._templates.values() for p in e.programs.values()]
+    arenas = [sum(p.plan.arena_bytes.values()) for p in programs if p.idle_frames]
+    assert len(programs) == 20 and 1 <= len(arenas) <= 5
+
+
+@pytest.mark.parametrize("level, expected", [(1, "/device:"), (2, "steps,"), (3, "MatMul"), (4, " us  ")])
+def test_debug_levels_tell_more_and_more(level, expected):
+    program = ("import thalweg as tf, numpy as np\n"
+               "x = tf.placeholder(tf.float32, [2, 2])\n"
+               "tf.Session().run(tf.matmul(x, x), {x: np.eye(2)})\n")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120,
+                          env={**os.environ, "THALWEG_DEBUG": str(level)})
+    assert done.returncode == 0 and expected in done.stderr and not done.stdout

@@ -1,4 +1,4 @@
-"""All switches that the environment can set, read once; fewer than ten. docs/flags.md is made from this file."""
+"""The levels of checking and of telling that the environment sets, read once (docs/flags.md lists all switches)."""
 import os
 
 
@@ -9,5 +9,5 @@ def _level(name):
     return int(value)
 
 
-CHECK = _level("THALWEG_CHECK")          # 1: the plan's invariants after every pass; 2: kernels against references
-DEBUG = _level("THALWEG_DEBUG")          # 1: devices; 2: placement and timings; 3: plans; 4: every kernel call
+CHECK = _level("THALWEG_CHECK")          # 1: the plan's invariants are checked after every pass
+DEBUG = _level("THALWEG_DEBUG")          # 1: devices are listed; 2: each plan is summed up; 3: its steps; 4: every run

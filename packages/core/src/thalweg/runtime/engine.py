@@ -1,14 +1,15 @@
 """What a session owns: variables, generators of random ops, templates and plans; and how a run finds its program."""
 import threading
+import time
 from collections import OrderedDict
 
 from thalweg.devices.placement import Placement
-from thalweg.framework import shapes
+from thalweg.framework import flags, shapes
 from thalweg.framework.random_seed import seeded_state
 from thalweg.plan import effects, pipeline
 from thalweg.plan.prune import unfed_placeholder
 
-from . import messages, python_steps
+from . import debug, messages, python_steps
 from .config import RunOptions
 from .executor import Program, RngState, Shared, VariableBuffer
 from .function_calls import function_signature
@@ -35,8 +36,11 @@ class Engine:
         """Values of `elements` (None for operations), with `arrays` in the place of the tensors `fed`."""
         self.shared.check_open()
         program = self._program(elements, fed, arrays)
-        trace = [] if options is not None and options.trace_level >= RunOptions.SOFTWARE_TRACE else None
+        is_traced = options is not None and options.trace_level >= RunOptions.SOFTWARE_TRACE
+        trace = [] if is_traced or flags.DEBUG >= 4 else None
         values = program.run(list(arrays), trace)
+        if flags.DEBUG >= 4:
+            debug.tell_run(trace)
         if metadata is not None:
             metadata.fallbacks = dict(program.plan.fallbacks)
             metadata.step_stats = trace or []
@@ -94,7 +98,10 @@ class Engine:
 
     def _bound(self, template, fed_shapes):
         held = {name: v.shape for name, v in self.variables.items() if v.is_shaped_by_value and v.shape is not None}
+        start = time.perf_counter()
         plan = pipeline.specialise(template, fed_shapes, held)
+        if flags.DEBUG:
+            debug.tell_plan(plan, time.perf_counter() - start)
         if self.config.log_device_placement:
             for step in plan.steps:
                 print(f"{step.node.name}: ({step.node.op_type}): {step.node.device}")

@@ -12,6 +12,8 @@ from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 cimport numpy as cnp
 
+from collections import OrderedDict
+
 import numpy as np
 
 from thalweg.devices.abi cimport thw_call, thw_device_api, thw_kernel_fn, thw_rng, thw_tensor
@@ -42,6 +44,8 @@ cdef enum:                               # plan/memory.py
 
 cdef int64_t _SIGNAL_INTERVAL_NS = 50_000_000
 cdef size_t _ALIGN = 64
+cdef size_t _LARGE_ARENA = 1 << 20       # arenas below are not worth freeing
+cdef size_t _IDLE_BYTES = 64 << 20
 
 
 cdef class VariableBuffer:
@@ -201,10 +205,25 @@ cdef class Shared:
     cdef public long generation          # grows when a buffer has moved
     cdef public long reshaped            # grows when a value of another shape has come
     cdef volatile int closed
+    cdef object idle                     # programs that keep large arenas, the longest unused first: OrderedDict
+
+    def __init__(self):
+        self.idle = OrderedDict()
 
     def close(self):
         """Ends runs under way at their next look."""
         self.closed = 1
+        self.idle.clear()
+
+    def keep(self, program, nbytes):
+        """Notes that `program` keeps an arena of `nbytes` for its next run; those used longest ago are freed.
+
+        Together idle arenas take at most four times the largest of them, so that many shapes do not add up.
+        """
+        self.idle.pop(program, None)
+        self.idle[program] = nbytes
+        while sum(self.idle.values()) > max(_IDLE_BYTES, 4 * max(self.idle.values())):
+            (<Program>self.idle.popitem(last=False)[0]).pool.clear()
 
     def check_open(self, node=None):
         """CancelledError when the session has been closed during a run."""
@@ -232,7 +251,7 @@ cdef class Program:
     cdef int* operand_value              # operand -> index of its value
     cdef list patch_feeds, patch_fetches, patch_variables, patch_arena
     cdef list pool
-    cdef size_t max_scratch
+    cdef size_t max_scratch, arena_total
     cdef int threads
 
     def __init__(self, plan, engine, Shared shared):
@@ -240,10 +259,16 @@ cdef class Program:
         self.pool, self.keep, self.calls, self.variables = [], [], [], []
         self.arena_devices = list(plan.arena_bytes)
         self.arena_sizes = [plan.arena_bytes[d] for d in self.arena_devices]
+        self.arena_total = sum(self.arena_sizes)
         self.n_objects = plan.n_objects
         self._number_values()
         self._make_operands()
         self._make_steps(engine)
+
+    @property
+    def idle_frames(self):
+        """Count of frames, each with an arena, that are kept for later runs."""
+        return len(self.pool)
 
     cdef _number_values(self):
         self.values, self.index_of = [], {}
@@ -457,6 +482,8 @@ cdef class Program:
             frame.feeds = frame.fetched = frame.objects = None
             if len(self.pool) < 16 and not self.shared.closed:
                 self.pool.append(frame)
+                if self.arena_total > _LARGE_ARENA:
+                    self.shared.keep(self, self.arena_total * len(self.pool))
 
     cdef _set_feeds_and_fetches(self, Frame frame, list feeds):
         cdef void* data
