@@ -1,7 +1,7 @@
 """Ops on lists of tensors, the values behind `tf.TensorArray`: a list is one value that flows, and never changes.
 
-A list is a variant: a zero-dimensional object array that holds a tuple of arrays, None where nothing was written. Ops
-that write give a new list that shares the untouched elements. TensorFlow 1.x's TensorArray ops change a resource
+A list is a variant: a zero-dimensional object array that holds a `ListValue`, a tuple of arrays with None where
+nothing was written. Ops that write give a new list that shares the untouched elements. TensorFlow 1.x's TensorArray ops change a resource
 instead; they have no place in graphs whose loops are functions, so these ops have names of their own.
 
 Where an element that was never written is read, `shape` decides: zeros of it where it is known, of the other elements'
@@ -16,15 +16,24 @@ from thalweg.framework.dtypes import DType
 from . import array
 
 
+class ListValue:
+    """The elements of a list. No sequence itself, or NumPy would take it apart."""
+
+    __slots__ = ("elements",)
+
+    def __init__(self, elements):
+        self.elements = tuple(elements)
+
+    def __repr__(self):
+        return f"<list of {len(self.elements)} tensors>"
+
+
 def _list(elements):
-    """A variant value that holds a tuple."""
-    value = np.empty((), object)
-    value[()] = tuple(elements)
-    return value
+    return np.array(ListValue(elements), object)
 
 
 def _elements(value):
-    return list(value[()])
+    return [*value[()].elements]
 
 
 def _invalid(problem):
@@ -89,7 +98,7 @@ list_reserve.no_gradient("the size is an integer")
 @define_op("_ListSize", "list: variant[] -> size: int32[]")
 def list_size(list):
     """The number of elements."""
-    return np.int32(len(list[()]))
+    return np.int32(len(_elements(list)))
 
 
 list_size.no_gradient("the size is an integer")
@@ -98,7 +107,7 @@ list_size.no_gradient("the size is an integer")
 @define_op("_ListZeros", "list: variant[] -> zeros: variant[]")
 def list_zeros(list):
     """A list of the same size, nothing written: a gradient of zeros."""
-    return _list([None] * len(list[()]))
+    return _list([None] * len(_elements(list)))
 
 
 list_zeros.no_gradient("the result is the same for all values")
@@ -186,11 +195,15 @@ def list_scatter_grad(node, d_list):
     return d_list if node.accumulate else list_drop(d_list, node.indices), None, of_value
 
 
-@define_op("_ListConcat", "list: variant[], shape: int32 -> value: dtype, lengths: int64[N]")
-def list_concat(list, shape, *, dtype: DType):
-    """All elements joined along their first dimension, and the size of each in it."""
+@define_op("_ListConcat", "list: variant[], shape: int32, sizes: int64[K] -> value: dtype, lengths: int64[N]")
+def list_concat(list, shape, sizes, *, dtype: DType):
+    """All elements joined along their first dimension, and the size of each in it.
+
+    Where `sizes` are given, sizes[i] rows of zeros stand for element i if it was never written.
+    """
     elements = _elements(list)
-    parts = [_read(elements, i, shape, dtype) for i in range(len(elements))]
+    shapes_of = [shape] * len(elements) if len(sizes) != len(elements) else [[n, *shape[1:]] for n in sizes]
+    parts = [_read(elements, i, shape, dtype) for i, shape in enumerate(shapes_of)]
     if any(p.ndim == 0 for p in parts):
         raise _invalid("concat expects elements with at least one dimension")
     if not parts:
@@ -207,13 +220,13 @@ def list_concat_shape(node, *_):
 
 @list_concat.gradient
 def list_concat_grad(node, dy, _):
-    return list_split(list_zeros(node.list), dy, node.lengths), None
+    return list_split(list_zeros(node.list), dy, node.lengths), None, None
 
 
 @define_op("_ListSplit", "list: variant[], value: T, lengths: int64[N] -> result: variant[]")
 def list_split(list, value, lengths, *, dynamic: bool = False):
     """The list of the parts of `value`, which have these sizes in the first dimension."""
-    size = len(list[()])
+    size = len(_elements(list))
     if np.sum(lengths) != len(value):
         raise _invalid(f"Expected sum of lengths to be equal to values.shape[0], but sum of lengths is "
                        f"{int(np.sum(lengths))} and value's shape is: {shapes.text(value.shape)}")
@@ -226,7 +239,8 @@ def list_split(list, value, lengths, *, dynamic: bool = False):
 
 @list_split.gradient
 def list_split_grad(node, d_list):
-    return list_zeros(node.list), list_concat(d_list, array.shape(node.value), dtype=node.T)[0], None
+    of_value, _ = list_concat(d_list, array.shape(node.value), node.lengths, dtype=node.T)
+    return list_zeros(node.list), of_value, None
 
 
 @define_op("_ListAdd", "x: variant[], y: variant[] -> z: variant[]")

@@ -160,7 +160,9 @@ class TensorArray:
     def concat(self, name=None):
         """All elements joined along their first dimension."""
         self._count_handle()
-        value, _ = array_list.list_concat(self._flow, self._shape_input(), dtype=self._dtype,
+        with uncounted(get_default_graph()):
+            no_sizes = constant.zeros([0], int64)
+        value, _ = array_list.list_concat(self._flow, self._shape_input(), no_sizes, dtype=self._dtype,
                                           name=name or "TensorArrayConcatV3")
         return self._with_shape(value, None if not self._known[0] else (None, *self._known[0][1:]))
 

@@ -98,10 +98,14 @@ class _Dynamic:
         return any(o.is_ref for o in self.node.declaration.outputs)
 
     def _find(self, arrays):
-        node = self.node
-        out_shapes = node.declaration.output_shapes([a.shape for a in arrays], node.attrs, len(node.outputs),
-                                                    lambda k: arrays[k], node.name)
-        if any(not shapes.is_known(s) for s in out_shapes) or self._takes_values():
+        node, looked_at = self.node, []
+
+        def value(k):
+            looked_at.append(k)
+            return arrays[k]
+        out_shapes = node.declaration.output_shapes([a.shape for a in arrays], node.attrs, len(node.outputs), value,
+                                                    node.name)
+        if any(not shapes.is_known(s) for s in out_shapes) or looked_at or self._takes_values():
             return None, out_shapes
         request = KernelRequest(node.op_type, kernel_attrs(node.attrs), [a.shape for a in arrays], out_shapes,
                                 [v.dtype.as_datatype_enum for v in node.inputs],
@@ -131,20 +135,12 @@ def _if(engine, node):
 
     def call(arrays):
         graph = branches[bool(arrays[0])]
-        return _arrays(engine.run_function(graph, _passed(graph, arrays[1:])), graph.outputs)
+        return _arrays(engine.run_function(graph, _passed(graph, arrays[1:])))
     return call
 
 
-def _arrays(values, tensors):
-    """What a function graph gave, as arrays again: a fetch hands scalars over without their array."""
-    return [_variant(v) if t.dtype.kind == "v" else np.asarray(v) for v, t in zip(values, tensors)]
-
-
-def _variant(value):
-    """A list of tensors (TensorArray) as the zero-dimensional array that holds it."""
-    array = np.empty((), object)
-    array[()] = value[()] if isinstance(value, np.ndarray) else value
-    return array
+def _arrays(values):
+    return [np.asarray(v) for v in values]
 
 
 def _while(engine, node):
@@ -160,7 +156,7 @@ def _while(engine, node):
         state, captures = list(arrays[:n_vars]), list(arrays[n_vars:])
         history, count = [[] for _ in kept], 0
         while engine.run(*cond_signature, _passed(cond, state + captures))[0]:
-            results = _arrays(engine.run(elements, body_fed, _passed(body, state + captures)), elements)
+            results = _arrays(engine.run(elements, body_fed, _passed(body, state + captures)))
             state = results[:n_vars]
             for values, value in zip(history, results[n_vars:]):
                 values.append(value)
