@@ -48,6 +48,14 @@ def test_scalars_are_numpy_scalars_and_arrays_belong_to_the_caller(session):
     assert session.run(v).tolist() == [1.0, 2.0]
 
 
+def test_reshaped_views_of_a_variable_share_its_buffer(session):
+    v = tf.Variable(np.arange(6, dtype=np.float32).reshape(2, 3))
+    views = [tf.expand_dims(v, 0), tf.reshape(v, [3, 2]), tf.squeeze(tf.expand_dims(v, 1) + 0)]
+    session.run(v.initializer)
+    assert [view.tolist() for view in session.run(views)] == [
+        [[[0, 1, 2], [3, 4, 5]]], [[0, 1], [2, 3], [4, 5]], [[0, 1, 2], [3, 4, 5]]]
+
+
 @pytest.mark.parametrize("bad, error", [(None, TypeError), (3, TypeError), ("nothing:0", ValueError),
                                         ("a:5", ValueError)])
 def test_bad_fetches_are_named(session, bad, error):

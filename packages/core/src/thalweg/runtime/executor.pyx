@@ -448,10 +448,11 @@ cdef class Program:
         """Looks up the variables' addresses again after a buffer has moved."""
         cdef VariableBuffer buffer
         for k, buffer, value in self.patch_variables:
-            if buffer.data != NULL and buffer.shape != value.shape:
+            whole = value.base or value          # the variable itself, of which `value` may be a reshaped view
+            if buffer.data != NULL and buffer.shape != whole.shape:
                 raise errors.InvalidArgumentError(
                     None, value.node.source, f"Variable {buffer.name} holds a value of shape "
-                    f"{shapes.text(buffer.shape)}, but the graph says {shapes.text(value.shape)}. Declare it with "
+                    f"{shapes.text(buffer.shape)}, but the graph says {shapes.text(whole.shape)}. Declare it with "
                     "validate_shape=False to assign values of any shape.")
             frame.operands[<int>k].data = buffer.data
         frame.views = [None] * len(self.values)
