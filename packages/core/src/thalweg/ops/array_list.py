@@ -1,8 +1,9 @@
 """Ops on lists of tensors, the values behind `tf.TensorArray`: a list is one value that flows, and never changes.
 
 A list is a variant: a zero-dimensional object array that holds a `ListValue`, a tuple of arrays with None where
-nothing was written. Ops that write give a new list that shares the untouched elements. TensorFlow 1.x's TensorArray ops change a resource
-instead; they have no place in graphs whose loops are functions, so these ops have names of their own.
+nothing was written. Ops that write give a new list that shares the untouched elements. TensorFlow 1.x's TensorArray
+ops change a resource instead; they have no place in graphs whose loops are functions, so these ops have names of their
+own.
 
 Where an element that was never written is read, `shape` decides: zeros of it where it is known, of the other elements'
 shape where they have one, an error otherwise. A scalar -1 is a shape of unknown rank.
