@@ -1,4 +1,4 @@
-"""What is known of a tensor's value while the graph is built: shape rules ask here for axes, sizes and permutations."""
+"""What is known of a tensor's value while the graph is built: shape rules ask here for axes, sizes, permutations."""
 from . import shapes
 
 _LIMIT = 1024                             # elements; larger results are not computed while building

@@ -74,10 +74,10 @@ def _binary(name, compute, wrap=True):
 
 
 for _name, _compute in {"add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b,
-                        "floordiv": lambda a, b: a // b, "mod": lambda a, b: a % b}.items():
+                        "floordiv": lambda a, b: a // b, "div": lambda a, b: a // b,
+                        "mod": lambda a, b: a % b}.items():
     _binary(f"__{_name}__", _compute)
     _binary(f"__r{_name}__", lambda a, b, f=_compute: f(b, a))
-Dimension.__div__ = Dimension.__floordiv__
 for _name, _compute in {"eq": lambda a, b: a == b, "ne": lambda a, b: a != b, "lt": lambda a, b: a < b,
                         "le": lambda a, b: a <= b, "gt": lambda a, b: a > b, "ge": lambda a, b: a >= b}.items():
     _binary(f"__{_name}__", _compute, wrap=False)

@@ -262,5 +262,5 @@ def getitem(tensor, items):
         return strided_slice(tensor, *bounds, name=scope, **spec.masks)
 
 
-Tensor.__getitem__ = getitem
+Tensor.__getitem__ = getitem  # type: ignore[misc]
 

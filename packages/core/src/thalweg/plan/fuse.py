@@ -13,7 +13,7 @@ _ADDS = ("BiasAdd", "Add", "AddV2")
 _ACTIVATIONS = ("Relu", "Relu6")
 
 # The elementwise ops that a region may hold, with the attribute that gives their one constant, if any.
-REGION_OPS = {name: None for name in (
+REGION_OPS: dict[str, str | None] = {name: None for name in (
     "Add", "AddV2", "Sub", "Mul", "RealDiv", "Div", "Maximum", "Minimum", "SquaredDifference", "Neg", "Abs", "Square",
     "Sqrt", "Rsqrt", "Reciprocal", "Inv", "Exp", "Log", "Log1p", "Expm1", "Tanh", "Sigmoid", "Relu", "Relu6", "Elu",
     "Softplus", "ReluGrad", "Relu6Grad", "EluGrad", "SigmoidGrad", "TanhGrad", "SqrtGrad", "RsqrtGrad", "Pow")}

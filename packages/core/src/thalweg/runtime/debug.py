@@ -6,6 +6,8 @@ from thalweg.framework import flags, shapes
 
 KINDS = ("kernel", "python", "check", "mark", "move")            # plan/bind.py
 
+_has_listed = False
+
 
 def _say(text):
     print(text, file=sys.stderr)
@@ -13,8 +15,9 @@ def _say(text):
 
 def tell_plan(plan, seconds):
     """Level 1: the devices, with the first plan; 2: a line per plan; 3: a line per step."""
-    if not tell_plan.has_listed:
-        tell_plan.has_listed = True
+    global _has_listed
+    if not _has_listed:
+        _has_listed = True
         _say(str(devices.list_devices()))
     if flags.DEBUG >= 2:
         in_python = sum(KINDS[s.kind] == "python" for s in plan.steps)
@@ -26,9 +29,6 @@ def tell_plan(plan, seconds):
             sizes = " ".join(f"{v.dtype.name}{shapes.text(v.shape)}" for v in step.outputs)
             _say(f"  {KINDS[step.kind]:7} {step.node.op_type:24} {step.node.device} {step.node.name} {sizes}"
                  + (f"   ({step.node.refusal})" if step.node.refusal else ""))
-
-
-tell_plan.has_listed = False
 
 
 def tell_run(trace):

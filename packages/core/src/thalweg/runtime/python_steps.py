@@ -17,7 +17,7 @@ from .executor import run_kernel
 from .function_calls import function_signature
 
 _log = logging.getLogger("thalweg")
-_reported = set()
+_reported: set[tuple] = set()
 
 
 def make_call(engine, step):
