@@ -15,7 +15,8 @@ cdef class Geometry:
         self.size, self.places = _volume(x_shape[1:self.rank + 1]), _volume(y_shape[1:self.rank + 1])
         self.window, self.step, self.dilation = _volume(window), _volume(step), _volume(dilation)
         if min(self.step + self.dilation + self.window) < 1:
-            raise Unsupported(f"{r.op_type}: windows {window}, strides {step} and dilations {dilation} must be positive")
+            raise Unsupported(f"{r.op_type}: windows {window}, strides {step} and dilations {dilation} must be "
+                              "positive")
         self.before = self._paddings(r)
         if y_shape[0] != self.images:
             raise Unsupported(f"{r.op_type}: {self.images} images on one side, {y_shape[0]} on the other")

@@ -1,6 +1,6 @@
 """Matrix products, as jobs of cpu/c/gemm.h: rows of the left factor are windows with one tap."""
 from thalweg.cpu._gemm cimport (int64_t, new_correlation, new_gathering, set_correlation, set_finish, set_gathering,
-                                thw_correlation, thw_gathering, thw_tap, thw_window)
+                                thw_correlation, thw_gathering, thw_window)
 from thalweg.cpu._request cimport Request
 
 import numpy as np
@@ -11,7 +11,7 @@ from thalweg.cpu._request import Unsupported
 def matmul(Request r):
     """Prepare MatMul, either factor transposed or not."""
     cdef bint turn_b = r.attr_bool("transpose_b", False)
-    if r.attr_bool("transpose_a", False):
+    if r.attr_bool("transpose_a", False) and r.out_shapes[0][0] != 1:       # a column lies in memory as a row does
         _turned_product(r, turn_b, None)
     else:
         set_correlation(r, _product(r, turn_b, None))
@@ -86,7 +86,7 @@ cdef int _fill_rows(thw_window* w, int64_t count, int64_t x_stride, int64_t y_st
 cdef thw_correlation* _product(Request r, bint turn_b, batches) except NULL:
     """y = a b or a b^T. `batches`: None, or for each matrix of y those of a and b."""
     cdef int64_t rows, columns, inner
-    rows, columns, inner = _sizes(r, False, turn_b)
+    rows, columns, inner = _sizes(r, r.attr_bool("transpose_a", False), turn_b)
     cdef int64_t count = 1 if batches is None else len(batches[0])
     cdef thw_correlation* job = new_correlation(r, 1, 1, inner, count)
     job.x, job.filter, job.columns = 0, 1, columns

@@ -1,10 +1,9 @@
-"""The executor: runs the flat steps of a plan. One loop without Python's lock; it takes the lock for Python steps only.
+"""The executor: runs the flat steps of a plan. One loop without Python's lock, which it takes for Python steps only.
 
 A Program is a bound plan. Each run borrows a Frame - operand descriptors, arenas, call records - from the program's
 pool, so runs from several threads go side by side; what they share are the variables' buffers.
 """
 from cpython.exc cimport PyErr_CheckSignals
-from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
@@ -75,7 +74,8 @@ cdef class VariableBuffer:
         self.name, self.dtype, self.device = name, dtype, device
         self.retired = []
         self.data = NULL
-        if shapes.is_known(shape):
+        self.is_shaped_by_value = not shapes.is_known(shape)
+        if not self.is_shaped_by_value:
             self._allocate(shape)
 
     cdef _allocate(self, shape):
@@ -415,7 +415,6 @@ cdef class Program:
 
     cdef Frame _new_frame(self):
         cdef Frame frame = Frame.__new__(Frame)
-        cdef size_t base
         frame.operands = <thw_tensor*>malloc(max(self.n_operands, 1) * sizeof(thw_tensor))
         frame.steps = <CStep*>malloc(max(self.n_steps, 1) * sizeof(CStep))
         frame.bases = <void**>calloc(max(len(self.arena_devices), 1), sizeof(void*))
@@ -662,8 +661,9 @@ cdef class Program:
             frame.objects[storage.payload] = array
             return
         if array.shape != value.shape:
-            raise errors.InvalidArgumentError(None, value.node.source, f"{value.node.op_type} {value!r} gave a value "
-                                              f"of shape {array.shape}, its static shape is {shapes.text(value.shape)}")
+            raise errors.InvalidArgumentError(None, value.node.source, (
+                f"{value.node.op_type} {value!r} gave a value of shape {array.shape}, "
+                f"its static shape is {shapes.text(value.shape)}"))
         target = self._array(frame, self.index_of[value])
         if target is not array:
             target[...] = array

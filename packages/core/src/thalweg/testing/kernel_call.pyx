@@ -4,8 +4,7 @@ from libc.string cimport memset
 from libc.stdint cimport uintptr_t
 
 from thalweg.cpu._request cimport Request
-from thalweg.devices.abi cimport (THW_INPLACE, THW_OK, int32_t, int64_t, thw_call, thw_kernel, thw_rng,
-                                  thw_tensor)
+from thalweg.devices.abi cimport (THW_INPLACE, int64_t, thw_call, thw_kernel, thw_rng, thw_tensor)
 from thalweg.devices.core_api cimport (KernelRequest, RunContext, core_table, dl_dtype, fill_rng, start_run,
                                        take_error)
 
