@@ -9,7 +9,7 @@ from thalweg.framework.dtypes import DType
 from thalweg.framework.graph import name_scope
 from thalweg.framework.indexed_slices import IndexedSlices
 
-from . import array, cast, constant, math, reduction, segment, select, sequence
+from . import array, broadcast, cast, constant, math, reduction, segment, select, sequence
 
 
 def _checked(indices, size, what="indices"):
@@ -129,6 +129,8 @@ def gather(params, indices, validate_indices=None, name=None, axis=None, batch_d
         axis = batch_dims
     if batch_dims:
         indices = convert_to_tensor(indices, name="indices")
+        if indices._shape is None:
+            raise ValueError("tf.gather with batch_dims needs indices of known rank. Try indices.set_shape.")
         batch_dims = array.normal_axis(batch_dims, len(indices._shape) + 1)
     return gather_v2(params, indices, axis, batch_dims=batch_dims, name=name)
 
@@ -187,14 +189,14 @@ def _batch_gather_nd(params, indices, batch_dims, name):
     """Puts the position in each batch dimension before the indices."""
     with name_scope(name, "GatherNd", [params, indices]):
         params, indices = convert_to_tensor(params), convert_to_tensor(indices)
-        sizes = array.shape(indices)
-        rank = len(indices._shape)
+        if indices._shape is None:
+            raise ValueError("tf.gather_nd with batch_dims needs indices of known rank. Try indices.set_shape.")
+        sizes, rank = array.shape(indices), len(indices._shape)
         parts = []
         for axis in range(batch_dims):
             position = cast.cast(sequence.range(sizes[axis]), indices.dtype)
             shape = [1] * rank
             shape[axis] = -1
-            from . import broadcast
             extent = array.concat([sizes[:-1], [1]], 0)
             parts.append(broadcast.broadcast_to(array.reshape(position, shape), extent))
         return gather_nd_op(params, array.concat([*parts, indices], -1))

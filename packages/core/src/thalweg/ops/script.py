@@ -44,7 +44,7 @@ def _call(inputs, token, dtypes):
 
 def _checked(token, i, value, dtype):
     array = np.asarray(value) if isinstance(value, (np.ndarray, np.generic)) else array_of(value, dtype)
-    if array.dtype.kind in "SU":
+    if array.dtype.kind in "SUO":
         array = array_of(array)
     if array.dtype != dtype.np:
         raise errors.InvalidArgumentError(None, None, f"{i}-th value returned by {token} is {array.dtype.name}, but "

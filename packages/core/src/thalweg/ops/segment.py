@@ -83,7 +83,7 @@ def segment_mean_grad(node, dy):
     ids = node.segment_ids
     ones = constant.fill(array.concat([array.shape(ids), constant.ones_like(array.shape(node.data)[1:])], 0),
                          constant.constant(1, dy.dtype.base_dtype))
-    return indexing.gather(dy / segment_sum(ones, ids), ids), None
+    return indexing.gather(math.div_no_nan(dy, segment_sum(ones, ids)), ids), None
 
 
 @define_op("SegmentProd", _SORTED, T=NUMBERS, **_LETTERS, cpu="indexing:segment_prod")
@@ -123,7 +123,7 @@ def segment_max_grad(node, dy):
     ids = node.segment_ids
     chosen = comparison.equal(node.data, indexing.gather(node.output, ids))
     count = segment_sum(cast.cast(chosen, dy.dtype.base_dtype), ids)
-    share = indexing.gather(dy / count, ids)
+    share = indexing.gather(math.div_no_nan(dy, count), ids)
     return select.where(chosen, share, constant.zeros_like(share)), None
 
 

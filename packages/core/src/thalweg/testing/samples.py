@@ -30,10 +30,21 @@ class Sample:
         return np.asarray(self._draw(rng, self.shape, dtype)).astype(dtype.np).reshape(self.shape)
 
 
+def _texts(numbers):
+    """Strings of bytes, one for each number."""
+    result = np.empty(np.shape(numbers), object)
+    flat, numbers = result.reshape(-1), np.ravel(numbers)
+    for i, number in enumerate(numbers):
+        flat[i] = b"text %d" % number
+    return result
+
+
 def _uniform(low, high):
     def draw(rng, shape, dtype):
         if dtype.is_bool:
             return rng.random(shape) < 0.5
+        if dtype.kind == "O":
+            return _texts(rng.integers(0, 100, shape))
         if dtype.is_integer:
             least = max(low, 0 if dtype.is_unsigned else low)
             return rng.integers(int(np.ceil(least)), int(np.floor(high)) + 1, shape)
@@ -62,6 +73,8 @@ def distinct(*shape, step=0.25):
     """Numbers that differ by at least `step` (1 for integers), in random order: no ties near any of them."""
     def draw(rng, shape, dtype):
         count = int(np.prod(shape))
+        if dtype.kind == "O":
+            return _texts(rng.permutation(count).reshape(shape))
         order = rng.permutation(count) - (0 if dtype.is_unsigned else count // 2)
         return order if dtype.is_integer else order * step + 0.1
     return Sample(shape, draw)
