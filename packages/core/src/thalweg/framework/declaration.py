@@ -28,6 +28,7 @@ import re
 import numpy as np
 
 from . import errors, shapes
+from .call_signature import CallSignature
 from .conversion import convert_n_to_tensor, convert_to_tensor
 from .dtypes import DType, as_dtype
 from .graph import Tensor, get_default_graph
@@ -207,6 +208,8 @@ class OpDeclaration:
     is_stateful : bool              never merged, folded or dropped because of equal inputs
     is_random : bool                the body takes `rng`, its op's generator in this session (ops/_philox.Generator)
     """
+
+    __signature__ = CallSignature()
 
     def __init__(self, name, signature, body, kind, letters, kernels, is_stateful):
         self.name, self.signature, self.body, self.kind = name, signature, body, kind
