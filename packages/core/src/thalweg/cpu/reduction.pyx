@@ -7,49 +7,13 @@ whose partial results are merged in order.
 """
 from libc.string cimport memcpy, memset
 
+from thalweg.cpu._folds cimport find_arg, find_fold, find_scan, thw_arg_loop, thw_fold, thw_scan_loop
 from thalweg.cpu._request cimport Request
 from thalweg.devices.abi cimport (THW_INPLACE, THW_INVALID, THW_OK, int32_t, int64_t, thw_call, thw_tensor)
 
 from math import prod
 
 from thalweg.cpu._request import Unsupported
-
-
-cdef extern from "cpu/c/reduction.h" nogil:
-    ctypedef struct thw_fold:
-        const char* op
-        unsigned char dtype
-        unsigned char item
-        unsigned char acc_item
-        void (*start)(void* acc, int64_t n) noexcept nogil
-        void (*columns)(const void* x, int64_t rows, int64_t stride, int64_t width, void* acc) noexcept nogil
-        void (*rows)(const void* x, int64_t rows, int64_t stride, int64_t width, void* acc) noexcept nogil
-        void (*merge)(void* acc, const void* other, int64_t n) noexcept nogil
-        void (*finish)(const void* acc, int64_t n, double divisor, void* y) noexcept nogil
-    ctypedef void (*thw_arg_loop)(const void* x, int64_t length, int64_t stride, int64_t width,
-                                  void* index) noexcept nogil
-    ctypedef struct thw_arg_entry:
-        unsigned char dtype
-        unsigned char is_max
-        unsigned char index_bytes
-        thw_arg_loop fn
-    ctypedef void (*thw_scan_loop)(const void* x, int64_t length, int64_t stride, int64_t width, int is_exclusive,
-                                   int is_reverse, void* y) noexcept nogil
-    ctypedef struct thw_scan_entry:
-        const char* op
-        unsigned char dtype
-        thw_scan_loop fn
-    ctypedef struct thw_reduction_table:
-        const thw_fold* folds
-        int n_folds
-        const thw_arg_entry* args
-        int n_args
-        const thw_scan_entry* scans
-        int n_scans
-    const thw_reduction_table* thw_reduction()
-
-
-cdef const thw_reduction_table* TABLE = thw_reduction()
 
 cdef enum:
     MAX_RANK = 16
@@ -103,7 +67,7 @@ def reduction(Request r):
     if r.op_type in ("ArgMax", "ArgMin"):
         return _arg(r)
     shape = r.in_shapes[0]
-    cdef const thw_fold* fold = _find_fold(_FOLDS.get(r.op_type, r.op_type), r.in_dtypes[0])
+    cdef const thw_fold* fold = find_fold(_FOLDS.get(r.op_type, r.op_type), r.in_dtypes[0])
     if fold == NULL:
         raise Unsupported(f"{r.op_type} on the CPU has no loop for DataType {r.in_dtypes[0]}")
     is_reduced = [True] * len(shape) if r.op_type == "L2Loss" else _reduced_dimensions(r, shape)
@@ -119,14 +83,6 @@ def reduction(Request r):
 
 
 l2_loss = reduction
-
-
-cdef const thw_fold* _find_fold(str name, int dtype) noexcept:
-    cdef int i
-    for i in range(TABLE.n_folds):
-        if TABLE.folds[i].dtype == dtype and TABLE.folds[i].op.decode() == name:
-            return &TABLE.folds[i]
-    return NULL
 
 
 def _reduced_dimensions(Request r, shape):
@@ -344,12 +300,8 @@ cdef struct LineState:
 
 def _arg(Request r):
     cdef LineState* state = _line_state(r, 1)
-    cdef int i
     state.out_item = 8 if r.out_dtypes[0] == 9 else 4
-    for i in range(TABLE.n_args):
-        if (TABLE.args[i].dtype == r.in_dtypes[0] and TABLE.args[i].is_max == (r.op_type == "ArgMax")
-                and TABLE.args[i].index_bytes == state.out_item):
-            state.arg = TABLE.args[i].fn
+    state.arg = find_arg(r.op_type == "ArgMax", r.in_dtypes[0], state.out_item)
     if state.arg == NULL:
         raise Unsupported(f"{r.op_type} on the CPU has no loop for DataType {r.in_dtypes[0]}")
     if state.length == 0 and state.outer * state.inner:
@@ -364,10 +316,7 @@ def _arg(Request r):
 def cumulative(Request r):
     """Prepare Cumsum and Cumprod along a constant axis."""
     cdef LineState* state = _line_state(r, 1)
-    cdef int i
-    for i in range(TABLE.n_scans):
-        if TABLE.scans[i].dtype == r.in_dtypes[0] and TABLE.scans[i].op.decode() == r.op_type:
-            state.scan = TABLE.scans[i].fn
+    state.scan = find_scan(r.op_type, r.in_dtypes[0])
     if state.scan == NULL:
         raise Unsupported(f"{r.op_type} on the CPU has no loop for DataType {r.in_dtypes[0]}")
     state.out_item = state.item
