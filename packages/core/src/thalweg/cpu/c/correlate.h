@@ -3,17 +3,8 @@
  * A task is a block of places times a group of panels. It expands its places into row pointers once, in scratch, and
  * runs the tiles over them. The filter is packed first, into the call's workspace, where several blocks share it (the
  * place for a cache of packed filters: run_packed_correlation takes them ready); a single block packs what it needs
- * itself, panel by panel, into scratch that stays in the second-level cache.
+ * itself, for some terms at a time, into scratch that stays in the second-level cache.
  */
-
-typedef struct {
-  const thw_correlation* job;
-  const REAL *x, *filter; /* filter: as given */
-  const REAL* packed;     /* or, where job->is_prepacked, in panels */
-  REAL* y;
-  NAME(Epilogue) epilogue;
-  int has_epilogue;
-} NAME(Correlation);
 
 typedef struct { /* rows of the result that are computed together */
   int64_t first, height;   /* places, in the block's order */
@@ -36,78 +27,87 @@ static size_t NAME(layout_bytes)(const thw_correlation* job) {
                               (1 + taps) * sizeof(int32_t) + 1);
 }
 
-static void NAME(plan_correlation)(thw_correlation* job, size_t* workspace, size_t* scratch) {
-  int64_t places = 0, multiply_adds = 0, most_places = 0, packed = 0, most_taps = 0;
-  for (int64_t i = 0; i < job->n_windows; i++) {
-    thw_window* w = &job->windows[i];
-    complete_window(w);
-    places += w->places;
-    most_places = most(most_places, w->places);
-    most_taps = most(most_taps, w->n_taps);
-    multiply_adds += w->places * w->n_taps * job->depth * job->columns * job->batches;
-    w->first_packed = packed;
-    packed += w->n_taps * job->depth * NAME(packed_width)(job->columns);
-  }
-  /* Enough places for whole tiles of each kind (order_places), few enough to stay in the second-level cache. */
-  int64_t wanted = most_taps > 1 ? 192 : 96;
-  int64_t blocks = most(1, (most_places + wanted / 2) / wanted);
+/* Blocks of places: enough for whole tiles of each kind (order_places), few enough for the second-level cache. Where
+   they are few, groups of panels make up the tasks, 16 in all where there is so much to do. */
+static void NAME(split_tasks)(thw_correlation* job, int64_t most_places, int64_t most_taps, int64_t products) {
+  int64_t wanted = most_taps > 1 ? 192 : 96, blocks = most(1, (most_places + wanted / 2) / wanted), all_blocks = 0;
   job->block_places = ceil_div(ceil_div(most(most_places, 1), blocks), MR) * MR;
-  int64_t all_blocks = 0;
   for (int64_t i = 0; i < job->n_windows; i++) {
-    thw_window* w = &job->windows[i];
-    w->blocks = ceil_div(w->places, job->block_places);
-    all_blocks += w->blocks;
+    job->windows[i].blocks = ceil_div(job->windows[i].places, job->block_places);
+    all_blocks += job->windows[i].blocks * job->batches;
   }
-  all_blocks *= job->batches;
-  /* Few blocks: let groups of panels make up the tasks, 16 in all where there is so much to do. */
   int64_t panels = ceil_div(job->columns, PANEL);
-  int64_t groups = least(panels, least(ceil_div(16, most(1, all_blocks)), 1 + multiply_adds / SMALL_WORK));
+  int64_t groups = least(panels, least(ceil_div(16, most(1, all_blocks)), 1 + products / SMALL_WORK));
   job->group_panels = ceil_div(most(panels, 1), most(groups, 1));
   job->groups = ceil_div(panels, job->group_panels);
   job->is_prepacked = job->batches == 1 && blocks > 1;
-  job->taps_block = most(1, DEPTH_BLOCK / most(1, job->depth));
-  job->depth_block = least(job->depth, DEPTH_BLOCK);
+  job->tasks = 0;
+  for (int64_t i = 0; i < job->n_windows; i++) {
+    job->windows[i].first_task = job->tasks;
+    job->tasks += job->windows[i].blocks * job->groups * job->batches;
+  }
+  job->grain = most(1, SMALL_WORK * job->tasks / most(1, products));
+}
+
+/* Terms of the sums that one pass takes: whole taps, or some channels of one. */
+static void NAME(split_terms)(thw_correlation* job, int64_t most_taps) {
+  int64_t terms = DEPTH_BLOCK;
+  if (!job->is_prepacked)
+    terms = least(terms, most(128, GROUP_BYTES / (job->group_panels * PANEL * (int64_t)sizeof(REAL))));
+  job->taps_block = most(1, least(most_taps, terms / most(1, job->depth)));
+  job->depth_block = most(1, least(job->depth, terms));
   int is_one_block = job->depth <= job->depth_block && most_taps <= job->taps_block;
   int64_t group_bytes = most_taps * job->depth * job->group_panels * PANEL * (int64_t)sizeof(REAL);
-  job->is_row_major = is_one_block && group_bytes <= 400 * 1024;
-  int64_t first = 0;
+  job->is_row_major = is_one_block && group_bytes <= GROUP_BYTES;
+}
+
+static void NAME(plan_correlation)(thw_correlation* job, size_t* workspace, size_t* scratch) {
+  int64_t products = 0, most_places = 0, packed = 0, most_taps = 0, sums = 0;
   for (int64_t i = 0; i < job->n_windows; i++) {
-    job->windows[i].first_task = first;
-    first += job->windows[i].blocks * job->groups * job->batches;
+    thw_window* w = &job->windows[i];
+    complete_window(w);
+    most_places = most(most_places, w->places);
+    most_taps = most(most_taps, w->n_taps);
+    products += w->places * w->n_taps * job->depth * job->columns * job->batches;
+    w->first_packed = packed;
+    packed += w->n_taps * job->depth * NAME(packed_width)(job->columns);
   }
-  job->tasks = first;
-  job->grain = most(1, SMALL_WORK * job->tasks / most(1, multiply_adds));
-  job->packed_numbers = job->is_prepacked ? ceil_div(packed, 16) * 16 : 0;
-  job->pack_grain = most(1, SMALL_WORK_BYTES / most(1, most_taps * job->depth * PANEL * (int64_t)sizeof(REAL)));
+  NAME(split_tasks)(job, most_places, most_taps, products);
+  NAME(split_terms)(job, most_taps);
+  job->is_product = NAME(plan_product)(job, &sums);
+  job->packed_numbers = ceil_div(job->is_product ? sums : job->is_prepacked ? packed : 0, 16) * 16;
+  job->pack_grain = most(1, SMALL_WORK_BYTES / most(1, most_taps * job->depth * PACK_PANELS * PANEL *
+                                                           (int64_t)sizeof(REAL)));
   job->margin_numbers = ceil_div(job->margin.rows * job->margin.width, 16) * 16;
-  int64_t normalisation = job->finish.normalisation >= 0 ? 2 * ceil_div(job->columns, 16) * 16 : 0;
-  *workspace = (job->packed_numbers + job->margin_numbers + normalisation) * sizeof(REAL);
-  int64_t panel = least(job->taps_block, most(1, most_taps)) * most(1, job->depth_block) * PANEL;
-  *scratch = NAME(layout_bytes)(job) + 64;
-  if (!job->is_prepacked) *scratch += panel * (job->is_row_major ? job->group_panels : 1) * sizeof(REAL);
+  int64_t folded = job->finish.normalisation >= 0 ? 2 * ceil_div(job->columns, 16) * 16 : 0;
+  *workspace = (job->packed_numbers + job->margin_numbers + folded) * sizeof(REAL);
+  *scratch = job->is_product ? 0 : NAME(layout_bytes)(job) + 64;
+  if (!job->is_product && !job->is_prepacked)
+    *scratch += job->taps_block * job->depth_block * job->group_panels * PANEL * sizeof(REAL);
 }
 
 /* --- packing -------------------------------------------------------------------------------------------------- */
 
-/* Panel at `column` of taps [t0, t1) and channels [k0, k1) of a window. */
-static void NAME(pack_filter)(const thw_correlation* job, const thw_window* w, const REAL* filter, int64_t column,
-                              int64_t t0, int64_t t1, int64_t k0, int64_t k1, REAL* target) {
-  int64_t width = NAME(panel_width)(column, job->columns), columns = least(width, job->columns - column);
-  for (int64_t t = t0; t < t1; t++, target += (k1 - k0) * width)
-    NAME(pack_panel)(target, filter + w->taps[t].filter * job->block_stride + k0 * job->row_stride +
-                     column * job->column_stride, job->row_stride, job->column_stride, k1 - k0, columns, width);
+/* Columns [first, end) of a window's filter, for these terms, as panels `distance` numbers apart. */
+static void NAME(pack_filter)(const thw_correlation* job, const thw_window* w, const REAL* filter, int64_t first,
+                              int64_t end, thw_terms s, REAL* target, int64_t distance) {
+  int64_t depth = s.k1 - s.k0;
+  for (int64_t t = s.t0; t < s.t1; t++)
+    NAME(pack_panels)(target, distance, (t - s.t0) * depth, filter + w->taps[t].filter * job->block_stride +
+                      s.k0 * job->row_stride, job->row_stride, job->column_stride, depth, first, end, job->columns);
 }
 
-static void NAME(pack_panels)(void* arg, int64_t begin, int64_t end, void* scratch) {
+/* A task packs PACK_PANELS panels of one window. */
+static void NAME(prepack)(void* arg, int64_t begin, int64_t end, void* scratch) {
   (void)scratch;
   const NAME(Correlation)* run = arg;
   const thw_correlation* job = run->job;
-  int64_t panels = ceil_div(job->columns, PANEL);
+  int64_t tasks = ceil_div(job->columns, PACK_PANELS * PANEL);
   for (int64_t i = begin; i < end; i++) {
-    const thw_window* w = &job->windows[i / panels];
-    int64_t column = i % panels * PANEL;
-    NAME(pack_filter)(job, w, run->filter, column, 0, w->n_taps, 0, job->depth,
-                      (REAL*)run->packed + NAME(packed_offset)(job, w, column));
+    const thw_window* w = &job->windows[i / tasks];
+    int64_t first = i % tasks * PACK_PANELS * PANEL, last = least(job->columns, first + PACK_PANELS * PANEL);
+    NAME(pack_filter)(job, w, run->filter, first, last, (thw_terms){0, w->n_taps, 0, job->depth},
+                      (REAL*)run->packed + NAME(packed_offset)(job, w, first), w->n_taps * job->depth * PANEL);
   }
 }
 
@@ -220,17 +220,6 @@ static void NAME(lay_out_block)(NAME(Block)* block, int64_t batch, int64_t begin
     rows = NAME(point_tile)(block, &block->tiles[i], rows, numbers);
 }
 
-/* The packed panel at `column`, for these terms. */
-static const REAL* NAME(panel_of)(const NAME(Block)* block, int64_t column, thw_terms s, REAL* target) {
-  const NAME(Correlation)* run = block->run;
-  const thw_correlation* job = run->job;
-  if (job->is_prepacked)
-    return run->packed + NAME(packed_offset)(job, block->window, column) +
-           (s.t0 * job->depth + s.k0) * NAME(panel_width)(column, job->columns);
-  NAME(pack_filter)(job, block->window, block->filter, column, s.t0, s.t1, s.k0, s.k1, target);
-  return target;
-}
-
 /* How many of the tile's taps come before tap t. */
 INLINE int64_t NAME(taps_before)(const NAME(TilePlan)* tile, int64_t t, int64_t n_taps) {
   if (n_taps > MASKED_TAPS || t <= 0) return t;
@@ -256,22 +245,26 @@ INLINE void NAME(run_tile)(const NAME(Block)* block, const NAME(TilePlan)* plan,
 /* All tiles and the group's panels, for these terms. A small filter stays in cache whole: then each row of y is
    finished before the next; otherwise one panel at a time meets all tiles. */
 static void NAME(run_terms)(const NAME(Block)* block, int64_t first, int64_t end, thw_terms s) {
-  const thw_correlation* job = block->run->job;
-  if (!job->is_row_major) {
-    for (int64_t column = first; column < end; column += PANEL) {
-      const REAL* panel = NAME(panel_of)(block, column, s, block->panels);
-      for (int64_t i = 0; i < block->n_tiles; i++) NAME(run_tile)(block, &block->tiles[i], column, panel, s);
-    }
-    return;
+  const NAME(Correlation)* run = block->run;
+  const thw_correlation* job = run->job;
+  const thw_window* w = block->window;
+  int64_t distance = (s.t1 - s.t0) * (s.k1 - s.k0) * PANEL;
+  const REAL* panels = block->panels;
+  if (job->is_prepacked) {
+    distance = w->n_taps * job->depth * PANEL;
+    panels = run->packed + NAME(packed_offset)(job, w, first);
+  } else {
+    NAME(pack_filter)(job, w, block->filter, first, end, s, block->panels, distance);
   }
-  int64_t panel_numbers = (s.t1 - s.t0) * (s.k1 - s.k0) * PANEL;
-  for (int64_t i = 0; i < block->n_tiles; i++) {
-    REAL* target = block->panels;
-    for (int64_t column = first; column < end; column += PANEL, target += panel_numbers) {
-      const REAL* panel = i && !job->is_prepacked ? target : NAME(panel_of)(block, column, s, target);
-      NAME(run_tile)(block, &block->tiles[i], column, panel, s);
+  int64_t passed = job->is_prepacked ? s.t0 * job->depth + s.k0 : 0; /* rows of a panel before these terms */
+  int64_t n_panels = ceil_div(end - first, PANEL);
+  int64_t outer = job->is_row_major ? block->n_tiles : n_panels, inner = job->is_row_major ? n_panels : block->n_tiles;
+  for (int64_t i = 0; i < outer; i++)
+    for (int64_t j = 0; j < inner; j++) {
+      int64_t p = job->is_row_major ? j : i, column = first + p * PANEL;
+      const REAL* panel = panels + p * distance + passed * NAME(panel_width)(column, job->columns);
+      NAME(run_tile)(block, &block->tiles[job->is_row_major ? i : j], column, panel, s);
     }
-  }
 }
 
 static void NAME(run_block)(const NAME(Block)* block, int64_t group) {
@@ -340,9 +333,13 @@ static int NAME(run_correlation)(thw_call* call, const thw_tensor* in, int32_t n
                            .y = out[0].data};
   run.x = NAME(with_margin)(call, &job->margin, run.x, margin);
   NAME(set_epilogue)(&run, in, folded);
+  if (job->is_product) {
+    NAME(run_product)(call, &run, packed);
+    return THW_OK;
+  }
   if (job->is_prepacked)
-    call->core->parallel_for(call->core_ctx, job->n_windows * ceil_div(job->columns, PANEL), job->pack_grain,
-                             NAME(pack_panels), &run);
+    call->core->parallel_for(call->core_ctx, job->n_windows * ceil_div(job->columns, PACK_PANELS * PANEL),
+                             job->pack_grain, NAME(prepack), &run);
   NAME(run_packed_correlation)(call, &run);
   return THW_OK;
 }

@@ -85,7 +85,7 @@ static void NAME(pack_places)(const NAME(GatherBlock)* block) {
                          block->count, columns, width);
     } else {
       for (int64_t k = 0; k < block->count; k++)
-        NAME(pack_rows)(target + k * width, block->dy + block->places[k].y + column, 0, 1, columns, width);
+        NAME(pack_row)(target + k * width, block->dy + block->places[k].y + column, columns, width);
     }
     target += block->count * PANEL;
   }

@@ -58,7 +58,7 @@ typedef struct {
   thw_finish finish;
   /* chosen by plan_correlation */
   int64_t block_places, group_panels, groups, depth_block, taps_block, tasks, grain, pack_grain;
-  int32_t is_prepacked, is_row_major;
+  int32_t is_prepacked, is_row_major, is_product;
   int64_t packed_numbers, margin_numbers;
 } thw_correlation;
 

@@ -8,6 +8,10 @@
 #define SMALL_WORK (1 << 20)        /* multiply-adds in about 20 us of one core: not worth splitting */
 #define SMALL_WORK_BYTES (1 << 18)  /* bytes copied in about 20 us */
 #define DEPTH_BLOCK 2048            /* terms of a sum that one pass takes, for accuracy and the caches */
+#define SMALL_READS (1 << 17)       /* numbers of a matrix read in about 20 us */
+#define PACK_PANELS 4              /* panels that are packed together */
+#define ROWS 4                      /* products of so many rows are a matter of reading the matrix */
+#define GROUP_BYTES (384 << 10)     /* of panels that a task packs for itself: they stay in the second-level cache */
 #define PLACE_BLOCK 256             /* places that gather takes at a time */
 #define COPIES_BYTES (4 << 20)      /* at most so much for partial results that are added at the end */
 
@@ -17,6 +21,7 @@
 #include "cpu/c/tile.h"
 #include "cpu/c/pack.h"
 #include "cpu/c/margin.h"
+#include "cpu/c/vector.h"
 #include "cpu/c/correlate.h"
 #include "cpu/c/gather.h"
 #undef REAL
@@ -25,6 +30,7 @@
 #include "cpu/c/tile.h"
 #include "cpu/c/pack.h"
 #include "cpu/c/margin.h"
+#include "cpu/c/vector.h"
 #include "cpu/c/correlate.h"
 #include "cpu/c/gather.h"
 #undef REAL

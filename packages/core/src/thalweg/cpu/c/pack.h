@@ -15,14 +15,11 @@ INLINE int64_t NAME(panel_width)(int64_t column, int64_t columns) {
 /* Numbers in all panels of a row of `columns`. */
 INLINE int64_t NAME(packed_width)(int64_t columns) { return ceil_div(columns, VL) * VL; }
 
-/* target[k * width + j] = source[k * row_stride + j] */
-static void NAME(pack_rows)(REAL* target, const REAL* source, int64_t row_stride, int64_t depth, int64_t columns,
-                            int64_t width) {
-  for (int64_t k = 0; k < depth; k++, target += width, source += row_stride) {
-    int64_t j = 0;
-    for (; j + VL <= columns; j += VL) STORE(target + j, LOAD(source + j));
-    for (; j < width; j++) target[j] = j < columns ? source[j] : 0;
-  }
+/* One row of a panel: target[j] = source[j], and zeros up to width. */
+INLINE void NAME(pack_row)(REAL* target, const REAL* source, int64_t columns, int64_t width) {
+  int64_t j = 0;
+  for (; j + VL <= columns; j += VL) STORE(target + j, LOAD(source + j));
+  for (; j < width; j++) target[j] = j < columns ? source[j] : 0;
 }
 
 typedef REAL NAME(four) __attribute__((vector_size(4 * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));
@@ -41,23 +38,38 @@ INLINE void NAME(turn_block)(REAL* target, int64_t width, const REAL* source, in
   *(NAME(four)*)(target + 3 * width) = __builtin_shuffle(ab_high, cd_high, odd);
 }
 
-/* target[k * width + j] = source[j * column_stride + k] */
+/* target[k * width + j] = source[j * column_stride + k]. A cache line of each column is used up before the next one
+   is read: far columns would push each other out of the cache. */
 static void NAME(pack_columns)(REAL* target, const REAL* source, int64_t column_stride, int64_t depth,
                                int64_t columns, int64_t width) {
-  int64_t whole = columns / 4 * 4, k = 0;
-  for (; k + 4 <= depth; k += 4)
+  const int64_t line = 64 / sizeof(REAL), whole = columns / 4 * 4, turned = depth / 4 * 4;
+  for (int64_t first = 0; first < turned; first += line)
     for (int64_t j = 0; j < whole; j += 4)
-      NAME(turn_block)(target + k * width + j, width, source + j * column_stride + k, column_stride);
+      for (int64_t k = first; k < least(first + line, turned); k += 4)
+        NAME(turn_block)(target + k * width + j, width, source + j * column_stride + k, column_stride);
   for (int64_t r = 0; r < depth; r++)
-    for (int64_t j = r < k ? whole : 0; j < width; j++)
+    for (int64_t j = r < turned ? whole : 0; j < width; j++)
       target[r * width + j] = j < columns ? source[j * column_stride + r] : 0;
 }
 
-/* One panel of source[k * row_stride + j * column_stride]; one of the strides is 1. */
-static void NAME(pack_panel)(REAL* target, const REAL* source, int64_t row_stride, int64_t column_stride,
-                             int64_t depth, int64_t columns, int64_t width) {
-  if (column_stride == 1)
-    NAME(pack_rows)(target, source, row_stride, depth, columns, width);
-  else
-    NAME(pack_columns)(target, source, column_stride, depth, columns, width);
+/* Rows row0, row0 + 1, ... of the panels of columns [first, end), which begin `distance` numbers apart, from a matrix
+   source[k * row_stride + j * column_stride]; one of the strides is 1. Rows are read across all panels: where they
+   are long, each costs a page of address space. */
+static void NAME(pack_panels)(REAL* target, int64_t distance, int64_t row0, const REAL* source, int64_t row_stride,
+                              int64_t column_stride, int64_t depth, int64_t first, int64_t end, int64_t columns) {
+  if (column_stride != 1) {
+    for (int64_t column = first; column < end; column += PANEL, target += distance) {
+      int64_t width = NAME(panel_width)(column, columns);
+      NAME(pack_columns)(target + row0 * width, source + column * column_stride, column_stride, depth,
+                         least(width, columns - column), width);
+    }
+    return;
+  }
+  for (int64_t k = 0; k < depth; k++, source += row_stride) {
+    REAL* panel = target;
+    for (int64_t column = first; column < end; column += PANEL, panel += distance) {
+      int64_t width = NAME(panel_width)(column, columns);
+      NAME(pack_row)(panel + (row0 + k) * width, source + column, least(width, columns - column), width);
+    }
+  }
 }

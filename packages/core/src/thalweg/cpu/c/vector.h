@@ -1,0 +1,143 @@
+/* Products of a few rows with a matrix, once per REAL: correlate where there are at most ROWS places of one tap.
+ *
+ * The matrix is read once, in the order of memory, and nothing is packed: such products wait for memory alone. Where
+ * it lies [depth][columns], a task takes a range of its rows and keeps sums for all columns, and the tasks' sums are
+ * added in order; where it lies [columns][depth], a task takes dot products with a range of its rows.
+ */
+
+typedef struct { /* a run of a job */
+  const thw_correlation* job;
+  const REAL *x, *filter; /* filter: as given */
+  const REAL* packed;     /* or, where job->is_prepacked, in panels */
+  REAL* y;
+  NAME(Epilogue) epilogue;
+  int has_epilogue;
+} NAME(Correlation);
+
+typedef struct {
+  const NAME(Correlation)* run;
+  REAL* sums; /* [parts][rows][columns] */
+} NAME(Product);
+
+INLINE const REAL* NAME(left_row)(const NAME(Correlation)* run, int64_t i) {
+  const thw_window* w = run->job->windows;
+  return run->x + i * w->step[2] * w->x_stride[3];
+}
+
+INLINE REAL* NAME(result_row)(const NAME(Correlation)* run, int64_t i) {
+  const thw_window* w = run->job->windows;
+  return run->y + w->y_first + i * w->y_stride[3];
+}
+
+/* sums[j] += sum over four k of x[k] * b[k][j] */
+static void NAME(add_four_rows)(const REAL* x, const REAL* b, int64_t stride, int64_t columns, REAL* sums) {
+  const REAL *b1 = b + stride, *b2 = b1 + stride, *b3 = b2 + stride;
+  const vector x0 = SPLAT(x[0]), x1 = SPLAT(x[1]), x2 = SPLAT(x[2]), x3 = SPLAT(x[3]);
+  int64_t j = 0;
+  for (; j + VL <= columns; j += VL)
+    STORE(sums + j, LOAD(sums + j) + (x0 * LOAD(b + j) + x1 * LOAD(b1 + j)) + (x2 * LOAD(b2 + j) + x3 * LOAD(b3 + j)));
+  for (; j < columns; j++) sums[j] += (x[0] * b[j] + x[1] * b1[j]) + (x[2] * b2[j] + x[3] * b3[j]);
+}
+
+/* Parts [begin, end) of the depth, each into sums of its own. */
+static void NAME(sum_parts)(void* arg, int64_t begin, int64_t end, void* scratch) {
+  (void)scratch;
+  const NAME(Product)* product = arg;
+  const NAME(Correlation)* run = product->run;
+  const thw_correlation* job = run->job;
+  int64_t rows = job->windows[0].places, columns = job->columns;
+  for (int64_t part = begin; part < end; part++) {
+    REAL* sums = product->sums + part * rows * columns;
+    int64_t k = part * job->depth_block, last = least(k + job->depth_block, job->depth);
+    memset(sums, 0, rows * columns * sizeof(REAL));
+    for (; k + 4 <= last; k += 4)
+      for (int64_t i = 0; i < rows; i++)
+        NAME(add_four_rows)(NAME(left_row)(run, i) + k, run->filter + k * job->row_stride, job->row_stride, columns,
+                            sums + i * columns);
+    for (; k < last; k++)
+      for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++)
+          sums[i * columns + j] += NAME(left_row)(run, i)[k] * run->filter[k * job->row_stride + j];
+  }
+}
+
+static void NAME(join_parts)(void* arg, int64_t begin, int64_t end, void* scratch) {
+  (void)scratch;
+  const NAME(Product)* product = arg;
+  const NAME(Correlation)* run = product->run;
+  int64_t rows = run->job->windows[0].places, columns = run->job->columns;
+  for (int64_t i = 0; i < rows; i++)
+    for (int64_t j = begin; j < end; j++) {
+      REAL sum = 0, *y = NAME(result_row)(run, i) + j;
+      for (int64_t part = 0; part < run->job->tasks; part++) sum += product->sums[(part * rows + i) * columns + j];
+      *y = run->has_epilogue ? NAME(finish_one)(&run->epilogue, sum, y, j) : sum;
+    }
+}
+
+/* out[n] = a . b_n for `count` rows b_n of a matrix, `stride` apart: they are read at the same time. */
+INLINE void NAME(dots)(const int count, const REAL* a, const REAL* b, int64_t stride, int64_t depth, REAL* out) {
+  vector even[4], odd[4];
+  int64_t k = 0;
+  UNROLLED for (int n = 0; n < count; n++) even[n] = odd[n] = (vector){0};
+  for (; k + 2 * VL <= depth; k += 2 * VL)
+    UNROLLED for (int n = 0; n < count; n++) {
+      even[n] += LOAD(a + k) * LOAD(b + n * stride + k);
+      odd[n] += LOAD(a + k + VL) * LOAD(b + n * stride + k + VL);
+    }
+  UNROLLED for (int n = 0; n < count; n++) {
+    REAL lanes[VL], sum = 0;
+    STORE(lanes, even[n] + odd[n]);
+    for (int64_t i = k; i < depth; i++) sum += a[i] * b[n * stride + i];
+    for (int i = 0; i < VL; i++) sum += lanes[i];
+    out[n] = sum;
+  }
+}
+
+/* Columns [begin, end) of the result, each a dot product with a row of the matrix. */
+static void NAME(dot_columns)(void* arg, int64_t begin, int64_t end, void* scratch) {
+  (void)scratch;
+  const NAME(Product)* product = arg;
+  const NAME(Correlation)* run = product->run;
+  const thw_correlation* job = run->job;
+  for (int64_t j = begin; j < end; j += 4)
+    for (int64_t i = 0; i < job->windows[0].places; i++) {
+      const REAL *a = NAME(left_row)(run, i), *b = run->filter + j * job->column_stride;
+      REAL sums[4], *y = NAME(result_row)(run, i);
+      if (j + 4 <= end)
+        NAME(dots)(4, a, b, job->column_stride, job->depth, sums);
+      else
+        for (int64_t n = 0; n < end - j; n++) NAME(dots)(1, a, b + n * job->column_stride, 0, job->depth, sums + n);
+      for (int64_t n = j; n < least(end, j + 4); n++)
+        y[n] = run->has_epilogue ? NAME(finish_one)(&run->epilogue, sums[n - j], y + n, n) : sums[n - j];
+    }
+}
+
+/* Whether a job is such a product; then its blocking, and the numbers that its sums need. */
+static int NAME(plan_product)(thw_correlation* job, int64_t* sums) {
+  const thw_window* w = job->windows;
+  if (job->n_windows != 1 || job->batches != 1 || w->n_taps != 1 || w->places > ROWS || w->places != w->grid[2] ||
+      w->corner[2] || !job->columns || !job->depth || !w->places)
+    return 0;
+  int64_t products = w->places * job->depth * job->columns;
+  if (job->column_stride != 1) {
+    job->grain = most(1, ceil_div(SMALL_READS, job->depth));
+    *sums = 0;
+    return 1;
+  }
+  int64_t parts = most(1, least(least(16, products / SMALL_READS), job->depth / 64));
+  job->depth_block = ceil_div(ceil_div(job->depth, parts), 4) * 4;
+  job->tasks = ceil_div(job->depth, job->depth_block);
+  *sums = job->tasks * w->places * job->columns;
+  return 1;
+}
+
+static void NAME(run_product)(thw_call* call, const NAME(Correlation)* run, REAL* sums) {
+  const thw_correlation* job = run->job;
+  NAME(Product) product = {run, sums};
+  if (job->column_stride != 1) {
+    call->core->parallel_for(call->core_ctx, job->columns, job->grain, NAME(dot_columns), &product);
+    return;
+  }
+  call->core->parallel_for(call->core_ctx, job->tasks, 1, NAME(sum_parts), &product);
+  call->core->parallel_for(call->core_ctx, job->columns, 1 << 13, NAME(join_parts), &product);
+}
