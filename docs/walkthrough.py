@@ -9,11 +9,11 @@ import numpy as np
 
 import thalweg as tf
 from thalweg import devices
+from thalweg.devices.placement import Placement
 from thalweg.framework import shapes
 from thalweg.plan import bind, copies, effects, fuse, memory, order, place, prune, simplify
 from thalweg.plan import shapes as plan_shapes
 from thalweg.plan.place import settle
-from thalweg.devices.placement import Placement
 
 
 def heading(text):
