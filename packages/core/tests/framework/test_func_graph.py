@@ -36,6 +36,13 @@ def test_a_variable_is_found_inside():
     assert f.inputs[1].op.name == f"{inner.name}/read" and written_variables(f) == {"v"}
 
 
+def test_reading_and_writing_a_variable_inside_counts_both(graph):
+    condition, v, w = tf.placeholder(tf.bool, []), tf.get_variable("v", [1]), tf.get_variable("w", [1])
+    before = graph._last_id
+    tf.cond(condition, lambda: tf.assign_sub(v, v - w), lambda: v)
+    assert graph._last_id - before == 11         # as TensorFlow: default seeds of what follows depend on it
+
+
 def test_captures_go_through_all_levels(graph):
     x, v = tf.constant(1.0), tf.Variable(2.0, name="v")
     f = FuncGraph("f")

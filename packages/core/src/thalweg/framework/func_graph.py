@@ -48,6 +48,7 @@ class FuncGraph(Graph):
         self.counted_arrays = {}                     # TensorArrays whose handle has taken its id here
         self.counted_elsewhere = ()                  # captures that have taken their id in another graph of the op
         self._outer_of = {}                          # inner tensor -> captured tensor
+        self._hidden = set()                         # captured references that have taken no id
         self._lock = outer._lock
         self._next_id = outer._next_id
         self._collections = outer._collections
@@ -137,6 +138,9 @@ class FuncGraph(Graph):
             self._outer_of[inner] = tensor
             if tensor not in self.counted_elsewhere:
                 self._next_id += 1                   # TensorFlow's Switch or Enter: seeds count the nodes before them
+        elif tensor in self._hidden:
+            self._hidden.remove(tensor)
+            self._next_id += 1
         return inner
 
     def _stand_in(self, tensor):
@@ -154,10 +158,13 @@ class FuncGraph(Graph):
                                  ).outputs[0]
 
     def _hidden_capture(self, reference):
-        """A reference that only a read inside needs: no second count among the ids."""
+        """A reference that only a read inside needs: it counts among the ids once another op takes it."""
+        if reference in self.captures:
+            return self.captures[reference]
         number = self._next_id
         inner = self.capture(reference)
         self._next_id = number
+        self._hidden.add(reference)
         return inner
 
     def _variable(self, tensor):
