@@ -307,16 +307,17 @@ cdef class PyKernel:
     """The state of a kernel that is a Python function."""
     cdef object function
     cdef tuple in_dtypes, out_dtypes         # NumPy dtypes
+    cdef tuple refs                          # operands that are a variable's buffer, which the function may write
     cdef PyHandle handle                     # None where kernels get arrays
 
-    cdef object operand(self, const thw_tensor* tensor, dtype, bint is_output):
+    cdef object operand(self, const thw_tensor* tensor, dtype, bint is_written):
         cdef size_t nbytes = dtype.itemsize
         cdef int32_t i
         for i in range(tensor.ndim):
             nbytes *= tensor.shape[i]
         if self.handle is None:
-            return _array(tensor, nbytes, dtype, is_output)
-        if is_output:
+            return _array(tensor, nbytes, dtype, is_written)
+        if is_written:
             return self.handle.target(<uintptr_t>tensor.data, nbytes)
         return self.handle.source(<uintptr_t>tensor.data, nbytes)
 
@@ -356,7 +357,7 @@ cdef int _call(thw_call* call, const thw_tensor* ins, int32_t n_in, thw_tensor* 
 
 cdef int _run(PyKernel kernel, thw_call* call, const thw_tensor* ins, int32_t n_in, thw_tensor* outs,
               int32_t n_out) except -1:
-    inputs = [kernel.operand(&ins[k], kernel.in_dtypes[k], False) for k in range(n_in)]
+    inputs = [kernel.operand(&ins[k], kernel.in_dtypes[k], k in kernel.refs) for k in range(n_in)]
     outputs = [kernel.operand(&outs[k], kernel.out_dtypes[k], True) for k in range(n_out)]
     if call.rng != NULL:
         kernel.function(inputs, outputs, rng=_generator(call.rng))
@@ -372,7 +373,7 @@ cdef void _release(void* state) noexcept nogil:
 
 cdef int _fill_kernel(object function, KernelRequest request, PyHandle handle, thw_kernel* out) except -1:
     cdef PyKernel kernel = PyKernel.__new__(PyKernel)
-    kernel.function, kernel.handle = function, handle
+    kernel.function, kernel.handle, kernel.refs = function, handle, request.ref_inputs
     kernel.in_dtypes = tuple([as_dtype(d).np for d in request.in_dtypes])
     kernel.out_dtypes = tuple([as_dtype(d).np for d in request.out_dtypes])
     Py_INCREF(kernel)

@@ -17,6 +17,7 @@ class Sample:
     ----------
     shape : tuple of int
     dtype : DType or None     None: the dtype under test
+    is_smooth : bool          whether gradients with respect to it are checked
     """
 
     def __init__(self, shape, draw, dtype=None, is_smooth=True):

@@ -192,7 +192,8 @@ class Row:
         with Graph().as_default():
             feeds, outputs = self.build(dtype)
             ys = [y for y in outputs if is_differentiable(y.dtype)]
-            pairs = [(x, a) for x, a in zip(feeds, arrays) if is_differentiable(x.dtype)]
+            smooth = [s.is_smooth for s in self.inputs if isinstance(s, Sample)]
+            pairs = [(x, a) for x, a, s in zip(feeds, arrays, smooth) if s and is_differentiable(x.dtype)]
             if not ys or not pairs:
                 return
             xs = [x for x, _ in pairs]
