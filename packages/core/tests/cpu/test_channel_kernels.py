@@ -44,6 +44,18 @@ def test_batch_norm_in_training(shape, shift):
           attrs, rtol=1e-4 if shift else 1e-5)
 
 
+def test_batch_norm_of_equal_and_of_no_rows():
+    attrs = {"epsilon": 1e-3, "is_training": True}
+    one, empty, three = np.ones(3, np.float32), np.zeros(0, np.float32), ((3,), np.float32)
+    x = np.full((2, 40, 9, 3), np.float32(1) / 3)
+    y, mean, unbiased, _, variance = run(batch_norm.fused_batch_norm, "FusedBatchNorm", [x, one, one, empty, empty],
+                                         [(x.shape, np.float32), *[three] * 4], attrs)
+    assert (y == 1).all() and (mean == x[0, 0, 0]).all() and not variance.any() and not unbiased.any()
+    found = run(batch_norm.fused_batch_norm, "FusedBatchNorm", [x[:0], one, one, empty, empty],
+                [((0, 40, 9, 3), np.float32), *[three] * 4], attrs)
+    assert all(np.isnan(v).all() for v in found[1:])              # as TensorFlow 1.15.5
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_batch_norm_in_inference(shape):
     x, scale, offset, mean = numbers(*shape), *(numbers(shape[-1], seed=s) for s in (1, 2, 3))

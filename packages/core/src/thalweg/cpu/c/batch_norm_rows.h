@@ -1,5 +1,5 @@
 /* Batch normalisation of float (arXiv:1502.03167, algorithm 1) and its gradient: one sweep for statistics, one to
- * apply them. A block's mean is known before its squares are summed, so that a large mean costs no accuracy. */
+ * apply them. Squares are summed about a value of the block, so that a large mean costs no accuracy. */
 
 typedef struct {
   const thw_channels_job* job;
@@ -14,56 +14,59 @@ static int64_t rows_of_block(const thw_channels_job* job, int64_t block) {
   return least(job->block_rows, job->rows - block * job->block_rows);
 }
 
-/* first: sum of x; second: sum of (x - mean of the block)^2 */
+/* first: sum of x; second: sum of (x - mean of the block)^2. Both are summed about the block's first row, which costs
+   no second look: a first row that is far off by itself makes up the block's variance. */
 static void sum_moments(void* arg, int64_t begin, int64_t end, void* scratch) {
   const BatchNorm* run = arg;
   const thw_channels_job* job = run->job;
   int64_t channels = job->channels;
-  float *mean = scratch, *squares = mean + channels;
+  float *sum = scratch, *squares = sum + channels;
   for (int64_t block = begin; block < end; block++) {
-    int64_t count = rows_of_block(job, block);
-    const float* x = run->x + block * job->block_rows * channels;
-    double *first = run->first + block * channels, *second = run->second + block * channels;
-    sum_rows_float(x, count, channels, mean);
-    for (int64_t c = 0; c < channels; c++) first[c] = mean[c], mean[c] /= (float)count;
-    memset(squares, 0, channels * sizeof(float));
-    int64_t r = 0;
-    for (; r + 2 <= count; r += 2, x += 2 * channels)
+    int64_t count = rows_of_block(job, block), r = 1;
+    const float *shift = run->x + block * job->block_rows * channels, *x = shift + channels;
+    memset(sum, 0, 2 * channels * sizeof(float));
+    for (; r < count; r++, x += channels)
       INDEPENDENT for (int64_t c = 0; c < channels; c++) {
-        float a = x[c] - mean[c], b = x[channels + c] - mean[c];
-        squares[c] += a * a + b * b;
+        float p = x[c] - shift[c];
+        sum[c] += p;
+        squares[c] += p * p;
       }
-    if (r < count)
-      INDEPENDENT for (int64_t c = 0; c < channels; c++) squares[c] += (x[c] - mean[c]) * (x[c] - mean[c]);
-    for (int64_t c = 0; c < channels; c++) {
-      /* The mean was rounded: the squares about the block's true mean are smaller by what it is off. */
-      double off = first[c] / (double)count - (double)mean[c];
-      second[c] = (double)squares[c] - off * off * (double)count;
+    double *first = run->first + block * channels, *second = run->second + block * channels, n = (double)count;
+    INDEPENDENT for (int64_t c = 0; c < channels; c++) {
+      first[c] = (double)sum[c] + n * (double)shift[c];
+      second[c] = (double)squares[c] - (double)sum[c] * (double)sum[c] / n;
     }
   }
 }
 
-/* Mean and biased variance of all rows from those of the blocks. */
-static void join_moments(const BatchNorm* run, int64_t c, double* mean, double* variance) {
+/* Means and biased variances of all rows from the moments of the blocks (Chan, Golub, LeVeque 1979). */
+static void join_moments(const BatchNorm* run, double* mean, double* variance) {
   const thw_channels_job* job = run->job;
-  double sum = 0, squares = 0, rows = (double)job->rows;
-  for (int64_t b = 0; b < job->blocks; b++) sum += run->first[b * job->channels + c];
-  *mean = sum / rows;
+  double rows = (double)job->rows;
+  add_blocks(job, run->first, mean);
+  add_blocks(job, run->second, variance);
+  for (int64_t c = 0; c < job->channels; c++) mean[c] /= rows;
   for (int64_t b = 0; b < job->blocks; b++) {
-    double count = (double)rows_of_block(job, b), off = run->first[b * job->channels + c] / count - *mean;
-    squares += run->second[b * job->channels + c] + off * off * count;
+    double count = (double)rows_of_block(job, b);
+    const double* first = run->first + b * job->channels;
+    INDEPENDENT for (int64_t c = 0; c < job->channels; c++) {
+      double off = first[c] / count - mean[c];
+      variance[c] += off * off * count;
+    }
   }
-  *variance = squares / rows;
+  for (int64_t c = 0; c < job->channels; c++) variance[c] = variance[c] < 0 ? 0 : variance[c] / rows; /* rounding */
 }
 
+/* y = (x - mean) factor + offset */
 static void normalise_rows(void* arg, int64_t begin, int64_t end, void* scratch) {
   (void)scratch;
   const BatchNorm* run = arg;
+  const float *mean = run->mean, *factor = run->factor, *offset = run->offset;
   int64_t channels = run->job->channels, last = least(end * run->job->block_rows, run->job->rows);
   for (int64_t row = begin * run->job->block_rows; row < last; row++) {
     const float* x = run->x + row * channels;
     float* y = run->y + row * channels;
-    INDEPENDENT for (int64_t c = 0; c < channels; c++) y[c] = (x[c] - run->mean[c]) * run->factor[c] + run->offset[c];
+    INDEPENDENT for (int64_t c = 0; c < channels; c++) y[c] = (x[c] - mean[c]) * factor[c] + offset[c];
   }
 }
 
@@ -77,19 +80,19 @@ static int batch_norm_training(thw_call* call, const thw_tensor* in, int32_t n_i
   const thw_channels_job* job = call->state;
   int64_t channels = job->channels;
   double* sums = call->workspace;
-  float* factor = (float*)(sums + 2 * job->blocks * channels);
+  double *centre = sums + 2 * job->blocks * channels, *spread = centre + channels, rows = (double)job->rows;
+  float* factor = (float*)(spread + channels);
   const float* scale = in[1].data;
   float *kept_mean = out[1].data, *kept_variance = out[2].data, *mean = out[3].data, *variance = out[4].data;
   BatchNorm run = {.job = job, .x = in[0].data, .y = out[0].data, .mean = mean, .factor = factor,
                    .offset = in[2].data, .first = sums, .second = sums + job->blocks * channels};
   sweep(call, &run, sum_moments);
+  join_moments(&run, centre, spread);
   for (int64_t c = 0; c < channels; c++) {
-    double centre, spread, rows = (double)job->rows;
-    join_moments(&run, c, &centre, &spread);
-    kept_mean[c] = mean[c] = (float)centre;
-    variance[c] = (float)spread;
-    kept_variance[c] = (float)(spread * rows / (rows > 2 ? rows - 1 : 1));
-    factor[c] = (float)((double)scale[c] / sqrt(spread + job->epsilon));
+    kept_mean[c] = mean[c] = (float)centre[c];
+    variance[c] = (float)spread[c];
+    kept_variance[c] = (float)(spread[c] * rows / (rows > 2 ? rows - 1 : 1));
+    factor[c] = (float)((double)scale[c] / sqrt(spread[c] + job->epsilon));
   }
   sweep(call, &run, normalise_rows);
   if (n_out > 5) *(float*)out[5].data = 0;
@@ -117,18 +120,14 @@ static void sum_gradients(void* arg, int64_t begin, int64_t end, void* scratch) 
   const BatchNorm* run = arg;
   const thw_channels_job* job = run->job;
   int64_t channels = job->channels;
+  const float* mean = run->mean;
   float *sum = scratch, *products = sum + channels;
   for (int64_t block = begin; block < end; block++) {
     int64_t count = rows_of_block(job, block), first = block * job->block_rows * channels, r = 0;
     const float *x = run->x + first, *dy = run->dy + first;
     memset(sum, 0, 2 * channels * sizeof(float));
-    for (; r + 2 <= count; r += 2, x += 2 * channels, dy += 2 * channels)
-      INDEPENDENT for (int64_t c = 0; c < channels; c++) {
-        sum[c] += dy[c] + dy[channels + c];
-        products[c] += dy[c] * (x[c] - run->mean[c]) + dy[channels + c] * (x[channels + c] - run->mean[c]);
-      }
-    if (r < count)
-      INDEPENDENT for (int64_t c = 0; c < channels; c++) sum[c] += dy[c], products[c] += dy[c] * (x[c] - run->mean[c]);
+    for (; r < count; r++, x += channels, dy += channels)
+      INDEPENDENT for (int64_t c = 0; c < channels; c++) sum[c] += dy[c], products[c] += dy[c] * (x[c] - mean[c]);
     for (int64_t c = 0; c < channels; c++) {
       run->first[block * channels + c] = (double)sum[c];
       run->second[block * channels + c] = (double)products[c];
@@ -165,24 +164,23 @@ static int batch_norm_grad(thw_call* call, const thw_tensor* in, thw_tensor* out
   const thw_channels_job* job = call->state;
   int64_t channels = job->channels;
   double *sums = call->workspace, rows = (double)job->rows;
-  float *factor = (float*)(sums + 2 * job->blocks * channels), *shift = factor + channels, *slope = shift + channels;
+  double *sum = sums + 2 * job->blocks * channels, *products = sum + channels;
+  float *factor = (float*)(products + channels), *shift = factor + channels, *slope = shift + channels;
   const float *scale = in[2].data, *variance = in[4].data;
   float *dscale = out[1].data, *doffset = out[2].data;
   BatchNorm run = {.job = job, .x = in[1].data, .dy = in[0].data, .y = out[0].data, .mean = in[3].data,
                    .factor = factor, .offset = shift, .slope = slope, .first = sums,
                    .second = sums + job->blocks * channels};
   sweep(call, &run, sum_gradients);
+  add_blocks(job, run.first, sum);
+  add_blocks(job, run.second, products);
   for (int64_t c = 0; c < channels; c++) {
-    double sum = 0, products = 0, inverse = 1 / sqrt((double)variance[c] + job->epsilon);
-    for (int64_t b = 0; b < job->blocks; b++) {
-      sum += run.first[b * channels + c];
-      products += run.second[b * channels + c];
-    }
-    doffset[c] = (float)sum;
-    dscale[c] = (float)(products * inverse);
+    double inverse = 1 / sqrt((double)variance[c] + job->epsilon);
+    doffset[c] = (float)sum[c];
+    dscale[c] = (float)(products[c] * inverse);
     factor[c] = (float)((double)scale[c] * inverse);
-    shift[c] = (float)(sum / rows);
-    slope[c] = (float)(products * inverse * inverse / rows);
+    shift[c] = (float)(sum[c] / rows);
+    slope[c] = (float)(products[c] * inverse * inverse / rows);
   }
   sweep(call, &run, last_sweep);
   return THW_OK;

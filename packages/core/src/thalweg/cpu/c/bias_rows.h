@@ -26,15 +26,10 @@ static int NAME(bias_add)(thw_call* call, const thw_tensor* in, int32_t n_in, th
   return THW_OK;
 }
 
-/* sum[c] = the sum of rows [0, count) of x; count > 0. Four rows at a time share the load and store of a sum. */
+/* sum[c] = the sum of rows [0, count) of x. One row after the other: the hardware's prefetch follows one stream. */
 static void NAME(sum_rows)(const REAL* x, int64_t count, int64_t channels, REAL* sum) {
   memset(sum, 0, channels * sizeof(REAL));
-  int64_t r = 0;
-  for (; r + 4 <= count; r += 4, x += 4 * channels) {
-    const REAL *a = x, *b = x + channels, *c = b + channels, *d = c + channels;
-    INDEPENDENT for (int64_t i = 0; i < channels; i++) sum[i] += (a[i] + b[i]) + (c[i] + d[i]);
-  }
-  for (; r < count; r++, x += channels)
+  for (int64_t r = 0; r < count; r++, x += channels)
     INDEPENDENT for (int64_t i = 0; i < channels; i++) sum[i] += x[i];
 }
 
@@ -54,10 +49,8 @@ static int NAME(bias_add_grad)(thw_call* call, const thw_tensor* in, int32_t n_i
   const thw_channels_job* job = call->state;
   NAME(Bias) run = {job, in[0].data, NULL, out[0].data, call->workspace};
   call->core->parallel_for(call->core_ctx, job->blocks, job->grain, NAME(sum_bias_blocks), &run);
-  for (int64_t c = 0; c < job->channels; c++) {
-    double sum = 0;
-    for (int64_t block = 0; block < job->blocks; block++) sum += run.sums[block * job->channels + c];
-    run.y[c] = (REAL)sum;
-  }
+  double* total = run.sums + job->blocks * job->channels;
+  add_blocks(job, run.sums, total);
+  for (int64_t c = 0; c < job->channels; c++) run.y[c] = (REAL)total[c];
   return THW_OK;
 }

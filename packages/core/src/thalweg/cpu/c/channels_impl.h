@@ -6,7 +6,7 @@
 #include "cpu/c/simd.h"
 
 #define BLOCK_ROWS 256           /* rows that are summed in the tensor's own type */
-#define BLOCK_BYTES (128 << 10)  /* and at most so much, so that a second look finds them in cache */
+#define BLOCK_BYTES (512 << 10)  /* and at most so much: more blocks than workers */
 #define SMALL_BYTES (1 << 17)    /* swept in about 20 us of one core */
 
 static void plan(thw_channels_job* job, int64_t item_bytes, int64_t sums, size_t* workspace, size_t* scratch) {
@@ -14,8 +14,15 @@ static void plan(thw_channels_job* job, int64_t item_bytes, int64_t sums, size_t
   job->block_rows = most(1, least(BLOCK_ROWS, BLOCK_BYTES / row_bytes));
   job->blocks = job->channels ? ceil_div(job->rows, job->block_rows) : 0;
   job->grain = most(1, SMALL_BYTES / (job->block_rows * row_bytes));
-  *workspace = sums * job->blocks * job->channels * sizeof(double) + 3 * job->channels * sizeof(float);
+  *workspace = (sums * (job->blocks + 1) * sizeof(double) + 3 * sizeof(float)) * job->channels;
   *scratch = 3 * job->channels * item_bytes + 2 * job->radius * item_bytes;
+}
+
+/* total[c] = the sum over blocks of sums[block][c], in order */
+static void add_blocks(const thw_channels_job* job, const double* sums, double* total) {
+  memset(total, 0, job->channels * sizeof(double));
+  for (int64_t b = 0; b < job->blocks; b++)
+    INDEPENDENT for (int64_t c = 0; c < job->channels; c++) total[c] += sums[b * job->channels + c];
 }
 
 #define REAL float

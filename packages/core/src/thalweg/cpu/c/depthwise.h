@@ -26,7 +26,6 @@ typedef struct { /* taps ascend in `at` */
 typedef struct { /* a grid of places that share their taps */
   thw_line rows, columns;
   int64_t y_first, y_row, y_column;   /* places in the other tensor's image, in numbers */
-  int64_t first_task;
 } thw_depthwise_phase;
 
 typedef struct {
@@ -38,7 +37,7 @@ typedef struct {
   int32_t x, other;                   /* inputs: the windowed tensor; filter or dy */
   int32_t widens_x, sums_y;           /* because of the multiplier */
   /* chosen by plan */
-  int64_t tasks, grain, chunk_rows, chunks;
+  int64_t rows, grain, chunk_rows, chunks; /* rows: of the phase that has most */
 } thw_depthwise_job;
 
 typedef struct {

@@ -1,4 +1,4 @@
-/* Depthwise convolution, once per REAL; a task is a row of places.
+/* Depthwise convolution, once per REAL; a task is a row of places of every phase.
  *
  * Four neighbouring places share the loads of their taps; channels run innermost, so that a row of the image is read
  * in the order of memory. Windows of 3 and 5 columns whose taps are neighbours load each pixel once for all places
@@ -113,10 +113,8 @@ static void NAME(run_rows)(void* arg, int64_t begin, int64_t end, void* scratch)
   const thw_depthwise_job* job = run->job;
   NAME(TapList) list = {.x = scratch};
   list.w = list.x + job->filter_rows * job->filter_columns;
-  const thw_depthwise_phase* phase = job->phases + job->n_phases - 1;
-  for (int64_t task = end - 1; task >= begin; task--) {
-    while (task < phase->first_task) phase--;
-    int64_t i = task - phase->first_task;
-    NAME(run_row)(run, phase, i / phase->rows.places, i % phase->rows.places, &list);
-  }
+  for (int64_t i = begin; i < end; i++)
+    for (int64_t p = 0; p < job->n_phases; p++) /* a row of each phase: neighbouring rows are written together */
+      if (i % job->rows < job->phases[p].rows.places)
+        NAME(run_row)(run, &job->phases[p], i / job->rows, i % job->rows, &list);
 }

@@ -25,17 +25,16 @@ static void NAME(sum_back)(void* arg, int64_t begin, int64_t end, void* scratch)
 
 static void NAME(plan_correlation)(thw_depthwise_job* job, size_t* workspace, size_t* scratch) {
   int64_t products = 0;
-  job->tasks = 0;
+  job->rows = 0;
   for (int64_t i = 0; i < job->n_phases; i++) {
     thw_depthwise_phase* phase = &job->phases[i];
     complete_line(&phase->rows);
     complete_line(&phase->columns);
-    phase->first_task = job->tasks;
-    job->tasks += job->images * phase->rows.places;
+    job->rows = most(job->rows, phase->rows.places);
     products += job->images * phase->rows.places * phase->columns.places * job->channels * phase->rows.n_taps *
                 phase->columns.n_taps;
   }
-  job->grain = most(1, SMALL_PRODUCTS * job->tasks / most(1, products));
+  job->grain = most(1, SMALL_PRODUCTS * job->images * job->rows / most(1, products));
   *workspace = (job->widens_x ? job->x_numbers * sizeof(REAL) : 0) + (job->sums_y ? job->y_numbers * sizeof(REAL) : 0);
   *scratch = 2 * job->filter_rows * job->filter_columns * sizeof(void*);
 }
@@ -64,7 +63,7 @@ static int NAME(run_correlation)(thw_call* call, const thw_tensor* in, int32_t n
   NAME(Depthwise) run = {job, NULL, in[job->other].data, out[0].data};
   run.x = NAME(widened)(call, job, in[job->x].data, call->workspace);
   if (job->sums_y) run.y = call->workspace;
-  call->core->parallel_for(call->core_ctx, job->tasks, job->grain, NAME(run_rows), &run);
+  call->core->parallel_for(call->core_ctx, job->images * job->rows, job->grain, NAME(run_rows), &run);
   NAME(Widening) back = {out[0].data, run.y, job->multiplier};
   if (job->sums_y)
     call->core->parallel_for(call->core_ctx, job->y_numbers / job->multiplier, 1 << 15, NAME(sum_back), &back);

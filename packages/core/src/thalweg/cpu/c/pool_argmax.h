@@ -8,7 +8,7 @@ static void NAME(argmax_rows)(void* arg, int64_t begin, int64_t end, void* scrat
   set_scratch(job, scratch, &list);
   for (int64_t i = begin * job->places[2]; i < end * job->places[2]; i++) {
     int64_t row = i / job->places[2], pixels = row / job->places[1] / job->places[0] * image_pixels(job) * channels;
-    list_positions(job, row / job->places[1] % job->places[0], row % job->places[1], i % job->places[2], &list);
+    next_positions(job, row / job->places[1] % job->places[0], row % job->places[1], i % job->places[2], 0, 0, &list);
     for (int64_t c = 0; c < channels; c++) {
       int64_t element = NAME(first_maximum)(&list, run->x + pixels, channels, c) + c;
       int64_t number = element + (job->numbers_batch ? pixels : 0);

@@ -76,8 +76,7 @@ INLINE void NAME(spread_bands)(const int kind, const NAME(Pool)* run, int64_t be
       for (int64_t y = first[1]; y < last[1]; y++)
         for (int64_t x = 0; x < last[2]; x++) {
           int64_t place = (((image * job->places[0] + z) * job->places[1] + y) * job->places[2] + x) * job->channels;
-          list_positions(job, z, y, x, &list);
-          mark_owned(job, low, high, &list);
+          next_positions(job, z, y, x, low, high, &list);
           NAME(spread)(kind, &list, run->x + pixels, run->pooled + place, run->dy + place, job->channels,
                        run->y + pixels);
         }
@@ -110,7 +109,7 @@ static void NAME(collect_rows)(void* arg, int64_t begin, int64_t end, void* scra
   set_scratch(job, scratch, &list);
   for (int64_t i = begin * job->places[2]; i < end * job->places[2]; i++) {
     int64_t row = i / job->places[2], pixels = row / job->places[1] / job->places[0] * image_pixels(job) * channels;
-    list_positions(job, row / job->places[1] % job->places[0], row % job->places[1], i % job->places[2], &list);
+    next_positions(job, row / job->places[1] % job->places[0], row % job->places[1], i % job->places[2], 0, 0, &list);
     for (int64_t c = 0; c < channels; c++)
       run->y[i * channels + c] = run->dy[pixels + NAME(first_maximum)(&list, run->x + pixels, channels, c) + c];
   }

@@ -3,7 +3,7 @@
 typedef struct { /* positions of one window, in order z, y, x */
   int64_t count;
   int64_t* at;     /* pixel number within the image */
-  char* is_owned;  /* lies in the task's band; gradients only */
+  char* is_owned;  /* lies in the task's band, for gradients */
 } Positions;
 
 /* First and last position, exclusive, of window `place` on an axis, without padding. */
@@ -13,23 +13,33 @@ INLINE void window_range(const thw_pool_job* job, int axis, int64_t place, int64
   *end = least(first + job->window[axis], job->size[axis]);
 }
 
-static void list_positions(const thw_pool_job* job, int64_t z, int64_t y, int64_t x, Positions* list) {
+/* Positions of the window at (z, y, x); those in [low, high) of the band's axis are owned. */
+static void list_positions(const thw_pool_job* job, int64_t z, int64_t y, int64_t x, int64_t low, int64_t high,
+                           Positions* list) {
   int64_t z0, z1, y0, y1, x0, x1;
   window_range(job, 0, z, &z0, &z1);
   window_range(job, 1, y, &y0, &y1);
   window_range(job, 2, x, &x0, &x1);
   list->count = 0;
   for (int64_t i = z0; i < z1; i++)
-    for (int64_t j = y0; j < y1; j++)
-      for (int64_t k = x0; k < x1; k++) list->at[list->count++] = (i * job->size[1] + j) * job->size[2] + k;
+    for (int64_t j = y0; j < y1; j++) {
+      int64_t position = job->band_axis ? j : i;
+      char is_owned = position >= low && position < high;
+      for (int64_t k = x0; k < x1; k++) {
+        list->at[list->count] = (i * job->size[1] + j) * job->size[2] + k;
+        list->is_owned[list->count++] = is_owned;
+      }
+    }
 }
 
-/* Which positions lie in [begin, end) of the band's axis. */
-static void mark_owned(const thw_pool_job* job, int64_t begin, int64_t end, Positions* list) {
-  for (int64_t k = 0; k < list->count; k++) {
-    int64_t row = list->at[k] / job->size[2], position = job->band_axis ? row % job->size[1] : row / job->size[1];
-    list->is_owned[k] = position >= begin && position < end;
-  }
+/* The same for the place to the right of the one in the list. */
+static void next_positions(const thw_pool_job* job, int64_t z, int64_t y, int64_t x, int64_t low, int64_t high,
+                           Positions* list) {
+  int64_t first = (x - 1) * job->step[2] - job->before[2];
+  if (x == 0 || first < 0 || first + job->step[2] + job->window[2] > job->size[2])
+    list_positions(job, z, y, x, low, high, list);
+  else
+    for (int64_t k = 0; k < list->count; k++) list->at[k] += job->step[2];
 }
 
 INLINE int64_t image_pixels(const thw_pool_job* job) { return job->size[0] * job->size[1] * job->size[2]; }

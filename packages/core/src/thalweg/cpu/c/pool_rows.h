@@ -45,7 +45,7 @@ INLINE void NAME(pool_rows)(const int is_max, const NAME(Pool)* run, int64_t beg
     const REAL* image = run->x + row / job->places[1] / job->places[0] * image_pixels(job) * job->channels;
     for (int64_t x = 0; x < job->places[2]; x++) {
       REAL* target = run->y + (row * job->places[2] + x) * job->channels;
-      list_positions(job, z, y, x, &list);
+      next_positions(job, z, y, x, 0, 0, &list);
       if (list.count == 4) /* 2 x 2 inside: positions stay in registers */
         NAME(fold)(is_max, start, 4, list.at, image, job->channels, target);
       else
