@@ -5,6 +5,7 @@ FETCH (the array that the caller gets), ARENA (an offset in the device's arena),
 and arrays whose shape is known only when the run is there).
 """
 from bisect import bisect_left, insort
+from heapq import heappop, heappush
 
 from thalweg.framework.shapes import size_of
 
@@ -174,17 +175,13 @@ class _FreeList:
 
 def _assign_offsets(allocations):
     """Offsets in the order of starts; what has ended is given back first. Returns the bytes of each arena."""
-    arenas, running = {}, []
-    for allocation in sorted(allocations, key=lambda a: a.start):
-        still = []
-        for other in running:
-            if other.end < allocation.start:
-                arenas[other.device].give(other.offset, other.nbytes)
-            else:
-                still.append(other)
-        running = still
+    arenas, running = {}, []                          # running: a heap of (end, number, allocation)
+    for number, allocation in enumerate(sorted(allocations, key=lambda a: a.start)):
+        while running and running[0][0] < allocation.start:
+            other = heappop(running)[2]
+            arenas[other.device].give(other.offset, other.nbytes)
         arena = arenas.setdefault(allocation.device, _FreeList())
         allocation.nbytes = _round_up(allocation.nbytes)
         allocation.offset = arena.take(allocation.nbytes)
-        running.append(allocation)
+        heappush(running, (allocation.end, number, allocation))
     return {device: arena.size for device, arena in arenas.items()}
