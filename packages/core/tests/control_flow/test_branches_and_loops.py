@@ -223,6 +223,35 @@ def test_the_reference_of_an_update_outside_is_taken_inside():
     assert run([y]) == [4.0]
 
 
+def test_a_snapshot_is_taken_before_the_branch_or_body_writes():
+    v, n = tf.Variable(1.0), tf.placeholder(tf.int32, [])
+    snapshot = tf.identity(v)
+
+    def update():
+        with tf.control_dependencies([v.assign_add(1.0)]):
+            return snapshot + 0.0
+    branch = tf.cond(n > 0, update, lambda: snapshot)
+    body = tf.while_loop(lambda i, a: i < n, lambda i, a: (i + 1, a + update()), [0, snapshot])[1]
+    with tf.Session() as session:
+        for fetch, want in (branch, 1.0), (body, 4.0):
+            session.run(v.initializer)
+            assert session.run(fetch, {n: 3}) == want
+
+
+def test_shapes_that_contradict_each_other_in_what_does_not_run():
+    x, n = tf.placeholder(tf.float32, [None]), tf.placeholder(tf.int32, [])
+    three = tf.constant([1.0, 2.0, 3.0])
+    branch = tf.cond(tf.equal(tf.size(x), 3), lambda: x + three, lambda: x * 2.0)
+    body = tf.while_loop(lambda i, a: i < n, lambda i, a: (i + 1, a + three), [0, x],
+                         shape_invariants=[tf.TensorShape([]), tf.TensorShape([None])])[1]
+    with tf.Session() as session:
+        assert session.run(branch, {x: [1, 2]}).tolist() == [2, 4]
+        assert session.run(branch, {x: [1, 2, 3]}).tolist() == [2, 4, 6]
+        assert session.run(body, {x: [1, 2], n: 0}).tolist() == [1, 2]
+        with pytest.raises(tf.errors.InvalidArgumentError, match="do not broadcast"):
+            session.run(body, {x: [1, 2], n: 1})
+
+
 def test_no_iteration():
     x = tf.placeholder(tf.float32, [None, 3])
     y = tf.while_loop(lambda i, h: i < 0, lambda i, h: (i + 1, h * x), [0, x])[1]

@@ -31,6 +31,31 @@ def test_the_same_values_everywhere(device, dtype):
         assert session.run(weights).tolist() == [[1.5, 1.5]] * 3
 
 
+@pytest.mark.parametrize("device", DEVICES)
+def test_branches_and_bodies_find_variables_on_any_device(device):
+    with tf.device(device):
+        v, flag = tf.Variable([1.0, 2.0]), tf.Variable(True)
+    n = tf.placeholder(tf.int32, [])
+    branch = tf.cond(tf.logical_and(flag, n > 0), lambda: v.assign_add([1.0, 1.0]), lambda: v * 3.0)
+    body = tf.while_loop(lambda i, total: i < n, lambda i, total: (i + 1, total + v), [0, v * 0.0])[1]
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        assert session.run(branch, {n: 1}).tolist() == [2, 3]
+        assert session.run(branch, {n: 0}).tolist() == [6, 9]
+        assert session.run(body, {n: 2}).tolist() == [4, 6]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_variable_of_unknown_shape_on_any_device(device):
+    value = tf.placeholder(tf.float32)
+    with tf.device(device):
+        v = tf.Variable(value, validate_shape=False)
+    with tf.Session() as session:
+        for array in [1.0, 2.0], np.ones(300), [[3.0]]:
+            session.run(v.initializer, {value: array})
+            np.testing.assert_array_equal(session.run(v + 1.0), np.add(array, 1))
+
+
 def test_random_numbers_do_not_depend_on_the_device():
     draws = []
     for device in DEVICES:

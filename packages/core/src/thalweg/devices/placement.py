@@ -16,6 +16,7 @@ class Placement:
     ----------
     host : Device           where feeds, fetches, and steps in Python have their memory
     is_soft : bool          allow_soft_placement
+    variable_homes : dict   name of a variable's storage -> name of the device that it lies on, for all plans
     """
 
     def __init__(self, config):
@@ -25,6 +26,7 @@ class Placement:
         self.host = devices.host_device()
         self._by_name = {self.host.name: self.host}
         self._fuses = {}
+        self.variable_homes = {}
 
     def by_name(self, name):
         """An open Device by its full name."""

@@ -3,7 +3,7 @@
 A transfer stands right before its first user, so that its buffer lives as short as possible. Variables are never
 moved: a copy of their value is.
 """
-from .effects import ALIASES, VARIABLES
+from .effects import ALIASES, VARIABLES, is_found_by_name
 from .ir import COPY, FEED, FETCH, Node, Value
 from .memory import is_alias
 
@@ -19,7 +19,7 @@ def insert_copies(ir, device_of, host):
         target = host if node.op_type == FETCH else device_of(node)
         for i, value in enumerate(node.inputs):
             source = home(value)
-            if source is None or _same_memory(source, target) or _reads_on_host(node, i):
+            if source is None or _same_memory(source, target) or _takes_no_value(node, i):
                 continue
             key = (value, target.name)
             if key not in moved:
@@ -51,8 +51,10 @@ def _same_memory(a, b):
     return a is b or a.is_host and b.is_host
 
 
-def _reads_on_host(node, index):
-    return node.kernel is not None and node.kernel.reads_on_host(index)
+def _takes_no_value(node, index):
+    """Whether an input stays where it is: the kernel reads it on the host, or the step does not read it at all."""
+    return node.kernel is not None and node.kernel.reads_on_host(index) or is_found_by_name(node, index) \
+        or node.op_type == "Assign" and index == 0
 
 
 def _copy_node(value, target, user):

@@ -8,6 +8,7 @@ writes the later one wins. As creation order is a topological order, these edges
 variable at the op's own place. Every other identity or reshape of a variable is a snapshot at its own place: it
 shares the buffer while no write comes between it and its users, and is copied otherwise.
 """
+from thalweg.framework import errors
 from thalweg.framework.func_graph import FuncGraph
 
 from .ir import COPY, FETCH, Node, Value
@@ -32,10 +33,19 @@ def resolve_variables(ir):
         sources = [v.variable for v in node.inputs]
         if node.declaration is not None and any(o.is_ref for o in node.declaration.outputs):
             refs = [s for s, wants in zip(sources, node.declaration.wants_ref) if wants]
+            if None in refs:
+                raise _fed_variable(node, node.inputs[sources.index(None)])
             for value, name in zip(node.outputs, refs):
                 value.variable = name
         elif node.op_type in ALIASES and node.inputs:
             node.outputs[0].variable = sources[0]
+
+
+def _fed_variable(node, value):
+    return errors.InvalidArgumentError(None, node.source, errors.explain(
+        f"{node.op_type} {node.name!r} changes a variable, but this run feeds a value in its place",
+        fed=value.node.name, hint="feed what is computed from the variable, or set the variable with Variable.load",
+        built_at=node.source and node.source.frame))
 
 
 def is_lazy_read(node):
@@ -65,6 +75,18 @@ def _writes_refs(declaration):
 def function_graphs(attrs):
     """The function graphs among a node's attributes (branches and bodies)."""
     return [v for v in attrs.values() if isinstance(v, FuncGraph)]
+
+
+def is_found_by_name(node, index):
+    """Whether an input of an `If` or `While` is a variable that its graphs declare again, so that no value is passed.
+
+    A variable that the caller feeds is passed like any other value.
+    """
+    if node.inputs[index].variable is None:
+        return False
+    first = node.op_type == "If"                 # the condition comes before what the graphs take
+    return index >= first and any(g.inputs[index - first].op.type != "Placeholder"
+                                  for g in function_graphs(node.attrs))
 
 
 def graph_effects(graph):
@@ -160,8 +182,13 @@ def _take_snapshots(ir):
             continue
         name = node.outputs[0].variable
         ranks = writes_of.get(name, ())
-        if any(node.rank < w < user.rank for w in ranks for user in _users_through_aliases(node.outputs[0])):
+        if any(node.rank < w < _last_read(user) for w in ranks for user in _users_through_aliases(node.outputs[0])):
             _make_copy(ir, node)
+
+
+def _last_read(user):
+    """The place at which a user is done with its inputs: branches and bodies read theirs between their own writes."""
+    return user.rank + 0.5 if function_graphs(user.attrs) else user.rank
 
 
 def _users_through_aliases(value):

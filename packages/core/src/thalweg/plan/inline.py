@@ -7,7 +7,7 @@ import numpy as np
 
 from thalweg.framework.declaration import REGISTRY
 
-from .effects import VARIABLES, resolve_variables
+from .effects import VARIABLES, is_found_by_name, resolve_variables
 from .ir import Node, Value, sorted_nodes
 from .prune import prune
 from .shapes import known_value
@@ -48,7 +48,8 @@ def _expand(node, mapping, controls, variables):
     """The nodes of the branch that `node` takes; its outputs are entered into `mapping`."""
     taken = "then_branch" if bool(known_value(node.inputs[0])) else "else_branch"
     graph = node.attrs[taken]
-    passed = [(t, v) for t, v in zip(graph.inputs, node.inputs[1:]) if t.op.type == "Placeholder"]
+    passed = [(t, v) for k, (t, v) in enumerate(zip(graph.inputs, node.inputs[1:]), 1)
+              if not is_found_by_name(node, k)]
     body = prune(graph.outputs, [t for t, _ in passed])
     resolve_variables(body)
     for feed, (_, value) in zip(body.feeds, passed):

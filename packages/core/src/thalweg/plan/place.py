@@ -20,7 +20,7 @@ def place(ir, placement):
         request = groups.get(_group(node), node.device)
         node.device = placement.resolve(request, node).name if node.op_type not in (FEED, FETCH) \
             else placement.host.name
-    _follow_variables(ir)
+    _follow_variables(ir, placement.variable_homes)
 
 
 def _group(node):
@@ -37,9 +37,13 @@ def _group_requests(ir):
     return members
 
 
-def _follow_variables(ir):
-    """What touches a variable's own buffer runs where the variable lies."""
-    home = {v.variable: node.device for node in ir.nodes if node.op_type in VARIABLES for v in node.outputs}
+def _follow_variables(ir, homes):
+    """What touches a variable's own buffer runs where the variable lies: where the first plan has put it."""
+    home = {}
+    for node in ir.nodes:
+        if node.op_type in VARIABLES:
+            name = node.outputs[0].variable
+            home[name] = homes.setdefault(name, node.device)
     for node in ir.nodes:
         touched = [v.variable for v in node.outputs if v.variable in home]
         if touched:

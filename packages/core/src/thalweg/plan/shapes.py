@@ -1,6 +1,7 @@
 """Pass 2: runs the shape rules with what is known in this plan, so that nearly every shape is a number."""
 from thalweg.framework import errors, shapes
 
+from .effects import reads_and_writes
 from .ir import COPY, FEED, FETCH
 from .prune import prune
 
@@ -9,11 +10,15 @@ def infer(ir, fed_shapes, variable_shapes):
     """Sets the shape of every value.
 
     `fed_shapes` come in the order of the feeds (None: as the graph says); `variable_shapes` maps the names of
-    variables that the graph declares without a shape to the shape of the value that they hold now.
+    variables that the graph declares without a shape to the shape of the value that they hold now; it says nothing
+    about those that this plan writes.
     """
     for value, shape in zip(ir.feeds, fed_shapes):
         if shape is not None:
             value.shape = shape
+    if variable_shapes:
+        written = set().union(*[reads_and_writes(node)[1] for node in ir.nodes])
+        variable_shapes = {name: s for name, s in variable_shapes.items() if name not in written}
     for node in ir.nodes:
         infer_node(node)
         if node.outputs and node.outputs[0].variable in variable_shapes and not node.inputs:
@@ -43,10 +48,16 @@ def infer_node(node):
 
 
 def _function_shapes(graph, in_shapes):
-    """Shapes of a function graph's outputs, given those of its inputs."""
+    """Shapes of a function graph's outputs, given those of its inputs; None where its ops contradict each other.
+
+    That is no error yet: the branch may not be taken, the body may not run.
+    """
     passed = [(t, s) for t, s in zip(graph.inputs, in_shapes) if t.op.type == "Placeholder"]
     ir = prune(graph.outputs, [t for t, _ in passed])
-    infer(ir, [s for _, s in passed], {})
+    try:
+        infer(ir, [s for _, s in passed], {})
+    except errors.InvalidArgumentError:
+        return None
     return [v.shape for v in ir.fetches]
 
 
@@ -54,14 +65,16 @@ def _if_shapes(node):
     """What the two branches have in common, given the shapes of what they capture."""
     captured = [v.shape for v in node.inputs[1:]]
     branches = [_function_shapes(node.attrs[name], captured) for name in ("then_branch", "else_branch")]
-    return [_common(a, b) for a, b in zip(*branches)]
+    possible = [b for b in branches if b is not None] or [[None] * len(node.outputs)]
+    return [_common(a, b) for a, b in zip(possible[0], possible[-1])]
 
 
 def _while_shapes(node):
     """Of loop variables that keep their shape from one iteration to the next; of the others nothing more is known."""
     n_vars = len(node.attrs["Tvars"])
     shapes_in = [v.shape for v in node.inputs]
-    after = _function_shapes(node.attrs["body"], shapes_in)[:n_vars]
+    after = _function_shapes(node.attrs["body"], shapes_in)
+    after = after and after[:n_vars]
     if after != shapes_in[:n_vars]:
         return [None] * len(node.outputs)
     return after + [None] * (len(node.outputs) - n_vars)

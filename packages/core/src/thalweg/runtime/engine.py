@@ -12,7 +12,6 @@ from thalweg.plan.prune import unfed_placeholder
 from . import debug, messages, python_steps
 from .config import RunOptions
 from .executor import Program, RngState, Shared, VariableBuffer
-from .function_calls import function_signature
 
 MAX_TEMPLATES = 256                      # fetch sets remembered per session
 MAX_PROGRAMS = 32                        # fed shapes remembered per fetch set; beyond it, shapes are left open
@@ -136,10 +135,6 @@ class Engine:
     def python_call(self, step):
         """What a Python step calls: list of arrays -> list of arrays."""
         return python_steps.make_call(self, step)
-
-    def run_function(self, graph, arrays):
-        """Values of a function graph's outputs for values of its inputs; its ops share this session's variables."""
-        return self.run(*function_signature(graph), arrays)
 
     def list_devices(self):
         """Rows for `Session.list_devices`."""

@@ -11,10 +11,10 @@ from thalweg.devices import KernelRequest, find_kernel
 from thalweg.devices.placement import kernel_attrs
 from thalweg.framework import shapes
 from thalweg.framework.histories import history_sizes, stacked_history
+from thalweg.plan import effects
 from thalweg.plan.ir import COPY, FETCH
 
 from .executor import run_kernel
-from .function_calls import function_signature
 
 _log = logging.getLogger("thalweg")
 _reported: set[tuple] = set()
@@ -81,8 +81,8 @@ class _Dynamic:
         if found is None:
             found = self._find(arrays)
         kernel, out_shapes = found
-        if kernel is None:
-            return self._reference(arrays)
+        if kernel is None or self._shares_first() and out_shapes[0] != arrays[0].shape:
+            return self._reference(arrays)               # a variable of another shape needs another buffer
         return run_kernel(kernel, arrays, out_shapes, [v.dtype for v in self.node.outputs], self.rng,
                           self._shares_first())
 
@@ -124,18 +124,23 @@ class _Dynamic:
 
 # --- control flow -------------------------------------------------------------------------------------------
 
-def _passed(graph, arrays):
-    """The arrays that a function graph is fed with: its captured variables need none."""
-    return [a for t, a in zip(graph.inputs, arrays) if t.op.type == "Placeholder"]
+def _passed(node, first, arrays):
+    """The arrays that a function graph is fed with: the variables that it captures need none."""
+    return [a for k, a in enumerate(arrays, first) if not effects.is_found_by_name(node, k)]
+
+
+def _signature(node, first, graph):
+    """(elements, fed) for `Engine.run`: a captured variable is fed only where the caller has fed it."""
+    fed = [t for k, t in enumerate(graph.inputs, first) if not effects.is_found_by_name(node, k)]
+    return tuple(graph.outputs), tuple(fed)
 
 
 def _if(engine, node):
     """`If`: the condition chooses the branch."""
-    branches = node.attrs["else_branch"], node.attrs["then_branch"]
+    branches = [_signature(node, 1, node.attrs[name]) for name in ("else_branch", "then_branch")]
 
     def call(arrays):
-        graph = branches[bool(arrays[0])]
-        return _arrays(engine.run_function(graph, _passed(graph, arrays[1:])))
+        return _arrays(engine.run(*branches[bool(arrays[0])], _passed(node, 1, arrays[1:])))
     return call
 
 
@@ -150,13 +155,13 @@ def _while(engine, node):
     taken = [any(node.outputs[n_vars + 1 + k + j].uses for k in (0, n_history)) for j in range(n_history)]
     kept = [t for t, wanted in zip(body.outputs[n_vars:], taken) if wanted]
     elements = (*body.outputs[:n_vars], *kept)
-    cond_signature, body_fed = function_signature(cond), function_signature(body)[1]
+    cond_signature, body_fed = _signature(node, 0, cond), _signature(node, 0, body)[1]
 
     def call(arrays):
         state, captures = list(arrays[:n_vars]), list(arrays[n_vars:])
         history, count = [[] for _ in kept], 0
-        while engine.run(*cond_signature, _passed(cond, state + captures))[0]:
-            results = _arrays(engine.run(elements, body_fed, _passed(body, state + captures)))
+        while engine.run(*cond_signature, _passed(node, 0, state + captures))[0]:
+            results = _arrays(engine.run(elements, body_fed, _passed(node, 0, state + captures)))
             state = results[:n_vars]
             for values, value in zip(history, results[n_vars:]):
                 values.append(value)
