@@ -172,6 +172,42 @@ def test_shapes_that_meet_only_in_the_run_are_checked_there(session):
         assert part in str(caught.value)
 
 
+def test_a_variable_of_unknown_shape_takes_values_of_any_shape(session):
+    value = tf.placeholder(tf.float32)
+    v = tf.Variable(value, validate_shape=False)
+    doubled, again = v * 2.0, tf.assign(v, value, validate_shape=False)
+    with tf.control_dependencies([again]):
+        later = v.read_value() + 1.0
+    for array in [1.0, 2.0], np.ones(3000), [[3.0]], 5.0:
+        session.run(v.initializer, {value: array})
+        np.testing.assert_array_equal(session.run(doubled), np.multiply(array, 2))
+        session.run(v.initializer, {value: [7.0]})
+        np.testing.assert_array_equal(session.run(later, {value: array}), np.add(array, 1))
+        assert session.run(v).shape == np.shape(array)
+
+
+def test_what_is_fed_for_a_variable_reaches_branches_and_bodies(session):
+    v = tf.Variable(1.0)
+    n = tf.placeholder(tf.int32, [])
+    branch = tf.cond(n > 0, lambda: tf.cond(n > 1, lambda: v * 2.0, lambda: v * 3.0), lambda: v + 0.0)
+    body = tf.while_loop(lambda i, total: i < n, lambda i, total: (i + 1, total + v), [0, 0.0])[1]
+    session.run(v.initializer)
+    for tensor in v, v.value():
+        assert session.run([branch, body], {tensor: 10.0, n: 2}) == [20.0, 20.0]
+        assert session.run(branch, {tensor: 10.0, n: 1}) == 30.0
+    known = tf.cond(tf.placeholder_with_default(True, []), lambda: v * 2.0, lambda: v)
+    assert session.run(known, {v: 10.0}) == 20.0
+    assert session.run([branch, body, known], {n: 2}) == [2.0, 2.0, 2.0]
+
+
+def test_what_is_fed_for_a_variable_is_not_written(session):
+    v, value = tf.Variable([1.0, 2.0], name="v"), np.array([5, 5], np.float32)
+    session.run(v.initializer)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="AssignAdd.*changes a variable.*\n.*fed +v:0"):
+        session.run(v.assign_add([1.0, 1.0]), {v: value})
+    assert value.tolist() == [5, 5] and session.run(v).tolist() == [1, 2]
+
+
 def test_an_exception_in_py_func_keeps_its_cause(session):
     def fail(_):
         raise KeyError("lost")

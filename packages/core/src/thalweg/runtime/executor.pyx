@@ -250,6 +250,7 @@ cdef class Program:
     cdef int64_t* shape_store
     cdef int* operand_value              # operand -> index of its value
     cdef list patch_feeds, patch_fetches, patch_variables, patch_arena
+    cdef set reshaped                    # variables that a step gives another buffer before others read it
     cdef list pool
     cdef size_t max_scratch, arena_total
     cdef int threads
@@ -261,6 +262,8 @@ cdef class Program:
         self.arena_sizes = [plan.arena_bytes[d] for d in self.arena_devices]
         self.arena_total = sum(self.arena_sizes)
         self.n_objects = plan.n_objects
+        self.reshaped = {v.storage.payload for s in plan.steps if s.kind == PYTHON for v in s.outputs
+                         if v.storage.kind == VARIABLE}
         self._number_values()
         self._make_operands()
         self._make_steps(engine)
@@ -448,7 +451,7 @@ cdef class Program:
         cdef VariableBuffer buffer
         for k, buffer, value in self.patch_variables:
             whole = value.base or value          # the variable itself, of which `value` may be a reshaped view
-            if buffer.data != NULL and buffer.shape != whole.shape:
+            if buffer.data != NULL and buffer.shape != whole.shape and buffer.name not in self.reshaped:
                 raise errors.InvalidArgumentError(
                     None, value.node.source, f"Variable {buffer.name} holds a value of shape "
                     f"{shapes.text(buffer.shape)}, but the graph says {shapes.text(whole.shape)}. Declare it with "
@@ -632,8 +635,9 @@ cdef class Program:
             if array is None:
                 array = frame.views[index] = self._view(frame, value)
             return array
-        return array if value.shape is None or None in value.shape or array.shape == value.shape \
-            else array.reshape(value.shape)                  # a variable of unknown shape may have no buffer yet
+        if array is None or value.shape is None or None in value.shape or array.shape == value.shape:
+            return array                                     # None: a variable without a buffer that the host can see
+        return array.reshape(value.shape)
 
     cdef _view(self, Frame frame, value):
         cdef cnp.npy_intp dims[1]
