@@ -136,12 +136,13 @@ def run_error(build, match):
 @pytest.mark.parametrize("build, match", [
     (lambda x: tf.gather(x, [0, 3]), r"indices\[1\] = 3 is not in \[0, 3\)"),
     (lambda x: tf.gather(x, [-1]), r"indices\[0\] = -1 is not in \[0, 3\)"),
-    (lambda x: tf.gather_nd(x, [[0, 2]]), r"does not index into shape \[3, 2\]"),
+    (lambda x: tf.gather_nd(x, [[0, 2]]), r"indices\[0\] = \[0, 2\] does not index into param shape \[3,2\]"),
     (lambda x: tf.scatter_nd([[5]], x[:1], [3, 2]), "does not index into shape"),
     (lambda x: tf.segment_sum(x, [1, 0, 0]), "segment ids are not increasing"),
     (lambda x: tf.unsorted_segment_sum(x, [0, 1, 5], 3), r"segment_ids\[2\] = 5"),
     (lambda x: tf.dynamic_partition(x, [0, 1, 2], 2), r"partitions\[2\] = 2"),
-    (lambda x: tf.invert_permutation(tf.cast(x[0], tf.int32) + 1), "not a permutation"),
+    (lambda x: tf.invert_permutation(tf.cast(x[0], tf.int32) + 1), "2 is not between 0 and 2"),
+    (lambda x: tf.invert_permutation(tf.cast(x[0] * 0, tf.int32)), "0 is duplicated in the input"),
     (lambda x: tf.nn.top_k(x, 3), "last dimension >= k = 3"),
 ])
 def test_an_index_outside_is_an_error(build, match):

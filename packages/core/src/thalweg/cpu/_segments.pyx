@@ -106,7 +106,7 @@ cdef int count_rows(thw_call* call, const State* state, const void* ids, int64_t
     memset(counts, 0, state.segments * sizeof(int64_t))
     for i in range(state.places.count):
         segment = number_at(&state.places, ids, i)
-        if state.is_sorted and segment < last:
+        if state.is_sorted and (segment < last or segment >= state.segments):   # the last id is segments - 1
             call.core.set_error(call.core_ctx, THW_INVALID, b"segment ids must be >= 0" if segment < 0
                                 else b"segment ids are not increasing")
             return THW_INVALID

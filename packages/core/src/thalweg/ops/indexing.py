@@ -17,7 +17,8 @@ def _checked(indices, size, what="indices"):
     wrong = (indices < 0) | (indices >= size)
     if np.any(wrong):
         place = tuple(int(i) for i in np.argwhere(wrong)[0])
-        raise errors.InvalidArgumentError(None, None, f"{what}{list(place)} = {indices[place]} is not in [0, {size})")
+        raise errors.InvalidArgumentError(None, None, f"{what}[{','.join(map(str, place))}] = {indices[place]} is not "
+                                                      f"in [0, {size})")
     return indices
 
 
@@ -137,7 +138,7 @@ def gather(params, indices, validate_indices=None, name=None, axis=None, batch_d
 
 # --- gather and scatter of sub-tensors --------------------------------------------------------------
 
-def _nd_index(indices, sizes):
+def _nd_index(indices, sizes, what="shape"):
     """A NumPy index for the positions in the last dimension of `indices`, each checked."""
     depth = indices.shape[-1]
     if depth > len(sizes):
@@ -146,8 +147,9 @@ def _nd_index(indices, sizes):
     wrong = np.any((indices < 0) | (indices >= np.array(sizes[:depth], indices.dtype)), -1)
     if np.any(wrong):
         place = tuple(int(i) for i in np.argwhere(wrong)[0])
-        raise errors.InvalidArgumentError(None, None, f"indices{list(place)} = {indices[place].tolist()} does not "
-                                                      f"index into shape {list(sizes)}")
+        raise errors.InvalidArgumentError(None, None, f"indices[{','.join(map(str, place))}] = "
+                                                      f"{indices[place].tolist()} does not index into {what} "
+                                                      f"[{','.join(map(str, sizes))}]")
     return tuple(np.moveaxis(indices, -1, 0))
 
 
@@ -157,7 +159,7 @@ def gather_nd_op(params, indices):
     """The elements (or slices) of params at the positions in the last dimension of indices."""
     if not indices.shape[-1]:
         return np.broadcast_to(params, indices.shape[:-1] + params.shape).copy()
-    return params[_nd_index(indices, params.shape)]
+    return params[_nd_index(indices, params.shape, "param shape")]
 
 
 @gather_nd_op.shape
@@ -346,8 +348,11 @@ def one_hot(indices, depth, on_value=None, off_value=None, axis=None, dtype=None
 @define_op("InvertPermutation", "x: T[N] -> y: T[N]", T=INDEX_TYPES, cpu="indexing:invert_permutation")
 def invert_permutation(x):
     """The permutation y with y[x[i]] = i."""
-    if sorted(x.tolist()) != list(range(len(x))):
-        raise errors.InvalidArgumentError(None, None, f"{x.tolist()} is not a permutation of 0 ... {len(x) - 1}")
+    for i, place in enumerate(x):
+        if not 0 <= place < len(x):
+            raise errors.InvalidArgumentError(None, None, f"{place} is not between 0 and {len(x)}")
+        if place in x[:i]:
+            raise errors.InvalidArgumentError(None, None, f"{place} is duplicated in the input.")
     return np.argsort(x).astype(x.dtype)
 
 

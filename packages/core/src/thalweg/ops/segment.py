@@ -21,8 +21,8 @@ def _collect(at, initial, data, ids, count, keep_wide=False):
     ids = ids.ravel()
     if ids.size and ids.max() >= count:
         place = int(ids.argmax())
-        raise errors.InvalidArgumentError(None, None, f"segment_ids[{place}] = {ids[place]} is not in "
-                                                      f"[0, {count})")
+        raise errors.InvalidArgumentError(None, None, f"segment_ids[{place}] = {ids[place]} is out of "
+                                                      f"range [0, {count})")
     result = np.full((count,) + rows.shape[1:], initial, accurate(data.dtype))
     at(result, ids[ids >= 0], rows[ids >= 0])
     return result if keep_wide else result.astype(data.dtype)
