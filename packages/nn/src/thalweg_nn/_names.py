@@ -10,9 +10,10 @@ NAMES: dict[str, str] = {
     # --- layers -------------------------------------------------------------------------------------
     "layers.Layer": _LAYERS + "base:Layer",
     **{"layers." + name: _LAYERS + "convolutional:" + name for name in (
-        "Conv1D", "Conv2D", "Conv2DTranspose", "Conv3D", "Conv3DTranspose", "SeparableConv1D", "SeparableConv2D",
-        "conv1d", "conv2d", "conv2d_transpose", "conv3d", "conv3d_transpose", "separable_conv1d",
-        "separable_conv2d")},
+        "Conv1D", "Conv2D", "Conv3D", "SeparableConv1D", "SeparableConv2D", "conv1d", "conv2d", "conv3d",
+        "separable_conv1d", "separable_conv2d")},
+    **{"layers." + name: _LAYERS + "transposed:" + name for name in (
+        "Conv2DTranspose", "Conv3DTranspose", "conv2d_transpose", "conv3d_transpose")},
     **{"layers." + name: _LAYERS + "core:" + name for name in (
         "Dense", "Dropout", "Flatten", "dense", "dropout", "flatten")},
     **{"layers." + name: _LAYERS + "normalization:" + name for name in ("BatchNormalization", "batch_normalization")},
@@ -20,6 +21,10 @@ NAMES: dict[str, str] = {
         "AveragePooling1D", "AveragePooling2D", "AveragePooling3D", "MaxPooling1D", "MaxPooling2D", "MaxPooling3D",
         "average_pooling1d", "average_pooling2d", "average_pooling3d", "max_pooling1d", "max_pooling2d",
         "max_pooling3d")},
+
+    **{"contrib.layers." + name: "thalweg_nn.regularizers:" + name for name in (
+        "apply_regularization", "l1_l2_regularizer", "l1_regularizer", "l2_regularizer", "sum_regularizer")},
+    **{"contrib.layers." + name: "thalweg_nn.contrib_layers:" + name for name in ("flatten", "one_hot_encoding")},
 
     # --- losses -------------------------------------------------------------------------------------
     **{"losses." + name: "thalweg_nn.losses:" + name for name in (

@@ -1,8 +1,13 @@
-"""The base of all layers: scopes, variables, regularisers, names: `tf.layers.Layer`."""
+"""The base of all layers: scopes, variables, regularizers, names: `tf.layers.Layer`."""
+import contextlib
 import re
 
 import thalweg as tf
+from thalweg.framework import nest
+from thalweg.framework.func_graph import outermost
 from thalweg.framework.graph import get_default_graph
+
+from .arguments import refused
 
 _COUNTS = "layer names"                  # key of the graph's count of layer names
 
@@ -13,24 +18,33 @@ class Layer:
     Parameters
     ----------
     trainable : bool        whether its variables are put into TRAINABLE_VARIABLES
-    name : str              name of the scope; by default the class's name, made unique
+    name : str              of the scope; by default the class's name, made unique
     dtype : DType           of the variables; by default that of the first input
-    _reuse : bool           variables must exist already
+    activity_regularizer : callable (outputs) -> loss, divided by the size of the batch
+    _reuse : bool           the variables must exist already
     _scope : str or VariableScope
+
+    A subclass makes its variables in `build(input_shape)` with `add_weight` and gives the outputs in `call(inputs)`.
+
+    Attributes
+    ----------
+    input_ranks : (int, int or None)    least and greatest rank of the inputs; None: any
+    input_axes : dict                   dimension -> size that the inputs must have, known once the layer is built
     """
 
-    def __init__(self, trainable=True, name=None, dtype=None, _reuse=None, _scope=None, activity_regularizer=None):
-        self._base_name = name or _snake(type(self).__name__)
-        self._name = name or _unique_name(self._base_name)
-        self._scope, self._reuse = None, _reuse
-        self.trainable, self.built, self.dtype = trainable, False, None if dtype is None else tf.as_dtype(dtype)
-        self.activity_regularizer = activity_regularizer
-        self._variables, self._trainable, self._updates, self._losses = [], [], [], []
-        self.input, self.output = None, None
-        self.graph = None
+    input_ranks = None
+
+    def __init__(self, trainable=True, name=None, dtype=None, activity_regularizer=None, _reuse=None, _scope=None):
+        base = _snake(type(self).__name__)
+        self._name = _unique_name(base) if name is None or isinstance(name, tf.VariableScope) else name
+        self._base_name = base if name is None else getattr(name, "name", name)
+        self.trainable, self.built, self.dtype = trainable, False, None if dtype is None else tf.as_dtype(dtype).name
+        self.activity_regularizer, self.input_axes = activity_regularizer, {}
+        self._trained, self._fixed, self._updates, self._losses = [], [], [], []
+        self._reuse, self._scope = _reuse, None
         if _scope is not None:
-            with tf.variable_scope(_scope) as captured:
-                self._scope = captured
+            with tf.variable_scope(_scope) as self._scope:
+                pass
 
     # --- what the layer has ----------------------------------------------------------------------
 
@@ -40,68 +54,79 @@ class Layer:
 
     @property
     def scope_name(self):
+        """The name of the variable scope; ValueError before the first call, which opens it."""
         if self._scope is None:
-            raise ValueError(f"No name available for layer scope because the layer {self._name!r} has not been used "
-                             "yet. The scope name is determined the first time the layer instance is called.")
+            raise refused(self, "it has no scope yet", hint="call the layer first", kind=ValueError)
         return self._scope.name
 
     @property
-    def variables(self):
-        return list(self._variables)
-
-    weights = variables
-
-    @property
     def trainable_variables(self):
-        return list(self._trainable) if self.trainable else []
-
-    trainable_weights = trainable_variables
+        return list(self._trained) if self.trainable else []
 
     @property
     def non_trainable_variables(self):
-        trained = self.trainable_variables
-        return [v for v in self._variables if v not in trained]
+        return list(self._fixed) if self.trainable else [*self._trained, *self._fixed]
 
-    non_trainable_weights = non_trainable_variables
+    @property
+    def variables(self):
+        """The variables: those that are trained first."""
+        return [*self._trained, *self._fixed]
+
+    weights, trainable_weights, non_trainable_weights = variables, trainable_variables, non_trainable_variables
 
     @property
     def updates(self):
-        """Ops that a training step must run besides the optimizer's (running averages)."""
-        return list(self._updates)
+        """Ops that a training step must run besides the optimizer's (running averages); none if not trainable."""
+        return list(self._updates) if self.trainable else []
 
     @property
     def losses(self):
+        """Losses of regularizers and of `add_loss`."""
         return list(self._losses)
 
     def count_params(self):
-        """Count of all numbers in the layer's variables."""
+        """Count of all numbers in the layer's variables; ValueError before they are made."""
         if not self.built:
-            raise ValueError(f"You tried to call `count_params` on {self._name}, but the layer isn't built.")
-        return sum(v.get_shape().num_elements() for v in self._variables)
+            raise refused(self, "it has no variables yet", hint="call the layer first", kind=ValueError)
+        return sum(v.get_shape().num_elements() for v in self.variables)
 
-    def add_loss(self, loss):
-        """Adds a regularisation loss to the layer and to the graph's collection."""
-        self._losses.append(loss)
-        tf.add_to_collection(tf.GraphKeys.REGULARIZATION_LOSSES, loss)
+    def add_loss(self, losses, inputs=None):
+        """Adds a loss, or a list of them, to the layer and to REGULARIZATION_LOSSES; `inputs` is not needed."""
+        for loss in losses if isinstance(losses, (list, tuple)) else [losses]:
+            loss = loss() if callable(loss) else loss
+            if loss is not None:
+                self._losses.append(loss)
+                tf.add_to_collection(tf.GraphKeys.REGULARIZATION_LOSSES, loss)
 
-    def add_update(self, update):
-        """Adds an op that training steps must run, to the layer and to UPDATE_OPS."""
-        op = getattr(update, "op", update)
-        self._updates.append(op)
-        tf.add_to_collection(tf.GraphKeys.UPDATE_OPS, op)
+    def add_update(self, updates, inputs=None):
+        """Adds an op that training steps must run, or a list; the call puts it into UPDATE_OPS."""
+        for update in updates if isinstance(updates, (list, tuple)) else [updates]:
+            update = update() if callable(update) else update
+            self._updates.append(getattr(update, "op", update))
 
     def add_weight(self, name, shape, dtype=None, initializer=None, regularizer=None, trainable=True, constraint=None,
-                   partitioner=None):
-        """A variable of the layer; its regulariser's loss is added."""
-        trainable = trainable and self.trainable
-        dtype = self.dtype or tf.float32 if dtype is None else tf.as_dtype(dtype)
-        before = set(tf.get_collection(tf.GraphKeys.REGULARIZATION_LOSSES))
-        variable = tf.get_variable(name, shape=shape, dtype=dtype, initializer=initializer, regularizer=regularizer,
-                                   trainable=trainable, constraint=constraint, partitioner=partitioner)
-        self._losses += [x for x in tf.get_collection(tf.GraphKeys.REGULARIZATION_LOSSES) if x not in before]
-        self._variables.append(variable)
-        if trainable:
-            self._trainable.append(variable)
+                   use_resource=None, partitioner=None, **options):
+        """A variable of the layer, made or, if the layer is shared, found.
+
+        Parameters
+        ----------
+        name, shape, dtype, initializer, constraint, use_resource, partitioner : as for tf.get_variable
+        regularizer : callable (variable) -> loss       adds a loss when the variable is made
+        trainable : bool
+        options : synchronization, aggregation
+        """
+        self._open_scope(None)
+        known = set(tf.global_variables())
+        with self._within(self.built or self._reuse) as scope:
+            variable = tf.get_variable(
+                name, shape, self.dtype or tf.float32 if dtype is None else dtype,
+                initializer=scope.initializer if initializer is None else initializer, constraint=constraint,
+                trainable=bool(trainable and self.trainable), use_resource=use_resource, partitioner=partitioner,
+                **options)
+            if regularizer is not None and not any(v in known for v in _parts(variable)):
+                with tf.name_scope(name + "/Regularizer"):
+                    self.add_loss(regularizer(variable))
+        (self._trained if trainable and getattr(variable, "trainable", True) else self._fixed).append(variable)
         return variable
 
     add_variable = add_weight
@@ -113,52 +138,82 @@ class Layer:
         self.built = True
 
     def call(self, inputs, **kwargs):
-        """The layer's output; each subclass gives it."""
-        raise NotImplementedError(f"{type(self).__name__}.call")
+        """The layer's outputs; a subclass overrides it."""
+        return inputs
 
     def __call__(self, inputs, *args, scope=None, **kwargs):
-        inputs = tf.convert_to_tensor(inputs) if not isinstance(inputs, (tf.Tensor, list, tuple, dict)) else inputs
-        graph = get_default_graph()
-        if self.graph is not None and self.graph is not graph and not hasattr(graph, "outer_graph"):
-            raise ValueError(f"Input graph and Layer graph are not the same: layer {self._name!r} was built in "
-                             "another graph")
-        self.graph = self.graph or graph
+        """Makes the variables if that has not been done, then the outputs.
+
+        Raises
+        ------
+        ValueError      if the inputs' rank or number of channels does not fit the layer
+        """
         self._open_scope(scope)
-        with tf.variable_scope(self._scope, reuse=self.built or self._reuse, auxiliary_name_scope=False) as current:
-            with tf.name_scope(current.original_name_scope):
-                if not self.built:
-                    self._build_for(inputs)
-                outputs = self.call(inputs, *args, **kwargs)
-                self._regularize_activity(outputs)
-        self.input, self.output = inputs, outputs
+        inputs = nest.map_structure(_as_tensor, inputs)
+        self._check(inputs)
+        with self._within(self.built or self._reuse):
+            if not self.built:
+                self._build_for(nest.flatten(inputs))
+            outputs = self.call(inputs, *args, **kwargs)
+            self._regularize_activity(outputs)
+        collected = tf.get_default_graph().get_collection_ref(tf.GraphKeys.UPDATE_OPS)
+        collected.extend(u for u in self.updates if u not in collected)
         return outputs
 
     apply = __call__
 
     def _open_scope(self, scope):
+        """Fixes the variable scope of the layer, at its first use."""
         if self._scope is None:
-            if self._reuse:
-                with tf.variable_scope(scope or self._base_name) as captured:
-                    self._scope = captured
-            else:
-                with tf.variable_scope(scope, default_name=self._base_name) as captured:
-                    self._scope = captured
+            name = (scope or self._base_name) if self._reuse else scope
+            with tf.variable_scope(name, default_name=self._base_name) as self._scope:
+                pass
+
+    @contextlib.contextmanager
+    def _within(self, reuse):
+        """The layer's variable scope, and the name scope that it was made with."""
+        with tf.variable_scope(self._scope, reuse=reuse, auxiliary_name_scope=False) as scope:
+            with tf.name_scope(scope.original_name_scope):
+                yield scope
+
+    def _check(self, inputs):
+        if self.input_ranks is None:
+            return
+        if not isinstance(inputs, tf.Tensor):
+            raise refused(self, f"expects one tensor, not {type(inputs).__name__} of {len(inputs)}", kind=ValueError)
+        shape, (least, most) = inputs.get_shape(), self.input_ranks
+        if shape.ndims is None:
+            raise refused(self, "the rank of the inputs must be known", inputs, hint="tensor.set_shape(...)")
+        if shape.ndims < least or most is not None and shape.ndims > most:
+            raise refused(self, f"the inputs have rank {shape.ndims}", inputs,
+                          f"rank {least}" + (" or more" if most is None else ""))
+        for axis, size in self.input_axes.items():
+            if shape[axis].value not in (None, size):
+                raise refused(self, f"its variables are made for inputs with {size} in dimension {axis}, not "
+                              f"{shape[axis]}", inputs, hint="another layer for these inputs")
 
     def _build_for(self, inputs):
-        tensors = inputs if isinstance(inputs, (list, tuple)) else [inputs]
-        if self.dtype is None and isinstance(tensors[0], tf.Tensor):
-            self.dtype = tensors[0].dtype.base_dtype
-        shapes = [t.get_shape() for t in tensors if isinstance(t, tf.Tensor)]
+        if self.dtype is None:
+            self.dtype = inputs[0].dtype.base_dtype.name
+        shapes = [t.get_shape() for t in inputs]
         self.build(shapes[0] if len(shapes) == 1 else shapes)
         self.built = True
-        tf.get_default_graph().get_collection_ref(tf.GraphKeys.UPDATE_OPS)
 
     def _regularize_activity(self, outputs):
         if self.activity_regularizer is None:
             return
         with tf.name_scope("ActivityRegularizer"):
-            loss = self.activity_regularizer(outputs)
-            self.add_loss(loss / tf.cast(tf.shape(outputs)[0], loss.dtype))
+            for output in nest.flatten(outputs):
+                loss = self.activity_regularizer(output)
+                self.add_loss(loss / tf.cast(tf.shape(output)[0], loss.dtype))
+
+
+def _as_tensor(value):
+    return value if isinstance(value, tf.Tensor) else tf.convert_to_tensor(value)
+
+
+def _parts(variable):
+    return list(variable) if isinstance(variable, tf.PartitionedVariable) else [variable]
 
 
 def _snake(name):
@@ -167,53 +222,7 @@ def _snake(name):
 
 
 def _unique_name(base):
-    counts = get_default_graph()._extra.setdefault(_COUNTS, {})
+    """base_1, base_2, ...: TensorFlow counts layers from 1, scopes from 0."""
+    counts = outermost(get_default_graph())._extra.setdefault(_COUNTS, {})
     counts[base] = counts.get(base, 0) + 1
-    return base if counts[base] == 1 else f"{base}_{counts[base] - 1}"
-
-
-def numbers(value, count, what):
-    """An int, or `count` of them, as a tuple; ValueError names the argument."""
-    if isinstance(value, int):
-        return (value,) * count
-    try:
-        values = tuple(int(v) for v in value)
-    except (TypeError, ValueError):
-        values = ()
-    if len(values) != count:
-        raise ValueError(f"The `{what}` argument must be a tuple of {count} integers. Received: {value!r}")
-    return values
-
-
-def known_channels(shape, axis):
-    """The size of a layer's channel dimension, which must be known."""
-    shape = tf.TensorShape(shape)
-    if shape.ndims is None or shape[axis].value is None:
-        raise ValueError("The channel dimension of the inputs should be defined. Found `None`: "
-                         f"the input has shape {shape}.")
-    return int(shape[axis])
-
-
-def check_rank(inputs, rank, name):
-    """Raises unless the input has the rank that a layer needs."""
-    found = inputs.get_shape().ndims
-    if found is not None and found != rank:
-        raise ValueError(f"Input 0 of layer {name} is incompatible with the layer: expected ndim={rank}, found "
-                         f"ndim={found}. Full shape received: {inputs.get_shape()}")
-
-
-def tf_format(data_format, rank):
-    """"channels_last" or "channels_first" as NHWC or NCHW and their kin; ValueError for anything else."""
-    if data_format not in ("channels_last", "channels_first"):
-        raise ValueError(f'The `data_format` argument must be "channels_first" or "channels_last". Received: '
-                         f"{data_format!r}")
-    spatial = {3: "W", 4: "HW", 5: "DHW"}[rank]
-    return f"N{spatial}C" if data_format == "channels_last" else f"NC{spatial}"
-
-
-def padding_of(padding):
-    """"same" or "valid" in any case, in capitals."""
-    if str(padding).lower() not in ("same", "valid", "causal"):
-        raise ValueError(f'The `padding` argument must be a list/tuple or one of "valid", "same" (or "causal", only '
-                         f'for `Conv1D`). Received: {padding!r}')
-    return str(padding).upper()
+    return f"{base}_{counts[base]}"

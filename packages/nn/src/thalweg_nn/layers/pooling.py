@@ -1,94 +1,111 @@
 """Pooling layers: maximum or mean of windows in one, two or three dimensions."""
 import thalweg as tf
 
-from .base import Layer, check_rank, numbers, padding_of, tf_format
+from .arguments import all_dimensions, format_name, op_format, padding_name, sizes
+from .base import Layer
 
 
 class _Pooling(Layer):
-    """Pooling of any rank; see `max_pooling2d`."""
+    """Pooling with `rank` spatial dimensions; see `max_pooling2d`."""
 
-    _rank, _kind = 2, "max"
+    rank, kind = 2, "max"
 
     def __init__(self, pool_size, strides, padding="valid", data_format="channels_last", name=None, **kwargs):
         super().__init__(name=name, **kwargs)
-        self.pool_size = numbers(pool_size, self._rank, "pool_size")
-        self.strides = numbers(self.pool_size if strides is None else strides, self._rank, "strides")
-        self.padding, self.data_format = padding_of(padding), data_format
-        self._tf_format = tf_format(data_format, self._rank + 2)
+        self.pool_size = sizes(self, pool_size, "pool_size")
+        self.strides = sizes(self, pool_size if strides is None else strides, "strides")
+        self.padding = padding_name(self, padding)
+        self.data_format = format_name(self, data_format)
+        self.input_ranks = (self.rank + 2, self.rank + 2)
 
     def call(self, inputs):
-        check_rank(inputs, self._rank + 2, self.name)
-        if self._rank == 1:
-            return self._one_dimension(inputs)
-        return self._pool(inputs, self.pool_size, self.strides, self._tf_format)
+        if self.rank == 1:
+            return self._in_one_dimension(inputs)
+        return self._pool(inputs, self.pool_size, self.strides)
 
-    def _pool(self, inputs, size, strides, tf_format):
-        last = self.data_format == "channels_last"
-        size, strides = ([1, *v, 1] if last else [1, 1, *v] for v in (size, strides))
-        function = getattr(tf.nn, f"{self._kind}_pool3d" if len(size) == 5 else f"{self._kind}_pool")
-        return function(inputs, ksize=size, strides=strides, padding=self.padding, data_format=tf_format)
+    def _pool(self, inputs, size, strides):
+        function = getattr(tf.nn, f"{self.kind}_pool3d" if len(size) == 3 else f"{self.kind}_pool")
+        return function(inputs, ksize=all_dimensions(self.data_format, size),
+                        strides=all_dimensions(self.data_format, strides), padding=self.padding.upper(),
+                        data_format=op_format(self.data_format, len(size)))
 
-    def _one_dimension(self, inputs):
-        """As an image of width (channels first: height) 1."""
-        axis = 2
-        image = tf.expand_dims(inputs, axis)
-        last = self.data_format == "channels_last"
-        size, strides = ((*v, 1) if last else (1, *v) for v in (self.pool_size, self.strides))
-        return tf.squeeze(self._pool(image, size, strides, "NHWC" if last else "NCHW"), [axis])
+    def _in_one_dimension(self, inputs):
+        """As an image of width 1."""
+        width = 2 if self.data_format == "channels_last" else 3
+        pooled = self._pool(tf.expand_dims(inputs, width), (*self.pool_size, 1), (*self.strides, 1))
+        return tf.squeeze(pooled, [width])
 
 
 class MaxPooling1D(_Pooling):
-    """Maximum over windows in time."""
+    """Maximum over windows in time; see `max_pooling1d`."""
 
-    _rank = 1
+    rank = 1
 
 
 class MaxPooling2D(_Pooling):
-    """Maximum over windows of an image."""
+    """Maximum over windows of an image; see `max_pooling2d`."""
 
 
 class MaxPooling3D(_Pooling):
-    """Maximum over windows of a volume."""
+    """Maximum over windows of a volume; see `max_pooling3d`."""
 
-    _rank = 3
+    rank = 3
 
 
 class AveragePooling1D(_Pooling):
-    """Mean over windows in time."""
+    """Mean over windows in time; see `average_pooling1d`."""
 
-    _rank, _kind = 1, "avg"
+    rank, kind = 1, "avg"
 
 
 class AveragePooling2D(_Pooling):
-    """Mean over windows of an image."""
+    """Mean over windows of an image; see `average_pooling2d`."""
 
-    _kind = "avg"
+    kind = "avg"
 
 
 class AveragePooling3D(_Pooling):
-    """Mean over windows of a volume."""
+    """Mean over windows of a volume; see `average_pooling3d`."""
 
-    _rank, _kind = 3, "avg"
+    rank, kind = 3, "avg"
 
 
-def _function(cls, name, doc):
-    def pooling(inputs, pool_size, strides, padding="valid", data_format="channels_last", name=None):
-        return cls(pool_size, strides, padding, data_format, name)(inputs)
-    pooling.__name__ = pooling.__qualname__ = name
-    pooling.__doc__ = f"""{doc}
+def max_pooling1d(inputs, pool_size, strides, padding="valid", data_format="channels_last", name=None):
+    """Maximum over windows of [N, W, C]; see `max_pooling2d`."""
+    return MaxPooling1D(pool_size, strides, padding, data_format, name)(inputs)
+
+
+def max_pooling2d(inputs, pool_size, strides, padding="valid", data_format="channels_last", name=None):
+    """Maximum over windows of an image.
 
     Parameters
     ----------
-    inputs : Tensor         channels last by default
-    pool_size, strides :    an int, or one per spatial dimension
-    padding : "valid" or "same"     padding counts for neither maximum nor mean
+    inputs : Tensor [N, H, W, C]            ("channels_first": [N, C, H, W])
+    pool_size, strides : int or (int, int)  pixels
+    padding : "valid" or "same"             padding counts for neither maximum nor mean
+
+    Returns
+    -------
+    Tensor [N, OH, OW, C]
     """
-    return pooling
+    return MaxPooling2D(pool_size, strides, padding, data_format, name)(inputs)
 
 
-max_pooling1d = _function(MaxPooling1D, "max_pooling1d", "Maximum over windows of [N, W, C].")
-max_pooling2d = _function(MaxPooling2D, "max_pooling2d", "Maximum over windows of [N, H, W, C].")
-max_pooling3d = _function(MaxPooling3D, "max_pooling3d", "Maximum over windows of [N, D, H, W, C].")
-average_pooling1d = _function(AveragePooling1D, "average_pooling1d", "Mean over windows of [N, W, C].")
-average_pooling2d = _function(AveragePooling2D, "average_pooling2d", "Mean over windows of [N, H, W, C].")
-average_pooling3d = _function(AveragePooling3D, "average_pooling3d", "Mean over windows of [N, D, H, W, C].")
+def max_pooling3d(inputs, pool_size, strides, padding="valid", data_format="channels_last", name=None):
+    """Maximum over windows of [N, D, H, W, C]; see `max_pooling2d`."""
+    return MaxPooling3D(pool_size, strides, padding, data_format, name)(inputs)
+
+
+def average_pooling1d(inputs, pool_size, strides, padding="valid", data_format="channels_last", name=None):
+    """Mean over windows of [N, W, C]; see `max_pooling2d`."""
+    return AveragePooling1D(pool_size, strides, padding, data_format, name)(inputs)
+
+
+def average_pooling2d(inputs, pool_size, strides, padding="valid", data_format="channels_last", name=None):
+    """Mean over windows of [N, H, W, C]; see `max_pooling2d`."""
+    return AveragePooling2D(pool_size, strides, padding, data_format, name)(inputs)
+
+
+def average_pooling3d(inputs, pool_size, strides, padding="valid", data_format="channels_last", name=None):
+    """Mean over windows of [N, D, H, W, C]; see `max_pooling2d`."""
+    return AveragePooling3D(pool_size, strides, padding, data_format, name)(inputs)
