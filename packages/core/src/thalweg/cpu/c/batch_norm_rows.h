@@ -14,6 +14,20 @@ static int64_t rows_of_block(const thw_channels_job* job, int64_t block) {
   return least(job->block_rows, job->rows - block * job->block_rows);
 }
 
+INLINE void add_moments(const int together, const float* x, const float* shift, int64_t channels, float* sum,
+                        float* squares) {
+  INDEPENDENT for (int64_t c = 0; c < channels; c++) {
+    float total = 0, square = 0;
+    UNROLLED for (int r = 0; r < together; r++) {
+      float off = x[r * channels + c] - shift[c];
+      total += off;
+      square += off * off;
+    }
+    sum[c] += total;
+    squares[c] += square;
+  }
+}
+
 /* first: sum of x; second: sum of (x - mean of the block)^2. Both are summed about the block's first row, which costs
    no second look: a first row that is far off by itself makes up the block's variance. */
 static void sum_moments(void* arg, int64_t begin, int64_t end, void* scratch) {
@@ -23,17 +37,14 @@ static void sum_moments(void* arg, int64_t begin, int64_t end, void* scratch) {
   float *sum = scratch, *squares = sum + channels;
   for (int64_t block = begin; block < end; block++) {
     int64_t count = rows_of_block(job, block), r = 1;
-    const float *shift = run->x + block * job->block_rows * channels, *x = shift + channels;
+    const float* x = run->x + block * job->block_rows * channels;
     memset(sum, 0, 2 * channels * sizeof(float));
-    for (; r < count; r++, x += channels)
-      INDEPENDENT for (int64_t c = 0; c < channels; c++) {
-        float p = x[c] - shift[c];
-        sum[c] += p;
-        squares[c] += p * p;
-      }
+    if (channels <= NARROW)
+      for (; r + 4 <= count; r += 4) add_moments(4, x + r * channels, x, channels, sum, squares);
+    for (; r < count; r++) add_moments(1, x + r * channels, x, channels, sum, squares);
     double *first = run->first + block * channels, *second = run->second + block * channels, n = (double)count;
     INDEPENDENT for (int64_t c = 0; c < channels; c++) {
-      first[c] = (double)sum[c] + n * (double)shift[c];
+      first[c] = (double)sum[c] + n * (double)x[c];
       second[c] = (double)squares[c] - (double)sum[c] * (double)sum[c] / n;
     }
   }
@@ -115,20 +126,35 @@ static int batch_norm_inference(thw_call* call, const thw_tensor* in, int32_t n_
   return THW_OK;
 }
 
+INLINE void add_gradients(const int together, const float* x, const float* dy, const float* mean, int64_t channels,
+                          float* sum, float* products) {
+  INDEPENDENT for (int64_t c = 0; c < channels; c++) {
+    float total = 0, product = 0;
+    UNROLLED for (int r = 0; r < together; r++) {
+      total += dy[r * channels + c];
+      product += dy[r * channels + c] * (x[r * channels + c] - mean[c]);
+    }
+    sum[c] += total;
+    products[c] += product;
+  }
+}
+
 /* first: sum of dy; second: sum of dy (x - mean) */
 static void sum_gradients(void* arg, int64_t begin, int64_t end, void* scratch) {
   const BatchNorm* run = arg;
   const thw_channels_job* job = run->job;
   int64_t channels = job->channels;
-  const float* mean = run->mean;
   float *sum = scratch, *products = sum + channels;
   for (int64_t block = begin; block < end; block++) {
     int64_t count = rows_of_block(job, block), first = block * job->block_rows * channels, r = 0;
     const float *x = run->x + first, *dy = run->dy + first;
     memset(sum, 0, 2 * channels * sizeof(float));
-    for (; r < count; r++, x += channels, dy += channels)
-      INDEPENDENT for (int64_t c = 0; c < channels; c++) sum[c] += dy[c], products[c] += dy[c] * (x[c] - mean[c]);
-    for (int64_t c = 0; c < channels; c++) {
+    if (channels <= NARROW)
+      for (; r + 4 <= count; r += 4)
+        add_gradients(4, x + r * channels, dy + r * channels, run->mean, channels, sum, products);
+    for (; r < count; r++)
+      add_gradients(1, x + r * channels, dy + r * channels, run->mean, channels, sum, products);
+    INDEPENDENT for (int64_t c = 0; c < channels; c++) {
       run->first[block * channels + c] = (double)sum[c];
       run->second[block * channels + c] = (double)products[c];
     }

@@ -26,11 +26,21 @@ static int NAME(bias_add)(thw_call* call, const thw_tensor* in, int32_t n_in, th
   return THW_OK;
 }
 
-/* sum[c] = the sum of rows [0, count) of x. One row after the other: the hardware's prefetch follows one stream. */
+INLINE void NAME(add_rows)(const int together, const REAL* x, int64_t channels, REAL* sum) {
+  INDEPENDENT for (int64_t c = 0; c < channels; c++) {
+    REAL total = 0;
+    UNROLLED for (int r = 0; r < together; r++) total += x[r * channels + c];
+    sum[c] += total;
+  }
+}
+
+/* sum[c] = the sum of rows [0, count) of x */
 static void NAME(sum_rows)(const REAL* x, int64_t count, int64_t channels, REAL* sum) {
+  int64_t r = 0;
   memset(sum, 0, channels * sizeof(REAL));
-  for (int64_t r = 0; r < count; r++, x += channels)
-    INDEPENDENT for (int64_t i = 0; i < channels; i++) sum[i] += x[i];
+  if (channels <= NARROW)
+    for (; r + 4 <= count; r += 4) NAME(add_rows)(4, x + r * channels, channels, sum);
+  for (; r < count; r++) NAME(add_rows)(1, x + r * channels, channels, sum);
 }
 
 static void NAME(sum_bias_blocks)(void* arg, int64_t begin, int64_t end, void* scratch) {

@@ -16,6 +16,7 @@ typedef struct {
   int32_t is_wide_index;  /* argmax is int64, else int32 */
   /* chosen by plan */
   int64_t rows, grain;    /* rows of places, and how many make a task worth its while */
+  int32_t is_tiled;       /* each position belongs to exactly one window */
   int64_t band_axis, band_size, bands; /* gradients: a task owns so many positions of this axis of one image */
 } thw_pool_job;
 

@@ -21,8 +21,8 @@ INLINE int64_t NAME(first_maximum)(const Positions* list, const REAL* x, int64_t
   return first;
 }
 
-/* dx[at[k]][c] += the share of dy[c] that belongs to position k, for owned positions. */
-INLINE void NAME(spread)(const int kind, const Positions* list, const REAL* x, const REAL* pooled, const REAL* dy,
+/* dx[at[k]][c] += the share of dy[c] that belongs to position k, for owned positions; without `adds` it is set. */
+INLINE void NAME(spread)(const int kind, const int adds, const Positions* list, const REAL* x, const REAL* pooled, const REAL* dy,
                          int64_t channels, REAL* dx) {
   int64_t c = 0;
   for (; c + VL <= channels; c += VL) {
@@ -39,7 +39,8 @@ INLINE void NAME(spread)(const int kind, const Positions* list, const REAL* x, c
       if (kind != SPREAD_MEAN)
         share = (vector)((mask)gradient & NAME(takes_part)(kind, LOAD(x + list->at[k] * channels + c), best, &is_taken));
       REAL* target = dx + list->at[k] * channels + c;
-      if (list->is_owned[k]) STORE(target, LOAD(target) + share);
+      if (adds) share += LOAD(target);
+      if (list->is_owned[k]) STORE(target, share);
     }
   }
   for (; c < channels; c++) {
@@ -48,7 +49,8 @@ INLINE void NAME(spread)(const int kind, const Positions* list, const REAL* x, c
       int64_t pixel = list->at[k] * channels;
       int takes_part = kind == SPREAD_MEAN || (kind == SPREAD_FIRST && pixel == first) ||
                        (kind == SPREAD_ALL && x[pixel + c] == pooled[c]);
-      if (takes_part && list->is_owned[k]) dx[pixel + c] += kind == SPREAD_MEAN ? dy[c] / (REAL)list->count : dy[c];
+      REAL share = !takes_part ? 0 : kind == SPREAD_MEAN ? dy[c] / (REAL)list->count : dy[c];
+      if (list->is_owned[k]) dx[pixel + c] = adds ? dx[pixel + c] + share : share;
     }
   }
 }
@@ -60,7 +62,7 @@ static void NAME(clear_band)(const NAME(Pool)* run, REAL* dx, int64_t begin, int
   memset(dx + begin * line, 0, (end - begin) * line * sizeof(REAL)); /* axis 1 has bands only where axis 0 has size 1 */
 }
 
-INLINE void NAME(spread_bands)(const int kind, const NAME(Pool)* run, int64_t begin, int64_t end, void* scratch) {
+INLINE void NAME(spread_bands)(const int kind, const int adds, const NAME(Pool)* run, int64_t begin, int64_t end, void* scratch) {
   const thw_pool_job* job = run->job;
   int axis = (int)job->band_axis;
   Positions list;
@@ -71,13 +73,13 @@ INLINE void NAME(spread_bands)(const int kind, const NAME(Pool)* run, int64_t be
     int64_t first[3] = {0, 0, 0}, last[3] = {job->places[0], job->places[1], job->places[2]};
     first[axis] = most(0, ceil_div(low + job->before[axis] - job->window[axis] + 1, job->step[axis]));
     last[axis] = least(last[axis], (high - 1 + job->before[axis]) / job->step[axis] + 1);
-    NAME(clear_band)(run, run->y + pixels, low, high);
+    if (adds) NAME(clear_band)(run, run->y + pixels, low, high);
     for (int64_t z = first[0]; z < last[0]; z++)
       for (int64_t y = first[1]; y < last[1]; y++)
         for (int64_t x = 0; x < last[2]; x++) {
           int64_t place = (((image * job->places[0] + z) * job->places[1] + y) * job->places[2] + x) * job->channels;
           next_positions(job, z, y, x, low, high, &list);
-          NAME(spread)(kind, &list, run->x + pixels, run->pooled + place, run->dy + place, job->channels,
+          NAME(spread)(kind, adds, &list, run->x + pixels, run->pooled + place, run->dy + place, job->channels,
                        run->y + pixels);
         }
   }
@@ -85,7 +87,10 @@ INLINE void NAME(spread_bands)(const int kind, const NAME(Pool)* run, int64_t be
 
 #define SPREAD(name, kind)                                                                                        \
   static void NAME(name##_bands)(void* arg, int64_t begin, int64_t end, void* scratch) {                          \
-    NAME(spread_bands)(kind, arg, begin, end, scratch);                                                           \
+    if (((const NAME(Pool)*)arg)->job->is_tiled)                                                                  \
+      NAME(spread_bands)(kind, 0, arg, begin, end, scratch);                                                      \
+    else                                                                                                          \
+      NAME(spread_bands)(kind, 1, arg, begin, end, scratch);                                                      \
   }                                                                                                               \
   static int NAME(name)(thw_call* call, const thw_tensor* in, int32_t n_in, thw_tensor* out, int32_t n_out) {     \
     (void)n_in, (void)n_out;                                                                                      \

@@ -55,6 +55,10 @@ static void plan(thw_pool_job* job, int64_t item_bytes, size_t* scratch) {
   int64_t row_bytes = job->places[2] * job->channels * item_bytes * most(1, window_volume(job) / 2);
   job->rows = job->images * job->places[0] * job->places[1];
   job->grain = most(1, SMALL_BYTES / most(1, row_bytes));
+  job->is_tiled = 1;
+  for (int d = 0; d < 3; d++)
+    job->is_tiled &= job->window[d] == job->step[d] && !job->before[d] &&
+                     job->places[d] * job->step[d] >= job->size[d];
   job->band_axis = job->size[0] > 1 ? 0 : 1;
   /* About 16 tasks in all; windows that reach over a band's edge are looked at twice. */
   int64_t length = job->size[job->band_axis], bands = least(ceil_div(16, most(1, job->images)), most(1, length / 8));
