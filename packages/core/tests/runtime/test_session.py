@@ -208,6 +208,24 @@ def test_what_is_fed_for_a_variable_is_not_written(session):
     assert value.tolist() == [5, 5] and session.run(v).tolist() == [1, 2]
 
 
+def test_arrays_that_py_func_is_given_are_its_own(session):
+    kept = []
+
+    def keep(*arrays):
+        kept.extend(arrays)
+        for array in arrays:
+            array += 1
+        return np.float32(0)
+    x, v, c = tf.placeholder(tf.float32, [3]), tf.Variable([1.0]), tf.constant([5.0])
+    called = tf.py_func(keep, [x * 3.0, x, v, c], tf.float32)
+    fed = np.array([1, 2, 3], np.float32)
+    session.run(v.initializer)
+    session.run(called + tf.reduce_sum(tf.exp(x * 2.0)), {x: fed})
+    session.run(called + tf.reduce_sum(tf.exp(x * 2.0)), {x: fed * 0})
+    assert [a.tolist() for a in kept] == [[4, 7, 10], [2, 3, 4], [2], [6], [1, 1, 1], [1, 1, 1], [2], [6]]
+    assert fed.tolist() == [1, 2, 3] and [a.tolist() for a in session.run([v, c])] == [[1], [5]]
+
+
 def test_an_exception_in_py_func_keeps_its_cause(session):
     def fail(_):
         raise KeyError("lost")

@@ -173,6 +173,12 @@ def _while(engine, node):
     return call
 
 
+def _py_func(engine, node):
+    """`PyFunc`: the user's function may keep its arrays or change them, so they are its own."""
+    body = _reference(engine, node)
+    return lambda arrays: body([a.copy() for a in arrays])
+
+
 def _count_up_to(engine, node):
     """`CountUpTo`: the body checks the limit and gives the value; the variable is then one more."""
     buffer, body = engine.variable(node.inputs[0].variable), _reference(engine, node)
@@ -190,4 +196,5 @@ def _is_variable_initialized(engine, node):
     return lambda arrays: [np.bool_(buffer.is_initialized)]
 
 
-SPECIAL = {"If": _if, "While": _while, "CountUpTo": _count_up_to, "IsVariableInitialized": _is_variable_initialized}
+SPECIAL = {"If": _if, "While": _while, "CountUpTo": _count_up_to, "IsVariableInitialized": _is_variable_initialized,
+           "PyFunc": _py_func, "PyFuncStateless": _py_func}
