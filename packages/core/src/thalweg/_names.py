@@ -90,7 +90,8 @@ NAMES = {
     "math.reduce_variance": _OPS + "reduction:reduce_variance",
     **{name: _OPS + "segment:" + name for name in (
         "segment_max", "segment_mean", "segment_min", "segment_prod", "segment_sum", "unsorted_segment_max",
-        "unsorted_segment_min", "unsorted_segment_prod", "unsorted_segment_sum")},
+        "unsorted_segment_mean", "unsorted_segment_min", "unsorted_segment_prod", "unsorted_segment_sqrt_n",
+        "unsorted_segment_sum")},
     "matmul": _OPS + "matmul:matmul",
     **{name: _OPS + "reversal:" + name for name in ("reverse", "reverse_sequence", "roll")},
     **{name: _OPS + "unique:" + name for name in ("setdiff1d", "unique", "unique_with_counts")},

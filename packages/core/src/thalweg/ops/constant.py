@@ -86,6 +86,10 @@ def fill_grad(node, dy):
     return None, reduction.reduce_sum(dy)
 
 
+_WITH_ONE = (*dtypes.FLOATS, *dtypes.COMPLEX, dtypes.int8, dtypes.int16, dtypes.int32, dtypes.int64, dtypes.uint8,
+             dtypes.uint16, dtypes.bool_)
+
+
 @define_op("ZerosLike", "x: T -> y: T", kind="elementwise", cpu="array:zeros_like")
 def zeros_like_op(x):
     """Zeros of the shape and dtype of x; strings give empty ones."""
@@ -95,7 +99,7 @@ def zeros_like_op(x):
 zeros_like_op.no_gradient("the result does not depend on the values of x")
 
 
-@define_op("OnesLike", "x: T -> y: T", kind="elementwise", T=dtypes.NUMBERS + (dtypes.bool_,), cpu="array:ones_like")
+@define_op("OnesLike", "x: T -> y: T", kind="elementwise", T=_WITH_ONE, cpu="array:ones_like")
 def ones_like_op(x):
     """Ones of the shape and dtype of x."""
     return np.ones_like(x)

@@ -2,10 +2,12 @@
 import numpy as np
 
 from thalweg.framework import dtypes, errors
+from thalweg.framework.conversion import convert_to_tensor
 from thalweg.framework.declaration import INDEX_TYPES, define_op
 from thalweg.framework.dtypes import NUMBERS, REALS
+from thalweg.framework.graph import name_scope
 
-from . import array, cast, comparison, constant, indexing, math, reduction, select
+from . import array, cast, comparison, constant, indexing, math, reduction, select, unary
 from ._gradient import conjugated
 from ._reference import accurate
 
@@ -211,3 +213,31 @@ def unsorted_segment_max_grad(node, dy):
 
 for _op in (unsorted_segment_sum, unsorted_segment_prod, unsorted_segment_max, unsorted_segment_min):
     _op.shape(_unsorted_shape)
+
+
+# --- means and scaled sums --------------------------------------------------------------------------
+
+def _counts(data, segment_ids, num_segments):
+    """How many rows each segment has, at least 1, in the dtype of data and shaped to divide its segments."""
+    if data._shape is None or segment_ids._shape is None:
+        raise ValueError("the mean of unsorted segments needs data and segment_ids of known rank")
+    ones = constant.ones(array.shape_internal(segment_ids), data.dtype.base_dtype)
+    counts = unsorted_segment_sum(ones, segment_ids, num_segments)
+    extra = len(data._shape) - len(segment_ids._shape)
+    return math.maximum(array.reshape(counts, [num_segments] + [1] * extra), 1)
+
+
+def unsorted_segment_mean(data, segment_ids, num_segments, name=None):
+    """The mean of the rows that share an id, in any order; 0 for a missing id."""
+    with name_scope(name, "UnsortedSegmentMean"):
+        data, segment_ids = convert_to_tensor(data), convert_to_tensor(segment_ids)
+        counts = _counts(data, segment_ids, num_segments)
+        return unsorted_segment_sum(data, segment_ids, num_segments) / counts
+
+
+def unsorted_segment_sqrt_n(data, segment_ids, num_segments, name=None):
+    """The sum of the rows that share an id, in any order, over the square root of their number."""
+    with name_scope(name, "UnsortedSegmentSqrtN"):
+        data, segment_ids = convert_to_tensor(data), convert_to_tensor(segment_ids)
+        counts = _counts(data, segment_ids, num_segments)
+        return unsorted_segment_sum(data, segment_ids, num_segments) / unary.sqrt(counts)

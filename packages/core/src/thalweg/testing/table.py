@@ -18,8 +18,10 @@ import zlib
 import numpy as np
 
 from thalweg import devices
+from thalweg.autodiff import gradients
 from thalweg.autodiff.backward import is_differentiable
 from thalweg.framework import dtypes, shapes
+from thalweg.framework.conversion import convert_to_tensor
 from thalweg.framework.declaration import OpDeclaration
 from thalweg.framework.evaluate import Evaluator
 from thalweg.framework.graph import Graph, Operation, Tensor, device
@@ -221,7 +223,6 @@ class Row:
 
     def op_types(self):
         """The types of all ops that the row's graph has, its gradients included."""
-        from thalweg.autodiff import gradients
         found = set()
         for dtype in self.dtypes_of()[:2]:
             with Graph().as_default() as graph:
@@ -229,7 +230,7 @@ class Row:
                 ys = [y for y in outputs if is_differentiable(y.dtype) and y.dtype.is_floating]
                 xs = [x for x in feeds if is_differentiable(x.dtype) and x.dtype.is_floating]
                 if self.gradient and ys and xs:
-                    first = [g for g in gradients(ys, xs) if g is not None]
+                    first = [convert_to_tensor(g) for g in gradients(ys, xs) if g is not None]
                     if self.second and first:
                         gradients(first, xs)
                 found |= {op.type for op in graph.get_operations()}

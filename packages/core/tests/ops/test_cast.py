@@ -1,0 +1,64 @@
+"""Conversions between dtypes."""
+import itertools
+
+import numpy as np
+import pytest
+
+import thalweg as tf
+from thalweg.ops import cast
+from thalweg.testing.samples import exactly, of, reals, strings
+from thalweg.testing.table import Bad, Row, table_test
+
+KINDS = ["float16", "float32", "float64", "int8", "int32", "int64", "uint8", "bool", "complex64"]
+
+
+def converted(target):
+    def source(x):
+        x = x.real if np.iscomplexobj(x) and target not in ("complex64", "bool") else x
+        return x.astype(target)
+    return source
+
+
+ROWS = [
+    *[Row(tf.cast, of(a, 0, 1, 2, 3), dtype=b, gradient=False, against=converted(b), label=f"{a} to {b}")
+      for a, b in itertools.permutations(KINDS, 2)],
+    Row(tf.cast, reals(2, 3), dtype="float64", dtypes=["float64", "float32"], label="gradient"),
+    Row(lambda x: tf.cast(tf.cast(x, tf.float32), tf.float64), reals(2, 3), dtypes=["float64"], gradient=False,
+        label="back and forth", against=lambda x: x.astype(np.float32)),
+    Row(tf.cast, of("float32", 2.7, -2.7), dtype="int32", gradient=False, against=np.trunc),
+    Row(tf.cast, of("complex64", 1 + 2j), dtype="complex128", gradient=False, against=lambda x: x),
+    Row(tf.saturate_cast, of("float32", -5.0, 300.0, 7.9), dtype="uint8", gradient=False,
+        against=lambda x: np.array([0, 255, 7])),
+    Row(tf.saturate_cast, of("int32", -500, 500), dtype="int8", against=lambda x: np.array([-128, 127])),
+    Row(tf.to_float, of("int32", 1, 2), against=np.float32),
+    Row(tf.to_int32, of("float32", 1.5), gradient=False, against=np.int32),
+    Row(cast.cast_op, of("bool", True, False), DstT=tf.bool, against=lambda x: x),
+    Bad(tf.cast, strings("1"), "int32", match="not in list of allowed values"),
+    Bad(tf.cast, exactly(1.0), "no dtype", match="Cannot convert value 'no dtype'"),
+]
+test_cast = table_test(ROWS)
+
+
+@pytest.mark.parametrize("value", [1.0, -2.5, 3.140625, 1e30, float("inf")])
+def test_bfloat16_keeps_the_upper_half(value):
+    with tf.Graph().as_default() as graph, tf.Session(graph=graph) as session:
+        x = tf.constant([value])
+        there = tf.cast(x, tf.bfloat16)
+        assert there.dtype is tf.bfloat16
+        back = session.run(tf.cast(there, tf.float32))[0]
+        assert abs(back - np.float32(value)) <= abs(np.float32(value)) * 2**-8 or back == value
+        assert session.run(tf.cast(tf.constant([1.00390625]), tf.bfloat16)).view(np.uint16)[0] == 0x3F80   # to even
+
+
+def test_truncation_drops_bits():
+    with tf.Graph().as_default() as graph, tf.Session(graph=graph) as session:
+        x = tf.constant([1.9999])
+        assert session.run(cast.cast_op(cast.cast_op(x, DstT=tf.bfloat16, Truncate=True), DstT=tf.float32)) < 1.9999
+
+
+def test_a_tensor_of_the_dtype_comes_back_itself():
+    with tf.Graph().as_default():
+        x = tf.constant(1.0)
+        assert tf.cast(x, tf.float32) is x
+        slices = tf.IndexedSlices(x, tf.constant([0]))
+        assert tf.cast(slices, tf.float64).values.dtype is tf.float64
