@@ -38,8 +38,9 @@ def test_nan_and_infinity_reach_the_sums_they_belong_to():
 
 @pytest.mark.parametrize("ops", ["BiasAdd", "BiasAdd,Relu", "BiasAdd,Relu6", "BiasAdd,Add,Relu", "BiasAdd,Add",
                                  "FusedBatchNorm", "FusedBatchNorm,Relu", "Relu"])
-@pytest.mark.parametrize("m, k, n", [(5, 9, 16), (100, 70, 45), (1, 700, 33)])
-def test_epilogues(ops, m, k, n):
+@pytest.mark.parametrize("m, k, n", [(5, 9, 16), (100, 70, 45), (1, 700, 33), (100, 900, 40), (6, 0, 7)])
+@pytest.mark.parametrize("turn_a", [False, True])
+def test_epilogues(ops, m, k, n, turn_a):
     a, b, residual = numbers(m, k), numbers(k, n, seed=1), numbers(m, n, seed=2)
     gamma, beta, mean, variance = (numbers(n, seed=s) for s in (3, 4, 5, 6))
     variance = np.abs(variance) + np.float32(0.1)
@@ -53,7 +54,8 @@ def test_epilogues(ops, m, k, n):
             y, args = (y - mean) / np.sqrt(variance + 1e-3) * gamma + beta, [gamma, beta, mean, variance]
         else:
             y = np.clip(y, 0, 6 if op == "Relu6" else None)
-    check(matmul.fused_matmul, "_FusedMatMul", [a, 3 * b, *args], [y], {"fused_ops": ops, "epsilon": 1e-3}, rtol=2e-5)
+    check(matmul.fused_matmul, "_FusedMatMul", [a.T.copy() if turn_a else a, 3 * b, *args], [y],
+          {"fused_ops": ops, "epsilon": 1e-3, "transpose_a": turn_a}, rtol=2e-5)
 
 
 @pytest.mark.parametrize("x, y", [((4, 7, 9), (4, 9, 5)), ((2, 3, 40, 65), (2, 3, 65, 33)), ((1, 7, 9), (4, 9, 5)),
@@ -83,8 +85,5 @@ def test_what_is_left_to_the_reference_says_why():
         run(matmul.fused_matmul, "_FusedMatMul", [a, b, c[:3]], [((2, 4), np.float32)], {"fused_ops": "BiasAdd"})
     with pytest.raises(Unsupported, match="_FusedMatMul: 4 inputs, but fused_ops use 3"):
         run(matmul.fused_matmul, "_FusedMatMul", [a, b, c, c], [((2, 4), np.float32)], {"fused_ops": "BiasAdd"})
-    with pytest.raises(Unsupported, match="_FusedMatMul: transpose_a has no epilogue"):
-        run(matmul.fused_matmul, "_FusedMatMul", [a, b, c], [((2, 4), np.float32)],
-            {"fused_ops": "BiasAdd", "transpose_a": True})
     with pytest.raises(Unsupported, match=r"MatMul: \(2, 3\) times \(2, 3\) does not give \(2, 3\)"):
         run(matmul.matmul, "MatMul", [a, a], [((2, 3), np.float32)])

@@ -58,8 +58,8 @@ cdef extern from "cpu/c/gemm.h" nogil:
         int64_t batches
         const int64_t* x_offsets
         const int64_t* dy_offsets
-        const void* zeros
         thw_margin margin
+        thw_finish finish
 
 
 cdef thw_correlation* new_correlation(Request r, int64_t n_windows, int64_t n_taps, int64_t depth,
@@ -67,4 +67,4 @@ cdef thw_correlation* new_correlation(Request r, int64_t n_windows, int64_t n_ta
 cdef thw_gathering* new_gathering(Request r, int64_t n_taps, int64_t depth, int64_t batches=*) except NULL
 cdef int set_correlation(Request r, thw_correlation* job) except -1
 cdef int set_gathering(Request r, thw_gathering* job) except -1
-cdef int set_finish(Request r, thw_correlation* job, int32_t first_argument) except -1
+cdef int set_finish(Request r, thw_finish* finish, int32_t first_argument) except -1

@@ -45,15 +45,14 @@ cdef thw_correlation* new_correlation(Request r, int64_t n_windows, int64_t n_ta
 
 
 cdef thw_gathering* new_gathering(Request r, int64_t n_taps, int64_t depth, int64_t batches=1) except NULL:
-    cdef size_t item = 8 if _is_double(r) else 4
     cdef size_t head = sizeof(thw_gathering) + n_taps * sizeof(thw_tap)
-    cdef char* memory = <char*>r.new_state(head + 2 * batches * sizeof(int64_t) + depth * item)
+    cdef char* memory = <char*>r.new_state(head + 2 * batches * sizeof(int64_t))
     cdef thw_gathering* job = <thw_gathering*>memory
     job.window.taps = <thw_tap*>(memory + sizeof(thw_gathering))
     job.window.n_taps, job.depth, job.batches = n_taps, depth, batches
     job.x_offsets = <int64_t*>(memory + head)
     job.dy_offsets = job.x_offsets + batches
-    job.zeros = job.dy_offsets + batches
+    job.finish.shift = job.finish.residual = job.finish.normalisation = -1
     return job
 
 
@@ -72,9 +71,8 @@ cdef int set_gathering(Request r, thw_gathering* job) except -1:
     return 0
 
 
-cdef int set_finish(Request r, thw_correlation* job, int32_t first_argument) except -1:
+cdef int set_finish(Request r, thw_finish* finish, int32_t first_argument) except -1:
     """The epilogue that `fused_ops` asks for; its operands are the inputs from `first_argument` on, in order."""
-    cdef thw_finish* finish = &job.finish
     cdef int32_t argument = first_argument
     channels = r.out_shapes[0][len(r.out_shapes[0]) - 1:]
     for name in r.attr_str("fused_ops").split(","):

@@ -19,7 +19,7 @@ def conv3d(Request r):
 def fused_conv2d(Request r):
     """Prepare _FusedConv2D: Conv2D, then FusedBatchNorm or BiasAdd, a residual Add, Relu or Relu6 in one sweep."""
     cdef thw_correlation* job = _convolution(r)
-    set_finish(r, job, 2)
+    set_finish(r, &job.finish, 2)
     set_correlation(r, job)
 
 

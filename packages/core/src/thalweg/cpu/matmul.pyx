@@ -10,20 +10,29 @@ from thalweg.cpu._request import Unsupported
 
 def matmul(Request r):
     """Prepare MatMul, either factor transposed or not."""
-    cdef bint turn_b = r.attr_bool("transpose_b", False)
-    if r.attr_bool("transpose_a", False) and r.out_shapes[0][0] != 1:       # a column lies in memory as a row does
-        _turned_product(r, turn_b, None)
+    if _is_turned(r):
+        set_gathering(r, _turned_product(r, r.attr_bool("transpose_b", False), None))
     else:
-        set_correlation(r, _product(r, turn_b, None))
+        set_correlation(r, _product(r, r.attr_bool("transpose_b", False), None))
 
 
 def fused_matmul(Request r):
     """Prepare _FusedMatMul: MatMul, then FusedBatchNorm or BiasAdd, a residual Add, Relu or Relu6 in one sweep."""
-    if r.attr_bool("transpose_a", False):
-        raise Unsupported("_FusedMatMul: transpose_a has no epilogue")
-    cdef thw_correlation* job = _product(r, r.attr_bool("transpose_b", False), None)
-    set_finish(r, job, 2)
-    set_correlation(r, job)
+    cdef thw_correlation* product
+    cdef thw_gathering* turned
+    if _is_turned(r):
+        turned = _turned_product(r, r.attr_bool("transpose_b", False), None)
+        set_finish(r, &turned.finish, 2)
+        set_gathering(r, turned)
+    else:
+        product = _product(r, r.attr_bool("transpose_b", False), None)
+        set_finish(r, &product.finish, 2)
+        set_correlation(r, product)
+
+
+cdef bint _is_turned(Request r) except? True:
+    """Whether the left factor has to be read down its columns; a single column lies in memory as a row does."""
+    return r.attr_bool("transpose_a", False) and r.out_shapes[0][0] != 1
 
 
 def batch_matmul(Request r):
@@ -35,7 +44,7 @@ def batch_matmul(Request r):
     if not turn_x and len(x_batches) > 1 and not y_batches.any() and (np.diff(x_batches) == 1).all():
         x_batches = y_batches = None                        # all left factors meet one right: a single product
     if turn_x:
-        _turned_product(r, turn_y, (x_batches, y_batches))
+        set_gathering(r, _turned_product(r, turn_y, (x_batches, y_batches)))
     else:
         set_correlation(r, _product(r, turn_y, None if x_batches is None else (x_batches, y_batches)))
 
@@ -102,7 +111,7 @@ cdef thw_correlation* _product(Request r, bint turn_b, batches) except NULL:
     return job
 
 
-cdef int _turned_product(Request r, bint turn_b, batches) except -1:
+cdef thw_gathering* _turned_product(Request r, bint turn_b, batches) except NULL:
     """y = a^T b or a^T b^T, as a sum over the rows of a."""
     cdef int64_t rows, columns, inner
     rows, columns, inner = _sizes(r, True, turn_b)
@@ -113,5 +122,4 @@ cdef int _turned_product(Request r, bint turn_b, batches) except -1:
         _fill_offsets(<int64_t*>job.x_offsets, batches[0], inner * rows)
         _fill_offsets(<int64_t*>job.dy_offsets, batches[1], inner * columns)
     _fill_rows(&job.window, inner, rows, 1 if turn_b else columns)
-    set_gathering(r, job)
-    return 0
+    return job

@@ -79,8 +79,7 @@ static void NAME(plan_correlation)(thw_correlation* job, size_t* workspace, size
   job->pack_grain = most(1, SMALL_WORK_BYTES / most(1, most_taps * job->depth * PACK_PANELS * PANEL *
                                                            (int64_t)sizeof(REAL)));
   job->margin_numbers = ceil_div(job->margin.rows * job->margin.width, 16) * 16;
-  int64_t folded = job->finish.normalisation >= 0 ? 2 * ceil_div(job->columns, 16) * 16 : 0;
-  *workspace = (job->packed_numbers + job->margin_numbers + folded) * sizeof(REAL);
+  *workspace = (job->packed_numbers + job->margin_numbers + folded_numbers(&job->finish, job->columns)) * sizeof(REAL);
   *scratch = job->is_product ? 0 : NAME(layout_bytes)(job) + 64;
   if (!job->is_product && !job->is_prepacked)
     *scratch += job->taps_block * job->depth_block * job->group_panels * PANEL * sizeof(REAL);
@@ -295,32 +294,6 @@ static void NAME(run_tasks)(void* arg, int64_t begin, int64_t end, void* scratch
   }
 }
 
-/* scale = gamma / sqrt(variance + epsilon), shift = beta - mean * scale, in double. */
-static void NAME(fold_normalisation)(const thw_correlation* job, const thw_tensor* in, REAL* scale, REAL* shift) {
-  const REAL *gamma = in[0].data, *beta = in[1].data, *mean = in[2].data, *variance = in[3].data;
-  for (int64_t j = 0; j < job->columns; j++) {
-    double factor = (double)gamma[j] / sqrt((double)variance[j] + job->finish.epsilon);
-    scale[j] = (REAL)factor;
-    shift[j] = (REAL)((double)beta[j] - (double)mean[j] * factor);
-  }
-}
-
-static void NAME(set_epilogue)(NAME(Correlation)* run, const thw_tensor* in, REAL* folded) {
-  const thw_finish* f = &run->job->finish;
-  NAME(Epilogue)* e = &run->epilogue;
-  if (f->shift >= 0) e->shift = in[f->shift].data;
-  if (f->normalisation >= 0) {
-    REAL* shift = folded + ceil_div(run->job->columns, 16) * 16;
-    NAME(fold_normalisation)(run->job, in + f->normalisation, folded, shift);
-    e->scale = folded, e->shift = shift;
-  }
-  e->has_residual = f->residual >= 0;
-  if (e->has_residual) e->residual = (const char*)in[f->residual].data - (const char*)run->y;
-  e->is_clamped = f->is_clamped;
-  e->low = (REAL)f->low, e->high = (REAL)f->high;
-  run->has_epilogue = e->shift || e->has_residual || e->is_clamped;
-}
-
 static void NAME(run_packed_correlation)(thw_call* call, const NAME(Correlation)* run) {
   call->core->parallel_for(call->core_ctx, run->job->tasks, run->job->grain, NAME(run_tasks), (void*)run);
 }
@@ -332,7 +305,7 @@ static int NAME(run_correlation)(thw_call* call, const thw_tensor* in, int32_t n
   NAME(Correlation) run = {.job = job, .x = in[job->x].data, .filter = in[job->filter].data, .packed = packed,
                            .y = out[0].data};
   run.x = NAME(with_margin)(call, &job->margin, run.x, margin);
-  NAME(set_epilogue)(&run, in, folded);
+  run.has_epilogue = NAME(set_epilogue)(&run.epilogue, &job->finish, job->columns, in, run.y, folded);
   if (job->is_product) {
     NAME(run_product)(call, &run, packed);
     return THW_OK;

@@ -11,6 +11,8 @@ typedef struct {
   const REAL *x, *dy;
   REAL* y;         /* the result, or copies of it */
   REAL* result;
+  NAME(Epilogue) epilogue;
+  int has_epilogue;
 } NAME(Gathering);
 
 /* --- planning ------------------------------------------------------------------------------------------------- */
@@ -18,6 +20,8 @@ typedef struct {
 static void NAME(split_places)(thw_gathering* job, int64_t wanted, int64_t result_bytes) {
   int64_t blocks = ceil_div(job->window.places, job->place_block);
   job->splits = most(1, least(least(wanted, blocks), COPIES_BYTES / most(1, result_bytes)));
+  const thw_finish* f = &job->finish;
+  if (f->shift >= 0 || f->normalisation >= 0 || f->residual >= 0 || f->is_clamped) job->splits = 1; /* whole sums */
   job->split_places = most(1, ceil_div(blocks, job->splits)) * job->place_block;
   job->splits = most(1, ceil_div(job->window.places, job->split_places));
 }
@@ -52,7 +56,7 @@ static void NAME(plan_gathering)(thw_gathering* job, size_t* workspace, size_t* 
   job->grain = most(1, SMALL_WORK * job->tasks / most(1, multiply_adds));
   job->margin_numbers = ceil_div(job->margin.rows * job->margin.width, 16) * 16;
   job->copies_numbers = job->splits > 1 ? job->splits * result * job->batches : 0;
-  *workspace = (job->margin_numbers + job->copies_numbers) * sizeof(REAL);
+  *workspace = (job->margin_numbers + job->copies_numbers + folded_numbers(&job->finish, job->columns)) * sizeof(REAL);
   int64_t numbers = job->group_panels * job->place_block * PANEL;
   if (job->is_packed) numbers += job->units_per_group * NAME(unit_stride)(job);
   *scratch = job->place_block * (sizeof(thw_place) + sizeof(void*) + sizeof(int32_t)) + 64 + numbers * sizeof(REAL);
@@ -72,7 +76,7 @@ typedef struct { /* a task at one block of its places */
   REAL* panels;        /* dy: [group's panels][count][PANEL] */
   REAL* units;         /* x, where it is packed: [units][count][MR] */
   int64_t first_column, end_column;
-  int is_first;
+  int is_first, is_last;
 } NAME(GatherBlock);
 
 static void NAME(pack_places)(const NAME(GatherBlock)* block) {
@@ -136,7 +140,8 @@ static void NAME(run_unit)(const NAME(GatherBlock)* block, REAL* y, int64_t unit
   for (int64_t column = block->first_column; column < block->end_column; column += PANEL) {
     int64_t width = NAME(panel_width)(column, job->columns);
     NAME(Tile) tile = {rows, block->numbers, 1, block->inside, offset, panel, width, out, column,
-                       least(width, job->columns - column), !block->is_first, NULL};
+                       least(width, job->columns - column), !block->is_first,
+                       block->is_last && block->run->has_epilogue ? &block->run->epilogue : NULL};
     NAME(places_tiles)[mr - 1][width / VL - 1](&tile);
     panel += block->count * PANEL;
   }
@@ -165,17 +170,22 @@ static void NAME(gather_task)(NAME(GatherBlock)* block, int64_t split, int64_t u
   int64_t end = least(job->window.places, (split + 1) * job->split_places);
   int64_t first_unit = unit_group * job->units_per_group;
   int64_t end_unit = least(job->window.n_taps * job->depth_tiles, first_unit + job->units_per_group);
-  for (int64_t begin = split * job->split_places; begin < end; begin += job->place_block) {
+  int64_t begin = split * job->split_places;
+  do { /* once even where there are no places: the result is zero, and has its epilogue */
     block->is_first = begin == split * job->split_places;
     block->count = least(job->place_block, end - begin);
-    expand_places(&job->window, begin, block->count, block->places);
-    NAME(pack_places)(block);
+    block->is_last = begin + block->count == job->window.places;
+    if (block->count) {
+      expand_places(&job->window, begin, block->count, block->places);
+      NAME(pack_places)(block);
+    }
     for (int64_t unit = first_unit; unit < end_unit;) {
       int64_t t = unit / job->depth_tiles, next = least(end_unit, (t + 1) * job->depth_tiles);
       NAME(run_tap)(block, &job->window.taps[t], unit - t * job->depth_tiles, next - t * job->depth_tiles);
       unit = next;
     }
-  }
+    begin += block->count;
+  } while (begin < end);
 }
 
 static void NAME(gather_tasks)(void* arg, int64_t begin, int64_t end, void* scratch) {
@@ -220,12 +230,11 @@ static int NAME(run_gathering)(thw_call* call, const thw_tensor* in, int32_t n_i
   const thw_core_api* core = call->core;
   int64_t result = job->window.n_taps * job->depth * job->columns * job->batches;
   REAL *margin = call->workspace, *copies = margin + job->margin_numbers;
-  if (job->window.places == 0) {
-    memset(out[0].data, 0, result * sizeof(REAL));
-    return THW_OK;
-  }
-  NAME(Gathering) run = {job, in[job->x].data, in[job->dy].data, out[0].data, out[0].data};
+  NAME(Gathering) run = {.job = job, .x = in[job->x].data, .dy = in[job->dy].data, .y = out[0].data,
+                         .result = out[0].data};
   run.x = NAME(with_margin)(call, &job->margin, run.x, margin);
+  run.has_epilogue = NAME(set_epilogue)(&run.epilogue, &job->finish, job->columns, in, run.y,
+                                        copies + job->copies_numbers);
   if (job->splits > 1) run.y = copies;
   core->parallel_for(call->core_ctx, job->tasks, job->grain, NAME(gather_tasks), &run);
   if (job->splits > 1) core->parallel_for(call->core_ctx, result, 1 << 15, NAME(add_copies), &run);

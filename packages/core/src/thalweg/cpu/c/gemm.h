@@ -69,8 +69,8 @@ typedef struct {
   int32_t x, dy;               /* inputs */
   int64_t batches;
   const int64_t *x_offsets, *dy_offsets;
-  const void* zeros;           /* depth of them */
   thw_margin margin;
+  thw_finish finish;           /* of a single batch */
   /* chosen by plan_gathering */
   int64_t tile_depth, depth_tiles, units_per_group, unit_groups, group_panels, panel_groups, place_block, splits, split_places;
   int32_t is_packed;

@@ -17,9 +17,15 @@
 
 #include "cpu/c/window.h"
 
+/* Numbers of workspace for a folded normalisation. */
+INLINE int64_t folded_numbers(const thw_finish* f, int64_t columns) {
+  return f->normalisation >= 0 ? 2 * ceil_div(columns, 16) * 16 : 0;
+}
+
 #define REAL float
 #include "cpu/c/tile.h"
 #include "cpu/c/pack.h"
+#include "cpu/c/finish.h"
 #include "cpu/c/margin.h"
 #include "cpu/c/vector.h"
 #include "cpu/c/correlate.h"
@@ -29,6 +35,7 @@
 #define REAL double
 #include "cpu/c/tile.h"
 #include "cpu/c/pack.h"
+#include "cpu/c/finish.h"
 #include "cpu/c/margin.h"
 #include "cpu/c/vector.h"
 #include "cpu/c/correlate.h"
