@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import thalweg as tf
-from thalweg.ops import indexing, partition, segment, top_k
+from thalweg.ops import indexing, partition, segment, sets, top_k
 from thalweg.testing.samples import bools, distinct, integers, of, positives, reals, strings
 from thalweg.testing.table import Bad, Row, table_test
 
@@ -90,6 +90,15 @@ ROWS = [
         against=lambda x: [np.array([3, 1]), np.array([0, 1, 0]), np.array([2, 1])]),
     Row(tf.setdiff1d, of("int32", 1, 2, 3, 4), of("int32", 2, 4),
         against=lambda x, y: [np.array([1, 3]), np.array([0, 2])]),
+    Row(sets.dense_to_dense_set_operation, of("int32", [2, 1, 2], [4, 5, 4]), of("int32", [2, 3], [6, 7]),
+        set_operation="a-b",
+        against=lambda a, b: [np.array([[0, 0], [1, 0], [1, 1]]), np.array([1, 4, 5]), np.array([2, 2])]),
+    Row(sets.dense_to_dense_set_operation, strings("b", "a"), strings("c", "b"), set_operation="union",
+        against=lambda a, b: [np.array([[0], [1], [2]]), np.array([b"a", b"b", b"c"], object), np.array([3])]),
+    Row(sets.dense_to_dense_set_operation, of("int64", 2, 1), of("int64", 2, 3), set_operation="b-a",
+        against=lambda a, b: [np.array([[0]]), np.array([3]), np.array([1])]),
+    Row(sets.dense_to_dense_set_operation, of("int64", 2, 1), of("int64", 3, 4), set_operation="intersection",
+        against=lambda a, b: [np.zeros([0, 1], np.int64), np.array([], np.int64), np.array([0])]),
     Row(tf.dynamic_partition, reals(4, 2), of("int32", 0, 2, 0, 1), 3, dtypes=F,
         against=lambda x, p: [x[[0, 2]], x[[3]], x[[1]]]),
     Row(lambda a, b: tf.dynamic_stitch([[0, 2], [1]], [a, b]), reals(2, 3), reals(1, 3), dtypes=F,
@@ -116,6 +125,10 @@ ROWS = [
 
     Bad(tf.gather_nd, reals(3), of("int32", [0, 1]), match=r"indices.shape\[-1\] must be <= params.rank"),
     Bad(tf.scatter_nd, [[1]], reals(2, 2), [4, 2], match="updates has shape"),
+    Bad(sets.dense_to_dense_set_operation, of("int32", 1), of("int32", 1), set_operation="a+b",
+        match="set_operation must be one of"),
+    Bad(sets.dense_to_dense_set_operation, of("int32", [1], [2]), of("int32", 1), set_operation="a-b",
+        match="equal dimensions but for the last"),
     Bad(tf.boolean_mask, reals(3, 4), of("bool", True, False), match="incompatible"),
     Bad(tf.boolean_mask, reals(3), True, match="mask cannot be scalar"),
     Bad(tf.nn.top_k, reals(3), k=4, match="last dimension >= k = 4"),

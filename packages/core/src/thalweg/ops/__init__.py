@@ -46,6 +46,7 @@ from . import (
     segment,
     select,
     sequence,
+    sets,
     slicing,
     softmax,
     space_to_batch,
