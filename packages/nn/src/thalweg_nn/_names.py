@@ -5,6 +5,7 @@ Sorted by room. One TensorFlow 1.x name is enough where an object has several. `
 """
 
 _LAYERS = "thalweg_nn.layers."
+_LOSSES = "thalweg_nn.losses."
 
 NAMES: dict[str, str] = {
     # --- layers -------------------------------------------------------------------------------------
@@ -27,11 +28,14 @@ NAMES: dict[str, str] = {
     **{"contrib.layers." + name: "thalweg_nn.contrib_layers:" + name for name in ("flatten", "one_hot_encoding")},
 
     # --- losses -------------------------------------------------------------------------------------
-    **{"losses." + name: "thalweg_nn.losses:" + name for name in (
-        "Reduction", "absolute_difference", "add_loss", "compute_weighted_loss", "cosine_distance", "get_losses",
-        "get_regularization_loss", "get_regularization_losses", "get_total_loss", "hinge_loss", "huber_loss",
-        "log_loss", "mean_pairwise_squared_error", "mean_squared_error", "sigmoid_cross_entropy",
-        "softmax_cross_entropy", "sparse_softmax_cross_entropy")},
+    **{"losses." + name: _LOSSES + "reduction:" + name for name in (
+        "Reduction", "add_loss", "compute_weighted_loss", "get_losses", "get_regularization_loss",
+        "get_regularization_losses", "get_total_loss")},
+    **{"losses." + name: _LOSSES + "regression:" + name for name in (
+        "absolute_difference", "cosine_distance", "hinge_loss", "huber_loss", "log_loss",
+        "mean_pairwise_squared_error", "mean_squared_error")},
+    **{"losses." + name: _LOSSES + "classification:" + name for name in (
+        "sigmoid_cross_entropy", "softmax_cross_entropy", "sparse_softmax_cross_entropy")},
 
     # --- training -----------------------------------------------------------------------------------
     **{"train." + name: "thalweg_nn.optimizers:" + name for name in (

@@ -7,6 +7,8 @@ import numpy as np
 # Nodes of TensorFlow's branches; ours are function graphs, and their results are called `cond/Merge` as well.
 _BRANCHES = ("Switch", "Merge", "RefSwitch", "If", "PartitionedCall")
 
+_KINDS = (TypeError, ValueError, AttributeError, KeyError, NotImplementedError, RuntimeError)
+
 
 class Notebook:
     """Kept by a program while it runs.
@@ -53,14 +55,14 @@ class Notebook:
         try:
             result = function(*args, **kwargs)
         except Exception as error:
-            kinds = (TypeError, ValueError, AttributeError, KeyError, NotImplementedError, RuntimeError)
-            kind = next((k.__name__ for k in kinds if isinstance(error, k)), type(error).__name__)
-            self.lines.append(["text", f"raises {kind}"])
+            kinds = () if isinstance(error, self.tf.errors.OpError) else _KINDS
+            kind = next((k for k in kinds if isinstance(error, k)), type(error))
+            self.lines.append(["text", f"raises {kind.__name__}"])
         else:
             self.lines.append(["text", f"gives {result}"])
 
     def without_nodes(self, collections=True):
-        """The nodes are not compared: there are gradients, branches or half-made layers, which are built differently."""
+        """The nodes are not compared: gradients, branches and half-made layers are built of other nodes here."""
         self.compares_nodes, self.compares_collections = False, collections
 
 

@@ -556,7 +556,8 @@ def batch_norm_everything(tf, note):
     regularizer = tf.contrib.layers.l2_regularizer(0.1)
     tf.layers.batch_normalization(
         ph(tf, None, 8, 8, 3), name="bn", training=True, beta_initializer=tf.constant_initializer(0.5),
-        gamma_initializer=tf.random_uniform_initializer(0.5, 1.5), moving_mean_initializer=tf.constant_initializer(1.0),
+        gamma_initializer=tf.random_uniform_initializer(0.5, 1.5),
+        moving_mean_initializer=tf.constant_initializer(1.0),
         moving_variance_initializer=tf.constant_initializer(2.0), beta_regularizer=regularizer,
         gamma_regularizer=regularizer)
 
