@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import tracemalloc
 import weakref
 from collections import namedtuple
 
@@ -184,6 +185,19 @@ def test_a_variable_of_unknown_shape_takes_values_of_any_shape(session):
         session.run(v.initializer, {value: [7.0]})
         np.testing.assert_array_equal(session.run(later, {value: array}), np.add(array, 1))
         assert session.run(v).shape == np.shape(array)
+
+
+def test_earlier_buffers_of_a_variable_are_freed(session):
+    value = tf.placeholder(tf.float32)
+    v = tf.Variable(value, validate_shape=False)
+    tracemalloc.start()
+    try:
+        for i in range(40):
+            session.run(v.initializer, {value: np.ones(100_000 + i % 3, np.float32)})
+            session.run(v + 1.0)
+        assert tracemalloc.get_traced_memory()[0] < 8_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_what_is_fed_for_a_variable_reaches_branches_and_bodies(session):

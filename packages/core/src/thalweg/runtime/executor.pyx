@@ -9,6 +9,7 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
+cimport cython
 cimport numpy as cnp
 
 from collections import OrderedDict
@@ -47,6 +48,21 @@ cdef size_t _LARGE_ARENA = 1 << 20       # arenas below are not worth freeing
 cdef size_t _IDLE_BYTES = 64 << 20
 
 
+@cython.no_gc
+cdef class _DeviceMemory:
+    """A piece of a device's memory, freed with this object."""
+
+    cdef Device device
+    cdef size_t pointer
+
+    def __init__(self, Device device, size_t nbytes):
+        self.device, self.pointer = device, device.alloc(nbytes)
+
+    def __dealloc__(self):
+        if self.pointer:
+            self.device.free(self.pointer)
+
+
 cdef class VariableBuffer:
     """The storage of one variable in one session: its bytes on a device, or an array of Python objects.
 
@@ -68,11 +84,10 @@ cdef class VariableBuffer:
     cdef void* data
     cdef readonly Py_ssize_t nbytes
     cdef readonly bint is_shaped_by_value
-    cdef list retired                    # earlier buffers: a run in another thread may still read them
+    cdef object memory                   # owns `data`; frames hold it too, as their run may read an earlier buffer
 
     def __init__(self, name, dtype, shape, Device device):
         self.name, self.dtype, self.device = name, dtype, device
-        self.retired = []
         self.data = NULL
         self.is_shaped_by_value = not shapes.is_known(shape)
         if not self.is_shaped_by_value:
@@ -85,10 +100,11 @@ cdef class VariableBuffer:
             return
         self.nbytes = shapes.size_of(shape) * self.dtype.size
         if self.device.is_host:
-            self.array = _aligned_array(shape, self.dtype.np)
+            self.array = self.memory = _aligned_array(shape, self.dtype.np)
             self.data = cnp.PyArray_DATA(self.array)
         else:
-            self.data = <void*><size_t>self.device.alloc(max(self.nbytes, 1))
+            self.memory = _DeviceMemory(self.device, max(self.nbytes, 1))
+            self.data = <void*>(<_DeviceMemory>self.memory).pointer
 
     @property
     def is_initialized(self):
@@ -99,7 +115,6 @@ cdef class VariableBuffer:
         cdef bint moved = False
         value = np.asarray(value)
         if self.shape != value.shape or (self.array is None and self.data == NULL):
-            self.retired.append((self.array, <size_t>self.data))
             self._allocate(value.shape)
             moved = True
         if self.array is not None:
@@ -119,14 +134,6 @@ cdef class VariableBuffer:
         result = np.empty(self.shape, self.dtype.np)
         self.device.d2h(result, <size_t>self.data)
         return result
-
-    def __dealloc__(self):
-        if self.device is not None and not self.device.is_host:
-            for _, pointer in self.retired:
-                if pointer:
-                    self.device.free(pointer)
-            if self.data != NULL:
-                self.device.free(<size_t>self.data)
 
 
 cdef class RngState:
@@ -182,6 +189,7 @@ cdef class Frame:
     cdef list arenas                     # per arena: an array (host) or (Device, pointer)
     cdef void** bases
     cdef list objects, views, feeds, fetched
+    cdef list buffers                    # the variables' memory that the operands point to
     cdef long generation
 
     def __cinit__(self):
@@ -457,6 +465,7 @@ cdef class Program:
                     f"{shapes.text(buffer.shape)}, but the graph says {shapes.text(whole.shape)}. Declare it with "
                     "validate_shape=False to assign values of any shape.")
             frame.operands[<int>k].data = buffer.data
+        frame.buffers = [(<VariableBuffer>buffer).memory for _, buffer, _ in self.patch_variables]
         frame.views = [None] * len(self.values)
         frame.generation = self.shared.generation
 
