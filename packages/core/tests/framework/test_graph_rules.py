@@ -129,7 +129,12 @@ def test_set_shape():
     (lambda: tf.convert_to_tensor(1.5, tf.int32), TypeError, "Expected int32, got 1.5 of type 'float' instead"),
     (lambda: tf.convert_to_tensor(None), ValueError, "None values not supported"),
     (lambda: tf.convert_to_tensor(object()), TypeError, "Failed to convert object of type"),
-    (lambda: tf.constant([1, 2]) + tf.constant([1.0, 2.0]), TypeError, "float32 that does not match type int32"),
+    (lambda: tf.constant([1, 2]) + tf.constant([1.0, 2.0]), TypeError,
+     r"float32 that does not match type int32 of argument 'x'\. Try tf\.cast\(y, tf\.int32\)"),
+    (lambda: tf.concat(0, [tf.ones([2]), tf.ones([2])]), ValueError,
+     r"axis must be a scalar.*\. Write tf\.concat\(values, axis\)"),
+    (lambda: tf.nn.conv2d(tf.ones([1, 5, 5, 3]), tf.ones([3, 3, 1, 1]), 1, "SAME"), ValueError,
+     r"Depth of input \(3\) is not input depth of filter \(1\)"),
     (lambda: tf.constant([1, 2, 3]) + tf.constant([1, 2]), ValueError, "do not broadcast"),
 ])
 def test_conversion_refuses(convert, error, match):

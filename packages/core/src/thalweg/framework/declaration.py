@@ -465,7 +465,7 @@ class OpDeclaration:
             other = next((a.name for a in self.inputs if letter and a.letter == letter), None)
             reason = f"type {want.name} of argument '{other}'" if other else f"expected type of {want.name}"
             raise errors.DTypeError(f"Input '{argument.name}' of '{self.name}' Op has type {dtype.name} that does not "
-                                    f"match {reason}. Try tf.cast(x, tf.{want.name}).")
+                                    f"match {reason}. Try tf.cast({argument.name}, tf.{want.name}).")
         if argument.is_ref and not tensor.dtype.is_ref_dtype:
             raise errors.DTypeError(f"'{self.name}' Op requires that input '{argument.name}' be a mutable tensor "
                                     f"(e.g.: a tf.Variable); {tensor.name} is a value.")

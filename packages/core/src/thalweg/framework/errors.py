@@ -137,5 +137,5 @@ def explain(problem, got=None, expected=None, hint=None, built_at=None, **rows):
     """
     lines = {"got": got, "expected": expected, **{k.replace("_", " "): v for k, v in rows.items()},
              "try": hint, "built at": built_at}
-    text = [problem] + [f"  {label:<10}{value}" for label, value in lines.items() if value]
+    text = [problem] + [f"  {label:<9} {value}" for label, value in lines.items() if value]
     return "\n".join(text)

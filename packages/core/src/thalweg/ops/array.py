@@ -438,7 +438,8 @@ def concat(values, axis, name="concat"):
         values = [values]
     if len(values) == 1:
         with name_scope(name):
-            convert_to_tensor(axis, dtypes.int32, name="concat_dim")
+            if convert_to_tensor(axis, dtypes.int32, name="concat_dim")._shape not in ((), None):
+                raise errors.ShapeError(f"concat: axis must be a scalar, not {axis!r}. Write tf.concat(values, axis)")
             return identity(values[0], name=name)
     return concat_v2(values, axis, name=name)
 

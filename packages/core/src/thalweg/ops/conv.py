@@ -59,7 +59,8 @@ def _forward_shape(node, x, w, rank):
     if channels and per_group and channels % per_group or channels and per_group == 0:
         raise ValueError(f"Depth of input ({channels}) is not a multiple of input depth of filter ({per_group})")
     if channels and per_group and count and count % (channels // per_group):
-        raise ValueError(f"the {count} filters do not divide into {channels // per_group} groups")
+        raise ValueError(f"Depth of input ({channels}) is not input depth of filter ({per_group}), nor do the {count} "
+                         f"filters divide into {channels // per_group} groups of {per_group} channels")
     return _windows.join_shape(batch, window_of(sizes, kernel, *options).out, count, node.data_format)
 
 

@@ -50,10 +50,12 @@ _BY_PYTHON_TYPE = ((StopIteration, errors.OutOfRangeError), (MemoryError, errors
 
 
 def python_error(node, error):
-    """A step in Python raised: its own OpError as it is, anything else under the nearest of our classes."""
+    """A step in Python raised: its own OpError, with the op and the line; else the nearest of our classes."""
     if isinstance(error, errors.OpError):
         if error.op is None:
             error.op = node.source
+            if "built at" not in error.message:
+                error.message = explain(f"{error.message}\n\t [[{node.op_type} {node.name!r}]]", built_at=_frame(node))
         return error
     cls = next((c for kinds, c in _BY_PYTHON_TYPE if isinstance(error, kinds)), errors.UnknownError)
     text = explain(f"{type(error).__name__}: {error}\n\t [[{node.op_type} {node.name!r}]]", built_at=_frame(node))

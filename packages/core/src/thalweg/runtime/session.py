@@ -165,6 +165,9 @@ def as_feed(tensor, value):
                         "scalars, strings, lists, numpy ndarrays, or TensorHandles. "
                         f"For reference, the tensor object was {value} which was passed to the feed with key "
                         f"{tensor}.")
+    if value is None:
+        raise ValueError(f"Cannot feed None for Tensor '{tensor.name}', which has dtype {dtype.name} and shape "
+                         f"'{shapes.text(tensor._shape)}'")
     array = _string_array(value) if dtype.kind == "O" else _number_array(tensor, value, dtype)
     if not array.flags.c_contiguous:
         array = np.ascontiguousarray(array)

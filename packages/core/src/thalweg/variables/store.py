@@ -143,7 +143,7 @@ class VariableStore:
         if initializer is None:
             initializer = default_initializer(name, dtype)
         with init_scope():
-            value, dtype = (initializer, None) if is_value else _initial_value(initializer, shape, dtype,
+            value, dtype = (initializer, None) if is_value else _initial_value(name, initializer, shape, dtype,
                                                                                partition_info)
             return creators.create(
                 initial_value=value, name=name, trainable=made["trainable"], collections=made["collections"],
@@ -213,7 +213,7 @@ def default_initializer(name, dtype):
     raise ValueError(f"An initializer for variable {name} of {dtype} is required")
 
 
-def _initial_value(initializer, shape, dtype, partition_info):
+def _initial_value(name, initializer, shape, dtype, partition_info):
     """What to hand to the variable: a callable that needs nothing, and the dtype it has to give."""
     if inspect.isclass(initializer):
         initializer = initializer()
@@ -222,9 +222,11 @@ def _initial_value(initializer, shape, dtype, partition_info):
         return lambda: initializer(shape.as_list(), dtype=dtype, **options), dtype
     if _needs_nothing(initializer):
         return initializer, None
-    raise ValueError("The initializer passed is not valid. It should be a callable with no arguments and the shape "
-                     "should not be provided or an instance of `tf.keras.initializers.*' and `shape` should be fully "
-                     "defined.")
+    taker = getattr(initializer, "__name__", type(initializer).__name__)
+    raise ValueError(errors.explain(
+        f"Variable {name}: The initializer passed is not valid for shape {shape}, which is not fully defined: "
+        f"{taker} takes a shape", hint=f"tf.get_variable({name.rpartition('/')[2]!r}, shape=[...]) with every "
+        "dimension, or an initializer that needs no shape: a tensor, or a callable without arguments"))
 
 
 def _takes(function, argument):
