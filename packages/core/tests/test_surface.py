@@ -122,6 +122,26 @@ def test_a_name_of_tensorflow_that_we_lack_says_so():
         import thalweg.raw_ops  # noqa: F401
 
 
+@pytest.mark.parametrize("name, said", [
+    ("mul", r"There is no tf\.mul\. Since TensorFlow 1\.0 it is tf\.multiply$"),
+    ("logging", r"tf\.logging is a name of TensorFlow 1\.15 .*\. Instead: use Python's logging$"),
+    ("flags", r"tf\.flags is a name of TensorFlow 1\.15 .*\. Instead: use argparse$"),
+    ("Session2", r"The nearest that thalweg has: tf\.Session, "),
+    ("read_file", r"that thalweg does not have$"),          # tf.real is spelt alike, and something else
+    ("py_function", r"The nearest that thalweg has: .*tf\.py_func$"),
+])
+def test_a_name_that_we_lack_says_what_to_use(name, said):
+    with pytest.raises(AttributeError, match=said):
+        getattr(tf, name)
+
+
+def test_what_to_use_instead_of_a_name_is_there():
+    from thalweg._surface import missing
+    core = {name for name in missing.RENAMED.values() if not name.startswith("summary.")}
+    assert all(getattr(tf, name) for name in core)
+    assert not [name for name in [*missing.RENAMED, *missing.INSTEAD] if "." not in name and hasattr(tf, name)]
+
+
 def test_from_import_keeps_the_message():
     with pytest.raises(ImportError, match=r"There is no tf\.errors\.OpErro.* tf\.errors\.OpError"):
         from thalweg.errors import OpErro  # noqa: F401

@@ -3,6 +3,25 @@ import functools
 
 from thalweg._surface import tables, tf1
 
+# Names that programs for TensorFlow 0.x use: what they have been called since 1.0.
+RENAMED = {
+    "mul": "multiply", "sub": "subtract", "neg": "negative", "pack": "stack", "unpack": "unstack", "select": "where",
+    "batch_matmul": "matmul", "inv": "reciprocal", "merge_all_summaries": "summary.merge_all",
+    "merge_summary": "summary.merge", "scalar_summary": "summary.scalar", "histogram_summary": "summary.histogram",
+    "image_summary": "summary.image", "train.SummaryWriter": "summary.FileWriter",
+}
+
+# Parts of TensorFlow 1.15 that thalweg leaves to Python and NumPy, or does otherwise.
+INSTEAD = {
+    "app": "call main() yourself", "flags": "use argparse", "logging": "use Python's logging",
+    "gfile": "use pathlib and open", "data": "feed NumPy arrays: session.run(fetches, feed_dict={placeholder: array})",
+    "estimator": "write the loop: session.run(train_op, feed_dict={placeholder: array})",
+    "keras.layers": "use tf.layers", "VERSION": "use tf.__version__", "GradientTape": "use tf.gradients",
+    "enable_eager_execution": "fetch values by session.run", "metrics": "count in NumPy what session.run fetches",
+    "train.import_meta_graph": "build the graph again by the program that saved it, then Saver.restore",
+    "test": "use unittest or pytest",
+}
+
 
 @functools.cache
 def _owners():
@@ -47,21 +66,28 @@ def _install(name, owners):
 
 
 def _near(name):
-    near = nearest(name)
-    hint = f" The nearest that thalweg has: {', '.join('tf.' + n for n in near)}." if near else ""
-    if tf1.has(name):
-        return f"tf.{name} is a name of TensorFlow 1.15 that thalweg does not have.{hint}"
-    return f"There is no tf.{name}, neither in thalweg nor in TensorFlow 1.15.{hint}"
+    if name in RENAMED:
+        return f"There is no tf.{name}. Since TensorFlow 1.0 it is tf.{RENAMED[name]}"
+    is_known = tf1.has(name) or name in INSTEAD
+    near = nearest(name, likeness=0.77 if is_known else 0.6)
+    hint = f"Instead: {INSTEAD[name]}" if name in INSTEAD else \
+        f"The nearest that thalweg has: {', '.join('tf.' + n for n in near)}" if near else ""
+    text = f"tf.{name} is a name of TensorFlow 1.15 that thalweg does not have" if is_known else \
+        f"There is no tf.{name}, neither in thalweg nor in TensorFlow 1.15"
+    return f"{text}. {hint}" if hint else text               # no stop: Python may add ". Did you mean: ...?"
 
 
-def nearest(name, count=3):
-    """Up to `count` names that we have and that `name` may mean: the same leaf elsewhere, then a like spelling."""
+def nearest(name, count=3, likeness=0.6):
+    """Up to `count` names that we have and that `name` may mean: the same leaf elsewhere, then a like spelling.
+
+    `likeness` is difflib's: 0 for any other spelling, 1 for the same.
+    """
     import difflib
     have = tables.all_targets()
     module, _, leaf = name.rpartition(".")
     found = sorted((n for n in have if n.rpartition(".")[2] == leaf), key=lambda n: (n.count("."), n))
     beside = {n.rpartition(".")[2]: n for n in have if n.rpartition(".")[0] == module}
-    found += [beside[n] for n in difflib.get_close_matches(leaf, beside, count)]
+    found += [beside[n] for n in difflib.get_close_matches(leaf, beside, count, likeness)]
     if len(found) < count:
-        found += difflib.get_close_matches(name, have, count)
+        found += difflib.get_close_matches(name, have, count, likeness)
     return list(dict.fromkeys(found))[:count]
