@@ -82,7 +82,11 @@ def resolve(name, includer):
 # --- building ---------------------------------------------------------------------------------------
 
 class Stamp:
-    """Remembers for one product the command that made it and the files that it was made from."""
+    """Remembers for one product the command that made it and the files that it was made from.
+
+    Cython's and numpy's own files are left out: each isolated build has new copies of them; their versions are in
+    the command.
+    """
 
     def __init__(self, product, folder):
         self.product = Path(product)
@@ -97,7 +101,12 @@ class Stamp:
 
     def write(self, command, inputs):
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text("\n".join([command, *map(str, inputs)]))
+        self.path.write_text("\n".join([command, *(str(i) for i in inputs if not is_of_build_tools(i))]))
+
+
+def is_of_build_tools(path):
+    """Whether a file is part of the Cython or the numpy of this build."""
+    return Path(path).resolve().is_relative_to(cython_folder()) or Path(path).resolve().is_relative_to(numpy_folder())
 
 
 def read_depfile(path):
@@ -239,6 +248,16 @@ def only_one_build():
 def cython_version():
     from Cython import __version__
     return f" # Cython {__version__}"
+
+
+def cython_folder():
+    import Cython
+    return Path(Cython.__file__).resolve().parent
+
+
+def numpy_folder():
+    import numpy
+    return Path(numpy.__file__).resolve().parent
 
 
 def numpy_include():

@@ -1,6 +1,8 @@
 """What the wheels of this environment and the source archives hold. Run by tox, environment `packaging`."""
 import importlib.metadata
+import os
 import pathlib
+import runpy
 import subprocess
 import sys
 import tarfile
@@ -55,6 +57,21 @@ def test_every_extension_module_is_there():
     for pyx in (name for name in tracked("core") if name.endswith(".pyx")):
         stem = pyx.removeprefix("src/").removesuffix(".pyx")
         assert any(name.startswith(stem + ".") and name.endswith(".so") for name in names), stem
+
+
+def test_new_copies_of_the_build_tools_are_no_reason_to_build_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("setuptools.setup", lambda **_: None)
+    monkeypatch.chdir(ROOT)                                     # setup.py changes it; put back at the end
+    script = runpy.run_path(str(ROOT / "packages/core/setup.py"))
+    product, source = tmp_path / "product.o", tmp_path / "source.c"
+    tools = [script["cython_folder"]() / "Includes/gone.pxd", script["numpy_folder"]() / "gone.h"]
+    source.touch()
+    product.touch()
+    stamp = script["Stamp"](product, tmp_path)
+    stamp.write("cc", [source, *tools])
+    assert stamp.is_fresh("cc")
+    os.utime(source, ns=(0, product.stat().st_mtime_ns + 1))
+    assert not stamp.is_fresh("cc")
 
 
 def test_the_wheels_are_small():
