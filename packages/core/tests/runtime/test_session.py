@@ -240,6 +240,14 @@ def test_arrays_that_py_func_is_given_are_its_own(session):
     assert fed.tolist() == [1, 2, 3] and [a.tolist() for a in session.run([v, c])] == [[1], [5]]
 
 
+def test_a_fetch_that_is_too_large_for_the_memory_is_named(session):
+    x = tf.placeholder(tf.float32, [None, 1])
+    product = tf.matmul(x, x, transpose_b=True, name="outer")
+    with pytest.raises(tf.errors.ResourceExhaustedError, match="outer:0 is fetched: Unable to allocate 16"):
+        session.run(product, {x: np.zeros((1 << 21, 1))})
+    assert session.run(product, {x: [[2]]}).tolist() == [[4]]
+
+
 def test_an_exception_in_py_func_keeps_its_cause(session):
     def fail(_):
         raise KeyError("lost")

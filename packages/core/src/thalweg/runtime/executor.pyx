@@ -512,7 +512,10 @@ cdef class Program:
             value = self.plan.fetches[i]
             if value is None or not value.is_static:
                 continue
-            array = fetched[i] = np.empty(value.shape, value.dtype.np)
+            try:
+                array = fetched[i] = np.empty(value.shape, value.dtype.np)
+            except MemoryError as error:
+                raise errors.ResourceExhaustedError(None, value.node.source, f"{value!r} is fetched: {error}") from error
             if self.patch_fetches[i]:
                 data = cnp.PyArray_DATA(array)
                 for k in <list>self.patch_fetches[i]:
