@@ -74,9 +74,7 @@ def _sum_static(gradient, axes, operand, rank):
     return array.reshape(summed, array.shape(operand)) if extra else summed
 
 
-@define_op("BroadcastGradientArgs", "s0: T, s1: T -> r0: T[R0], r1: T[R1]", T=INDEX_TYPES)
-def broadcast_gradient_args(s0, s1):
-    """For shapes s0 and s1 that broadcast: the axes of the result along which each was repeated."""
+def _repeated_axes(s0, s1):
     rank = max(len(s0), len(s1))
     first, second = (np.concatenate([np.ones(rank - len(s), s.dtype), s]) for s in (s0, s1))
     result = np.array(np.broadcast_shapes(tuple(first), tuple(second)))
@@ -84,12 +82,22 @@ def broadcast_gradient_args(s0, s1):
                  for side, s in ((first, s0), (second, s1)))
 
 
-broadcast_gradient_args.no_gradient("axes are integers")
+@define_op("BroadcastGradientArgs", "s0: T, s1: T -> r0: T[R0], r1: T[R1]", T=INDEX_TYPES)
+def broadcast_gradient_args(s0, s1):
+    """For shapes s0 and s1 that broadcast: the axes of the result along which each was repeated."""
+    return _repeated_axes(s0, s1)
 
 
 @broadcast_gradient_args.shape
 def broadcast_gradient_args_shape(node, s0, s1):
-    return {}
+    sizes = node.constant(0), node.constant(1)
+    if sizes[0] is None or sizes[1] is None:
+        return {}
+    first, second = _repeated_axes(*sizes)
+    return {"R0": len(first), "R1": len(second)}
+
+
+broadcast_gradient_args.no_gradient("axes are integers")
 
 
 @define_op("BroadcastArgs", "s0: T, s1: T -> r0: T", T=INDEX_TYPES)

@@ -110,7 +110,7 @@ def _narrow(array, value):
             return array.astype(np.float32)
     if array.dtype == np.int64:
         narrow = array.astype(np.int32)
-        return narrow if np.array_equal(narrow, array) else array
+        return narrow if (narrow == array).all() else array
     if array.dtype.kind == "O":
         raise not_a_tensor(value)
     return array
@@ -123,7 +123,10 @@ def not_a_tensor(value):
 
 
 def _inferred(value, items, shape):
-    kinds = {isinstance(item, (str, bytes)) for item in items}
+    types = set(map(type, items))
+    if types == {int} and -2**31 <= min(items) and max(items) < 2**31:
+        return np.array(items, np.int32).reshape(shape)          # the usual list, quickly
+    kinds = {issubclass(kind, (str, bytes)) for kind in types}
     if kinds == {True}:
         return _bytes_array(_objects(items).reshape(shape))
     if len(kinds) > 1:
