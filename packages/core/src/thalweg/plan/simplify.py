@@ -123,7 +123,7 @@ def _dropped(node):
 
 def _folded(node):
     """The outputs of a node whose inputs are all constant, else None."""
-    if node.op_type == "Const" or node.controls or is_fixed_random(node):
+    if node.op_type == "Const" or node.controls or draws(node):
         return None
     if node.op_type in _OF_SHAPE:
         return _shape_value(node)
@@ -148,7 +148,7 @@ def _is_small(node):
     return sum(shapes.size_of(v.shape) or 0 for v in node.inputs) <= 64 and node.op_type not in _GROWS
 
 
-def is_fixed_random(node):
+def draws(node):
     """Whether the op draws: never folded, never merged."""
     return getattr(node.declaration, "is_random", False)
 
