@@ -17,7 +17,10 @@ OLDEST = (3, 11)
 def run(*command, **options):
     """Prints a command and runs it in the repository; stops the program when it fails."""
     print("$", shlex.join(str(part) for part in command), flush=True)
-    result = subprocess.run([str(part) for part in command], cwd=ROOT, **options)
+    try:
+        result = subprocess.run([str(part) for part in command], cwd=ROOT, **options)
+    except KeyboardInterrupt:
+        sys.exit(f"interrupted: {shlex.join(str(part) for part in command)}")
     if result.returncode:
         sys.exit(f"failed with status {result.returncode}: {shlex.join(str(part) for part in command)}")
 
@@ -29,6 +32,7 @@ def make(folder):
     python = pathlib.Path(folder) / "bin" / "python"
     if not python.exists():
         run(sys.executable, "-m", "venv", "--without-pip", folder)
+    if subprocess.run([str(python), "-m", "pip", "--version"], capture_output=True).returncode:   # new or interrupted
         _add_pip(python)
     return python
 

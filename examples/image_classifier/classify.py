@@ -58,7 +58,7 @@ def predict(folder, about, images):
 def describe(probabilities, classes):
     """The two most probable classes in words."""
     best = np.argsort(-probabilities)[:2]
-    return ", ".join(f"{classes[i]} {probabilities[i]:.1%}" for i in best)
+    return ", ".join(f"{classes[i]}: {probabilities[i]:.1%}" for i in best)
 
 
 def draw_sheet(files, images, probabilities, maps, classes):

@@ -46,9 +46,9 @@ def load_folder(folder, size):
     folder = Path(folder)
     if not folder.is_dir():
         raise SystemExit(f"{folder} is no folder. Give one with a sub-folder of PNG or JPEG files per class.")
-    classes = sorted(d.name for d in folder.iterdir() if d.is_dir())
+    classes = sorted(d.name for d in folder.iterdir() if d.is_dir() and not d.name.startswith("."))
     files = [(path, i) for i, name in enumerate(classes) for path in sorted((folder / name).iterdir())
-             if path.suffix.lower() in SUFFIXES]
+             if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")]
     counts = [sum(label == i for _, label in files) for i in range(len(classes))]
     poor = [name for name, count in zip(classes, counts) if count < 2]
     if len(classes) < 2 or poor:

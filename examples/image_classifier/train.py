@@ -20,11 +20,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("runs/digits"), help="folder for checkpoints and events")
     parser.add_argument("--images", metavar="FOLDER", help="own images: FOLDER/CLASS/FILE.png; default: digits")
-    parser.add_argument("--size", type=int, default=32, help="own images are scaled to SIZE x SIZE pixels")
+    parser.add_argument("--size", type=int, default=32, help="own images are scaled to SIZE x SIZE pixels, 4 or more")
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
+    for name, least in [("size", 4), ("epochs", 1), ("batch", 1)]:          # two pools halve the size
+        if getattr(args, name) < least:
+            parser.error(f"--{name} must be {least} or more, not {getattr(args, name)}")
     data = load_folder(args.images, args.size) if args.images else load_digits()
     train, test = data.split(test_share=0.2, seed=args.seed)
     print(f"{len(train.labels)} images to learn from, {len(test.labels)} to test with, {len(data.classes)} classes")
@@ -94,4 +97,7 @@ def add_summaries(model):
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        raise SystemExit("\ninterrupted; to begin again start the same command") from None

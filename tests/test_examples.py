@@ -1,0 +1,63 @@
+"""The example's reading of image folders, and what the demo refuses at once."""
+import pathlib
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def images(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "examples/image_classifier")
+    yield __import__("images")
+    sys.modules.pop("images", None)
+
+
+def fill(folder, classes, count=2):
+    for name in classes:
+        (folder / name).mkdir()
+        for i in range(count):
+            Image.new("RGB", (5, 7), (i, 0, 0)).save(folder / name / f"{i}.png")
+    return folder
+
+
+def test_hidden_files_and_folders_are_no_images(images, tmp_path):
+    folder = fill(tmp_path, ["rote Äpfel", "b"])
+    (folder / ".ipynb_checkpoints").mkdir()
+    (folder / "b/._0.png").write_bytes(b"\0")
+    (folder / "b/folder.png").mkdir()
+    found = images.load_folder(folder, 4)
+    assert found.classes == ["b", "rote Äpfel"] and found.images.shape == (4, 4, 4, 3)
+
+
+@pytest.mark.parametrize("mode, ending", [("L", "png"), ("CMYK", "jpg"), ("RGBA", "png"), ("P", "png"), ("1", "png")])
+def test_every_kind_of_image_is_read(images, tmp_path, mode, ending):
+    path = tmp_path / f"x.{ending}"
+    Image.new(mode, (1, 1)).save(path)
+    assert images.read_image(path, 8, 3).shape == (8, 8, 3)
+
+
+@pytest.mark.parametrize("classes, count, said", [
+    ([], 2, "at least two sub-folders.*found no sub-folder"), (["a"], 2, r"found \{'a': 2\}"),
+    (["a", "b"], 1, r"two PNG or JPEG files each; found \{'a': 1, 'b': 1\}"),
+])
+def test_a_poor_folder_is_refused(images, tmp_path, classes, count, said):
+    with pytest.raises(SystemExit, match=said):
+        images.load_folder(fill(tmp_path, classes, count), 4)
+
+
+def test_a_file_that_is_no_image_is_named(images, tmp_path):
+    folder = fill(tmp_path, ["a", "b"])
+    (folder / "a/notes.png").write_text("hello")
+    with pytest.raises(SystemExit, match="notes.png cannot be read as an image"):
+        images.load_folder(folder, 4)
+
+
+def test_the_demo_refuses_a_missing_folder_before_it_builds(tmp_path):
+    result = subprocess.run([sys.executable, ROOT / "tools/demo", "--images", "nowhere"], cwd=tmp_path, text=True,
+                            capture_output=True)
+    assert result.returncode == 1 and result.stderr.startswith("nowhere is no folder. Give one with") \
+        and not result.stdout
