@@ -16,6 +16,14 @@ def images(monkeypatch):
     sys.modules.pop("images", None)
 
 
+@pytest.fixture
+def classify(images):
+    pytest.importorskip("thalweg_io")
+    yield __import__("classify")
+    for name in ("classify", "model"):
+        sys.modules.pop(name, None)
+
+
 def fill(folder, classes, count=2):
     for name in classes:
         (folder / name).mkdir()
@@ -54,6 +62,10 @@ def test_a_file_that_is_no_image_is_named(images, tmp_path):
     (folder / "a/notes.png").write_text("hello")
     with pytest.raises(SystemExit, match="notes.png cannot be read as an image"):
         images.load_folder(folder, 4)
+
+
+def test_the_sheet_has_no_letters_that_its_font_lacks(classify):
+    assert classify.without_accents("grün & rote Äpfel\n4: 1.0%") == "grun & rote Apfel\n4: 1.0%"
 
 
 def test_the_demo_refuses_a_missing_folder_before_it_builds(tmp_path):

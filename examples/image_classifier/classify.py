@@ -6,6 +6,7 @@ The sheet shows for each image its most probable classes, and what the first lay
 """
 import argparse
 import json
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -72,11 +73,16 @@ def draw_sheet(files, images, probabilities, maps, classes):
         x, y = 8 + i % 2 * width, 8 + i // 2 * (TILE + 8)
         sheet.paste(tile(images[i]), (x, y))
         words = [path.stem[:16], *describe(probabilities[i], classes).split(", ")]
-        pen.multiline_text((x + TILE + 8, y + 4), "\n".join(words), fill="black", spacing=6)
+        pen.multiline_text((x + TILE + 8, y + 4), without_accents("\n".join(words)), fill="black", spacing=6)
         for k, channel in enumerate(chosen):
             seen = maps[i, :, :, channel:channel + 1] / scale[k]
             sheet.paste(tile(seen), (x + TILE + TEXT + k * TILE, y))
     return sheet
+
+
+def without_accents(text):
+    """`text` with u for ü: Pillow's own font has no accented letters."""
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
 
 
 def tile(pixels):
