@@ -1,12 +1,14 @@
 """Operations on the sets that stand in the last dimension of arrays."""
+from collections.abc import Callable
+
 import numpy as np
 
 from thalweg.framework.declaration import define_op
 from thalweg.framework.dtypes import int8, int16, int32, int64, string, uint8, uint16
 from thalweg.framework.shapes import compatible
 
-_OPERATIONS = {"a-b": np.setdiff1d, "b-a": lambda a, b: np.setdiff1d(b, a), "intersection": np.intersect1d,
-               "union": np.union1d}
+_OPERATIONS: dict[str, Callable] = {"a-b": np.setdiff1d, "b-a": lambda a, b: np.setdiff1d(b, a),
+                                    "intersection": np.intersect1d, "union": np.union1d}
 
 
 @define_op("DenseToDenseSetOperation",

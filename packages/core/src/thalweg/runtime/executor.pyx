@@ -515,7 +515,8 @@ cdef class Program:
             try:
                 array = fetched[i] = np.empty(value.shape, value.dtype.np)
             except MemoryError as error:
-                raise errors.ResourceExhaustedError(None, value.node.source, f"{value!r} is fetched: {error}") from error
+                raise errors.ResourceExhaustedError(None, value.node.source,
+                                                    f"{value!r} is fetched: {error}") from error
             if self.patch_fetches[i]:
                 data = cnp.PyArray_DATA(array)
                 for k in <list>self.patch_fetches[i]:

@@ -32,7 +32,7 @@ class Layer:
     input_axes : dict                   dimension -> size that the inputs must have, known once the layer is built
     """
 
-    input_ranks = None
+    input_ranks: tuple | None = None
 
     def __init__(self, trainable=True, name=None, dtype=None, activity_regularizer=None, _reuse=None, _scope=None):
         base = _snake(type(self).__name__)
