@@ -1,4 +1,5 @@
 """Every op has a row in a table of this folder, or a test of its own."""
+import importlib
 import pathlib
 import runpy
 
@@ -46,6 +47,14 @@ def test_every_op_says_what_it_means():
     for name, declaration in REGISTRY.items():
         assert declaration.__doc__, name
         assert declaration.has_gradient or declaration.no_gradient_reason, name
+
+
+def test_every_kernel_that_an_op_names_exists():
+    names = {kernel for d in REGISTRY.values() if d.__module__.startswith("thalweg.")
+             for device, kernel in d.kernels.items() if device == "cpu"}
+    for name in sorted(names):
+        module, _, function = name.partition(":")
+        assert hasattr(importlib.import_module(f"thalweg.cpu.{module}"), function), name
 
 
 def test_table_test_keeps_its_rows():

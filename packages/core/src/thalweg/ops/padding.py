@@ -88,8 +88,7 @@ def mirror_pad_grad(node, dy):
     return mirror_pad_grad_op(dy, node.paddings, mode=node.mode), None
 
 
-@define_op("MirrorPadGrad", "input: T, paddings: Tpaddings -> output: T", Tpaddings=INDEX_TYPES,
-           cpu="array:mirror_pad_grad")
+@define_op("MirrorPadGrad", "input: T, paddings: Tpaddings -> output: T", Tpaddings=INDEX_TYPES)
 def mirror_pad_grad_op(input, paddings, *, mode: str):
     """Folds the mirror images back onto what they mirror: the gradient of MirrorPad."""
     for axis, (before, after) in enumerate(paddings):

@@ -7,8 +7,7 @@ from thalweg.framework.declaration import define_op
 from . import array, indexing, sequence
 
 
-@define_op("DynamicPartition", "data: T, partitions: int32 -> outputs: num_partitions*T",
-           cpu="indexing:dynamic_partition")
+@define_op("DynamicPartition", "data: T, partitions: int32 -> outputs: num_partitions*T")
 def dynamic_partition_op(data, partitions, *, num_partitions: int):
     """Output k holds, in their order, the rows of data whose entry in partitions is k."""
     indexing._checked(partitions, num_partitions, "partitions")
@@ -50,13 +49,13 @@ def _stitched(indices, data):
     return result
 
 
-@define_op("DynamicStitch", "indices: N*int32, data: N*T -> merged: T", cpu="indexing:dynamic_stitch")
+@define_op("DynamicStitch", "indices: N*int32, data: N*T -> merged: T")
 def dynamic_stitch(indices, data):
     """merged[indices[m][i]] = data[m][i]; of rows with one index the last wins."""
     return _stitched(indices, data)
 
 
-@define_op("ParallelDynamicStitch", "indices: N*int32, data: N*T -> merged: T", cpu="indexing:dynamic_stitch")
+@define_op("ParallelDynamicStitch", "indices: N*int32, data: N*T -> merged: T")
 def parallel_dynamic_stitch(indices, data):
     """As DynamicStitch; here too of rows with one index the last wins."""
     return _stitched(indices, data)

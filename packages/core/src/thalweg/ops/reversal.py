@@ -36,8 +36,7 @@ def reverse(tensor, axis, name=None):
     return reverse_op(tensor, axis, name=name)
 
 
-@define_op("ReverseSequence", "input: T, seq_lengths: Tlen[N] -> output: T", Tlen=INDEX_TYPES,
-           cpu="array:reverse_sequence")
+@define_op("ReverseSequence", "input: T, seq_lengths: Tlen[N] -> output: T", Tlen=INDEX_TYPES)
 def reverse_sequence_op(input, seq_lengths, *, seq_dim: int, batch_dim: int = 0, Tlen: DType = int64):
     """For each slice i along batch_dim the first seq_lengths[i] elements along seq_dim in reverse order."""
     result = np.moveaxis(input, (batch_dim, seq_dim), (0, 1)).copy()

@@ -10,7 +10,7 @@ from thalweg.framework.graph import name_scope
 from . import broadcast, constant
 
 
-@define_op("Where", "input: T -> index: int64[N, R]", T=NUMBERS + (bool_,), cpu="indexing:where")
+@define_op("Where", "input: T -> index: int64[N, R]", T=NUMBERS + (bool_,))
 def where_op(input):
     """The positions of the elements that are not 0, one row each, in row-major order."""
     places = np.argwhere(input)

@@ -18,23 +18,21 @@ def _distinct(x):
     return x[first[order]], rank[inverse.reshape(-1)], counts[order]
 
 
-@define_op("Unique", "x: T[N] -> y: T[U], idx: out_idx[N]", out_idx=INDEX_TYPES, cpu="indexing:unique")
+@define_op("Unique", "x: T[N] -> y: T[U], idx: out_idx[N]", out_idx=INDEX_TYPES)
 def unique_op(x, *, out_idx: DType = int32):
     """The distinct values y in the order of their first occurrence, and idx with x = y[idx]."""
     values, places, _ = _distinct(x)
     return values, places.astype(out_idx.np)
 
 
-@define_op("UniqueWithCounts", "x: T[N] -> y: T[U], idx: out_idx[N], count: out_idx[U]", out_idx=INDEX_TYPES,
-           cpu="indexing:unique_with_counts")
+@define_op("UniqueWithCounts", "x: T[N] -> y: T[U], idx: out_idx[N], count: out_idx[U]", out_idx=INDEX_TYPES)
 def unique_with_counts_op(x, *, out_idx: DType = int32):
     """As Unique, with the number of occurrences of each distinct value."""
     values, places, counts = _distinct(x)
     return values, places.astype(out_idx.np), counts.astype(out_idx.np)
 
 
-@define_op("ListDiff", "x: T[N], y: T[M] -> out: T[U], idx: out_idx[U]", out_idx=INDEX_TYPES,
-           cpu="indexing:list_diff")
+@define_op("ListDiff", "x: T[N], y: T[M] -> out: T[U], idx: out_idx[U]", out_idx=INDEX_TYPES)
 def list_diff(x, y, *, out_idx: DType = int32):
     """The elements of x that y lacks, in their order, and their places in x."""
     lacking = np.flatnonzero(~np.isin(x, y))

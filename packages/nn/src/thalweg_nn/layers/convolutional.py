@@ -1,4 +1,4 @@
-"""Convolution layers: `tf.layers.conv1d` to `conv3d`, and the separable ones; transposed.py has the transposed ones."""
+"""Convolution layers: `tf.layers.conv1d` to `conv3d`, and the separable ones; transposed.py has their adjoints."""
 import thalweg as tf
 from thalweg.ops import space_to_batch
 

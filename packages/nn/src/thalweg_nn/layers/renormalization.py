@@ -45,7 +45,8 @@ def correct(layer, mean, variance, training):
     with tf.control_dependencies([r, d]):                # they use the averages from before this step
         mean, stddev = tf.identity(mean), tf.identity(stddev)
     r, d = _clipped(layer, r, d)
-    r, d = (choose(training, lambda: r, lambda: tf.ones_like(r)), choose(training, lambda: d, lambda: tf.zeros_like(d)))
+    r, d = (choose(training, lambda: r, lambda: tf.ones_like(r)),
+            choose(training, lambda: d, lambda: tf.zeros_like(d)))
 
     def updated(variable, value):
         value = tf.identity(value)

@@ -61,8 +61,9 @@ def get_total_loss(add_regularization_losses=True, name="total_loss", scope=None
     if add_regularization_losses:
         losses = losses + get_regularization_losses(scope)
     if not losses:
-        raise ValueError("There is no loss" + (f" in scope {scope!r}" if scope else "") + ". The functions of tf.losses "
-                         "add theirs; tf.losses.add_loss adds another.")
+        where = f" in scope {scope!r}" if scope else ""
+        raise ValueError(f"There is no loss{where}. The functions of tf.losses add theirs; tf.losses.add_loss adds "
+                         "another.")
     return tf.add_n(losses, name=name)
 
 

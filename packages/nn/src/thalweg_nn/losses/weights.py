@@ -46,7 +46,7 @@ def _known_check(weights, values):
     if found.ndims != wanted.ndims or is_known and any(w not in (1, v) for w, v in zip(found, wanted)):
         raise errors.ShapeError(errors.explain(
             f"{_PROBLEM[:-1]}: {weights.name}", got=f"weights {found}, values {wanted}",
-            expected=f"weights that are a scalar, or of rank {wanted.ndims} with each dimension 1 or that of the values",
+            expected=f"a scalar, or rank {wanted.ndims} with each dimension 1 or that of the values",
             hint="tf.expand_dims or tf.reshape of the weights", built_at=user_frame()))
     return "static_dims_check_success" if is_known else None
 

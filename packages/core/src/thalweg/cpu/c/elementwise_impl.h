@@ -81,10 +81,11 @@
 
 #define SELECT_LOOP(name, T)                                                                              \
   LOOP(name) {                                                                                            \
+    (void)alpha;                                                                                          \
+    if (n == 0) return THW_LOOP_OK;                                                                       \
     const uint8_t* c = x[0];                                                                              \
     const T *p = x[1], *q = x[2], a = *p, b = *q;                                                         \
     T* y = out;                                                                                           \
-    (void)alpha;                                                                                          \
     if (!step[0]) {                                                                                       \
       const T* from = *c ? p : q;                                                                         \
       const int64_t s = *c ? step[1] : step[2];                                                           \

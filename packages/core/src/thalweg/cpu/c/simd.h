@@ -36,15 +36,31 @@ typedef int64_t integer_double;
 
 /* larger(a, b): a where a > b, else b, so that b comes through where either is NaN; smaller likewise. */
 #if THW_VL == 16
-INLINE vector_float larger_float(vector_float a, vector_float b) { return (vector_float)_mm512_max_ps((__m512)a, (__m512)b); }
-INLINE vector_float smaller_float(vector_float a, vector_float b) { return (vector_float)_mm512_min_ps((__m512)a, (__m512)b); }
-INLINE vector_double larger_double(vector_double a, vector_double b) { return (vector_double)_mm512_max_pd((__m512d)a, (__m512d)b); }
-INLINE vector_double smaller_double(vector_double a, vector_double b) { return (vector_double)_mm512_min_pd((__m512d)a, (__m512d)b); }
+INLINE vector_float larger_float(vector_float a, vector_float b) {
+  return (vector_float)_mm512_max_ps((__m512)a, (__m512)b);
+}
+INLINE vector_float smaller_float(vector_float a, vector_float b) {
+  return (vector_float)_mm512_min_ps((__m512)a, (__m512)b);
+}
+INLINE vector_double larger_double(vector_double a, vector_double b) {
+  return (vector_double)_mm512_max_pd((__m512d)a, (__m512d)b);
+}
+INLINE vector_double smaller_double(vector_double a, vector_double b) {
+  return (vector_double)_mm512_min_pd((__m512d)a, (__m512d)b);
+}
 #elif THW_VL == 8
-INLINE vector_float larger_float(vector_float a, vector_float b) { return (vector_float)_mm256_max_ps((__m256)a, (__m256)b); }
-INLINE vector_float smaller_float(vector_float a, vector_float b) { return (vector_float)_mm256_min_ps((__m256)a, (__m256)b); }
-INLINE vector_double larger_double(vector_double a, vector_double b) { return (vector_double)_mm256_max_pd((__m256d)a, (__m256d)b); }
-INLINE vector_double smaller_double(vector_double a, vector_double b) { return (vector_double)_mm256_min_pd((__m256d)a, (__m256d)b); }
+INLINE vector_float larger_float(vector_float a, vector_float b) {
+  return (vector_float)_mm256_max_ps((__m256)a, (__m256)b);
+}
+INLINE vector_float smaller_float(vector_float a, vector_float b) {
+  return (vector_float)_mm256_min_ps((__m256)a, (__m256)b);
+}
+INLINE vector_double larger_double(vector_double a, vector_double b) {
+  return (vector_double)_mm256_max_pd((__m256d)a, (__m256d)b);
+}
+INLINE vector_double smaller_double(vector_double a, vector_double b) {
+  return (vector_double)_mm256_min_pd((__m256d)a, (__m256d)b);
+}
 #else
 #define SELECT_(type, a, b, condition) \
   ((vector_##type)(((condition) & (mask_##type)(a)) | (~(condition) & (mask_##type)(b))))
