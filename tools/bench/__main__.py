@@ -24,6 +24,7 @@ def main():
     parser.add_argument("--subjects", default="thalweg,tensorflow,torch", help="comma-joined; missing: left out")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--note", default="", help="a sentence on the run for the report: what else the machine did")
     parser.add_argument("--json", metavar="FILE", help="writes all raw figures there")
     parser.add_argument("--write", action="store_true", help="writes docs/performance.md")
     args = parser.parse_args()

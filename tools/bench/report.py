@@ -43,7 +43,7 @@ def _machine(args):
     model = names[0] if names else "unknown processor"
     return (f"{model}, {os.cpu_count()} processors, {args.threads} threads, {platform.system()}, "
             f"Python {platform.python_version()}; medians of {args.rounds} interleaved rounds. "
-            "A ratio above 1: thalweg is better.")
+            f"A ratio above 1: thalweg is better. {args.note}".rstrip())
 
 
 def _lines(path):

@@ -85,11 +85,17 @@ def import_time():
 
 
 def install_size():
-    """MB of the files of the subject's distributions."""
+    """MB of what the subject installs: thalweg's package folders (an editable checkout counts as its wheels would),
+    of the peers their distributions with those that they bring for themselves."""
+    if NAME == "thalweg":
+        from importlib.util import find_spec
+        folders = [os.path.dirname(find_spec(name).origin) for name in ("thalweg", "thalweg_nn", "thalweg_io")]
+        files = [os.path.join(top, f) for folder in folders for top, _, names in os.walk(folder) for f in names
+                 if not f.endswith((".pyc", ".c", ".pyx", ".o")) and f"{os.sep}c{os.sep}" not in top + os.sep]
+        return sum(os.path.getsize(f) for f in files) / 1e6
     from importlib import metadata
-    names = {"thalweg": ["thalweg-core", "thalweg-nn", "thalweg-io"], "torch": ["torch"],
-             "tensorflow": ["tensorflow", "tensorflow-cpu", "keras", "tensorboard", "grpcio", "h5py", "ml_dtypes",
-                            "libclang", "protobuf"]}[NAME]
+    names = {"torch": ["torch"], "tensorflow": ["tensorflow", "tensorflow-cpu", "keras", "tensorboard", "grpcio",
+                                                "h5py", "ml_dtypes", "libclang", "protobuf"]}[NAME]
     total = 0
     for name in names:
         try:
