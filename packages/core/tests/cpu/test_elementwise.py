@@ -33,7 +33,7 @@ UNARY = {
     "LeakyRelu": lambda x: np.where(x > 0, x, x * 0.25), "Elu": lambda x: np.where(x < 0, np.expm1(x), x),
     "Selu": lambda x: np.where(x < 0, SELU_SCALE_ALPHA * np.expm1(x), SELU_SCALE * x),
     "Softplus": lambda x: np.logaddexp(x, 0), "Softsign": lambda x: x / (1 + abs(x)),
-    "IsNan": np.isnan, "IsInf": np.isinf, "IsFinite": np.isfinite, "LogicalNot": np.logical_not,
+    "Invert": np.invert, "IsNan": np.isnan, "IsInf": np.isinf, "IsFinite": np.isfinite, "LogicalNot": np.logical_not,
 }
 BINARY = {
     "Add": np.add, "AddV2": np.add, "Sub": np.subtract, "Mul": np.multiply, "RealDiv": np.divide, "Div": np.divide,
@@ -49,6 +49,9 @@ BINARY = {
     "SigmoidGrad": lambda y, dy: dy * y * (1 - y), "TanhGrad": lambda y, dy: dy * (1 - y * y),
     "SqrtGrad": lambda y, dy: dy * 0.5 / y, "RsqrtGrad": lambda y, dy: dy * -0.5 * y ** 3,
     "ReciprocalGrad": lambda y, dy: -dy * y * y, "InvGrad": lambda y, dy: -dy * y * y,
+    "BitwiseAnd": np.bitwise_and, "BitwiseOr": np.bitwise_or, "BitwiseXor": np.bitwise_xor,
+    "LeftShift": lambda x, y: np.left_shift(x, np.clip(y, 0, 8 * x.itemsize - 1)),
+    "RightShift": lambda x, y: np.right_shift(x, np.clip(y, 0, 8 * x.itemsize - 1)),
     "TruncateDiv": lambda x, y: np.trunc(x / y), "ApproximateEqual": lambda x, y: abs(x - y) < 0.25,
     "Equal": np.equal, "NotEqual": np.not_equal, "Less": np.less, "LessEqual": np.less_equal,
     "Greater": np.greater, "GreaterEqual": np.greater_equal, "LogicalAnd": np.logical_and, "LogicalOr": np.logical_or,

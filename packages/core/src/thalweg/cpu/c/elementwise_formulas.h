@@ -112,7 +112,11 @@
   X(Sign, CHEAP, (T)((a > 0) - (a < 0)))                                                                  \
   X(Square, CHEAP, (T)((U)a * (U)a))                                                                      \
   X(Relu, CHEAP, a < 0 ? 0 : a)                                                                           \
-  X(Relu6, CHEAP, a < 0 ? 0 : a > 6 ? 6 : a)
+  X(Relu6, CHEAP, a < 0 ? 0 : a > 6 ? 6 : a)                                                              \
+  X(Invert, CHEAP, (T)~a)
+
+/* A shift's distance stays within the bits that there are. */
+#define DISTANCE(b) within_bits(b, 8 * sizeof(T) - 1)
 
 #define INT_BINARY(X)                                                                                     \
   X(Add, CHEAP, (T)((U)a + (U)b))                                                                         \
@@ -121,7 +125,12 @@
   X(Mul, CHEAP, (T)((U)a * (U)b))                                                                         \
   X(Maximum, CHEAP, a < b ? b : a)                                                                        \
   X(Minimum, CHEAP, b < a ? b : a)                                                                        \
-  X(SquaredDifference, CHEAP, (T)(((U)a - (U)b) * ((U)a - (U)b)))
+  X(SquaredDifference, CHEAP, (T)(((U)a - (U)b) * ((U)a - (U)b)))                                         \
+  X(BitwiseAnd, CHEAP, a & b)                                                                             \
+  X(BitwiseOr, CHEAP, a | b)                                                                              \
+  X(BitwiseXor, CHEAP, a ^ b)                                                                             \
+  X(LeftShift, CHEAP, (T)((U)a << DISTANCE(b)))                                                           \
+  X(RightShift, CHEAP, a >> DISTANCE(b))
 
 /* b != 0 and b != -1 here: the loops have seen to those. */
 #define INT_DIVIDE(X)                                                                                     \

@@ -18,6 +18,10 @@
 #define JOIN(a, b) JOIN_(a, b)
 #define OWN(f) JOIN(f, S)
 
+static inline int within_bits(int64_t distance, int64_t most) {
+  return (int)(distance < 0 ? 0 : distance > most ? most : distance);
+}
+
 #define LOOP(name) \
   static int name(const void* const* x, const int64_t* step, void* out, int64_t n, double alpha)
 
