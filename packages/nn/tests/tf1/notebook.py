@@ -53,13 +53,13 @@ class Notebook:
     def error(self, function, *args, **kwargs):
         """Keeps the kind of error that a call raises."""
         try:
-            result = function(*args, **kwargs)
+            function(*args, **kwargs)
         except Exception as error:
             kinds = () if isinstance(error, self.tf.errors.OpError) else _KINDS
             kind = next((k for k in kinds if isinstance(error, k)), type(error))
             self.lines.append(["text", f"raises {kind.__name__}"])
         else:
-            self.lines.append(["text", f"gives {result}"])
+            self.lines.append(["text", "accepted"])
 
     def without_nodes(self, collections=True):
         """The nodes are not compared: gradients, branches and half-made layers are built of other nodes here."""
