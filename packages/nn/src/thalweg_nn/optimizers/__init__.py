@@ -1,18 +1,20 @@
 """Optimizers of `tf.train`: they take gradients and update variables in place.
 
-optimizer.py has the base class with its slots; each rule is a subclass in rules.py. May import core's public rooms.
+optimizer.py has the base class with its slots; each rule is a subclass in rules.py or regularized.py.
 """
 from .optimizer import Optimizer
-from .rules import (
-    AdadeltaOptimizer,
+from .regularized import (
     AdagradDAOptimizer,
-    AdagradOptimizer,
-    AdamOptimizer,
     FtrlOptimizer,
-    GradientDescentOptimizer,
-    MomentumOptimizer,
     ProximalAdagradOptimizer,
     ProximalGradientDescentOptimizer,
+)
+from .rules import (
+    AdadeltaOptimizer,
+    AdagradOptimizer,
+    AdamOptimizer,
+    GradientDescentOptimizer,
+    MomentumOptimizer,
     RMSPropOptimizer,
 )
 

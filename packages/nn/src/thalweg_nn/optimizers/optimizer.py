@@ -1,5 +1,7 @@
 """The base of all optimizers, as `tf.train.Optimizer`: gradients, slots, one update op per variable."""
 import thalweg as tf
+from thalweg.framework import errors
+from thalweg.framework.naming import user_frame
 
 from . import slots
 
@@ -17,7 +19,7 @@ class Optimizer:
 
     def __init__(self, use_locking, name):
         if not name:
-            raise ValueError("Must specify the optimizer name")
+            raise refused(type(self).__name__, "it needs a name")
         self._use_locking, self._name = use_locking, name
         self._slots = {}                 # slot name -> {(graph, variable's name): slot variable}
         self._non_slots = {}             # (name, graph) -> variable
@@ -39,13 +41,13 @@ class Optimizer:
 
         Raises
         ------
-        ValueError                  when no variable has a gradient
+        ValueError                  when there are no variables, or none of them has a gradient
         """
         pairs = self.compute_gradients(loss, var_list, gate_gradients, aggregation_method,
                                        colocate_gradients_with_ops, grad_loss)
         if all(g is None for g, _ in pairs):
-            raise ValueError("No gradients provided for any variable, check your graph for ops that do not support "
-                             f"gradients, between variables {[str(v) for _, v in pairs]} and loss {loss}.")
+            raise refused(self._name, f"No gradients provided for any variable: {loss.name} depends on none of them, "
+                          "or only through ops without gradients", _names(pairs))
         return self.apply_gradients(pairs, global_step=global_step, name=name)
 
     def compute_gradients(self, loss, var_list=None, gate_gradients=GATE_OP, aggregation_method=None,
@@ -54,33 +56,40 @@ class Optimizer:
         if callable(loss):
             loss = loss()
         if gate_gradients not in (self.GATE_NONE, self.GATE_OP, self.GATE_GRAPH):
-            raise ValueError("gate_gradients must be one of: Optimizer.GATE_NONE, Optimizer.GATE_OP, "
-                             f"Optimizer.GATE_GRAPH. Not {gate_gradients}")
+            raise refused(self._name, f"gate_gradients is {gate_gradients!r}",
+                          expected="Optimizer.GATE_NONE, Optimizer.GATE_OP or Optimizer.GATE_GRAPH")
         self._check_dtypes([loss])
         if var_list is None:
             var_list = tf.trainable_variables() + tf.get_collection(tf.GraphKeys.TRAINABLE_RESOURCE_VARIABLES)
         var_list = _flat(var_list)
         if not var_list:
-            raise ValueError("No variables to optimize.")
-        refs = [v._ref() if hasattr(v, "_ref") else v for v in var_list]
-        grads = tf.gradients(loss, refs, grad_ys=grad_loss, gate_gradients=gate_gradients == self.GATE_OP,
-                          aggregation_method=aggregation_method,
-                          colocate_gradients_with_ops=colocate_gradients_with_ops)
+            raise refused(self._name, "No variables to optimize",
+                          hint="var_list=[...], or variables that are trainable")
+        grads = tf.gradients(loss, [_target(self._name, v) for v in var_list], grad_ys=grad_loss,
+                             gate_gradients=gate_gradients == self.GATE_OP, aggregation_method=aggregation_method,
+                             colocate_gradients_with_ops=colocate_gradients_with_ops)
         if gate_gradients == self.GATE_GRAPH:
             grads = tf.tuple(grads)
         self._check_dtypes([v for g, v in zip(grads, var_list) if g is not None])
         return list(zip(grads, var_list))
 
     def apply_gradients(self, grads_and_vars, global_step=None, name=None):
-        """An op that applies (gradient, variable) pairs; those whose gradient is None are left alone."""
+        """An op that applies (gradient, variable) pairs; those whose gradient is None are left alone.
+
+        Raises
+        ------
+        ValueError                  when there is no pair, or no gradient
+        TypeError                   when a gradient is no Tensor and no IndexedSlices
+        NotImplementedError         when a variable is none
+        """
         pairs = tuple(grads_and_vars)
         if not pairs:
-            raise ValueError("No variables provided.")
-        pairs = [(_as_gradient(g, v), v) for g, v in pairs]
+            raise refused(self._name, "No variables provided", hint="the pairs that compute_gradients gives")
+        pairs = [(_gradient(self._name, g, v), v) for g, v in pairs]
         var_list = [v for g, v in pairs if g is not None]
         if not var_list:
-            raise ValueError(f"No gradients provided for any variable: {[v.name for _, v in pairs]}.")
-        with _no_control():
+            raise refused(self._name, "No gradients provided for any variable", _names(pairs))
+        with tf.init_scope():
             self._create_slots(var_list)
         with tf.name_scope(name, self._name) as scope:
             self._prepare()
@@ -96,8 +105,8 @@ class Optimizer:
             return self._finish(updates, scope)
         with tf.control_dependencies([self._finish(updates, "update")]):
             with tf.colocate_with(global_step.op):
-                return tf.assign_add(global_step, tf.convert_to_tensor(1, global_step.dtype.base_dtype, "value"),
-                                  name=scope).op
+                one = tf.convert_to_tensor(1, global_step.dtype.base_dtype, "value")
+                return tf.assign_add(global_step, one, name=scope).op
 
     def _update(self, grad, var):
         """The op that updates one variable."""
@@ -110,7 +119,7 @@ class Optimizer:
             if constraint is None:
                 return update.op if isinstance(update, tf.Tensor) else update
             with tf.control_dependencies([update]):
-                return var.assign(constraint(var.read_value())).op
+                return var.assign(constraint(var)).op
 
     # --- slots -----------------------------------------------------------------------------------
 
@@ -165,8 +174,9 @@ class Optimizer:
         valid = self._valid_dtypes()
         for tensor in tensors:
             if tensor.dtype.base_dtype not in valid:
-                raise ValueError(f"Invalid type {tensor.dtype!r} for {tensor.name}, expected: "
-                                 f"{sorted(d.name for d in valid)}.")
+                raise refused(self._name, f"{tensor.name} holds {tensor.dtype.base_dtype.name}",
+                              expected=" or ".join(sorted(d.name for d in valid)), hint="tf.cast of the loss, or "
+                              "variables of floating point")
 
     def _create_slots(self, var_list):
         """Makes the slots that the rule needs; none by default."""
@@ -206,16 +216,32 @@ def _flat(var_list):
     return flat
 
 
-def _as_gradient(grad, var):
+def refused(name, problem, got=None, expected=None, hint=None, kind=ValueError):
+    """The error with which an optimizer called `name` refuses what it is given."""
+    return kind(errors.explain(f'optimizer "{name}": {problem}', got=got, expected=expected, hint=hint,
+                               built_at=user_frame()))
+
+
+def _names(pairs):
+    return ", ".join(str(getattr(v, "name", v)) for _, v in pairs)
+
+
+def _target(name, var):
+    """What a gradient is taken for: the variable's reference, or a tensor."""
+    if isinstance(var, tf.Variable):
+        return var._ref()
+    if isinstance(var, tf.Tensor):
+        return var
+    raise refused(name, f"cannot take a gradient for {var!r}", expected="a Variable", kind=NotImplementedError)
+
+
+def _gradient(name, grad, var):
+    if not isinstance(var, tf.Variable):
+        raise refused(name, f"cannot update {var!r}", expected="a Variable", kind=NotImplementedError)
     if grad is None or isinstance(grad, (tf.Tensor, tf.IndexedSlices)):
         return grad
     try:
         return tf.convert_to_tensor(grad, var.dtype.base_dtype)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"Gradient must be a Tensor, IndexedSlices, or None: {grad!r} for {var.name}") from error
-
-
-def _no_control():
-    return tf.control_dependencies(None)
-
-
+        raise refused(name, f"the gradient of {var.name} is {grad!r}", expected="a Tensor, IndexedSlices or None",
+                      kind=TypeError) from error
