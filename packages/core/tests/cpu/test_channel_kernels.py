@@ -47,7 +47,7 @@ def test_batch_norm_in_training(shape, shift):
 def test_batch_norm_of_equal_and_of_no_rows():
     attrs = {"epsilon": 1e-3, "is_training": True}
     one, empty, three = np.ones(3, np.float32), np.zeros(0, np.float32), ((3,), np.float32)
-    x = np.full((2, 40, 9, 3), np.float32(1) / 3)
+    x = np.full((2, 40, 9, 3), 1 / 3, np.float32)
     y, mean, unbiased, _, variance = run(batch_norm.fused_batch_norm, "FusedBatchNorm", [x, one, one, empty, empty],
                                          [(x.shape, np.float32), *[three] * 4], attrs)
     assert (y == 1).all() and (mean == x[0, 0, 0]).all() and not variance.any() and not unbiased.any()

@@ -90,10 +90,16 @@ def _from_python(value, dtype):
     if dtype.np.names:
         return to_packed(np.array(items, np.float64).reshape(shape), dtype)
     try:
-        return np.array(items, dtype.np).reshape(shape)
+        return _within_limits(items, dtype).reshape(shape)
     except OverflowError as error:
         low, high = dtype.limits
         raise errors.DTypeError(f"{value!r} does not fit {dtype.name} ({low} to {high}).") from error
+
+
+def _within_limits(items, dtype):
+    if dtype.kind in "iu" and items and not dtype.min <= min(items) <= max(items) <= dtype.max:
+        raise OverflowError("NumPy before 2.0 would wrap around")
+    return np.array(items, dtype.np)
 
 
 def _scalar(value, dtype):
