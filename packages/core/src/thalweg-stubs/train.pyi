@@ -1,7 +1,7 @@
 """Written by tools/stubs from the tables of names; do not edit."""
 
 from thalweg_nn.optimizers.rules import AdadeltaOptimizer as AdadeltaOptimizer
-from thalweg_nn.optimizers.rules import AdagradDAOptimizer as AdagradDAOptimizer
+from thalweg_nn.optimizers.regularized import AdagradDAOptimizer as AdagradDAOptimizer
 from thalweg_nn.optimizers.rules import AdagradOptimizer as AdagradOptimizer
 from thalweg_nn.optimizers.rules import AdamOptimizer as AdamOptimizer
 from thalweg_io.protos import BytesList as BytesList
@@ -11,14 +11,14 @@ from thalweg_io.protos import FeatureList as FeatureList
 from thalweg_io.protos import FeatureLists as FeatureLists
 from thalweg_io.protos import Features as Features
 from thalweg_io.protos import FloatList as FloatList
-from thalweg_nn.optimizers.rules import FtrlOptimizer as FtrlOptimizer
+from thalweg_nn.optimizers.regularized import FtrlOptimizer as FtrlOptimizer
 from thalweg_nn.optimizers.rules import GradientDescentOptimizer as GradientDescentOptimizer
 from thalweg_io.protos import Int64List as Int64List
 from thalweg_nn.optimizers.rules import MomentumOptimizer as MomentumOptimizer
 from thalweg_io.checkpoint_reader import NewCheckpointReader as NewCheckpointReader
 from thalweg_nn.optimizers.optimizer import Optimizer as Optimizer
-from thalweg_nn.optimizers.rules import ProximalAdagradOptimizer as ProximalAdagradOptimizer
-from thalweg_nn.optimizers.rules import ProximalGradientDescentOptimizer as ProximalGradientDescentOptimizer
+from thalweg_nn.optimizers.regularized import ProximalAdagradOptimizer as ProximalAdagradOptimizer
+from thalweg_nn.optimizers.regularized import ProximalGradientDescentOptimizer as ProximalGradientDescentOptimizer
 from thalweg_nn.optimizers.rules import RMSPropOptimizer as RMSPropOptimizer
 from thalweg_io.saver import Saver as Saver
 from thalweg_io.protos import SaverDef as SaverDef
