@@ -154,6 +154,12 @@ def plan_kinds(plan):
     return [s.node.op_type for s in plan.steps]
 
 
+def plain_config():
+    config = tf.ConfigProto()
+    config.graph_options.optimizer_options.opt_level = -1
+    return config
+
+
 def test_convolution_takes_over_bias_and_activation():
     x = tf.placeholder(tf.float32, [2, 6, 6, 3])
     w, b = tf.constant(np.ones([3, 3, 3, 4], np.float32)), tf.constant(np.ones(4, np.float32))
@@ -161,6 +167,52 @@ def test_convolution_takes_over_bias_and_activation():
     assert plan_kinds(made([y], [x])) == ["_FusedConv2D"]
     with_add = tf.nn.conv2d(x, w, [1, 1, 1, 1], "SAME") + b
     assert plan_kinds(made([with_add], [x])) == ["_FusedConv2D"]
+
+
+def block(x, is_training=False):
+    """A residual block: convolution, normalisation, shortcut, activation."""
+    random = np.random.RandomState(0)
+    w, scale, offset, mean, variance = (tf.constant(random.rand(*s).astype(np.float32))
+                                        for s in [(3, 3, 8, 8), *[(8,)] * 4])
+    moments = {} if is_training else {"mean": mean, "variance": variance}
+    h = tf.nn.fused_batch_norm(tf.nn.conv2d(x, w, [1, 1, 1, 1], "SAME"), scale, offset, epsilon=1e-3,
+                               is_training=is_training, **moments)
+    return h, tf.nn.relu(h[0] + x)
+
+
+def test_convolution_takes_over_normalisation_residual_and_activation():
+    x = tf.placeholder(tf.float32, [2, 6, 6, 8])
+    norm, y = block(x)
+    plan = made([y], [x])
+    assert plan_kinds(plan) == ["_FusedConv2D"]
+    assert plan.steps[0].node.attrs["fused_ops"] == ["FusedBatchNorm", "Add", "Relu"]
+    assert "FusedBatchNormV3" in plan_kinds(made([y, norm[1]], [x]))           # its moments are fetched
+    assert "FusedBatchNormV3" in plan_kinds(made([block(x, is_training=True)[1]], [x]))
+    feed = {x: np.random.RandomState(1).randn(2, 6, 6, 8)}
+    with tf.Session() as fused, tf.Session(config=plain_config()) as unfused:
+        np.testing.assert_allclose(fused.run(y, feed), unfused.run(y, feed), rtol=1e-5, atol=1e-5)
+
+
+def test_two_products_that_meet_are_added_once():
+    x = tf.placeholder(tf.float32, [3, 4])
+    a, b = tf.constant(np.ones([4, 4], np.float32)), tf.constant(np.full([4, 4], 2, np.float32))
+    y = tf.nn.relu(tf.matmul(x, a) + tf.matmul(x, b))
+    assert sorted(plan_kinds(made([y], [x]))) == ["MatMul", "_FusedMatMul"]
+    with tf.Session() as session:
+        np.testing.assert_array_equal(session.run(y, {x: np.ones((3, 4))}), np.full((3, 4), 12))
+
+
+def test_a_residual_that_waits_for_the_product_is_left_alone():
+    v = tf.Variable(np.ones((4, 4), np.float32))
+    x = tf.placeholder(tf.float32, [4, 4])
+    product = tf.matmul(x, v)
+    with tf.control_dependencies([product]):
+        later = tf.py_func(lambda a: a + 1, [x], tf.float32)
+    later.set_shape([4, 4])
+    y = tf.nn.relu(product + later)
+    with tf.Session() as session:
+        session.run(v.initializer)
+        np.testing.assert_array_equal(session.run(y, {x: np.ones((4, 4))}), np.full((4, 4), 6))
 
 
 def test_a_product_with_two_users_is_not_fused():
@@ -195,9 +247,7 @@ def test_fusion_keeps_values():
     y = tf.nn.relu(tf.nn.conv2d(x, w, [1, 2, 2, 1], "SAME") + tf.constant(np.arange(8, dtype=np.float32) - 4))
     z = tf.tanh(y * y + 1.0) / (1.0 + tf.exp(-y))
     feed = {x: np.random.RandomState(1).randn(3, 8, 8, 3)}
-    plain = tf.ConfigProto()
-    plain.graph_options.optimizer_options.opt_level = -1
-    with tf.Session() as fused, tf.Session(config=plain) as unfused:
+    with tf.Session() as fused, tf.Session(config=plain_config()) as unfused:
         np.testing.assert_allclose(fused.run(z, feed), unfused.run(z, feed), rtol=1e-5, atol=1e-6)
 
 

@@ -1,7 +1,10 @@
 """Ops that only the plan makes: several nodes as one step (plan/fuse.py). No program builds them.
 
-`fused_ops` lists what follows the product, in order: "BiasAdd", then "Relu" or "Relu6".
+`fused_ops` lists what follows the product, in order: "BiasAdd" or "FusedBatchNorm" (in inference; operands scale,
+offset, mean, variance), then "Add" of a residual, then "Relu" or "Relu6".
 """
+from itertools import islice
+
 import numpy as np
 
 from thalweg.framework.declaration import REGISTRY, define_op
@@ -14,24 +17,26 @@ from .matmul import mat_mul, mat_mul_shape
 _MADE_BY_PLAN = "the plan makes it after the gradients are built"
 
 
-def _epilogue(product, args, fused_ops):
+_OPERANDS = {"BiasAdd": 1, "Add": 1, "FusedBatchNorm": 4}
+
+
+def _epilogue(product, args, fused_ops, epsilon):
     args = iter(args)
+    attrs = {"data_format": "NHWC", "is_training": False, "epsilon": epsilon, "T": None}
     for name in fused_ops:
-        operands = [product, next(args)] if name in ("BiasAdd", "Add") else [product]
-        product = REGISTRY[name].reference(operands, {**_DEFAULTS, "T": None})[0]
+        operands = [product, *islice(args, _OPERANDS.get(name, 0))]
+        product = REGISTRY[name].reference(operands, attrs)[0]
     return product
-
-
-_DEFAULTS = {"data_format": "NHWC"}
 
 
 @define_op("_FusedConv2D", "input: T, filter: T, args: num_args*T -> output: T", T=FLOATS, cpu="conv:fused_conv2d")
 def fused_conv2d(input, filter, args, *, strides: list[int], padding: str, explicit_paddings: list[int],
-                 data_format: str, dilations: list[int], fused_ops: list[str], use_cudnn_on_gpu: bool = True):
+                 data_format: str, dilations: list[int], fused_ops: list[str], epsilon: float = 0.0,
+                 use_cudnn_on_gpu: bool = True):
     """Conv2D, then `fused_ops`, whose further operands are `args`."""
     product = conv2d_op.body(input, filter, strides=strides, padding=padding, explicit_paddings=explicit_paddings,
                              data_format=data_format, dilations=dilations)
-    return _epilogue(product, args, fused_ops)
+    return _epilogue(product, args, fused_ops, epsilon)
 
 
 @fused_conv2d.shape
@@ -43,9 +48,10 @@ fused_conv2d.no_gradient(_MADE_BY_PLAN)
 
 
 @define_op("_FusedMatMul", "a: T, b: T, args: num_args*T -> product: T", T=FLOATS, cpu="matmul:fused_matmul")
-def fused_mat_mul(a, b, args, *, transpose_a: bool, transpose_b: bool, fused_ops: list[str]):
+def fused_mat_mul(a, b, args, *, transpose_a: bool, transpose_b: bool, fused_ops: list[str], epsilon: float = 0.0):
     """MatMul, then `fused_ops`, whose further operands are `args`."""
-    return _epilogue(mat_mul.body(a, b, transpose_a=transpose_a, transpose_b=transpose_b), args, fused_ops)
+    product = mat_mul.body(a, b, transpose_a=transpose_a, transpose_b=transpose_b)
+    return _epilogue(product, args, fused_ops, epsilon)
 
 
 @fused_mat_mul.shape

@@ -1,4 +1,4 @@
-"""Pass 5: several nodes become one step: convolution or matmul with bias and activation, and elementwise regions.
+"""Pass 5: several nodes become one step: convolution or matmul with what follows it, and elementwise regions.
 
 A device must know the fused op types (`fuses(device, op_type)`); otherwise the nodes stay as they are.
 """
@@ -10,6 +10,7 @@ from .ir import FETCH, Node, sorted_nodes
 
 _PRODUCERS = {"Conv2D": "_FusedConv2D", "MatMul": "_FusedMatMul"}
 _ADDS = ("BiasAdd", "Add", "AddV2")
+_NORMS = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
 _ACTIVATIONS = ("Relu", "Relu6")
 
 # The elementwise ops that a region may hold, with the attribute that gives their one constant, if any.
@@ -28,53 +29,49 @@ def fuse(ir, fuses):
     _fuse_regions(ir, fuses)
 
 
-# --- convolution or matmul + bias + activation --------------------------------------------------------
+# --- convolution or matmul + what follows it ------------------------------------------------------------
 
 def _fuse_epilogues(ir, fuses):
-    replaced = {}
-    for node in ir.nodes:
+    replaced, awaited = {}, {c for node in ir.nodes for c in node.controls}
+    for node in reversed(ir.nodes):      # where two products meet in an addition, the later one takes it over
         fused_type = _PRODUCERS.get(node.op_type)
         if fused_type is None or not fuses(node.device, fused_type, node.outputs[0].dtype):
             continue
-        chain = _epilogue(node)
+        chain = _epilogue(node, awaited, replaced)
         if chain:
-            replaced.update(dict.fromkeys([node, *chain], _fused(node, chain, fused_type)))
+            fused = _fused(node, chain, fused_type)
+            replaced.update(dict.fromkeys([node, *[taken for taken, _, _ in chain]], fused))
     _substitute(ir, replaced)
 
 
-def _epilogue(node):
-    """The nodes after `node` that its epilogue can take over: a bias, then an activation."""
-    chain = []
-    bias = _only_user(node)
-    if bias is None or bias.op_type not in _ADDS or bias.controls or not _is_bias(node, bias):
-        return chain
-    chain.append(bias)
-    activation = _only_user(bias)
-    if activation is not None and activation.op_type in _ACTIVATIONS and not activation.controls:
-        chain.append(activation)
+def _epilogue(node, awaited, replaced):
+    """What `node`'s epilogue can take over: (node, its name in fused_ops, further operands), in order.
+
+    A bias or a normalisation by given moments, then a residual, then an activation; any of them may be missing.
+    """
+    chain, last = [], node
+    for take in (_bias_or_norm, _residual, _activation):
+        user = _only_user(last)
+        taken = user is not None and user not in replaced and not user.controls and take(node, last, user)
+        if not taken:
+            continue
+        before = [node, *[taken for taken, _, _ in chain]]
+        if any(awaited.intersection(before)) and not all(_is_made_before(v, node) for v in taken[1]):
+            break                        # something waits for what is inside, and an operand may wait for that
+        chain.append((user, *taken))
+        last = user
     return chain
 
 
 def _only_user(node):
+    """The one node that takes `node`'s first output, if it is all that does."""
     uses = node.outputs[0].uses
     user = uses[0] if len(uses) == 1 else None
     return None if user is None or user.op_type == FETCH or user.device != node.device else user
 
 
-def _is_bias(node, add):
-    """Whether `add` adds a vector over the last dimension of `node`'s output, which is its first or second input."""
-    if add.inputs[0].node is add.inputs[1].node:
-        return False
-    if add.op_type == "BiasAdd" and add.attrs.get("data_format", "NHWC") != "NHWC":
-        return False
-    if node.attrs.get("data_format", "NHWC") != "NHWC":
-        return False
-    other = _other(node, add)
-    if not _is_source(other) and other.node.position > node.position:
-        return False                     # made after the product: taking it over could close a cycle
-    whole, vector = node.outputs[0].shape, other.shape
-    return shapes.is_known(whole) and vector is not None and len(vector) == 1 and vector[0] == whole[-1] \
-        and not (add.op_type == "BiasAdd" and add.inputs[0].node is not node)
+def _is_made_before(value, node):
+    return _is_source(value) or value.node.position < node.position
 
 
 def _is_source(value):
@@ -83,19 +80,52 @@ def _is_source(value):
     return not node.inputs or node.op_type in ALIASES and _is_source(node.inputs[0])
 
 
-def _other(node, add):
-    return add.inputs[1] if add.inputs[0].node is node else add.inputs[0]
+def _is_channels_last(*nodes):
+    return all(n.attrs.get("data_format", "NHWC") == "NHWC" for n in nodes)
+
+
+def _bias_or_norm(node, last, user):
+    """BiasAdd of a vector over the last dimension, by that op or another addition; FusedBatchNorm in inference."""
+    whole = last.outputs[0].shape
+    if not shapes.is_known(whole) or not _is_channels_last(node, user):
+        return None
+    if user.op_type in _NORMS and not user.attrs["is_training"] and user.inputs[0].node is last \
+            and not any(v.uses for v in user.outputs[1:]):
+        vectors = user.inputs[1:]
+        name = "FusedBatchNorm"
+    elif user.op_type in _ADDS and not (user.op_type == "BiasAdd" and user.inputs[0].node is not last):
+        vectors = [v for v in user.inputs if v.node is not last]
+        name = "BiasAdd"
+    else:
+        return None
+    fits = vectors and all(v.shape == whole[-1:] and v.dtype is last.outputs[0].dtype for v in vectors)
+    return (name, vectors) if fits else None
+
+
+def _residual(node, last, user):
+    """The addition of a tensor of the same shape."""
+    other = [v for v in user.inputs if v.node is not last]
+    whole = last.outputs[0].shape
+    if user.op_type not in ("Add", "AddV2") or len(other) != 1 or not shapes.is_known(whole) or len(whole) < 2:
+        return None
+    return ("Add", other) if other[0].shape == whole else None
+
+
+def _activation(node, last, user):
+    return (user.op_type, []) if user.op_type in _ACTIVATIONS else None
 
 
 def _fused(node, chain, fused_type):
-    bias = _other(node, chain[0])
-    attrs = {**node.attrs, "fused_ops": ["BiasAdd"] + [n.op_type for n in chain[1:]], "num_args": 1}
+    operands = [v for _, _, values in chain for v in values]
+    epsilons = [taken.attrs["epsilon"] for taken, name, _ in chain if name == "FusedBatchNorm"]
     declaration = REGISTRY[fused_type]
-    attrs = {**{a.name: a.default for a in declaration.attributes.values() if not a.is_required}, **attrs}
-    last = chain[-1]
-    fused = Node(fused_type, declaration, attrs, [*node.inputs, bias], list(node.controls), last.source or node.source,
-                 node.rank, node.device, last.name)
-    fused.outputs = last.outputs
+    attrs = {**{a.name: a.default for a in declaration.attributes.values() if not a.is_required}, **node.attrs,
+             "fused_ops": [name for _, name, _ in chain], "num_args": len(operands),
+             "epsilon": epsilons[0] if epsilons else 0.0}
+    last = chain[-1][0]
+    fused = Node(fused_type, declaration, attrs, [*node.inputs, *operands], list(node.controls),
+                 last.source or node.source, node.rank, node.device, last.name)
+    fused.outputs = last.outputs[:1]
     return fused
 
 
