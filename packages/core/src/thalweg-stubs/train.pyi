@@ -6,6 +6,7 @@ from thalweg_nn.optimizers.rules import AdagradOptimizer as AdagradOptimizer
 from thalweg_nn.optimizers.rules import AdamOptimizer as AdamOptimizer
 from thalweg_io.protos import BytesList as BytesList
 from thalweg_io.protos import Example as Example
+from thalweg_nn.moving_averages import ExponentialMovingAverage as ExponentialMovingAverage
 from thalweg_io.protos import Feature as Feature
 from thalweg_io.protos import FeatureList as FeatureList
 from thalweg_io.protos import FeatureLists as FeatureLists

@@ -47,4 +47,5 @@ NAMES: dict[str, str] = {
     **{"train." + name: "thalweg_nn.schedules:" + name for name in (
         "cosine_decay", "cosine_decay_restarts", "exponential_decay", "inverse_time_decay", "linear_cosine_decay",
         "natural_exp_decay", "noisy_linear_cosine_decay", "piecewise_constant", "polynomial_decay")},
+    "train.ExponentialMovingAverage": "thalweg_nn.moving_averages:ExponentialMovingAverage",
 }
