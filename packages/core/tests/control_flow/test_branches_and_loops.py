@@ -426,6 +426,15 @@ def test_case_refuses():
         tf.case([])
 
 
+def test_exclusive_case_packs_its_conditions_once():
+    p = tf.placeholder(tf.bool, [], name="p")
+    y = tf.case([(p, lambda: 1)] * 5, default=lambda: 2, exclusive=True)
+    ops = tf.get_default_graph().get_operations()
+    assert [op.name for op in ops if op.type in ("Pack", "Sum")] == ["case/preds_c", "case/num_true_conds"]
+    with tf.Session() as session, pytest.raises(tf.errors.InvalidArgumentError, match=r"\[1 1 1 1 1\]"):
+        session.run(y, {p: True})
+
+
 def test_case_checks_at_run_time():
     a, b = tf.placeholder(tf.bool, []), tf.placeholder(tf.bool, [])
     y = tf.case({a: lambda: 1, b: lambda: 2}, exclusive=True)

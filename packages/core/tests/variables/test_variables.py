@@ -80,6 +80,17 @@ def test_load_and_eval():
     assert len(tf.get_default_graph().get_operations()) > nodes
 
 
+def test_initialized_value_counts_as_in_tensorflow():
+    v = tf.Variable([1.0, 2.0], name="v")
+    w = tf.Variable(v.initialized_value() * 2.0, name="w")
+    graph = tf.get_default_graph()
+    assert graph._last_id == 31                     # what default seeds depend on; TensorFlow 1.15's count
+    assert [t.name for t in w.initializer.inputs] == ["w:0", "mul_w:0"]
+    with tf.Session() as session:
+        session.run([w.initializer, v.initializer])
+        assert session.run(w).tolist() == [2, 4]
+
+
 def test_constraint_and_switches_are_kept():
     v = tf.Variable(1.0, trainable=False, constraint=abs, use_resource=True, expected_shape=[],
                     synchronization=tf.VariableSynchronization.ON_READ, aggregation=tf.VariableAggregation.MEAN)

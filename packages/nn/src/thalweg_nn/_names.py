@@ -43,7 +43,9 @@ NAMES: dict[str, str] = {
         "GradientDescentOptimizer", "MomentumOptimizer", "Optimizer", "ProximalAdagradOptimizer",
         "ProximalGradientDescentOptimizer", "RMSPropOptimizer")},
     **{"train." + name: "thalweg_nn.training_util:" + name for name in (
-        "assert_global_step", "cosine_decay", "create_global_step", "exponential_decay", "get_global_step",
-        "get_or_create_global_step", "global_step", "inverse_time_decay", "natural_exp_decay", "piecewise_constant",
-        "polynomial_decay")},
+        "assert_global_step", "create_global_step", "get_global_step", "get_or_create_global_step", "global_step")},
+    **{"train." + name: "thalweg_nn.schedules:" + name for name in (
+        "cosine_decay", "cosine_decay_restarts", "exponential_decay", "inverse_time_decay", "linear_cosine_decay",
+        "natural_exp_decay", "noisy_linear_cosine_decay", "piecewise_constant", "polynomial_decay")},
+    "train.ExponentialMovingAverage": "thalweg_nn.moving_averages:ExponentialMovingAverage",
 }

@@ -17,11 +17,13 @@ class Notebook:
     ----------
     lines : list        what was kept, in order
     compares_nodes, compares_collections : bool     whether the graph's are compared
+    scope : str         name scope whose nodes are compared, "" for all
     """
 
     def __init__(self, tf):
         self.tf, self.lines, self.session = tf, [], None
         self.compares_nodes = self.compares_collections = True
+        self.scope = ""
 
     def value(self, fetch, feed=None):
         """Keeps values; the first call initializes all variables."""
@@ -66,6 +68,16 @@ class Notebook:
         self.compares_nodes, self.compares_collections = False, collections
 
 
+    def only_nodes_of(self, scope):
+        """The nodes of one name scope are compared: others hold branches, which TensorFlow builds of other nodes."""
+        self.scope = scope
+
+    def has(self, op):
+        """Whether a node is to be compared."""
+        is_inside = not self.scope or f"{op.name}/".startswith(f"{self.scope}/")
+        return self.compares_nodes and is_inside and op.type not in _BRANCHES and not op.name.startswith("notebook")
+
+
 def _plain(value):
     array = np.asarray(value)
     if array.dtype == object:
@@ -80,8 +92,7 @@ def run_program(program, tf):
         program(tf, note)
         if note.session is not None:
             note.session.close()
-        ops = [op for op in graph.get_operations() if not op.name.startswith("notebook")]
-        nodes = [node_text(op) for op in ops if op.type not in _BRANCHES] if note.compares_nodes else []
+        nodes = [node_text(op) for op in graph.get_operations() if note.has(op)]
         collections = collections_of(graph) if note.compares_collections else {}
         found = {"lines": note.lines, "nodes": nodes, "collections": collections}
     return json.loads(json.dumps(found))

@@ -5,7 +5,7 @@ import functools
 from thalweg.framework import dtypes, nest
 from thalweg.framework.graph import Operation, Tensor, get_default_graph, name_scope
 
-from . import array, cast, checks, comparison, reduction
+from . import array, cast, checks, comparison, constant, reduction
 from .cond import cond
 
 
@@ -23,8 +23,7 @@ def case(pred_fn_pairs, default=None, exclusive=False, strict=False, name="case"
         raise TypeError("default must be callable.")
     with name_scope(name, "case", [p for p, _ in pairs]):
         preds = [p for p, _ in pairs]
-        guards = [checks.Assert(_at_most_one(preds), _report(
-            "More than one condition evaluated as True but exclusive=True.", preds))] if exclusive else []
+        guards = [_at_most_one(preds)] if exclusive else []
         if default is None:
             pairs, default = pairs[:-1], _guarded(pairs)
         with get_default_graph().control_dependencies(guards):
@@ -55,8 +54,9 @@ def _guarded(pairs):
     preds, last = [p for p, _ in pairs], pairs[-1][1]
 
     def default():
-        held = reduction.reduce_any(array.stack(preds))
-        check = checks.Assert(held, _report("None of the conditions evaluated as True.", preds))
+        held = array.stack(preds)
+        check = checks.Assert(reduction.reduce_any(held), _report("None of the conditions evaluated as True.", preds,
+                                                                  held), summarize=len(preds))
         with get_default_graph().control_dependencies([check]):
             return _behind(check, last)
     return default
@@ -68,12 +68,16 @@ def _behind(check, function):
         return nest.map_structure(lambda leaf: leaf if isinstance(leaf, Operation) else array.identity(leaf), result)
 
 
-def _report(problem, preds):
-    return [f"Input error: {problem} Conditions: ({', '.join(p.name for p in preds)}), Values:", array.stack(preds)]
+def _report(problem, preds, held):
+    return [f"Input error: {problem} Conditions: ({', '.join(p.name for p in preds)}), Values:", held]
 
 
 def _at_most_one(preds):
-    return comparison.less_equal(reduction.reduce_sum(cast.cast(array.stack(preds), dtypes.int32)), 1)
+    """An Assert that no two conditions hold."""
+    held = array.stack(preds, name="preds_c")
+    count = reduction.reduce_sum(cast.cast(held, dtypes.int32), name="num_true_conds")
+    return checks.Assert(comparison.less_equal(count, constant.constant(1, name="n_true_conds")), _report(
+        "More than one condition evaluated as True but exclusive=True.", preds, held), summarize=len(preds))
 
 
 def _nested_conds(pairs, default, strict):

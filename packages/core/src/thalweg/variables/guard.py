@@ -8,6 +8,7 @@ from thalweg.framework.graph import get_default_graph
 
 _VARIABLES = ("Variable", "VariableV2")
 _CHECKED = ("IsVariableInitialized", "VarIsInitializedOp", "ReadVariableOp", "If")
+_GUARD_NODES = 11                        # of TensorFlow's copy of an initialized value, besides the result's copy
 
 
 def guarded_initial_value(name, value):
@@ -22,6 +23,9 @@ def guarded_initial_value(name, value):
             found = _initialized_value(op)
             if found is not None:
                 copies[op.outputs[0]] = found
+        elif _is_initialized_value(op):
+            copies[op.outputs[0]] = op.outputs[0]        # needs no other; TensorFlow copies it and what follows
+            get_default_graph()._next_id += _GUARD_NODES
         elif op.type not in _CHECKED and any(t in copies for t in op.inputs):
             _copy_with(op, copies, name)
     return copies.get(value, value)
@@ -52,6 +56,11 @@ def _initialized_value(op):
             if getattr(variable, "op", None) is op:
                 return variable.initialized_value()
     return None
+
+
+def _is_initialized_value(op):
+    """Whether it is the branch of `variable.initialized_value()`."""
+    return op.type == "If" and op.inputs[0].op.type == "IsVariableInitialized"
 
 
 def _copy_with(op, copies, name):

@@ -3,15 +3,15 @@ import numbers
 
 import thalweg as tf
 from thalweg.framework import errors
-from thalweg.framework.naming import user_frame
 from thalweg.ops.cond import smart_cond
+
+from .. import refusal
 
 
 def refused(layer, problem, inputs=None, expected=None, hint=None, kind=errors.ShapeError):
     """The error with which a layer refuses its inputs or arguments; `kind` is its class."""
     got = None if inputs is None else f"inputs {inputs.dtype.base_dtype.name} {inputs.get_shape()}"
-    return kind(errors.explain(f'{type(layer).__name__} "{layer.name}": {problem}', got=got, expected=expected,
-                               hint=hint, built_at=user_frame()))
+    return refusal.refused(f'{type(layer).__name__} "{layer.name}"', problem, got, expected, hint, kind)
 
 
 def sizes(layer, value, what):

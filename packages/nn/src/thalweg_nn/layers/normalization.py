@@ -5,6 +5,7 @@ renormalization.py has the corrections of batch renormalization. Nodes and their
 import thalweg as tf
 from thalweg.ops.cond import static_condition
 
+from ..moving_averages import assign_moving_average
 from . import renormalization
 from .arguments import channel_count, choose, initializer_of, refused
 from .base import Layer
@@ -190,10 +191,8 @@ def then(scale, offset, next_scale, next_offset):
 
 def assign_average(variable, value, momentum):
     """variable -= (variable - value) * (1 - momentum): a `momentum` of 1, a number or a tensor, keeps the average."""
-    dtype = variable.dtype.base_dtype
-    with tf.name_scope("AssignMovingAvg") as scope, tf.colocate_with(variable):
-        decay = tf.cast(tf.convert_to_tensor(1.0 - momentum, name="decay"), dtype)
-        return tf.assign_sub(variable, (variable - tf.cast(value, dtype)) * decay, name=scope)
+    with tf.colocate_with(variable):
+        return assign_moving_average(variable, value, momentum, zero_debias=False)
 
 
 def batch_normalization(inputs, axis=-1, momentum=0.99, epsilon=1e-3, center=True, scale=True,

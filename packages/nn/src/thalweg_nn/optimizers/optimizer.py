@@ -1,8 +1,7 @@
 """The base of all optimizers, as `tf.train.Optimizer`: gradients, slots, one update op per variable."""
 import thalweg as tf
-from thalweg.framework import errors
-from thalweg.framework.naming import user_frame
 
+from .. import refusal
 from . import slots
 
 
@@ -218,8 +217,7 @@ def _flat(var_list):
 
 def refused(name, problem, got=None, expected=None, hint=None, kind=ValueError):
     """The error with which an optimizer called `name` refuses what it is given."""
-    return kind(errors.explain(f'optimizer "{name}": {problem}', got=got, expected=expected, hint=hint,
-                               built_at=user_frame()))
+    return refusal.refused(f'optimizer "{name}"', problem, got, expected, hint, kind)
 
 
 def _names(pairs):
