@@ -3,6 +3,10 @@ from thalweg.devices.abi cimport int32_t, int64_t, thw_kernel_fn
 from thalweg.cpu._request cimport Request
 
 
+cdef extern from "cpu/filters.h" nogil:
+    ctypedef struct thw_filter_use:
+        pass
+
 cdef extern from "cpu/c/gemm.h" nogil:
     ctypedef struct thw_tap:
         int64_t at[3]
@@ -41,6 +45,7 @@ cdef extern from "cpu/c/gemm.h" nogil:
         int64_t column_stride
         int32_t x
         int32_t filter
+        int32_t filter_lasts
         int64_t batches
         const int64_t* x_offsets
         const int64_t* filter_offsets
@@ -48,6 +53,7 @@ cdef extern from "cpu/c/gemm.h" nogil:
         const void* zeros
         thw_margin margin
         thw_finish finish
+        thw_filter_use use
     ctypedef struct thw_gathering:
         thw_window window
         int64_t depth

@@ -1,5 +1,6 @@
 """Makes and plans the jobs of cpu/c/gemm.h: the convolutions', their gradients' and the matrix products'."""
 from libc.math cimport INFINITY
+from libc.stdlib cimport free
 
 from thalweg.cpu._request import Unsupported
 
@@ -11,6 +12,10 @@ cdef extern from "cpu/c/gemm.h" nogil:
         thw_kernel_fn correlate[2]
         thw_kernel_fn gather[2]
     const thw_gemm_table* thw_gemm()
+
+cdef extern from "cpu/filters.h" nogil:
+    void thw_filter_leave(thw_filter_use* use)
+    size_t thw_filter_bytes()
 
 
 cdef const thw_gemm_table* TABLE = thw_gemm()
@@ -56,9 +61,21 @@ cdef thw_gathering* new_gathering(Request r, int64_t n_taps, int64_t depth, int6
     return job
 
 
+cdef void _free_correlation(void* job) noexcept nogil:
+    thw_filter_leave(&(<thw_correlation*>job).use)
+    free(job)
+
+
+def kept_bytes():
+    """Bytes of all filters that are kept ready from run to run."""
+    return thw_filter_bytes()
+
+
 cdef int set_correlation(Request r, thw_correlation* job) except -1:
     """Plans a job that is filled in, and names its kernel."""
     cdef int is_double = _is_double(r)
+    job.filter_lasts = r.lasts(job.filter)
+    r.kernel.free_state = _free_correlation
     TABLE.plan_correlation(job, is_double, &r.kernel.workspace_bytes, &r.kernel.scratch_bytes)
     r.set(TABLE.correlate[is_double])
     return 0

@@ -120,6 +120,10 @@ cdef class Request:
             raise KeyError(f"{self.op_type} has no attribute {name!r} that is a {kind}")
         return default
 
+    def lasts(self, int32_t k):
+        """Whether the bytes of input k may stay what they are from run to run, as filters do in inference."""
+        return k in self.attr_ints("inputs:lasting", ())
+
     def in_value(self, int32_t k):
         """The value of input k as a NumPy array of its own when it is constant in the plan, else None."""
         cdef thw_tensor t

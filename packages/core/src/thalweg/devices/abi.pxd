@@ -52,6 +52,7 @@ cdef extern from "thalweg_abi.h" nogil:
         void* state
         void* workspace
         thw_rng* rng
+        const uint64_t* const* in_versions
 
     ctypedef void (*thw_body_fn)(void* arg, int64_t begin, int64_t end, void* scratch) noexcept nogil
 

@@ -197,6 +197,7 @@ cdef class KernelRequest:
 
     Besides the attributes, kernels can read `kernel:<kind>` (str), the names under which the declaration lists
     kernels, and `inputs:ref` (ints), the inputs that are a variable's own buffer.
+    Plans add `inputs:lasting` (ints), the inputs that may keep their bytes from run to run.
     """
 
     def __init__(self, str op_type, attrs, in_shapes, out_shapes, in_dtypes, out_dtypes, values=None,

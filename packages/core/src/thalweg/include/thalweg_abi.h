@@ -43,6 +43,9 @@ typedef struct { /* one per kernel call */
   void* state;      /* thw_kernel.state */
   void* workspace;  /* thw_kernel.workspace_bytes, on the device, 64-byte aligned, contents undefined */
   thw_rng* rng;     /* random ops: their generator; else NULL */
+  /* [n_in], or NULL. For an input that stays from run to run (a variable, a constant) a number that nothing else in
+     this process has, and that is another one once the input's bytes may have changed; NULL for other inputs. */
+  const uint64_t* const* in_versions;
 } thw_call;
 
 /* body(arg, begin, end, scratch): scratch is thw_kernel.scratch_bytes of the calling worker's own memory. */
@@ -61,8 +64,8 @@ struct thw_core_api { /* core -> plugin */
   void (*rng_reserve)(void* core_ctx, thw_rng* rng, uint64_t blocks, uint32_t counter[4], uint32_t key[2]);
   /* What a plan knows of the node that a kernel is asked for. 0: found; 1: no such attribute, or of another type.
      Pointers stay valid until find_kernel returns. Besides the op's own attributes there are the strings
-     "kernel:<kind>", the kernels that the op's declaration names, and the list "inputs:ref", the inputs that are a
-     variable's own buffer. */
+     "kernel:<kind>", the kernels that the op's declaration names, and the lists "inputs:ref", the inputs that are a
+     variable's own buffer, and "inputs:lasting", constants and variables that the plan only reads (in_versions). */
   int (*attr_i64)(const void* op, const char* name, int64_t* out); /* int, bool, type (DataType number) */
   int (*attr_f64)(const void* op, const char* name, double* out);
   int (*attr_str)(const void* op, const char* name, const char** out, size_t* len); /* lists of strings or floats too:

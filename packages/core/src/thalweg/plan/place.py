@@ -7,7 +7,7 @@ raises where soft placement is off.
 from thalweg.framework import errors
 from thalweg.framework.errors import explain
 
-from .effects import ALIASES, VARIABLES
+from .effects import ALIASES, VARIABLES, reads_and_writes
 from .ir import COPY, FEED, FETCH
 from .memory import is_alias
 from .shapes import known_value
@@ -53,12 +53,13 @@ def _follow_variables(ir, homes):
 def settle(ir, placement):
     """Finds each node's kernel; returns {(op type, requested device): count} of the nodes that moved elsewhere."""
     fallbacks = {}
+    written = set().union(*[reads_and_writes(node)[1] for node in ir.nodes])
     for node in ir.nodes:
         if node.op_type in (FEED, FETCH, COPY, "Const", "NoOp", *VARIABLES) or is_alias(node):
             continue
         wanted = placement.device_of(node)
         device = wanted
-        request = _request(node, placement)
+        request = _request(node, placement, written)
         while request is not None and device is not None:
             node.kernel = placement.find_kernel(device, request)
             if node.kernel is not None:
@@ -99,13 +100,19 @@ def _follow_aliases(ir, placement):
             node.device = placement.host.name if source.op_type == FEED else source.device
 
 
-def _request(node, placement):
-    """What a device is asked; None where no kernel in C can serve (unknown shapes, strings)."""
+def _request(node, placement, written):
+    """What a device is asked; None where no kernel in C can serve (unknown shapes, strings).
+
+    `written`: the variables that the plan writes. What it only reads, and constants, may last from run to run.
+    """
     values = [*node.inputs, *node.outputs]
     if not all(v.is_static for v in values) or not _has_plain_attrs(node) or _reshapes_variable(node):
         return None
     constants = {k: known_value(v) for k, v in enumerate(node.inputs) if v.node.op_type == "Const"}
-    return placement.request(node.op_type, node.attrs, node.inputs, node.outputs, constants, node.declaration,
+    lasting = [k for k, v in enumerate(node.inputs)
+               if k in constants or v.variable is not None and v.variable not in written]
+    attrs = {**node.attrs, "inputs:lasting": lasting} if lasting else node.attrs
+    return placement.request(node.op_type, attrs, node.inputs, node.outputs, constants, node.declaration,
                              node.name)
 
 

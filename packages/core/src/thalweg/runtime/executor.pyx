@@ -42,6 +42,15 @@ cdef enum:                               # plan/memory.py
     ARENA = 4
     OBJECT = 5
 
+cdef extern from * nogil:
+    """
+    static uint64_t thw_last_version; /* of any variable's or constant's bytes, in this process */
+    static void thw_set_new_version(uint64_t* version) {
+      __atomic_store_n(version, __atomic_add_fetch(&thw_last_version, 1, __ATOMIC_RELAXED), __ATOMIC_RELEASE);
+    }
+    """
+    void thw_set_new_version(uint64_t* version)
+
 cdef int64_t _SIGNAL_INTERVAL_NS = 50_000_000
 cdef size_t _ALIGN = 64
 cdef size_t _LARGE_ARENA = 1 << 20       # arenas below are not worth freeing
@@ -81,6 +90,7 @@ cdef class VariableBuffer:
     cdef public object shape
     cdef readonly object array
     cdef int initialized
+    cdef uint64_t version                # a new one after each write, for kernels that keep what they make of the value
     cdef void* data
     cdef readonly Py_ssize_t nbytes
     cdef readonly bint is_shaped_by_value
@@ -89,6 +99,7 @@ cdef class VariableBuffer:
     def __init__(self, name, dtype, shape, Device device):
         self.name, self.dtype, self.device = name, dtype, device
         self.data = NULL
+        thw_set_new_version(&self.version)
         self.is_shaped_by_value = not shapes.is_known(shape)
         if not self.is_shaped_by_value:
             self._allocate(shape)
@@ -123,6 +134,7 @@ cdef class VariableBuffer:
             value = np.ascontiguousarray(value, self.dtype.np)
             self.device.h2d(<size_t>self.data, value)
         self.initialized = 1
+        thw_set_new_version(&self.version)
         return moved
 
     def read(self):
@@ -171,6 +183,7 @@ cdef struct CStep:
     int n_in
     thw_tensor* outs
     int n_out
+    uint64_t** written                   # [n_out] versions of the variables that the step writes; NULL: of none
     size_t scratch_bytes
     int* flag                            # CHECK, MARK: the variable's
     const thw_device_api* from_api       # MOVE; NULL is the host
@@ -257,6 +270,8 @@ cdef class Program:
     cdef thw_tensor* operands
     cdef int64_t* shape_store
     cdef int* operand_value              # operand -> index of its value
+    cdef uint64_t** operand_version      # operand -> the version of its bytes; NULL where they last for the run only
+    cdef uint64_t* constant_versions     # [values]
     cdef list patch_feeds, patch_fetches, patch_variables, patch_arena
     cdef set reshaped                    # variables that a step gives another buffer before others read it
     cdef list pool
@@ -297,8 +312,13 @@ cdef class Program:
         self.operands = <thw_tensor*>calloc(max(n, 1), sizeof(thw_tensor))
         self.operand_value = <int*>calloc(max(n, 1), sizeof(int))
         self.shape_store = <int64_t*>calloc(max(total, 1), sizeof(int64_t))
-        if self.operands == NULL or self.operand_value == NULL or self.shape_store == NULL:
+        self.operand_version = <uint64_t**>calloc(max(n, 1), sizeof(uint64_t*))
+        self.constant_versions = <uint64_t*>calloc(max(len(self.values), 1), sizeof(uint64_t))
+        if self.operands == NULL or self.operand_value == NULL or self.shape_store == NULL \
+                or self.operand_version == NULL or self.constant_versions == NULL:
             raise MemoryError()
+        for k in range(len(self.values)):
+            thw_set_new_version(&self.constant_versions[k])
         offsets, position = {}, 0
         for i, value in enumerate(self.values):
             offsets[i] = position
@@ -339,6 +359,7 @@ cdef class Program:
             step.kind, step.n_in, step.n_out = planned.kind, len(planned.inputs), len(planned.outputs)
             step.ins = self.operands + k
             step.outs = self.operands + k + step.n_in
+            self._set_versions(step, k)
             k += step.n_in + step.n_out
             call = None
             if planned.kind == KERNEL:
@@ -370,6 +391,22 @@ cdef class Program:
         step.call.state = kernel.kernel.state
         step.scratch_bytes = kernel.kernel.scratch_bytes
         self.max_scratch = max(self.max_scratch, step.scratch_bytes)
+
+    cdef _set_versions(self, CStep* step, Py_ssize_t first):
+        """Where the versions of a step's operands are found, which begin at operand `first`."""
+        cdef VariableBuffer buffer
+        cdef Py_ssize_t k
+        for k in range(first, first + step.n_in + step.n_out):
+            kind = self.values[self.operand_value[k]].storage.kind
+            if kind == CONST:
+                self.operand_version[k] = &self.constant_versions[self.operand_value[k]]
+            elif kind == VARIABLE:
+                buffer = self.variables[self.operand_value[k]]
+                self.operand_version[k] = &buffer.version
+                if k >= first + step.n_in:
+                    step.written = self.operand_version + first + step.n_in
+        if step.kind == KERNEL:
+            step.call.in_versions = <const uint64_t* const*>(self.operand_version + first)
 
     cdef _upload_constants(self, CStep* step, planned, Kernel kernel):
         """Puts constants into the memory of a device that cannot see the host's, once per program and use."""
@@ -545,12 +582,15 @@ cdef class Program:
         cdef CStep* step
         cdef timespec now
         cdef int64_t begun = 0, seen
-        cdef int i
+        cdef int i, code
         paused[0] = False
         for i in range(position, stop):
             step = &steps[i]
             if step.kind == KERNEL:
-                if step.fn(&step.call, step.ins, step.n_in, step.outs, step.n_out) != 0 or context.code != 0:
+                code = step.fn(&step.call, step.ins, step.n_in, step.outs, step.n_out)
+                if step.written != NULL:
+                    _note_writes(step)
+                if code != 0 or context.code != 0:
                     return i
             elif step.kind == CHECK:
                 if step.flag[0] == 0:
@@ -558,7 +598,10 @@ cdef class Program:
             elif step.kind == MARK:
                 step.flag[0] = 1
             elif step.kind == MOVE:
-                if _move(step) != 0:
+                code = _move(step)
+                if step.written != NULL:
+                    _note_writes(step)
+                if code != 0:
                     return i
             else:
                 return i
@@ -665,6 +708,7 @@ cdef class Program:
         kind = storage.kind
         if kind == VARIABLE:
             buffer = <VariableBuffer>self.variables[self.index_of[value]]
+            thw_set_new_version(&buffer.version)
             if result is not buffer.array and buffer.assign(result):
                 self.shared.generation += 1
                 self.shared.reshaped += buffer.is_shaped_by_value
@@ -689,6 +733,8 @@ cdef class Program:
         free(self.steps)
         free(self.operands)
         free(self.operand_value)
+        free(self.operand_version)
+        free(self.constant_versions)
         free(self.shape_store)
 
 
@@ -707,6 +753,12 @@ def _as_array(result, dtype):
         array = np.asarray(result, object)
         return array
     return np.asarray(result, dtype.np)
+
+
+cdef void _note_writes(CStep* step) noexcept nogil:
+    for k in range(step.n_out):
+        if step.written[k] != NULL:
+            thw_set_new_version(step.written[k])
 
 
 cdef int _move(CStep* step) noexcept nogil:

@@ -43,7 +43,8 @@ class CoreApi(Structure):
 
 class Call(Structure):
     _fields_ = [("struct_size", c_size_t), ("core", POINTER(CoreApi)), ("core_ctx", c_void_p), ("device", c_void_p),
-                ("stream", c_void_p), ("state", c_void_p), ("workspace", c_void_p), ("rng", POINTER(Rng))]
+                ("stream", c_void_p), ("state", c_void_p), ("workspace", c_void_p), ("rng", POINTER(Rng)),
+                ("in_versions", POINTER(POINTER(c_uint64)))]
 
 
 KernelFunction = CFUNCTYPE(c_int, POINTER(Call), POINTER(Tensor), c_int32, POINTER(Tensor), c_int32)

@@ -1,9 +1,9 @@
 /* correlate (gemm.h), once per REAL.
  *
  * A task is a block of places times a group of panels. It expands its places into row pointers once, in scratch, and
- * runs the tiles over them. The filter is packed first, into the call's workspace, where several blocks share it (the
- * place for a cache of packed filters: run_packed_correlation takes them ready); a single block packs what it needs
- * itself, for some terms at a time, into scratch that stays in the second-level cache.
+ * runs the tiles over them. The filter is packed first where several blocks share it or it is kept from run to run
+ * (filters.h); a single block packs what it needs itself, for some terms at a time, into scratch that stays in the
+ * second-level cache.
  */
 
 typedef struct { /* rows of the result that are computed together */
@@ -40,7 +40,7 @@ static void NAME(split_tasks)(thw_correlation* job, int64_t most_places, int64_t
   int64_t groups = least(panels, least(ceil_div(16, most(1, all_blocks)), 1 + products / SMALL_WORK));
   job->group_panels = ceil_div(most(panels, 1), most(groups, 1));
   job->groups = ceil_div(panels, job->group_panels);
-  job->is_prepacked = job->batches == 1 && blocks > 1;
+  job->is_prepacked = job->batches == 1 && (blocks > 1 || job->filter_lasts);
   job->tasks = 0;
   for (int64_t i = 0; i < job->n_windows; i++) {
     job->windows[i].first_task = job->tasks;
@@ -61,6 +61,15 @@ static void NAME(split_terms)(thw_correlation* job, int64_t most_taps) {
   job->is_row_major = is_one_block && group_bytes <= GROUP_BYTES;
 }
 
+/* What a packed filter depends on, besides its values. */
+static thw_layout NAME(panel_layout)(const thw_correlation* job) {
+  uint64_t order = 14695981039346656037u; /* FNV-1a over the taps */
+  for (int64_t i = 0; i < job->n_windows; i++)
+    for (int64_t t = 0; t < job->windows[i].n_taps; t++) order = (order ^ (uint64_t)job->windows[i].taps[t].filter) * 1099511628211u;
+  return (thw_layout){{sizeof(REAL), (uint64_t)job->n_windows, order, (uint64_t)job->depth, (uint64_t)job->columns,
+                       (uint64_t)job->block_stride, (uint64_t)job->row_stride, (uint64_t)job->column_stride}};
+}
+
 static void NAME(plan_correlation)(thw_correlation* job, size_t* workspace, size_t* scratch) {
   int64_t products = 0, most_places = 0, packed = 0, most_taps = 0, sums = 0;
   for (int64_t i = 0; i < job->n_windows; i++) {
@@ -75,6 +84,7 @@ static void NAME(plan_correlation)(thw_correlation* job, size_t* workspace, size
   NAME(split_tasks)(job, most_places, most_taps, products);
   NAME(split_terms)(job, most_taps);
   job->is_product = NAME(plan_product)(job, &sums);
+  job->layout = NAME(panel_layout)(job);
   job->packed_numbers = ceil_div(job->is_product ? sums : job->is_prepacked ? packed : 0, 16) * 16;
   job->pack_grain = most(1, SMALL_WORK_BYTES / most(1, most_taps * job->depth * PACK_PANELS * PANEL *
                                                            (int64_t)sizeof(REAL)));
@@ -294,8 +304,25 @@ static void NAME(run_tasks)(void* arg, int64_t begin, int64_t end, void* scratch
   }
 }
 
-static void NAME(run_packed_correlation)(thw_call* call, const NAME(Correlation)* run) {
+static void NAME(run_all_tasks)(thw_call* call, const NAME(Correlation)* run) {
   call->core->parallel_for(call->core_ctx, run->job->tasks, run->job->grain, NAME(run_tasks), (void*)run);
+}
+
+/* With the filter packed beforehand: kept from an earlier run, or now. */
+static void NAME(run_prepacked)(thw_call* call, NAME(Correlation)* run, thw_filter_use* use) {
+  const thw_correlation* job = run->job;
+  thw_kept* kept = NULL;
+  void* packed = (void*)run->packed;
+  thw_filter_state state = THW_FILTER_MAKE_ONCE;
+  if (job->filter_lasts)
+    state = thw_filter_take(use, call, job->filter, &job->layout, job->packed_numbers * sizeof(REAL), &kept, &packed);
+  run->packed = packed;
+  if (state != THW_FILTER_READY)
+    call->core->parallel_for(call->core_ctx, job->n_windows * ceil_div(job->columns, PACK_PANELS * PANEL),
+                             job->pack_grain, NAME(prepack), run);
+  if (state == THW_FILTER_MAKE) thw_filter_made(kept);
+  NAME(run_all_tasks)(call, run);
+  thw_filter_give(kept);
 }
 
 static int NAME(run_correlation)(thw_call* call, const thw_tensor* in, int32_t n_in, thw_tensor* out, int32_t n_out) {
@@ -311,8 +338,8 @@ static int NAME(run_correlation)(thw_call* call, const thw_tensor* in, int32_t n
     return THW_OK;
   }
   if (job->is_prepacked)
-    call->core->parallel_for(call->core_ctx, job->n_windows * ceil_div(job->columns, PACK_PANELS * PANEL),
-                             job->pack_grain, NAME(prepack), &run);
-  NAME(run_packed_correlation)(call, &run);
+    NAME(run_prepacked)(call, &run, &((thw_correlation*)call->state)->use);
+  else
+    NAME(run_all_tasks)(call, &run);
   return THW_OK;
 }

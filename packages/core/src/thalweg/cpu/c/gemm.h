@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "cpu/c/isa.h"
+#include "cpu/filters.h"
 #include "thalweg_abi.h"
 
 typedef struct { /* one tap of a window */
@@ -50,6 +51,7 @@ typedef struct {
   int64_t depth, columns;
   int64_t block_stride, row_stride, column_stride; /* of the filter: tap, k, j; one of the last two is 1 */
   int32_t x, filter;           /* inputs */
+  int32_t filter_lasts;        /* from run to run, perhaps: then it is packed as a whole, and kept */
   int64_t batches;             /* matrix products: so many of them, at these places */
   const int64_t *x_offsets, *filter_offsets; /* [batches] */
   int64_t y_batch_stride;
@@ -60,6 +62,9 @@ typedef struct {
   int64_t block_places, group_panels, groups, depth_block, taps_block, tasks, grain, pack_grain;
   int32_t is_prepacked, is_row_major, is_product;
   int64_t packed_numbers, margin_numbers;
+  thw_layout layout;
+  /* changes from run to run */
+  thw_filter_use use;
 } thw_correlation;
 
 typedef struct {

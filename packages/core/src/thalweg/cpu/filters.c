@@ -1,0 +1,115 @@
+#include "cpu/filters.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpu/memory.h"
+
+struct thw_kept {
+  thw_kept* next;
+  const uint64_t* counter; /* where the value's version is told: whose filter it is */
+  thw_layout layout;
+  size_t bytes;
+  uint64_t made, making, seen; /* versions: of `data`; of what is being made; met last */
+  void* data;                  /* NULL until something is kept */
+  int users, readers;          /* kernels; calls that read or make `data` */
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* held for a few instructions */
+static thw_kept* all;
+static thw_memory memory;
+static size_t budget;
+
+static void unlock_in_child(void) { pthread_mutex_init(&lock, NULL); }
+
+__attribute__((constructor)) static void begin(void) {
+  const char* wish = getenv("THALWEG_FILTER_CACHE_MB");
+  budget = (size_t)(wish ? strtoull(wish, NULL, 10) : 256) << 20;
+  thw_memory_init(&memory);
+  pthread_atfork(NULL, NULL, unlock_in_child);
+}
+
+static thw_kept* find(const uint64_t* counter, const thw_layout* layout, size_t bytes) {
+  for (thw_kept* kept = all; kept; kept = kept->next)
+    if (kept->counter == counter && kept->bytes == bytes && !memcmp(&kept->layout, layout, sizeof *layout)) return kept;
+  thw_kept* kept = calloc(1, sizeof *kept);
+  if (!kept) return NULL;
+  *kept = (thw_kept){.next = all, .counter = counter, .layout = *layout, .bytes = bytes};
+  return all = kept;
+}
+
+static void drop_unused(thw_kept* kept) {
+  if (kept->users || kept->readers) return;
+  thw_kept** link = &all;
+  while (*link != kept) link = &(*link)->next;
+  *link = kept->next;
+  thw_memory_free(&memory, kept->data);
+  free(kept);
+}
+
+static void leave(thw_filter_use* use) {
+  if (!use->known) return;
+  use->known->users--;
+  drop_unused(use->known);
+  use->known = NULL;
+}
+
+static thw_filter_state take(thw_filter_use* use, const uint64_t* counter, const thw_layout* layout, size_t bytes) {
+  uint64_t version = __atomic_load_n(counter, __ATOMIC_ACQUIRE);
+  if (use->known && use->known->counter != counter) leave(use);
+  if (!use->known) {
+    use->known = find(counter, layout, bytes);
+    if (!use->known) return THW_FILTER_MAKE_ONCE;
+    use->known->users++;
+  }
+  thw_kept* kept = use->known;
+  if (kept->made == version) return THW_FILTER_READY;
+  int is_new = kept->seen != version;
+  kept->seen = version;
+  if (is_new || kept->readers) return THW_FILTER_MAKE_ONCE;
+  if (!kept->data && ((size_t)memory.bytes_in_use + bytes > budget ||
+                      thw_memory_alloc(&memory, bytes, 64, &kept->data) != THW_OK))
+    return THW_FILTER_MAKE_ONCE;
+  kept->made = 0;
+  kept->making = version;
+  return THW_FILTER_MAKE;
+}
+
+thw_filter_state thw_filter_take(thw_filter_use* use, const thw_call* call, int input, const thw_layout* layout,
+                                 size_t bytes, thw_kept** kept, void** data) {
+  const uint64_t* counter = call->in_versions ? call->in_versions[input] : NULL;
+  *kept = NULL;
+  if (!counter || !bytes) return THW_FILTER_MAKE_ONCE;
+  pthread_mutex_lock(&lock);
+  thw_filter_state state = take(use, counter, layout, bytes);
+  if (state != THW_FILTER_MAKE_ONCE) {
+    *kept = use->known;
+    *data = use->known->data;
+    use->known->readers++;
+  }
+  pthread_mutex_unlock(&lock);
+  return state;
+}
+
+void thw_filter_made(thw_kept* kept) {
+  pthread_mutex_lock(&lock);
+  kept->made = kept->making;
+  pthread_mutex_unlock(&lock);
+}
+
+void thw_filter_give(thw_kept* kept) {
+  if (!kept) return;
+  pthread_mutex_lock(&lock);
+  kept->readers--;
+  drop_unused(kept);
+  pthread_mutex_unlock(&lock);
+}
+
+void thw_filter_leave(thw_filter_use* use) {
+  pthread_mutex_lock(&lock);
+  leave(use);
+  pthread_mutex_unlock(&lock);
+}
+
+size_t thw_filter_bytes(void) { return (size_t)memory.bytes_in_use; }
