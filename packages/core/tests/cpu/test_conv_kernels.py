@@ -93,6 +93,29 @@ def test_conv2d_and_its_gradients(case, dtype):
                     ("Conv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter"))
 
 
+def small_cases(count):
+    """Random cases of one to six places a side: windows that hang over every edge, single taps, single places."""
+    random = np.random.default_rng(0)
+    while count:
+        size, window, strides = random.integers(1, 7, 2), random.integers(1, 6, 2), random.integers(1, 5, 2)
+        padding = ["SAME", "VALID"][random.integers(2)]
+        if padding == "VALID" and (window > size).any():
+            continue
+        images, channels, filters = random.integers(1, 4), *random.integers(1, 20, 2)
+        yield ((int(images), *map(int, size), int(channels)), (*map(int, window), int(channels), int(filters)),
+               tuple(map(int, strides)), padding, (1, 1))
+        count -= 1
+
+
+@pytest.mark.parametrize("case", list(small_cases(200)), ids=str)
+def test_small_conv2d_and_its_gradients(case):
+    test_conv2d_and_its_gradients(case, np.float32)
+
+
+def test_a_gradient_of_one_place_takes_the_middle_tap():
+    test_conv2d_and_its_gradients(((1, 1, 1, 3), (3, 3, 3, 4), (2, 2), "SAME", (1, 1)), np.float32)
+
+
 @each_3d
 @DTYPES
 def test_conv3d_and_its_gradients(case, dtype):

@@ -13,6 +13,7 @@ cimport cython
 cimport numpy as cnp
 
 from collections import OrderedDict
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -220,6 +221,18 @@ cdef class Frame:
                 arena[0].free(arena[1])
 
 
+cdef class _ConstantVersion:
+    """The version of a constant's bytes, one for all programs of a session."""
+
+    cdef uint64_t version
+    cdef readonly object array           # kept, so that its address stays its own
+    cdef object __weakref__
+
+    def __init__(self, array):
+        self.array = array
+        thw_set_new_version(&self.version)
+
+
 cdef class Shared:
     """What all programs of a session share: the count of moved variable buffers, and whether the session is closed."""
 
@@ -227,9 +240,17 @@ cdef class Shared:
     cdef public long reshaped            # grows when a value of another shape has come
     cdef volatile int closed
     cdef object idle                     # programs that keep large arenas, the longest unused first: OrderedDict
+    cdef object constants                # array's id -> _ConstantVersion, as long as a program keeps that
 
     def __init__(self):
         self.idle = OrderedDict()
+        self.constants = WeakValueDictionary()
+
+    cdef _ConstantVersion version_of(self, array):
+        found = self.constants.get(id(array))
+        if found is None:
+            self.constants[id(array)] = found = _ConstantVersion(array)
+        return found
 
     def close(self):
         """Ends runs under way at their next look."""
@@ -271,7 +292,6 @@ cdef class Program:
     cdef int64_t* shape_store
     cdef int* operand_value              # operand -> index of its value
     cdef uint64_t** operand_version      # operand -> the version of its bytes; NULL where they last for the run only
-    cdef uint64_t* constant_versions     # [values]
     cdef list patch_feeds, patch_fetches, patch_variables, patch_arena
     cdef set reshaped                    # variables that a step gives another buffer before others read it
     cdef list pool
@@ -313,12 +333,9 @@ cdef class Program:
         self.operand_value = <int*>calloc(max(n, 1), sizeof(int))
         self.shape_store = <int64_t*>calloc(max(total, 1), sizeof(int64_t))
         self.operand_version = <uint64_t**>calloc(max(n, 1), sizeof(uint64_t*))
-        self.constant_versions = <uint64_t*>calloc(max(len(self.values), 1), sizeof(uint64_t))
         if self.operands == NULL or self.operand_value == NULL or self.shape_store == NULL \
-                or self.operand_version == NULL or self.constant_versions == NULL:
+                or self.operand_version == NULL:
             raise MemoryError()
-        for k in range(len(self.values)):
-            thw_set_new_version(&self.constant_versions[k])
         offsets, position = {}, 0
         for i, value in enumerate(self.values):
             offsets[i] = position
@@ -395,11 +412,15 @@ cdef class Program:
     cdef _set_versions(self, CStep* step, Py_ssize_t first):
         """Where the versions of a step's operands are found, which begin at operand `first`."""
         cdef VariableBuffer buffer
+        cdef _ConstantVersion constant
         cdef Py_ssize_t k
         for k in range(first, first + step.n_in + step.n_out):
-            kind = self.values[self.operand_value[k]].storage.kind
+            value = self.values[self.operand_value[k]]
+            kind = value.storage.kind
             if kind == CONST:
-                self.operand_version[k] = &self.constant_versions[self.operand_value[k]]
+                constant = self.shared.version_of(_constant(value))
+                self.keep.append(constant)
+                self.operand_version[k] = &constant.version
             elif kind == VARIABLE:
                 buffer = self.variables[self.operand_value[k]]
                 self.operand_version[k] = &buffer.version
@@ -734,7 +755,6 @@ cdef class Program:
         free(self.operands)
         free(self.operand_value)
         free(self.operand_version)
-        free(self.constant_versions)
         free(self.shape_store)
 
 

@@ -116,8 +116,9 @@ static void NAME(dot_columns)(void* arg, int64_t begin, int64_t end, void* scrat
 static int NAME(plan_product)(thw_correlation* job, int64_t* sums) {
   const thw_window* w = job->windows;
   if (job->n_windows != 1 || job->batches != 1 || w->n_taps != 1 || w->places > ROWS || w->places != w->grid[2] ||
-      w->corner[2] || !job->columns || !job->depth || !w->places)
+      !job->columns || !job->depth || !w->places)
     return 0;
+  if (w->corner[0] || w->corner[1] || w->corner[2] || w->taps->offset || w->taps->filter) return 0;
   int64_t products = w->places * job->depth * job->columns;
   if (job->column_stride != 1) {
     job->grain = most(1, ceil_div(SMALL_READS, job->depth));

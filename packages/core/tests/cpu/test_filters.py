@@ -1,0 +1,134 @@
+"""Filters that are packed once and kept: they follow their variable, are shared, and go with their kernels."""
+import gc
+import threading
+
+import numpy as np
+import pytest
+
+import thalweg as tf
+from thalweg.cpu._gemm import kept_bytes
+
+X = np.random.default_rng(0).standard_normal((2, 12, 12, 16)).astype(np.float32)
+W = np.random.default_rng(1).standard_normal((3, 3, 16, 32)).astype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_kept():
+    tf.reset_default_graph()
+    gc.collect()
+    assert kept_bytes() == 0
+    yield
+    tf.reset_default_graph()
+
+
+def convolution(filters, stride=1):
+    x = tf.placeholder(tf.float32, [None, 12, 12, 16])
+    return x, tf.nn.conv2d(x, filters, [1, stride, stride, 1], "SAME")
+
+
+def three_times(session, y, feed):
+    first, second, third = (session.run(y, feed) for _ in range(3))
+    assert first.tobytes() == second.tobytes() == third.tobytes()
+    return first
+
+
+def test_a_filter_is_kept_when_it_is_met_again_and_freed_with_the_session():
+    x, y = convolution(tf.Variable(W))
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        session.run(y, {x: X})
+        assert kept_bytes() == 0
+        session.run(y, {x: X})
+        assert kept_bytes() >= W.nbytes
+        session.run(y, {x: X})
+    del session
+    gc.collect()
+    assert kept_bytes() == 0
+
+
+@pytest.mark.parametrize("change", ["assign", "scatter", "py_func", "load", "loop", "branch"])
+def test_a_changed_variable_is_packed_anew(change):
+    v = tf.Variable(W)
+    x, y = convolution(v)
+    if change == "scatter":
+        update = tf.scatter_mul(v, [0, 1, 2], tf.fill([3, 3, 16, 32], 2.0))
+    elif change == "py_func":
+        update = tf.assign(v, tf.py_func(lambda w: w * 2, [v], tf.float32))
+    elif change == "loop":
+        update = tf.while_loop(lambda i: i < 1, lambda i: i + tf.cast(tf.assign(v, v * 2)[0, 0, 0, 0] * 0 + 1, tf.int32),
+                               [0])
+    elif change == "branch":
+        update = tf.cond(tf.placeholder_with_default(True, []), lambda: tf.identity(tf.assign(v, v * 2)), lambda: v + 0)
+    else:
+        update = tf.assign(v, v * 2)
+    with tf.Session() as session:
+        session.run(v.initializer)
+        once = three_times(session, y, {x: X})
+        if change == "load":
+            v.load(W * 2, session)
+        else:
+            session.run(update)
+        np.testing.assert_allclose(three_times(session, y, {x: X}), 2 * once, rtol=1e-5, atol=1e-5)
+
+
+def test_weights_that_every_run_changes_are_not_kept():
+    v = tf.Variable(W)
+    x, y = convolution(v)
+    step = tf.train.GradientDescentOptimizer(1e-3).minimize(tf.reduce_sum(tf.square(y)))
+    with tf.Session() as session:
+        session.run(v.initializer)
+        for _ in range(4):
+            session.run(step, {x: X})
+        assert kept_bytes() == 0
+
+
+def test_plans_of_other_shapes_share_what_is_kept():
+    x, y = convolution(tf.constant(W))
+    with tf.Session() as session:
+        whole = three_times(session, y, {x: X})
+        kept = kept_bytes()
+        assert kept
+        np.testing.assert_array_equal(three_times(session, y, {x: X[:1]}), whole[:1])
+        assert kept_bytes() == kept
+
+
+def test_a_stride_of_two_and_a_gradient_have_layouts_of_their_own():
+    v = tf.Variable(W)
+    x, y = convolution(v)
+    _, strided = convolution(v, 2)
+    dy = np.random.default_rng(2).standard_normal((2, 12, 12, 32)).astype(np.float32)
+    dx = tf.nn.conv2d_backprop_input([2, 12, 12, 16], v, tf.constant(dy), [1, 1, 1, 1], "SAME")
+    with tf.Session() as session:
+        session.run(v.initializer)
+        results = three_times(session, y, {x: X}), three_times(session, dx, {})
+    with tf.Session() as fresh:
+        fresh.run(v.initializer)
+        np.testing.assert_array_equal(results[0], fresh.run(y, {x: X}))
+        np.testing.assert_array_equal(results[1], fresh.run(dx))
+
+
+def test_threads_read_while_the_variable_changes():
+    v = tf.Variable(W)
+    x, y = convolution(v)
+    double, halve = tf.assign(v, v * 2), tf.assign(v, v / 2)
+    with tf.Session() as session:
+        session.run(v.initializer)
+        once = session.run(y, {x: X})
+        wrong = []
+
+        def read():
+            for _ in range(60):
+                ratio = session.run(y, {x: X}) / once
+                if not (0.99 < ratio.min() and ratio.max() < 2.01):
+                    wrong.append((ratio.min(), ratio.max()))
+
+        threads = [threading.Thread(target=read) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for _ in range(20):
+            session.run(double)
+            session.run(halve)
+        for thread in threads:
+            thread.join()
+        assert not wrong
+        np.testing.assert_array_equal(three_times(session, y, {x: X}), once)
