@@ -54,6 +54,24 @@ cdef extern from "cpu/c/gemm.h" nogil:
         thw_margin margin
         thw_finish finish
         thw_filter_use use
+    ctypedef struct thw_tiling:
+        int64_t images
+        int64_t size[2]
+        int64_t places[2]
+        int64_t before[2]
+        int64_t depth
+        int64_t columns
+        int64_t window
+        int64_t outputs
+    ctypedef struct thw_winograd:
+        thw_tiling tiling
+        int32_t x
+        int32_t filter
+        int32_t is_turned
+        int32_t filter_lasts
+        const void* zeros
+        thw_finish finish
+        thw_filter_use use
     ctypedef struct thw_gathering:
         thw_window window
         int64_t depth
@@ -71,6 +89,9 @@ cdef extern from "cpu/c/gemm.h" nogil:
 cdef thw_correlation* new_correlation(Request r, int64_t n_windows, int64_t n_taps, int64_t depth,
                                       int64_t batches=*) except NULL
 cdef thw_gathering* new_gathering(Request r, int64_t n_taps, int64_t depth, int64_t batches=*) except NULL
+cdef thw_winograd* new_winograd(Request r, int64_t depth) except NULL
+cdef int64_t best_outputs(const thw_tiling* tiling, bint filter_lasts)
+cdef int set_winograd(Request r, thw_winograd* job) except -1
 cdef int set_correlation(Request r, thw_correlation* job) except -1
 cdef int set_gathering(Request r, thw_gathering* job) except -1
 cdef int set_finish(Request r, thw_finish* finish, int32_t first_argument) except -1

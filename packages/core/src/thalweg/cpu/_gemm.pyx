@@ -11,6 +11,9 @@ cdef extern from "cpu/c/gemm.h" nogil:
         void (*plan_gathering)(thw_gathering* job, int is_double, size_t* workspace, size_t* scratch)
         thw_kernel_fn correlate[2]
         thw_kernel_fn gather[2]
+        void (*plan_winograd)(thw_winograd* job, size_t* workspace, size_t* scratch)
+        thw_kernel_fn winograd
+        int64_t (*best_outputs)(const thw_tiling* tiling, int filter_lasts)
     const thw_gemm_table* thw_gemm()
 
 cdef extern from "cpu/filters.h" nogil:
@@ -59,6 +62,33 @@ cdef thw_gathering* new_gathering(Request r, int64_t n_taps, int64_t depth, int6
     job.dy_offsets = job.x_offsets + batches
     job.finish.shift = job.finish.residual = job.finish.normalisation = -1
     return job
+
+
+cdef thw_winograd* new_winograd(Request r, int64_t depth) except NULL:
+    """An empty job, of float32."""
+    cdef thw_winograd* job = <thw_winograd*>r.new_state(sizeof(thw_winograd) + depth * 4)
+    job.zeros = job + 1
+    job.finish.shift = job.finish.residual = job.finish.normalisation = -1
+    return job
+
+
+cdef int64_t best_outputs(const thw_tiling* tiling, bint filter_lasts):
+    """Places of a tile's side where tiles are quicker than direct sums, else 0."""
+    return TABLE.best_outputs(tiling, filter_lasts)
+
+
+cdef void _free_winograd(void* job) noexcept nogil:
+    thw_filter_leave(&(<thw_winograd*>job).use)
+    free(job)
+
+
+cdef int set_winograd(Request r, thw_winograd* job) except -1:
+    """Plans a job that is filled in, and names its kernel."""
+    job.filter_lasts = r.lasts(job.filter)
+    r.kernel.free_state = _free_winograd
+    TABLE.plan_winograd(job, &r.kernel.workspace_bytes, &r.kernel.scratch_bytes)
+    r.set(TABLE.winograd)
+    return 0
 
 
 cdef void _free_correlation(void* job) noexcept nogil:

@@ -1,26 +1,26 @@
 """Forward convolutions: places of the output, taps of the filter, as jobs of cpu/c/gemm.h."""
 from thalweg.cpu._depthwise cimport set_depthwise
 from thalweg.cpu._geometry cimport Geometry, full_geometry
-from thalweg.cpu._gemm cimport int64_t, new_correlation, set_correlation, set_finish, thw_correlation
+from thalweg.cpu._gemm cimport (int64_t, new_correlation, set_correlation, set_finish, set_winograd,
+                                thw_correlation, thw_winograd)
 from thalweg.cpu._request cimport Request
 from thalweg.cpu._windows cimport fill_window, is_row_wise
+from thalweg.cpu._winograd cimport tile_outputs, winograd_job
 
 
 def conv2d(Request r):
     """Prepare Conv2D: any window, stride, dilation and padding; channels last."""
-    set_correlation(r, _convolution(r))
+    _set_convolution(r, False)
 
 
 def conv3d(Request r):
     """Prepare Conv3D."""
-    set_correlation(r, _convolution(r))
+    _set_convolution(r, False)
 
 
 def fused_conv2d(Request r):
     """Prepare _FusedConv2D: Conv2D, then FusedBatchNorm or BiasAdd, a residual Add, Relu or Relu6 in one sweep."""
-    cdef thw_correlation* job = _convolution(r)
-    set_finish(r, &job.finish, 2)
-    set_correlation(r, job)
+    _set_convolution(r, True)
 
 
 def depthwise_conv2d(Request r):
@@ -28,11 +28,26 @@ def depthwise_conv2d(Request r):
     set_depthwise(r)
 
 
-cdef thw_correlation* _convolution(Request r) except NULL:
+cdef int _set_convolution(Request r, bint is_fused) except -1:
     cdef Geometry g = full_geometry(r, r.in_shapes[0], r.in_shapes[1], r.out_shapes[0])
+    cdef int64_t columns = r.in_shapes[1][g.rank + 1], outputs = tile_outputs(r, g, columns, 1, False)
+    cdef thw_winograd* tiled
+    cdef thw_correlation* direct
+    if outputs:
+        tiled = winograd_job(r, g, columns, outputs, False)
+        tiled.x, tiled.filter = 0, 1
+        if is_fused:
+            set_finish(r, &tiled.finish, 2)
+        return set_winograd(r, tiled)
+    direct = _direct_convolution(r, g, columns)
+    if is_fused:
+        set_finish(r, &direct.finish, 2)
+    return set_correlation(r, direct)
+
+
+cdef thw_correlation* _direct_convolution(Request r, Geometry g, int64_t columns) except NULL:
     cdef bint row_wise = is_row_wise(g)
     cdef int64_t depth = g.channels * (g.window[2] if row_wise else 1)
-    cdef int64_t columns = r.in_shapes[1][g.rank + 1]
     cdef int64_t taps = g.window[0] * g.window[1] * (1 if row_wise else g.window[2])
     cdef thw_correlation* job = new_correlation(r, 1, taps, depth)
     job.x, job.filter, job.columns = 0, 1, columns

@@ -4,9 +4,10 @@ from itertools import product
 from thalweg.cpu._depthwise cimport set_depthwise_filter_gradient, set_depthwise_image_gradient
 from thalweg.cpu._geometry cimport Geometry, full_geometry
 from thalweg.cpu._gemm cimport (int64_t, new_correlation, new_gathering, set_correlation, set_gathering,
-                                thw_correlation, thw_gathering)
+                                set_winograd, thw_correlation, thw_gathering, thw_winograd)
 from thalweg.cpu._request cimport Request
 from thalweg.cpu._windows cimport count_phase_taps, fill_phase, fill_window, is_row_wise
+from thalweg.cpu._winograd cimport tile_outputs, winograd_job
 
 
 def conv2d_backprop_input(Request r):
@@ -42,7 +43,12 @@ def depthwise_backprop_filter(Request r):
 cdef int _image_gradient(Request r) except -1:
     """dx[i] = sum over taps and places that meet at i of dy[place] * filter[tap]^T, phase by phase."""
     cdef Geometry g = full_geometry(r, r.out_shapes[0], r.in_shapes[1], r.in_shapes[2])
-    cdef int64_t y_channels = r.in_shapes[1][g.rank + 1]
+    cdef int64_t y_channels = r.in_shapes[1][g.rank + 1], outputs = tile_outputs(r, g, y_channels, 1, True)
+    cdef thw_winograd* tiled
+    if outputs:
+        tiled = winograd_job(r, g, y_channels, outputs, True)
+        tiled.x, tiled.filter = 2, 1
+        return set_winograd(r, tiled)
     # Positions beyond the size have no phase of their own.
     phases = list(product(*[range(max(1, min(g.step[k], g.size[k]))) for k in range(3)]))
     cdef int64_t n_taps = sum([count_phase_taps(g, phase) for phase in phases])

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "cpu/c/isa.h"
+#include "cpu/c/winograd.h"
 #include "cpu/filters.h"
 #include "thalweg_abi.h"
 
@@ -37,13 +38,6 @@ typedef struct { /* a grid of windows; lengths in numbers, not bytes */
 typedef struct { /* copy of x with wider rows, made first: rows of a small-channel image then need no bounds */
   int64_t rows, length, left, width; /* width 0: no copy; row r is [left zeros][length numbers][zeros] */
 } thw_margin;
-
-typedef struct {
-  int32_t shift, residual;     /* inputs, or -1: y = clamp(sum * scale + shift + residual) */
-  int32_t normalisation;       /* the first of scale, offset, mean, variance, which give scale and shift; or -1 */
-  int32_t is_clamped;
-  double low, high, epsilon;
-} thw_finish;
 
 typedef struct {
   thw_window* windows;         /* several where a gradient falls apart into phases; they share x, filter and y */
@@ -87,6 +81,9 @@ typedef struct {
   void (*plan_correlation)(thw_correlation*, int is_double, size_t* workspace, size_t* scratch);
   void (*plan_gathering)(thw_gathering*, int is_double, size_t* workspace, size_t* scratch);
   thw_kernel_fn correlate[2], gather[2]; /* [is_double]; the state is the job */
+  void (*plan_winograd)(thw_winograd*, size_t* workspace, size_t* scratch); /* float only */
+  thw_kernel_fn winograd;
+  int64_t (*best_outputs)(const thw_tiling*, int filter_lasts); /* places of a tile's side; 0: correlate is quicker */
 } thw_gemm_table;
 
 THW_CHOOSE_TABLE(gemm)

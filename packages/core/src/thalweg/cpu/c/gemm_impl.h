@@ -30,6 +30,8 @@ INLINE int64_t folded_numbers(const thw_finish* f, int64_t columns) {
 #include "cpu/c/vector.h"
 #include "cpu/c/correlate.h"
 #include "cpu/c/gather.h"
+#include "cpu/c/winograd_points.h"
+#include "cpu/c/winograd_run.h"
 #undef REAL
 
 #define REAL double
@@ -53,4 +55,7 @@ static void plan_gathering(thw_gathering* job, int is_double, size_t* workspace,
 const thw_gemm_table THW_TABLE(gemm) = {plan_correlation,
                                         plan_gathering,
                                         {run_correlation_float, run_correlation_double},
-                                        {run_gathering_float, run_gathering_double}};
+                                        {run_gathering_float, run_gathering_double},
+                                        plan_winograd_float,
+                                        run_winograd_float,
+                                        best_outputs_float};

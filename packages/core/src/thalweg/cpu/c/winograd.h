@@ -1,0 +1,52 @@
+/* Winograd's minimal filtering (arXiv:1509.09308) of windows of 3 x 3 and 5 x 5 with stride 1, channels last.
+ *
+ *   Y = A^T [(G g G^T) * (B^T d B)] A      for every tile of y, summed over channels where the product stands
+ *
+ * A tile of m x m places reads a x a positions, a = m + r - 1. The points are 0, 1, -1 and infinity for a = 4, and 0,
+ * +-sqrt(1/2), +-sqrt(2) and infinity for a = 6: they err a quarter as much as 0, +-1, +-2.
+ * For each of the a^2 positions the tiles' channels times the filter's are one matrix product.
+ */
+#ifndef THALWEG_WINOGRAD_H
+#define THALWEG_WINOGRAD_H
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cpu/filters.h"
+#include "thalweg_abi.h"
+
+enum { THW_MOST_POINTS = 6 };
+
+typedef struct { /* where the tiles lie: x is read, y is written; the gradient of the image swaps them */
+  int64_t images, size[2];   /* of x, in y and x */
+  int64_t places[2];         /* of y */
+  int64_t before[2];         /* padding before x */
+  int64_t depth, columns;    /* channels of x and of y */
+  int64_t window, outputs;   /* r and m */
+  /* filled in by plan */
+  int64_t points;            /* a */
+  int64_t grid[2], tiles;    /* tiles of an image; of all images */
+} thw_tiling;
+
+typedef struct {
+  int32_t shift, residual;     /* inputs, or -1: y = clamp(sum * scale + shift + residual) */
+  int32_t normalisation;       /* the first of scale, offset, mean, variance, which give scale and shift; or -1 */
+  int32_t is_clamped;
+  double low, high, epsilon;
+} thw_finish;
+
+typedef struct {
+  thw_tiling tiling;
+  int32_t x, filter, is_turned; /* inputs; whether the filter is flipped and its channels are swapped */
+  int32_t filter_lasts;
+  const void* zeros;            /* depth of them, and a vector */
+  thw_finish finish;
+  /* chosen by plan_winograd */
+  int64_t block_tiles, blocks, group_panels, groups; /* blocks of tiles for one task; 1: by phases, see winograd_run.h */
+  int64_t v_stride, v_plane, m_stride, m_plane, u_plane, fill_depth, fill_parts;
+  int64_t u_numbers, v_numbers, m_numbers;
+  int64_t tile_grain, product_grain;
+  thw_layout layout;
+  /* changes from run to run */
+  thw_filter_use use;
+} thw_winograd;
+#endif

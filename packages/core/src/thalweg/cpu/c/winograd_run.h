@@ -1,0 +1,346 @@
+/* Winograd convolutions (winograd.h), once per REAL: transform tiles of x to V, multiply by the filter's U, transform
+ * the products M to tiles of y.
+ *
+ *   U [points^2][panel][depth][PANEL]    V [points^2][tile][v_stride]    M [points^2][tile][m_stride]
+ *
+ * Many tiles: a task takes a block of them through all three steps in its own scratch. Few: the steps are phases over
+ * all tiles, in the call's workspace, so that products can be split by position and by panel. Strides are skewed, or
+ * the points^2 streams would fall into the same cache sets.
+ */
+
+#define SKEW 16              /* numbers: a cache line */
+#define BLOCK_TILES 24       /* of a task, while U is small ... */
+#define LARGE_BLOCK_TILES 48 /* ... and where it is read from memory */
+#define LARGE_U (3 << 20)    /* numbers */
+#define LEAST_BLOCKS 8
+
+typedef struct {
+  const thw_winograd* job;
+  const REAL *x, *filter;
+  REAL *y, *u, *v, *m; /* v and m: of all tiles, by phases */
+  NAME(Epilogue) epilogue;
+  int has_epilogue;
+} NAME(Winograd);
+
+INLINE const REAL* NAME(panel_of_u)(const NAME(Winograd)* run, int64_t point, int64_t column) {
+  return run->u + point * run->job->u_plane + column * run->job->tiling.depth; /* whole panels come before it */
+}
+
+/* --- the filter ------------------------------------------------------------------------------------------------- */
+
+INLINE void NAME(transform_filter)(const int points, const int window, const REAL* taps, int64_t tap_distance,
+                                   int64_t count, REAL* u, int64_t u_plane) {
+  for (int64_t i = 0; i < count; i += VL) {
+    vector g[5][5], half[6][5], line[6];
+    UNROLLED for (int y = 0; y < window; y++) UNROLLED for (int x = 0; x < window; x++)
+      g[x][y] = LOAD(taps + (y * window + x) * tap_distance + i);
+    UNROLLED for (int x = 0; x < window; x++) {
+      NAME(filter_line)(points, window, g[x], line);
+      UNROLLED for (int p = 0; p < points; p++) half[p][x] = line[p];
+    }
+    UNROLLED for (int p = 0; p < points; p++) {
+      NAME(filter_line)(points, window, half[p], line);
+      UNROLLED for (int q = 0; q < points; q++) STORE(u + (p * points + q) * u_plane + i, line[q]);
+    }
+  }
+}
+
+/* A task packs some rows of a panel, tap by tap, and transforms them. */
+static void NAME(fill_u)(void* arg, int64_t begin, int64_t end, void* scratch) {
+  const NAME(Winograd)* run = arg;
+  const thw_winograd* job = run->job;
+  const thw_tiling* g = &job->tiling;
+  int64_t taps = g->window * g->window, row_stride = job->is_turned ? 1 : g->columns;
+  int64_t column_stride = job->is_turned ? g->depth : 1;
+  REAL* packed = scratch;
+  for (int64_t i = begin; i < end; i++) {
+    int64_t column = i / job->fill_parts * PANEL, k = i % job->fill_parts * job->fill_depth;
+    int64_t rows = least(job->fill_depth, g->depth - k), width = NAME(panel_width)(column, g->columns);
+    for (int64_t t = 0; t < taps; t++)
+      NAME(pack_panels)(packed + t * rows * width, 0, 0,
+                        run->filter + (job->is_turned ? taps - 1 - t : t) * g->depth * g->columns + k * row_stride,
+                        row_stride, column_stride, rows, column, least(column + PANEL, g->columns), g->columns);
+    REAL* u = (REAL*)NAME(panel_of_u)(run, 0, column) + k * width;
+    int64_t distance = rows * width;
+    if (g->points == 4)
+      NAME(transform_filter)(4, 3, packed, distance, distance, u, job->u_plane);
+    else if (g->window == 3)
+      NAME(transform_filter)(6, 3, packed, distance, distance, u, job->u_plane);
+    else
+      NAME(transform_filter)(6, 5, packed, distance, distance, u, job->u_plane);
+  }
+}
+
+/* --- tiles of x ------------------------------------------------------------------------------------------------- */
+
+typedef struct { int64_t image, at[2]; } NAME(TilePlace); /* the first place of y */
+
+INLINE NAME(TilePlace) NAME(tile_place)(const thw_tiling* g, int64_t tile) {
+  int64_t row = tile / g->grid[1];
+  return (NAME(TilePlace)){row / g->grid[0],
+                           {row % g->grid[0] * g->outputs, tile % g->grid[1] * g->outputs}};
+}
+
+/* The first `count` numbers of a vector, and zeros. */
+INLINE vector NAME(load_part)(const REAL* p, int64_t count) {
+  REAL numbers[VL] = {0};
+  memcpy(numbers, p, count * sizeof(REAL));
+  return LOAD(numbers);
+}
+
+INLINE void NAME(transform_input)(const int points, const REAL* const* at, int64_t depth, REAL* v, int64_t v_plane) {
+  for (int64_t c = 0; c < depth; c += VL) {
+    vector d[6], half[6][6], line[6];
+    UNROLLED for (int y = 0; y < points; y++) {
+      UNROLLED for (int x = 0; x < points; x++)
+        d[x] = c + VL <= depth ? LOAD(at[y * points + x] + c) : NAME(load_part)(at[y * points + x] + c, depth - c);
+      NAME(input_line)(points, d, line);
+      UNROLLED for (int x = 0; x < points; x++) half[x][y] = line[x];
+    }
+    UNROLLED for (int x = 0; x < points; x++) {
+      NAME(input_line)(points, half[x], line);
+      UNROLLED for (int y = 0; y < points; y++) STORE(v + (y * points + x) * v_plane + c, line[y]);
+    }
+  }
+}
+
+static void NAME(input_tile)(const NAME(Winograd)* run, int64_t tile, REAL* v, int64_t v_plane) {
+  const thw_tiling* g = &run->job->tiling;
+  const NAME(TilePlace) place = NAME(tile_place)(g, tile);
+  const REAL* at[THW_MOST_POINTS * THW_MOST_POINTS];
+  int64_t y = place.at[0] - g->before[0], x = place.at[1] - g->before[1];
+  for (int64_t i = 0; i < g->points; i++)
+    for (int64_t j = 0; j < g->points; j++) {
+      int is_inside = (uint64_t)(y + i) < (uint64_t)g->size[0] && (uint64_t)(x + j) < (uint64_t)g->size[1];
+      at[i * g->points + j] = is_inside ? run->x + ((place.image * g->size[0] + y + i) * g->size[1] + x + j) * g->depth
+                                        : run->job->zeros;
+    }
+  if (g->points == 4)
+    NAME(transform_input)(4, at, g->depth, v, v_plane);
+  else
+    NAME(transform_input)(6, at, g->depth, v, v_plane);
+}
+
+/* --- products --------------------------------------------------------------------------------------------------- */
+
+/* M = V U at one position, for `count` tiles and the panels of columns [first, end). */
+static void NAME(multiply)(const NAME(Winograd)* run, int64_t point, const REAL* v, REAL* m, int64_t count,
+                           int64_t first, int64_t end) {
+  const thw_winograd* job = run->job;
+  const thw_tiling* g = &job->tiling;
+  const int32_t number = 0;
+  int64_t most_height = ceil_div(count, ceil_div(count, MR));
+  for (int64_t column = first; column < end; column += PANEL) {
+    int64_t width = NAME(panel_width)(column, g->columns);
+    for (int64_t i = 0, height; i < count; i += height) {
+      const REAL* rows[MR];
+      REAL* out[MR];
+      height = least(most_height, count - i);
+      for (int64_t r = 0; r < height; r++) rows[r] = v + (i + r) * job->v_stride, out[r] = m + (i + r) * job->m_stride;
+      NAME(Tile) tile = {rows, &number, 1, g->depth, 0, NAME(panel_of_u)(run, point, column), width, out, column, width,
+                         0, NULL};
+      NAME(rows_tiles)[height - 1][width / VL - 1](&tile);
+    }
+  }
+}
+
+/* --- tiles of y ------------------------------------------------------------------------------------------------- */
+
+INLINE vector NAME(finish_vector)(const NAME(Epilogue)* e, vector sum, const REAL* out, int64_t column) {
+  if (e->scale) sum *= LOAD(e->scale + column);
+  if (e->shift) sum += LOAD(e->shift + column);
+  if (e->has_residual) sum += LOAD((const char*)out + e->residual);
+  return e->is_clamped ? NAME(smaller)(SPLAT(e->high), NAME(larger)(SPLAT(e->low), sum)) : sum;
+}
+
+INLINE void NAME(store_place)(const NAME(Winograd)* run, vector sum, REAL* out, int64_t column) {
+  int64_t columns = run->job->tiling.columns;
+  if (column + VL <= columns) {
+    STORE(out, run->has_epilogue ? NAME(finish_vector)(&run->epilogue, sum, out, column) : sum);
+    return;
+  }
+  REAL sums[VL];
+  STORE(sums, sum);
+  for (int64_t j = 0; j < columns - column; j++)
+    out[j] = run->has_epilogue ? NAME(finish_one)(&run->epilogue, sums[j], out + j, column + j) : sums[j];
+}
+
+INLINE void NAME(transform_output)(const int points, const int outputs, const NAME(Winograd)* run, const REAL* m,
+                                   int64_t m_plane, REAL* y, const int64_t valid[2]) {
+  const thw_tiling* g = &run->job->tiling;
+  for (int64_t column = 0; column < g->columns; column += VL) {
+    vector s[6], half[4][6], line[4];
+    UNROLLED for (int i = 0; i < points; i++) {
+      UNROLLED for (int j = 0; j < points; j++) s[j] = LOAD(m + (i * points + j) * m_plane + column);
+      NAME(output_line)(points, outputs, s, line);
+      UNROLLED for (int j = 0; j < outputs; j++) half[j][i] = line[j];
+    }
+    UNROLLED for (int j = 0; j < outputs; j++) {
+      if (j >= valid[1]) break;
+      NAME(output_line)(points, outputs, half[j], line);
+      UNROLLED for (int i = 0; i < outputs; i++)
+        if (i < valid[0]) NAME(store_place)(run, line[i], y + (i * g->places[1] + j) * g->columns + column, column);
+    }
+  }
+}
+
+static void NAME(output_tile)(const NAME(Winograd)* run, int64_t tile, const REAL* m, int64_t m_plane) {
+  const thw_tiling* g = &run->job->tiling;
+  const NAME(TilePlace) place = NAME(tile_place)(g, tile);
+  const int64_t valid[2] = {g->places[0] - place.at[0], g->places[1] - place.at[1]};
+  REAL* y = run->y + ((place.image * g->places[0] + place.at[0]) * g->places[1] + place.at[1]) * g->columns;
+  if (g->points == 4)
+    NAME(transform_output)(4, 2, run, m, m_plane, y, valid);
+  else if (g->outputs == 4)
+    NAME(transform_output)(6, 4, run, m, m_plane, y, valid);
+  else
+    NAME(transform_output)(6, 2, run, m, m_plane, y, valid);
+}
+
+/* --- running ---------------------------------------------------------------------------------------------------- */
+
+static void NAME(run_tile_blocks)(void* arg, int64_t begin, int64_t end, void* scratch) {
+  const NAME(Winograd)* run = arg;
+  const thw_winograd* job = run->job;
+  REAL *v = scratch, *m = v + job->v_numbers;
+  for (int64_t block = begin; block < end; block++) {
+    int64_t first = block * job->block_tiles, count = least(job->block_tiles, job->tiling.tiles - first);
+    for (int64_t i = 0; i < count; i++) NAME(input_tile)(run, first + i, v + i * job->v_stride, job->v_plane);
+    for (int64_t p = 0; p < job->tiling.points * job->tiling.points; p++)
+      NAME(multiply)(run, p, v + p * job->v_plane, m + p * job->m_plane, count, 0, job->tiling.columns);
+    for (int64_t i = 0; i < count; i++) NAME(output_tile)(run, first + i, m + i * job->m_stride, job->m_plane);
+  }
+}
+
+static void NAME(run_input_phase)(void* arg, int64_t begin, int64_t end, void* scratch) {
+  (void)scratch;
+  const NAME(Winograd)* run = arg;
+  for (int64_t i = begin; i < end; i++)
+    NAME(input_tile)(run, i, run->v + i * run->job->v_stride, run->job->v_plane);
+}
+
+static void NAME(run_product_phase)(void* arg, int64_t begin, int64_t end, void* scratch) {
+  (void)scratch;
+  const NAME(Winograd)* run = arg;
+  const thw_winograd* job = run->job;
+  for (int64_t i = begin; i < end; i++) {
+    int64_t p = i / job->groups, first = i % job->groups * job->group_panels * PANEL;
+    NAME(multiply)(run, p, run->v + p * job->v_plane, run->m + p * job->m_plane, job->tiling.tiles, first,
+                   least(job->tiling.columns, first + job->group_panels * PANEL));
+  }
+}
+
+static void NAME(run_output_phase)(void* arg, int64_t begin, int64_t end, void* scratch) {
+  (void)scratch;
+  const NAME(Winograd)* run = arg;
+  for (int64_t i = begin; i < end; i++)
+    NAME(output_tile)(run, i, run->m + i * run->job->m_stride, run->job->m_plane);
+}
+
+static void NAME(run_tiles)(thw_call* call, NAME(Winograd)* run) {
+  const thw_winograd* job = run->job;
+  if (job->blocks > 1) {
+    call->core->parallel_for(call->core_ctx, job->blocks, 1, NAME(run_tile_blocks), run);
+    return;
+  }
+  int64_t points = job->tiling.points * job->tiling.points;
+  call->core->parallel_for(call->core_ctx, job->tiling.tiles, job->tile_grain, NAME(run_input_phase), run);
+  call->core->parallel_for(call->core_ctx, points * job->groups, job->product_grain, NAME(run_product_phase), run);
+  call->core->parallel_for(call->core_ctx, job->tiling.tiles, job->tile_grain, NAME(run_output_phase), run);
+}
+
+static int NAME(run_winograd)(thw_call* call, const thw_tensor* in, int32_t n_in, thw_tensor* out, int32_t n_out) {
+  (void)n_in, (void)n_out;
+  thw_winograd* job = call->state;
+  REAL *u = call->workspace, *v = u + job->u_numbers, *folded = v;
+  NAME(Winograd) run = {.job = job, .x = in[job->x].data, .filter = in[job->filter].data, .y = out[0].data};
+  if (job->blocks == 1) run.v = v, run.m = v + job->v_numbers, folded = run.m + job->m_numbers;
+  run.has_epilogue = NAME(set_epilogue)(&run.epilogue, &job->finish, job->tiling.columns, in, run.y, folded);
+  thw_kept* kept = NULL;
+  void* data = u;
+  thw_filter_state state = THW_FILTER_MAKE_ONCE;
+  if (job->filter_lasts)
+    state = thw_filter_take(&job->use, call, job->filter, &job->layout, job->u_numbers * sizeof(REAL), &kept, &data);
+  run.u = data;
+  if (state != THW_FILTER_READY)
+    call->core->parallel_for(call->core_ctx, ceil_div(job->tiling.columns, PANEL) * job->fill_parts, 1, NAME(fill_u),
+                             &run);
+  if (state == THW_FILTER_MAKE) thw_filter_made(kept);
+  NAME(run_tiles)(call, &run);
+  thw_filter_give(kept);
+  return THW_OK;
+}
+
+/* --- choosing --------------------------------------------------------------------------------------------------- */
+
+/* Seconds of one core, fitted to measurements (Zen 5 with AVX-512, Zen 4 with AVX2) within 15 %. They belong to the
+   instruction set and are not measured on the user's machine: the choice decides bits, which have to stay the same. */
+#define SUMS_PER_SECOND (THW_VL * 0.8e10) /* multiply-adds of the micro-kernel */
+#define TILE_BYTES_PER_SECOND 33e9        /* of V and M, written and read */
+#define FILL_BYTES_PER_SECOND 10e9        /* of U, made and read */
+#define KEPT_BYTES_PER_SECOND 25e9        /* of U, read */
+#define LEAST_GAIN 1.1                    /* of a method that errs more */
+
+static double NAME(tiled_seconds)(const thw_tiling* g, int64_t outputs, int filter_lasts) {
+  double points = (double)((outputs + g->window - 1) * (outputs + g->window - 1));
+  double tiles = (double)(g->images * ceil_div(g->places[0], outputs) * ceil_div(g->places[1], outputs));
+  double depth = (double)g->depth, width = (double)NAME(packed_width)(g->columns);
+  double tile_bytes = 2 * points * tiles * ((double)NAME(packed_width)(g->depth) + width) * sizeof(REAL);
+  double sums = points * (tiles < MR / 2 ? MR / 2 : tiles) * depth * width, u_bytes = points * depth * width * sizeof(REAL);
+  return sums / SUMS_PER_SECOND + tile_bytes / TILE_BYTES_PER_SECOND +
+         u_bytes / (filter_lasts ? KEPT_BYTES_PER_SECOND : FILL_BYTES_PER_SECOND);
+}
+
+static double NAME(direct_seconds)(const thw_tiling* g, int filter_lasts) {
+  double filter = (double)(g->window * g->window * g->depth * NAME(packed_width)(g->columns));
+  double places = (double)(g->images * g->places[0] * g->places[1]);
+  return places * filter / SUMS_PER_SECOND +
+         filter * sizeof(REAL) / (filter_lasts ? KEPT_BYTES_PER_SECOND : FILL_BYTES_PER_SECOND);
+}
+
+/* Places of a tile's side for the quickest method; 0: direct sums. */
+static int64_t NAME(best_outputs)(const thw_tiling* g, int filter_lasts) {
+  int64_t best = 0;
+  double least_seconds = NAME(direct_seconds)(g, filter_lasts) / LEAST_GAIN;
+  for (int64_t outputs = 2; outputs + g->window - 1 <= THW_MOST_POINTS; outputs += 2) {
+    double seconds = NAME(tiled_seconds)(g, outputs, filter_lasts);
+    if (seconds < least_seconds) best = outputs, least_seconds = seconds;
+  }
+  return best;
+}
+
+/* --- planning --------------------------------------------------------------------------------------------------- */
+
+static void NAME(plan_winograd)(thw_winograd* job, size_t* workspace, size_t* scratch) {
+  thw_tiling* g = &job->tiling;
+  g->points = g->outputs + g->window - 1;
+  for (int d = 0; d < 2; d++) g->grid[d] = ceil_div(g->places[d], g->outputs);
+  g->tiles = g->images * g->grid[0] * g->grid[1];
+  int64_t points = g->points * g->points, panels = ceil_div(g->columns, PANEL);
+  int64_t width = NAME(packed_width)(g->columns);
+  job->u_plane = g->depth * width + SKEW;
+  job->u_numbers = points * job->u_plane;
+  int64_t wanted = job->u_numbers > LARGE_U ? LARGE_BLOCK_TILES : BLOCK_TILES;
+  job->block_tiles = g->tiles >= LEAST_BLOCKS * wanted ? wanted : most(1, g->tiles);
+  job->blocks = ceil_div(g->tiles, job->block_tiles);
+  job->v_stride = NAME(packed_width)(g->depth) + SKEW;
+  job->m_stride = width + SKEW;
+  job->v_plane = job->block_tiles * job->v_stride + SKEW;
+  job->m_plane = job->block_tiles * job->m_stride + SKEW;
+  job->v_numbers = points * job->v_plane;
+  job->m_numbers = points * job->m_plane;
+  int64_t products = g->tiles * g->depth * g->columns;
+  job->groups = least(panels, most(1, products / SMALL_WORK));
+  job->group_panels = ceil_div(panels, job->groups);
+  job->groups = ceil_div(panels, job->group_panels);
+  job->product_grain = most(1, SMALL_WORK * job->groups / most(1, products));
+  job->tile_grain = most(1, SMALL_WORK_BYTES / (points * most(g->depth, g->columns) * (int64_t)sizeof(REAL)));
+  job->fill_depth = least(g->depth, 32);
+  job->fill_parts = ceil_div(g->depth, job->fill_depth);
+  job->layout = (thw_layout){{sizeof(REAL), 0x57u << 8 | (uint64_t)g->points << 4 | (uint64_t)job->is_turned,
+                              (uint64_t)g->window, (uint64_t)g->depth, (uint64_t)g->columns}};
+  int64_t fill = g->window * g->window * job->fill_depth * PANEL;
+  *scratch = most(fill, job->blocks > 1 ? job->v_numbers + job->m_numbers : 0) * sizeof(REAL);
+  *workspace = (job->u_numbers + (job->blocks > 1 ? 0 : job->v_numbers + job->m_numbers) +
+                folded_numbers(&job->finish, g->columns)) * sizeof(REAL);
+}
