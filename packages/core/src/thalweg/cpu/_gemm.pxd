@@ -72,6 +72,11 @@ cdef extern from "cpu/c/gemm.h" nogil:
         const void* zeros
         thw_finish finish
         thw_filter_use use
+    ctypedef struct thw_winograd_gradient:
+        thw_tiling tiling
+        int32_t x
+        int32_t dy
+        const void* zeros
     ctypedef struct thw_gathering:
         thw_window window
         int64_t depth
@@ -90,6 +95,9 @@ cdef thw_correlation* new_correlation(Request r, int64_t n_windows, int64_t n_ta
                                       int64_t batches=*) except NULL
 cdef thw_gathering* new_gathering(Request r, int64_t n_taps, int64_t depth, int64_t batches=*) except NULL
 cdef thw_winograd* new_winograd(Request r, int64_t depth) except NULL
+cdef thw_winograd_gradient* new_winograd_gradient(Request r, int64_t channels) except NULL
+cdef int set_winograd_gradient(Request r, thw_winograd_gradient* job) except -1
+cdef bint is_gradient_quicker(const thw_tiling* tiling)
 cdef int64_t best_outputs(const thw_tiling* tiling, bint filter_lasts)
 cdef int set_winograd(Request r, thw_winograd* job) except -1
 cdef int set_correlation(Request r, thw_correlation* job) except -1

@@ -13,6 +13,9 @@ cdef extern from "cpu/c/gemm.h" nogil:
         thw_kernel_fn gather[2]
         void (*plan_winograd)(thw_winograd* job, size_t* workspace, size_t* scratch)
         thw_kernel_fn winograd
+        void (*plan_winograd_gradient)(thw_winograd_gradient* job, size_t* workspace, size_t* scratch)
+        thw_kernel_fn winograd_gradient
+        int (*is_gradient_quicker)(const thw_tiling* tiling)
         int64_t (*best_outputs)(const thw_tiling* tiling, int filter_lasts)
     const thw_gemm_table* thw_gemm()
 
@@ -70,6 +73,24 @@ cdef thw_winograd* new_winograd(Request r, int64_t depth) except NULL:
     job.zeros = job + 1
     job.finish.shift = job.finish.residual = job.finish.normalisation = -1
     return job
+
+
+cdef thw_winograd_gradient* new_winograd_gradient(Request r, int64_t channels) except NULL:
+    """An empty job, of float32; `channels`: the more of those of x and of dy."""
+    cdef thw_winograd_gradient* job = <thw_winograd_gradient*>r.new_state(sizeof(thw_winograd_gradient) + channels * 4)
+    job.zeros = job + 1
+    return job
+
+
+cdef int set_winograd_gradient(Request r, thw_winograd_gradient* job) except -1:
+    TABLE.plan_winograd_gradient(job, &r.kernel.workspace_bytes, &r.kernel.scratch_bytes)
+    r.set(TABLE.winograd_gradient)
+    return 0
+
+
+cdef bint is_gradient_quicker(const thw_tiling* tiling):
+    """Whether the filter's gradient is quicker by tiles than by direct sums."""
+    return TABLE.is_gradient_quicker(tiling)
 
 
 cdef int64_t best_outputs(const thw_tiling* tiling, bint filter_lasts):

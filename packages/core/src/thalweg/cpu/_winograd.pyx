@@ -3,7 +3,7 @@
 `convolution:algorithm`, an attribute that the session's options add, decides: "exact" never, "2x2" and "4x4" where they
 can, "auto" or none where it is estimated to be quicker.
 """
-from thalweg.cpu._gemm cimport best_outputs, new_winograd, thw_tiling
+from thalweg.cpu._gemm cimport best_outputs, is_gradient_quicker, new_winograd, new_winograd_gradient, thw_tiling
 
 from thalweg.cpu._request import Unsupported
 
@@ -14,15 +14,20 @@ cdef enum:
 cdef int64_t tile_outputs(Request r, Geometry g, int64_t columns, int32_t filter, bint is_turned) except -1:
     """Places of a tile's side; 0: by direct sums. `filter`: the input that is one."""
     cdef thw_tiling tiling
-    wish = r.attr_str("convolution:algorithm", "auto")
-    if wish not in ("auto", "exact", "2x2", "4x4"):
-        raise Unsupported(f"{r.op_type}: convolution algorithm {wish!r}; there are auto, exact, 2x2 and 4x4")
+    wish = _wish(r)
     if wish == "exact" or not _can(r, g, columns, is_turned):
         return 0
     if wish != "auto":
         return 2 if wish == "2x2" or g.window[1] == 5 else 4
     _fill_tiling(&tiling, g, columns, is_turned)
     return best_outputs(&tiling, r.lasts(filter))
+
+
+cdef str _wish(Request r):
+    wish = r.attr_str("convolution:algorithm", "auto")
+    if wish not in ("auto", "exact", "2x2", "4x4"):
+        raise Unsupported(f"{r.op_type}: convolution algorithm {wish!r}; there are auto, exact, 2x2 and 4x4")
+    return wish
 
 
 cdef bint _can(Request r, Geometry g, int64_t columns, bint is_turned):
@@ -53,4 +58,18 @@ cdef thw_winograd* winograd_job(Request r, Geometry g, int64_t columns, int64_t 
     cdef thw_winograd* job = new_winograd(r, columns if is_turned else g.channels)
     job.is_turned, job.tiling.outputs = is_turned, outputs
     _fill_tiling(&job.tiling, g, columns, is_turned)
+    return job
+
+
+cdef thw_winograd_gradient* gradient_job(Request r, Geometry g, int64_t columns) except? NULL:
+    """The gradient of the filter; NULL: by direct sums. The caller sets `x` and `dy`, and plans it."""
+    cdef thw_tiling tiling
+    wish = _wish(r)
+    if wish in ("exact", "2x2") or not _can(r, g, columns, False):
+        return NULL
+    _fill_tiling(&tiling, g, columns, False)
+    if wish == "auto" and not is_gradient_quicker(&tiling):
+        return NULL
+    cdef thw_winograd_gradient* job = new_winograd_gradient(r, max(g.channels, columns))
+    job.tiling = tiling
     return job

@@ -4,10 +4,11 @@ from itertools import product
 from thalweg.cpu._depthwise cimport set_depthwise_filter_gradient, set_depthwise_image_gradient
 from thalweg.cpu._geometry cimport Geometry, full_geometry
 from thalweg.cpu._gemm cimport (int64_t, new_correlation, new_gathering, set_correlation, set_gathering,
-                                set_winograd, thw_correlation, thw_gathering, thw_winograd)
+                                set_winograd, set_winograd_gradient, thw_correlation, thw_gathering, thw_winograd,
+                                thw_winograd_gradient)
 from thalweg.cpu._request cimport Request
 from thalweg.cpu._windows cimport count_phase_taps, fill_phase, fill_window, is_row_wise
-from thalweg.cpu._winograd cimport tile_outputs, winograd_job
+from thalweg.cpu._winograd cimport gradient_job, tile_outputs, winograd_job
 
 
 def conv2d_backprop_input(Request r):
@@ -67,6 +68,10 @@ cdef int _image_gradient(Request r) except -1:
 cdef int _filter_gradient(Request r) except -1:
     """dfilter[tap] = sum over places of x[place + tap]^T * dy[place]."""
     cdef Geometry g = full_geometry(r, r.in_shapes[0], r.out_shapes[0], r.in_shapes[2])
+    cdef thw_winograd_gradient* tiled = gradient_job(r, g, r.out_shapes[0][g.rank + 1])
+    if tiled != NULL:
+        tiled.x, tiled.dy = 0, 2
+        return set_winograd_gradient(r, tiled)
     cdef bint row_wise = is_row_wise(g)
     cdef int64_t taps = g.window[0] * g.window[1] * (1 if row_wise else g.window[2])
     cdef thw_gathering* job = new_gathering(r, taps, g.channels * (g.window[2] if row_wise else 1))

@@ -83,6 +83,9 @@ typedef struct {
   thw_kernel_fn correlate[2], gather[2]; /* [is_double]; the state is the job */
   void (*plan_winograd)(thw_winograd*, size_t* workspace, size_t* scratch); /* float only */
   thw_kernel_fn winograd;
+  void (*plan_winograd_gradient)(thw_winograd_gradient*, size_t* workspace, size_t* scratch);
+  thw_kernel_fn winograd_gradient;
+  int (*is_gradient_quicker)(const thw_tiling*); /* than gather */
   int64_t (*best_outputs)(const thw_tiling*, int filter_lasts); /* places of a tile's side; 0: correlate is quicker */
 } thw_gemm_table;
 

@@ -22,6 +22,13 @@ INLINE int64_t folded_numbers(const thw_finish* f, int64_t columns) {
   return f->normalisation >= 0 ? 2 * ceil_div(columns, 16) * 16 : 0;
 }
 
+/* The tiles of a convolution whose `outputs` and geometry are known. */
+static void complete_tiling(thw_tiling* g) {
+  g->points = g->outputs + g->window - 1;
+  for (int d = 0; d < 2; d++) g->grid[d] = ceil_div(g->places[d], g->outputs);
+  g->tiles = g->images * g->grid[0] * g->grid[1];
+}
+
 #define REAL float
 #include "cpu/c/tile.h"
 #include "cpu/c/pack.h"
@@ -32,6 +39,7 @@ INLINE int64_t folded_numbers(const thw_finish* f, int64_t columns) {
 #include "cpu/c/gather.h"
 #include "cpu/c/winograd_points.h"
 #include "cpu/c/winograd_run.h"
+#include "cpu/c/winograd_gradient.h"
 #undef REAL
 
 #define REAL double
@@ -58,4 +66,7 @@ const thw_gemm_table THW_TABLE(gemm) = {plan_correlation,
                                         {run_gathering_float, run_gathering_double},
                                         plan_winograd_float,
                                         run_winograd_float,
+                                        plan_winograd_gradient_float,
+                                        run_winograd_gradient_float,
+                                        is_gradient_quicker_float,
                                         best_outputs_float};

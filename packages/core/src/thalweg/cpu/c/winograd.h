@@ -4,7 +4,8 @@
  *
  * A tile of m x m places reads a x a positions, a = m + r - 1. The points are 0, 1, -1 and infinity for a = 4, and 0,
  * +-sqrt(1/2), +-sqrt(2) and infinity for a = 6: they err a quarter as much as 0, +-1, +-2.
- * For each of the a^2 positions the tiles' channels times the filter's are one matrix product.
+ * For each of the a^2 positions the tiles' channels times the filter's are one matrix product. The gradient of the
+ * filter is the adjoint: G^T [sum over tiles of (B^T d B)^T (A dy A^T)] G.
  */
 #ifndef THALWEG_WINOGRAD_H
 #define THALWEG_WINOGRAD_H
@@ -49,4 +50,15 @@ typedef struct {
   /* changes from run to run */
   thw_filter_use use;
 } thw_winograd;
+
+typedef struct { /* gradient of the filter: tiling.depth and .columns are those of x and of dy */
+  thw_tiling tiling;
+  int32_t x, dy;                /* inputs */
+  const void* zeros;            /* the more of depth and columns of them */
+  /* chosen by plan_winograd_gradient */
+  int64_t block_tiles;          /* that are transformed together */
+  int64_t v_stride, v_plane, d_plane, u_plane, group_panels, groups;
+  int64_t v_numbers, d_numbers, u_numbers;
+  int64_t tile_grain, product_grain, filter_grain;
+} thw_winograd_gradient;
 #endif

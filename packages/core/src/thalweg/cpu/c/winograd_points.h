@@ -59,3 +59,32 @@ INLINE void NAME(filter_line)(const int points, const int window, const vector* 
   u[3] = two + odd_two, u[4] = two - odd_two;
   u[5] = g[window - 1];
 }
+
+/* t = A y: the adjoint of output_line, for six points. */
+INLINE void NAME(output_adjoint)(const int outputs, const vector* y, vector* t) {
+  vector half = y[0], two = y[0], odd_half = y[1], odd_two = y[1];
+  if (outputs == 4) {
+    half += (REAL)0.5 * y[2], two += 2 * y[2];
+    odd_half += (REAL)0.5 * y[3], odd_two += 2 * y[3];
+  }
+  odd_half *= ROOT_HALF, odd_two *= ROOT_TWO;
+  t[0] = y[0];
+  t[1] = half + odd_half, t[2] = half - odd_half;
+  t[3] = two + odd_two, t[4] = two - odd_two;
+  t[5] = y[outputs - 1];
+}
+
+/* g = G^T u: the adjoint of filter_line, for six points. */
+INLINE void NAME(filter_adjoint)(const int window, const vector* u, vector* g) {
+  const vector half = (u[1] + u[2]) * (REAL)(-1 / 1.5), odd_half = (u[1] - u[2]) * (ROOT_HALF * (REAL)(-1 / 1.5));
+  const vector two = (u[3] + u[4]) * (REAL)(1 / 6.0), odd_two = (u[3] - u[4]) * (ROOT_TWO * (REAL)(1 / 6.0));
+  g[0] = u[0] + half + two;
+  g[1] = odd_half + odd_two;
+  g[2] = (REAL)0.5 * half + 2 * two;
+  if (window == 3) {
+    g[2] += u[5];
+    return;
+  }
+  g[3] = (REAL)0.5 * odd_half + 2 * odd_two;
+  g[4] = (REAL)0.25 * half + 4 * two + u[5];
+}

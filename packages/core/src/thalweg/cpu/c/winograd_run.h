@@ -104,17 +104,22 @@ INLINE void NAME(transform_input)(const int points, const REAL* const* at, int64
   }
 }
 
+/* Pointers to side x side positions of a channels-last tensor from (y, x) on; zeros where they lie outside. */
+INLINE void NAME(point_at)(const REAL** at, const REAL* tensor, int64_t side, int64_t image, int64_t y, int64_t x,
+                           const int64_t size[2], int64_t channels, const REAL* zeros) {
+  for (int64_t i = 0; i < side; i++)
+    for (int64_t j = 0; j < side; j++) {
+      int is_inside = (uint64_t)(y + i) < (uint64_t)size[0] && (uint64_t)(x + j) < (uint64_t)size[1];
+      at[i * side + j] = is_inside ? tensor + ((image * size[0] + y + i) * size[1] + x + j) * channels : zeros;
+    }
+}
+
 static void NAME(input_tile)(const NAME(Winograd)* run, int64_t tile, REAL* v, int64_t v_plane) {
   const thw_tiling* g = &run->job->tiling;
   const NAME(TilePlace) place = NAME(tile_place)(g, tile);
   const REAL* at[THW_MOST_POINTS * THW_MOST_POINTS];
-  int64_t y = place.at[0] - g->before[0], x = place.at[1] - g->before[1];
-  for (int64_t i = 0; i < g->points; i++)
-    for (int64_t j = 0; j < g->points; j++) {
-      int is_inside = (uint64_t)(y + i) < (uint64_t)g->size[0] && (uint64_t)(x + j) < (uint64_t)g->size[1];
-      at[i * g->points + j] = is_inside ? run->x + ((place.image * g->size[0] + y + i) * g->size[1] + x + j) * g->depth
-                                        : run->job->zeros;
-    }
+  NAME(point_at)(at, run->x, g->points, place.image, place.at[0] - g->before[0], place.at[1] - g->before[1], g->size,
+                 g->depth, run->job->zeros);
   if (g->points == 4)
     NAME(transform_input)(4, at, g->depth, v, v_plane);
   else
@@ -313,9 +318,7 @@ static int64_t NAME(best_outputs)(const thw_tiling* g, int filter_lasts) {
 
 static void NAME(plan_winograd)(thw_winograd* job, size_t* workspace, size_t* scratch) {
   thw_tiling* g = &job->tiling;
-  g->points = g->outputs + g->window - 1;
-  for (int d = 0; d < 2; d++) g->grid[d] = ceil_div(g->places[d], g->outputs);
-  g->tiles = g->images * g->grid[0] * g->grid[1];
+  complete_tiling(g);
   int64_t points = g->points * g->points, panels = ceil_div(g->columns, PANEL);
   int64_t width = NAME(packed_width)(g->columns);
   job->u_plane = g->depth * width + SKEW;

@@ -1,0 +1,178 @@
+/* Gradients of filters by Winograd's filtering (winograd.h), once per REAL.
+ *
+ *   V [points^2][tile][v_stride]    D [points^2][panel][tile][PANEL]    U [points^2][depth][columns, whole vectors]
+ *
+ * Blocks of tiles one after the other, each in two phases: tiles of x and of dy are transformed, then their products
+ * are added to U, position by position. At the end U becomes the filter's gradient.
+ */
+
+#define GRADIENT_BYTES (8 << 20) /* of V and D together: they stay in the last-level cache */
+#define MOST_BLOCK_TILES 256
+
+typedef struct {
+  const thw_winograd_gradient* job;
+  const REAL *x, *dy;
+  REAL *y, *v, *d, *u;
+  int64_t first, count; /* tiles of this block */
+} NAME(WinogradGradient);
+
+/* --- tiles ------------------------------------------------------------------------------------------------------ */
+
+/* A tile of dy, as rows of D's panels. */
+INLINE void NAME(spread_tile)(const int outputs, const thw_winograd_gradient* job, const REAL* const* at, REAL* d,
+                              int64_t row) {
+  int64_t columns = job->tiling.columns;
+  for (int64_t c = 0; c < columns; c += VL) {
+    vector line[4], half[6][4], spread[6];
+    UNROLLED for (int y = 0; y < outputs; y++) {
+      UNROLLED for (int x = 0; x < outputs; x++)
+        line[x] = c + VL <= columns ? LOAD(at[y * outputs + x] + c) : NAME(load_part)(at[y * outputs + x] + c, columns - c);
+      NAME(output_adjoint)(outputs, line, spread);
+      UNROLLED for (int x = 0; x < 6; x++) half[x][y] = spread[x];
+    }
+    int64_t panel = c / PANEL * PANEL, width = NAME(panel_width)(panel, columns);
+    REAL* target = d + panel * job->block_tiles + row * width + (c - panel);
+    UNROLLED for (int x = 0; x < 6; x++) {
+      NAME(output_adjoint)(outputs, half[x], spread);
+      UNROLLED for (int y = 0; y < 6; y++) STORE(target + (y * 6 + x) * job->d_plane, spread[y]);
+    }
+  }
+}
+
+static void NAME(transform_tiles)(void* arg, int64_t begin, int64_t end, void* scratch) {
+  (void)scratch;
+  const NAME(WinogradGradient)* run = arg;
+  const thw_winograd_gradient* job = run->job;
+  const thw_tiling* g = &job->tiling;
+  const REAL* at[THW_MOST_POINTS * THW_MOST_POINTS];
+  for (int64_t i = begin; i < end; i++) {
+    const NAME(TilePlace) place = NAME(tile_place)(g, run->first + i);
+    NAME(point_at)(at, run->x, g->points, place.image, place.at[0] - g->before[0], place.at[1] - g->before[1], g->size,
+                   g->depth, job->zeros);
+    NAME(transform_input)(6, at, g->depth, run->v + i * job->v_stride, job->v_plane);
+    NAME(point_at)(at, run->dy, g->outputs, place.image, place.at[0], place.at[1], g->places, g->columns, job->zeros);
+    if (g->outputs == 4)
+      NAME(spread_tile)(4, job, at, run->d, i);
+    else
+      NAME(spread_tile)(2, job, at, run->d, i);
+  }
+}
+
+/* --- products --------------------------------------------------------------------------------------------------- */
+
+/* U += V^T D at one position, for some panels. */
+static void NAME(add_products)(void* arg, int64_t begin, int64_t end, void* scratch) {
+  (void)scratch;
+  const NAME(WinogradGradient)* run = arg;
+  const thw_winograd_gradient* job = run->job;
+  const thw_tiling* g = &job->tiling;
+  const REAL* rows[MOST_BLOCK_TILES];
+  int32_t numbers[MOST_BLOCK_TILES];
+  int64_t width_of_u = NAME(packed_width)(g->columns);
+  for (int64_t k = 0; k < run->count; k++) numbers[k] = (int32_t)k;
+  for (int64_t task = begin; task < end; task++) {
+    int64_t p = task / job->groups, column = task % job->groups * job->group_panels * PANEL;
+    int64_t last_column = least(g->columns, column + job->group_panels * PANEL);
+    for (int64_t k = 0; k < run->count; k++) rows[k] = run->v + p * job->v_plane + k * job->v_stride;
+    for (; column < last_column; column += PANEL) {
+      int64_t width = NAME(panel_width)(column, g->columns);
+      for (int64_t i = 0, height; i < g->depth; i += height) {
+        REAL* out[MR];
+        height = least(MR, g->depth - i);
+        for (int64_t r = 0; r < height; r++) out[r] = run->u + p * job->u_plane + (i + r) * width_of_u;
+        NAME(Tile) tile = {rows, numbers, 0, run->count, i, run->d + p * job->d_plane + column * job->block_tiles, width,
+                           out, column, width, run->first > 0, NULL};
+        NAME(places_tiles)[height - 1][width / VL - 1](&tile);
+      }
+    }
+  }
+}
+
+/* --- the filter ------------------------------------------------------------------------------------------------- */
+
+INLINE void NAME(finish_filter_row)(const int window, const NAME(WinogradGradient)* run, int64_t row) {
+  const thw_tiling* g = &run->job->tiling;
+  const REAL* u = run->u + row * NAME(packed_width)(g->columns);
+  for (int64_t c = 0; c < g->columns; c += VL) {
+    vector line[6], half[5][6], taps[5];
+    UNROLLED for (int y = 0; y < 6; y++) {
+      UNROLLED for (int x = 0; x < 6; x++) line[x] = LOAD(u + (y * 6 + x) * run->job->u_plane + c);
+      NAME(filter_adjoint)(window, line, taps);
+      UNROLLED for (int x = 0; x < window; x++) half[x][y] = taps[x];
+    }
+    UNROLLED for (int x = 0; x < window; x++) {
+      NAME(filter_adjoint)(window, half[x], taps);
+      UNROLLED for (int y = 0; y < window; y++) {
+        REAL* target = run->y + ((y * window + x) * g->depth + row) * g->columns + c;
+        if (c + VL <= g->columns)
+          STORE(target, taps[y]);
+        else
+          memcpy(target, &taps[y], (g->columns - c) * sizeof(REAL));
+      }
+    }
+  }
+}
+
+static void NAME(finish_filter)(void* arg, int64_t begin, int64_t end, void* scratch) {
+  (void)scratch;
+  const NAME(WinogradGradient)* run = arg;
+  for (int64_t row = begin; row < end; row++)
+    if (run->job->tiling.window == 3)
+      NAME(finish_filter_row)(3, run, row);
+    else
+      NAME(finish_filter_row)(5, run, row);
+}
+
+/* --- running and planning --------------------------------------------------------------------------------------- */
+
+static int NAME(run_winograd_gradient)(thw_call* call, const thw_tensor* in, int32_t n_in, thw_tensor* out,
+                                       int32_t n_out) {
+  (void)n_in, (void)n_out;
+  const thw_winograd_gradient* job = call->state;
+  const thw_core_api* core = call->core;
+  NAME(WinogradGradient) run = {.job = job, .x = in[job->x].data, .dy = in[job->dy].data, .y = out[0].data};
+  run.u = call->workspace, run.v = run.u + job->u_numbers, run.d = run.v + job->v_numbers;
+  for (; run.first < job->tiling.tiles; run.first += job->block_tiles) {
+    run.count = least(job->block_tiles, job->tiling.tiles - run.first);
+    core->parallel_for(call->core_ctx, run.count, job->tile_grain, NAME(transform_tiles), &run);
+    core->parallel_for(call->core_ctx, 36 * job->groups, job->product_grain, NAME(add_products), &run);
+  }
+  core->parallel_for(call->core_ctx, job->tiling.depth, job->filter_grain, NAME(finish_filter), &run);
+  return THW_OK;
+}
+
+static void NAME(plan_winograd_gradient)(thw_winograd_gradient* job, size_t* workspace, size_t* scratch) {
+  thw_tiling* g = &job->tiling;
+  g->outputs = THW_MOST_POINTS - g->window + 1;
+  complete_tiling(g);
+  int64_t width = NAME(packed_width)(g->columns), panels = ceil_div(g->columns, PANEL);
+  job->v_stride = NAME(packed_width)(g->depth) + SKEW;
+  int64_t most_tiles = GRADIENT_BYTES / (36 * (job->v_stride + width) * (int64_t)sizeof(REAL));
+  int64_t blocks = ceil_div(g->tiles, most(16, least(MOST_BLOCK_TILES, most_tiles)));
+  job->block_tiles = ceil_div(g->tiles, blocks);
+  job->v_plane = job->block_tiles * job->v_stride + SKEW;
+  job->d_plane = job->block_tiles * width + SKEW;
+  job->u_plane = g->depth * width + SKEW;
+  job->v_numbers = 36 * job->v_plane, job->d_numbers = 36 * job->d_plane, job->u_numbers = 36 * job->u_plane;
+  int64_t products = job->block_tiles * g->depth * g->columns; /* of a position */
+  job->groups = least(panels, most(1, products / SMALL_WORK));
+  job->group_panels = ceil_div(panels, job->groups);
+  job->groups = ceil_div(panels, job->group_panels);
+  job->product_grain = most(1, SMALL_WORK * job->groups / most(1, products));
+  job->tile_grain = most(1, SMALL_WORK_BYTES / (36 * (g->depth + g->columns) * (int64_t)sizeof(REAL)));
+  job->filter_grain = most(1, SMALL_WORK_BYTES / (36 * g->columns * (int64_t)sizeof(REAL)));
+  *workspace = (job->u_numbers + job->v_numbers + job->d_numbers) * sizeof(REAL);
+  *scratch = 0;
+}
+
+static int NAME(is_gradient_quicker)(const thw_tiling* geometry) {
+  thw_tiling g = *geometry;
+  g.outputs = THW_MOST_POINTS - g.window + 1;
+  complete_tiling(&g);
+  double width = (double)NAME(packed_width)(g.columns), depth = (double)g.depth, tiles = (double)g.tiles;
+  double direct = (double)(g.window * g.window * g.images * g.places[0] * g.places[1]) * depth * width;
+  double bytes = 2 * 36 * tiles * ((double)NAME(packed_width)(g.depth) + width) * sizeof(REAL);
+  double tiled = 36 * tiles * depth * width / SUMS_PER_SECOND + bytes / TILE_BYTES_PER_SECOND +
+                 36 * depth * width * sizeof(REAL) / FILL_BYTES_PER_SECOND;
+  return tiled * LEAST_GAIN < direct / SUMS_PER_SECOND;
+}

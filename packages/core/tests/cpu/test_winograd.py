@@ -1,0 +1,83 @@
+"""Winograd convolutions against float64, on the shapes of five networks in little and on odd ones."""
+import numpy as np
+import pytest
+from oracle import check, numbers
+from test_conv_kernels import attributes, convolve, filter_gradient, image_gradient
+
+from thalweg.cpu import conv, conv_grad
+from thalweg.cpu._request import Unsupported
+from thalweg.testing.kernel_call import KernelCall
+
+# x, filter, padding
+CASES = {
+    "one place": ((1, 1, 1, 8), (3, 3, 8, 8), "SAME"),
+    "one channel": ((2, 6, 7, 1), (3, 3, 1, 1), "SAME"),
+    "17 channels": ((2, 9, 10, 17), (3, 3, 17, 19), "SAME"),
+    "whole tiles": ((2, 8, 8, 16), (3, 3, 16, 32), "SAME"),
+    "cut tiles": ((3, 7, 5, 32), (3, 3, 32, 48), "SAME"),
+    "valid": ((2, 9, 8, 12), (3, 3, 12, 16), "VALID"),
+    "explicit": ((2, 6, 7, 11), (3, 3, 11, 5), [(2, 0), (1, 2)]),
+    "many blocks": ((4, 30, 31, 16), (3, 3, 16, 40), "SAME"),
+    "wide": ((1, 4, 4, 300), (3, 3, 300, 70), "SAME"),
+    "5 x 5": ((2, 9, 10, 17), (5, 5, 17, 33), "SAME"),
+    "5 x 5 valid": ((2, 9, 10, 8), (5, 5, 8, 4), "VALID"),
+    "5 x 5 many blocks": ((4, 21, 23, 8), (5, 5, 8, 16), "SAME"),
+    "5 x 5 beyond the image": ((2, 3, 2, 10), (5, 5, 10, 6), "SAME"),
+}
+ALGORITHMS = pytest.mark.parametrize("algorithm, rtol", [("2x2", 5e-6), ("4x4", 2e-5)])
+each_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+
+
+def asked(algorithm, padding, **more):
+    return attributes((1, 1), padding, (1, 1), **{"convolution:algorithm": algorithm}, **more)
+
+
+@each_case
+@ALGORITHMS
+def test_convolutions_and_their_gradients(case, algorithm, rtol):
+    x_shape, w_shape, padding = case
+    x, w = numbers(*x_shape), numbers(*w_shape, seed=1)
+    y = convolve(x, w, (1, 1), padding, (1, 1))
+    dy, attrs = numbers(*y.shape, seed=2), asked(algorithm, padding)
+    rtol = 2e-5 if w_shape[0] == 5 else rtol
+    check(conv.conv2d, "Conv2D", [x, w], [y], attrs, rtol=rtol)
+    check(conv_grad.conv2d_backprop_input, "Conv2DBackpropInput", [np.array(x_shape, np.int32), w, dy],
+          [image_gradient(x_shape, w.astype(np.float64), (1, 1), padding, (1, 1), dy)], attrs, rtol=rtol, constants=(0,))
+    check(conv_grad.conv2d_backprop_filter, "Conv2DBackpropFilter", [x, np.array(w_shape, np.int32), dy],
+          [filter_gradient(x, w_shape, (1, 1), padding, (1, 1), dy)], attrs, rtol=3e-5, constants=(1,))
+
+
+@ALGORITHMS
+@pytest.mark.parametrize("images", [1, 20])
+def test_epilogues(algorithm, rtol, images):
+    x, w, bias = numbers(images, 12, 13, 20), numbers(3, 3, 20, 37, seed=1), numbers(37, seed=2)
+    residual = numbers(images, 12, 13, 37, seed=3)
+    y = np.clip(convolve(x, w, (1, 1), "SAME", (1, 1)) + bias + residual, 0, 6)
+    check(conv.fused_conv2d, "_FusedConv2D", [x, w, bias, residual], [y],
+          asked(algorithm, "SAME", fused_ops="BiasAdd,Add,Relu6", epsilon=0.0), rtol=rtol)
+
+
+def test_nothing_to_do_is_left_to_direct_sums():
+    for x_shape, w_shape in [((0, 8, 8, 4), (3, 3, 4, 5)), ((2, 8, 8, 0), (3, 3, 0, 5)), ((2, 8, 8, 4), (3, 3, 4, 0))]:
+        y = convolve(np.zeros(x_shape), np.zeros(w_shape), (1, 1), "SAME", (1, 1))
+        assert KernelCall(conv.conv2d, "Conv2D", [np.zeros(x_shape, np.float32), np.zeros(w_shape, np.float32)],
+                          [(y.shape, np.float32)], asked("4x4", "SAME")).run()[0].shape == y.shape
+
+
+def test_an_algorithm_that_does_not_exist():
+    with pytest.raises(Unsupported, match="convolution algorithm '8x8'; there are auto, exact, 2x2 and 4x4"):
+        KernelCall(conv.conv2d, "Conv2D", [numbers(1, 4, 4, 3), numbers(3, 3, 3, 4)], [((1, 4, 4, 4), np.float32)],
+                   asked("8x8", "SAME"))
+
+
+@pytest.mark.parametrize("channels, limits", [(64, {"exact": 8e-6, "2x2": 3e-6, "4x4": 1e-5}),
+                                              (512, {"exact": 1e-5, "2x2": 8e-6, "4x4": 2e-5})])
+def test_errors_stay_within_the_table_of_the_study(channels, limits):
+    """The largest error over the root mean square of the result; oneDNN's direct sums: 4e-6 and 1.4e-5."""
+    random = np.random.default_rng(0)
+    x = random.standard_normal((1, 16, 16, channels)).astype(np.float32)
+    w = random.standard_normal((3, 3, channels, 32)).astype(np.float32)
+    truth = convolve(x, w.astype(np.float64), (1, 1), "SAME", (1, 1))
+    for algorithm, limit in limits.items():
+        y, = KernelCall(conv.conv2d, "Conv2D", [x, w], [(truth.shape, np.float32)], asked(algorithm, "SAME")).run()
+        assert np.max(np.abs(y - truth)) / np.sqrt(np.mean(truth ** 2)) < limit, algorithm
