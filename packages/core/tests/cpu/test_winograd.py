@@ -4,6 +4,7 @@ import pytest
 from oracle import check, numbers
 from test_conv_kernels import attributes, convolve, filter_gradient, image_gradient
 
+import thalweg as tf
 from thalweg.cpu import conv, conv_grad
 from thalweg.cpu._request import Unsupported
 from thalweg.testing.kernel_call import KernelCall
@@ -81,3 +82,52 @@ def test_errors_stay_within_the_table_of_the_study(channels, limits):
     for algorithm, limit in limits.items():
         y, = KernelCall(conv.conv2d, "Conv2D", [x, w], [(truth.shape, np.float32)], asked(algorithm, "SAME")).run()
         assert np.max(np.abs(y - truth)) / np.sqrt(np.mean(truth ** 2)) < limit, algorithm
+
+
+# --- sessions -----------------------------------------------------------------------------------------------------------
+
+def run_in_session(algorithm):
+    random = np.random.default_rng(0)
+    with tf.Graph().as_default():
+        x = tf.placeholder(tf.float32, [4, 28, 28, 64])
+        w = tf.constant(random.standard_normal((3, 3, 64, 64)).astype(np.float32))
+        y = tf.nn.conv2d(x, w, [1, 1, 1, 1], "SAME")
+        with tf.Session(config=tf.ConfigProto(convolution_algorithm=algorithm)) as session:
+            return session.run(y, {x: random.standard_normal(x.shape.as_list())})
+
+
+def test_a_session_chooses_the_algorithm():
+    results = {algorithm: run_in_session(algorithm) for algorithm in ("auto", "exact", "2x2", "4x4")}
+    assert len({results[algorithm].tobytes() for algorithm in ("exact", "2x2", "4x4")}) == 3
+    np.testing.assert_array_equal(results["auto"], results["4x4"])
+    np.testing.assert_allclose(results["4x4"], results["exact"], atol=1e-3)
+
+
+def test_a_session_refuses_an_algorithm_that_does_not_exist():
+    with pytest.raises(ValueError, match="(?s)no such convolution algorithm.*got +'fft'.*expected +'auto' or 'exact'"):
+        run_in_session("fft")
+
+
+def trained(algorithm, steps=30):
+    """The losses of a small residual network that learns noise by heart."""
+    random = np.random.default_rng(0)
+    images, labels = random.standard_normal((16, 16, 16, 16)).astype(np.float32), random.integers(0, 10, 16)
+    with tf.Graph().as_default():
+        weights = [tf.Variable(random.standard_normal((3, 3, 16, 16)).astype(np.float32) / 12) for _ in range(4)]
+        h = tf.constant(images)
+        for i in (0, 2):
+            inner = tf.nn.relu(tf.nn.conv2d(h, weights[i], [1, 1, 1, 1], "SAME"))
+            h = tf.nn.relu(h + tf.nn.conv2d(inner, weights[i + 1], [1, 1, 1, 1], "SAME"))
+        logits = tf.matmul(tf.reduce_mean(h, [1, 2]),
+                           tf.Variable(random.standard_normal((16, 10)).astype(np.float32)))
+        loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
+        step = tf.train.MomentumOptimizer(0.05, 0.9).minimize(loss)
+        with tf.Session(config=tf.ConfigProto(convolution_algorithm=algorithm)) as session:
+            session.run(tf.global_variables_initializer())
+            return [session.run([loss, step])[0] for _ in range(steps)]
+
+
+def test_training_follows_the_exact_loss_curve():
+    exact, tiled = trained("exact"), trained("4x4")
+    assert exact[-1] < exact[0] / 2 and exact != tiled
+    np.testing.assert_allclose(tiled, exact, rtol=5e-3)

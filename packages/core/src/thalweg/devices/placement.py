@@ -7,6 +7,7 @@ from thalweg.framework import errors
 from thalweg.framework.declaration import REGISTRY
 from thalweg.framework.device_spec import DeviceSpec
 from thalweg.framework.errors import explain
+from thalweg.framework.naming import user_frame
 
 
 class Placement:
@@ -17,6 +18,8 @@ class Placement:
     host : Device           where feeds, fetches, and steps in Python have their memory
     is_soft : bool          allow_soft_placement
     variable_homes : dict   name of a variable's storage -> name of the device that it lies on, for all plans
+
+    Raises ValueError for a convolution algorithm that does not exist.
     """
 
     def __init__(self, config):
@@ -27,6 +30,7 @@ class Placement:
         self._by_name = {self.host.name: self.host}
         self._fuses = {}
         self.variable_homes = {}
+        self._kernel_options = _kernel_options(config)
 
     def by_name(self, name):
         """An open Device by its full name."""
@@ -86,7 +90,7 @@ class Placement:
 
     def request(self, op_type, attrs, inputs, outputs, constants, declaration, name):
         """What a device is asked about a node: inputs and outputs have `shape` and `dtype`."""
-        return devices.KernelRequest(op_type, kernel_attrs(attrs), [v.shape for v in inputs],
+        return devices.KernelRequest(op_type, kernel_attrs({**attrs, **self._kernel_options}), [v.shape for v in inputs],
                                      [v.shape for v in outputs], [v.dtype.as_datatype_enum for v in inputs],
                                      [v.dtype.as_datatype_enum for v in outputs], values=constants,
                                      declaration=declaration, name=name)
@@ -99,6 +103,18 @@ class Placement:
         other = self.host if other is None else other
         self._by_name[other.name] = other
         return other
+
+
+_ALGORITHMS = ("auto", "exact", "2x2", "4x4")
+
+
+def _kernel_options(config):
+    """What kernels can read of a session's options, besides the op's own attributes."""
+    algorithm = config.convolution_algorithm
+    if algorithm not in _ALGORITHMS:
+        raise ValueError(explain("ConfigProto: no such convolution algorithm", got=repr(algorithm),
+                                 expected=" or ".join(map(repr, _ALGORITHMS)), built_at=user_frame()))
+    return {} if algorithm == "auto" else {"convolution:algorithm": algorithm}
 
 
 def _example(op_type, dtype):

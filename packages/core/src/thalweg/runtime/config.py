@@ -74,13 +74,17 @@ class ConfigProto(_Options):
     intra_op_parallelism_threads : int    threads that share one op's work; 0: as many as the process may use
     device_count : dict               most devices of a type, {"CPU": 1}
     log_device_placement : bool       prints where each op of a plan runs
+    convolution_algorithm : str       thalweg's own: "auto", the quickest by estimate; "exact", direct sums; "2x2" or
+                                      "4x4", Winograd tiles of so many places wherever they can be (docs/performance.md
+                                      has their errors)
     """
 
     _FIELDS = {"device_count": dict, "intra_op_parallelism_threads": 0, "inter_op_parallelism_threads": 0,
                "use_per_session_threads": False, "session_inter_op_thread_pool": list, "placement_period": 0,
                "device_filters": list, "gpu_options": GPUOptions, "allow_soft_placement": True,
                "log_device_placement": False, "graph_options": GraphOptions, "operation_timeout_in_ms": 0,
-               "rpc_options": None, "cluster_def": None, "isolate_session_state": False, "experimental": None}
+               "rpc_options": None, "cluster_def": None, "isolate_session_state": False, "experimental": None,
+               "convolution_algorithm": "auto"}
 
 
 class RunOptions(_Options):
