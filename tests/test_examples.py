@@ -3,6 +3,7 @@ import pathlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -21,6 +22,14 @@ def classify(images):
     pytest.importorskip("thalweg_io")
     yield __import__("classify")
     for name in ("classify", "model"):
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def train(images):
+    pytest.importorskip("tqdm")
+    yield __import__("train")
+    for name in ("train", "model"):
         sys.modules.pop(name, None)
 
 
@@ -66,6 +75,38 @@ def test_a_file_that_is_no_image_is_named(images, tmp_path):
 
 def test_the_sheet_has_no_letters_that_its_font_lacks(classify):
     assert classify.without_accents("grün & rote Äpfel\n4: 1.0%") == "grun & rote Apfel\n4: 1.0%"
+
+
+def a_run(train, images, out, classes):
+    """What a run leaves in its folder."""
+    data = images.ImageSet(np.zeros([4, 4, 4, 1], np.float32), np.array([0, 1, 0, 1]), classes)
+    train.start_folder(out, data, data)
+    for name in ("checkpoint", "model.ckpt-9.index", "model.ckpt-9.data-00000-of-00001", "events.out.tfevents.1.a"):
+        (out / name).touch()
+
+
+def files_in(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_new_run_deletes_only_what_an_earlier_one_wrote(train, images, tmp_path):
+    a_run(train, images, tmp_path, ["a", "b"])
+    mine = ["thesis.txt", "model.h5", "samples/mine.png", "samples/00_mine.png", "photos/00_a.png", "photos/checkpoint"]
+    (tmp_path / "photos").mkdir()
+    for name in mine:
+        (tmp_path / name).write_text(name)
+    data = images.ImageSet(np.zeros([1, 4, 4, 1], np.float32), np.array([0]), ["c", "d"])
+    train.start_folder(tmp_path, data, data)
+    assert files_in(tmp_path) == {*mine, "model.json", "samples/00_c.png"}
+    assert all((tmp_path / name).read_text() == name for name in mine)
+
+
+@pytest.mark.parametrize("text", ['{"name": "bert"}', "[]", "no JSON"])
+def test_a_model_file_of_another_program_is_kept(train, images, tmp_path, text):
+    (tmp_path / "model.json").write_text(text)
+    with pytest.raises(SystemExit, match="model.json is not of this program: choose another folder with --out"):
+        a_run(train, images, tmp_path, ["a", "b"])
+    assert files_in(tmp_path) == {"model.json"} and (tmp_path / "model.json").read_text() == text
 
 
 def test_the_demo_refuses_a_missing_folder_before_it_builds(tmp_path):
