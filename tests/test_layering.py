@@ -20,7 +20,7 @@ ROOMS = {
     "cpu": {"framework", "devices"},                     # its Python; kernels may less, see below
     "testing": {"framework", "ops", "autodiff", "variables", "plan", "devices", "runtime", "cpu"},
     "card": {"__init__", "framework", "ops", "devices", "_surface"},
-    "_surface": {"_names"},
+    "_surface": {"_names", "framework"},
     "_names": set(),
     "_version": set(),
     "__init__": {"_surface", "autodiff", "framework"},    # autodiff brings the ops and completes If and While
