@@ -9,8 +9,8 @@
     def softplus_grad(node, dy):
         ...
 
-The decorated name becomes an `OpDeclaration`; calling it adds a node to the default graph. `public` is the name by which
-programs reach it; where a function around the op is public, that one is in `_names.py`.
+The decorated name becomes an `OpDeclaration`; calling it adds a node to the default graph. `public` is the name by
+which programs reach it; where a function around the op is public, that one is in `_names.py`.
 
 Signature: `name: TYPE[dims], ... -> name: TYPE[dims], ...` with TYPE one of
 

@@ -45,8 +45,8 @@ def _table(flags):
 
 def page():
     """The text of docs/flags.md."""
-    return (f"# Switches in the environment\n\nWritten by `tools/stubs` from `thalweg/framework/flags.py`; do not edit."
-            f"\n\n{_table(FLAGS)}\n\nFor those who build and test thalweg:\n\n{_table(BUILD_FLAGS)}\n")
+    return (f"# Switches in the environment\n\nWritten by `tools/stubs` from `thalweg/framework/flags.py`; do not "
+            f"edit.\n\n{_table(FLAGS)}\n\nFor those who build and test thalweg:\n\n{_table(BUILD_FLAGS)}\n")
 
 
 def _level(name):

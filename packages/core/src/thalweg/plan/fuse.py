@@ -148,8 +148,9 @@ def may_be_in_region(declaration):
     """
     arguments = [*declaration.inputs, *declaration.outputs]
     letters = {None if a.is_list or a.is_ref else a.letter for a in arguments}
-    return declaration.kind == "elementwise" and not declaration.is_stateful and declaration.attributes.keys() <= {"alpha"} \
-        and len(declaration.inputs) <= 3 and len(declaration.outputs) == 1 and len(letters) == 1 and None not in letters
+    is_pure = declaration.kind == "elementwise" and not declaration.is_stateful
+    return is_pure and declaration.attributes.keys() <= {"alpha"} and len(declaration.inputs) <= 3 \
+        and len(declaration.outputs) == 1 and len(letters) == 1 and None not in letters
 
 
 class _Region:
