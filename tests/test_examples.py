@@ -1,5 +1,7 @@
-"""The example's reading of image folders, and what the demo refuses at once."""
+"""The slides' programs print what TensorFlow 1.15.5 does; the classifier's folders; what the demo refuses at once."""
+import ast
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -9,6 +11,43 @@ from PIL import Image
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
+
+SLIDES = sorted((ROOT / "examples/slides").glob("*.py"))
+NUMBER = re.compile(r" *-?\d+\.\d+")              # a minus may take the place of a space
+
+
+# --- the slides -----------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("path", SLIDES, ids=lambda path: path.stem)
+def test_a_program_of_the_slides_prints_what_tensorflow_prints(path, tmp_path):
+    for package in ("thalweg_nn", "thalweg_io"):
+        pytest.importorskip(package)
+    done = subprocess.run([sys.executable, path], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    want = path.with_name("expected").joinpath(path.stem + ".txt").read_text()
+    assert NUMBER.sub("#", done.stdout) == NUMBER.sub("#", want)
+    found, wanted = [[float(number) for number in NUMBER.findall(text)] for text in (done.stdout, want)]
+    np.testing.assert_allclose(found, wanted, rtol=2e-4, atol=2e-5)
+
+
+def test_every_program_has_a_line_in_the_table():
+    page = (ROOT / "examples/slides/README.md").read_text()
+    listed = re.findall(r"^\| \[(\w+)\.py\]\(\1\.py\)", page, re.MULTILINE)
+    assert SLIDES and sorted(listed) == [path.stem for path in SLIDES]
+    assert {path.stem for path in SLIDES} == {path.stem for path in (ROOT / "examples/slides/expected").iterdir()}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").rglob("*.py")), ids=lambda path: path.stem)
+def test_examples_use_public_names_only(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = [a.name for a in node.names] if isinstance(node, ast.Import) else \
+            [node.module] if isinstance(node, ast.ImportFrom) else []
+        assert not [name for name in names if name.startswith("thalweg") and name != "thalweg"]
+        assert not (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "tf"
+                    and node.attr.startswith("_"))
+
+
+# --- the classifier -------------------------------------------------------------------------------------
 
 @pytest.fixture
 def images(monkeypatch):
