@@ -2,6 +2,8 @@
 
 A device must know the fused op types, and each op that a region holds; otherwise the nodes stay as they are.
 """
+import functools
+
 from thalweg.framework import shapes
 from thalweg.framework.declaration import REGISTRY
 
@@ -141,6 +143,7 @@ def _substitute(ir, owner):
 
 # --- elementwise regions --------------------------------------------------------------------------------
 
+@functools.cache
 def may_be_in_region(declaration):
     """Whether an op acts on each element and stays in one type; its device has the last word.
 
