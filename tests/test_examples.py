@@ -1,13 +1,53 @@
-"""The example's reading of image folders, and what the demo refuses at once."""
+"""The slides' programs print what TensorFlow 1.15.5 does; the classifier's folders; what the demo refuses at once."""
+import ast
 import pathlib
+import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from PIL import Image
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
+
+SLIDES = sorted((ROOT / "examples/slides").glob("*.py"))
+NUMBER = re.compile(r" *-?\d+\.\d+")              # a minus may take the place of a space
+
+
+# --- the slides -----------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("path", SLIDES, ids=lambda path: path.stem)
+def test_a_program_of_the_slides_prints_what_tensorflow_prints(path, tmp_path):
+    for package in ("thalweg_nn", "thalweg_io"):
+        pytest.importorskip(package)
+    done = subprocess.run([sys.executable, path], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    want = path.with_name("expected").joinpath(path.stem + ".txt").read_text()
+    assert NUMBER.sub("#", done.stdout) == NUMBER.sub("#", want)
+    found, wanted = [[float(number) for number in NUMBER.findall(text)] for text in (done.stdout, want)]
+    np.testing.assert_allclose(found, wanted, rtol=2e-4, atol=2e-5)
+
+
+def test_every_program_has_a_line_in_the_table():
+    page = (ROOT / "examples/slides/README.md").read_text()
+    listed = re.findall(r"^\| \[(\w+)\.py\]\(\1\.py\)", page, re.MULTILINE)
+    assert SLIDES and sorted(listed) == [path.stem for path in SLIDES]
+    assert {path.stem for path in SLIDES} == {path.stem for path in (ROOT / "examples/slides/expected").iterdir()}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").rglob("*.py")), ids=lambda path: path.stem)
+def test_examples_use_public_names_only(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = [a.name for a in node.names] if isinstance(node, ast.Import) else \
+            [node.module] if isinstance(node, ast.ImportFrom) else []
+        assert not [name for name in names if name.startswith("thalweg") and name != "thalweg"]
+        assert not (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "tf"
+                    and node.attr.startswith("_"))
+
+
+# --- the classifier -------------------------------------------------------------------------------------
 
 @pytest.fixture
 def images(monkeypatch):
@@ -21,6 +61,14 @@ def classify(images):
     pytest.importorskip("thalweg_io")
     yield __import__("classify")
     for name in ("classify", "model"):
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def train(images):
+    pytest.importorskip("tqdm")
+    yield __import__("train")
+    for name in ("train", "model"):
         sys.modules.pop(name, None)
 
 
@@ -66,6 +114,38 @@ def test_a_file_that_is_no_image_is_named(images, tmp_path):
 
 def test_the_sheet_has_no_letters_that_its_font_lacks(classify):
     assert classify.without_accents("grün & rote Äpfel\n4: 1.0%") == "grun & rote Apfel\n4: 1.0%"
+
+
+def a_run(train, images, out, classes):
+    """What a run leaves in its folder."""
+    data = images.ImageSet(np.zeros([4, 4, 4, 1], np.float32), np.array([0, 1, 0, 1]), classes)
+    train.start_folder(out, data, data)
+    for name in ("checkpoint", "model.ckpt-9.index", "model.ckpt-9.data-00000-of-00001", "events.out.tfevents.1.a"):
+        (out / name).touch()
+
+
+def files_in(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_new_run_deletes_only_what_an_earlier_one_wrote(train, images, tmp_path):
+    a_run(train, images, tmp_path, ["a", "b"])
+    mine = ["thesis.txt", "model.h5", "samples/mine.png", "samples/00_mine.png", "photos/00_a.png"]
+    (tmp_path / "photos").mkdir()
+    for name in mine:
+        (tmp_path / name).write_text(name)
+    data = images.ImageSet(np.zeros([1, 4, 4, 1], np.float32), np.array([0]), ["c", "d"])
+    train.start_folder(tmp_path, data, data)
+    assert files_in(tmp_path) == {*mine, "model.json", "samples/00_c.png"}
+    assert all((tmp_path / name).read_text() == name for name in mine)
+
+
+@pytest.mark.parametrize("text", ['{"name": "bert"}', "[]", "no JSON"])
+def test_a_model_file_of_another_program_is_kept(train, images, tmp_path, text):
+    (tmp_path / "model.json").write_text(text)
+    with pytest.raises(SystemExit, match="model.json is not of this program: choose another folder with --out"):
+        a_run(train, images, tmp_path, ["a", "b"])
+    assert files_in(tmp_path) == {"model.json"} and (tmp_path / "model.json").read_text() == text
 
 
 def test_the_demo_refuses_a_missing_folder_before_it_builds(tmp_path):

@@ -5,7 +5,6 @@
 """
 import argparse
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,9 @@ from model import Classifier, train_op
 from tqdm import tqdm
 
 import thalweg as tf
+
+SAMPLES = 24                              # test images that are kept as files
+WRITTEN = ["checkpoint", "model.ckpt-*", "events.out.tfevents.*"]
 
 
 def main():
@@ -36,15 +38,31 @@ def main():
 
 
 def start_folder(out, data, test):
-    """An empty folder with what classify.py needs besides the checkpoint, and a few test images as files."""
-    if (out / "model.json").exists():
-        shutil.rmtree(out)
-    samples = out / "samples"
-    samples.mkdir(parents=True)
+    """A folder with what classify.py needs besides the checkpoint, and a few test images as files."""
+    remove_earlier_run(out)
+    (out / "samples").mkdir(parents=True, exist_ok=True)
     (out / "model.json").write_text(json.dumps({"classes": data.classes, "size": data.images.shape[1],
                                                 "channels": data.images.shape[3]}))
-    for i in range(min(24, len(test.labels))):
-        write_image(samples / f"{i:02}_{data.classes[test.labels[i]]}.png", test.images[i])
+    for i in range(min(SAMPLES, len(test.labels))):
+        write_image(sample_file(out, i, data.classes[test.labels[i]]), test.images[i])
+
+
+def sample_file(out, number, name):
+    return out / "samples" / f"{number:02}_{name}.png"
+
+
+def remove_earlier_run(out):
+    """Deletes what a run wrote into its folder, and nothing else that may lie there by now."""
+    path = out / "model.json"
+    if not path.exists():
+        return
+    try:
+        classes = json.loads(path.read_text())["classes"]
+    except (ValueError, KeyError, TypeError):
+        raise SystemExit(f"{path} is not of this program: choose another folder with --out.") from None
+    samples = [sample_file(out, i, name) for i in range(SAMPLES) for name in classes]
+    for old in [path, *samples, *(old for pattern in WRITTEN for old in out.glob(pattern))]:
+        old.unlink(missing_ok=True)
 
 
 def run(args, train, test):

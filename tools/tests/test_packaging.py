@@ -52,6 +52,10 @@ def test_a_wheel_has_every_module_and_no_source_of_extensions(folder):
     assert not [name for name in names if name.endswith((".c", ".o", ".pyx"))]
 
 
+def test_the_core_brings_what_a_device_plugin_is_built_with():
+    assert {"thalweg/include/thalweg_abi.h", "thalweg/devices/abi.pxd"} <= installed("core").keys()
+
+
 def test_every_extension_module_is_there():
     names = installed("core")
     for pyx in (name for name in tracked("core") if name.endswith(".pyx")):

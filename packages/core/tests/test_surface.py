@@ -9,8 +9,11 @@ import types
 import pytest
 
 import thalweg as tf
-from thalweg._names import NAMES
+from thalweg._names import NAMES as TABLE
 from thalweg._surface import missing, modules, tables, tf1
+from thalweg.framework.declaration import public_names
+
+NAMES = tables.core_table()
 
 
 def run(program, *arguments):
@@ -28,6 +31,11 @@ def test_every_name_of_the_table_is_there(name):
     for part in name.split("."):
         value = getattr(value, part)
     assert value is modules.resolve(name, NAMES[name])
+
+
+def test_a_name_has_one_place():
+    """In `_names.py`, or in a declaration."""
+    assert not TABLE.keys() & public_names().keys() and tf.nn.relu.public == "nn.relu"
 
 
 def test_no_name_is_also_a_module():

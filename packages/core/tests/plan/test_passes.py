@@ -3,9 +3,11 @@ import numpy as np
 import pytest
 
 import thalweg as tf
+from thalweg.cpu._loops import supported
 from thalweg.devices.placement import Placement
 from thalweg.framework import flags
-from thalweg.plan import effects, memory, pipeline
+from thalweg.framework.declaration import REGISTRY
+from thalweg.plan import effects, fuse, memory, pipeline
 from thalweg.plan.ir import COPY, FETCH, PlanError, sorted_nodes
 from thalweg.plan.prune import prune, unfed_placeholder
 from thalweg.plan.simplify import simplify
@@ -318,3 +320,45 @@ def test_a_fetch_costs_no_copy_where_a_kernel_makes_it():
     steps = made([tf.matmul(x, x)], [x]).steps
     assert [s.node.op_type for s in steps] == ["MatMul"] and FETCH not in plan_kinds(made([tf.matmul(x, x)], [x]))
     assert COPY not in [s.node.op_type for s in steps]
+
+
+# --- what may be in a region ----------------------------------------------------------------------------
+
+# What the list that was kept by hand had.
+LISTED = set("""Add AddV2 Sub Mul RealDiv Div Maximum Minimum SquaredDifference Neg Abs Square Sqrt Rsqrt Reciprocal
+Inv Exp Log Log1p Expm1 Tanh Sigmoid Relu Relu6 Elu Softplus ReluGrad Relu6Grad EluGrad SigmoidGrad
+TanhGrad SqrtGrad RsqrtGrad Pow LeakyRelu LeakyReluGrad""".split())
+DTYPES = [tf.float32, tf.float64]
+
+
+def region_ops(dtype):
+    """The ops that may be in a region of the CPU: by their declarations, if it has loops."""
+    placement = Placement(tf.ConfigProto())
+    return {name for name, declaration in REGISTRY.items() if fuse.may_be_in_region(declaration)
+            and placement.fuses(placement.host.name, "_Region", dtype, name)}
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: dtype.name)
+def test_a_region_holds_what_works_element_by_element_in_one_type(dtype):
+    found = region_ops(dtype)
+    assert LISTED | {"Sin", "Floor", "Selu", "SeluGrad", "SoftplusGrad", "Xlogy", "Erf"} <= found
+    loops = {op for op, number in supported() if number == dtype.as_datatype_enum}
+    same = {op for op in loops if not op.startswith("Is") and REGISTRY[op].outputs[0].letter} - {"Select"}
+    assert found == same                                       # comparisons give another type
+    assert not found & {"Less", "ApproximateEqual", "Select", "AddN", "Cast", "Identity", "Softmax", "Lgamma"}
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: dtype.name)
+@pytest.mark.parametrize("op_type", sorted(region_ops(tf.float32)))
+def test_an_op_gives_the_same_bits_in_a_region(op_type, dtype):
+    op, rng = REGISTRY[op_type], np.random.default_rng(3)
+    attrs = {"alpha": 0.25} if op.attributes else {}
+    values = [rng.normal(0, 2, 50).astype(dtype.np) for _ in op.inputs]
+    operands = [tf.placeholder(dtype, [50]) for _ in op.inputs]
+    y = op(*operands, **attrs)
+    z = tf.negative(y)
+    assert plan_kinds(made([z], operands)) == ["_Region"]
+    with tf.Session() as session:
+        feed = dict(zip(operands, values))
+        alone, inside = session.run(y, feed), session.run(z, feed)
+    np.testing.assert_array_equal(-alone, inside)

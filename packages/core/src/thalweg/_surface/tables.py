@@ -87,8 +87,15 @@ def _add(names):
             siblings.add(leaf)
 
 
+def core_table():
+    """{name: target} of this package: `_names.py`, and the op declarations that are public themselves."""
+    from thalweg._names import NAMES
+    from thalweg.framework.declaration import public_names
+    return {**NAMES, **public_names()}
+
+
 def _load_core():
-    _add(importlib.import_module("thalweg._names").NAMES)
+    _add(core_table())
 
 
 def _load_first_party():

@@ -9,8 +9,8 @@ from thalweg.devices.abi cimport (THW_INPLACE, THW_INVALID, THW_OK, int32_t, int
 
 from thalweg.cpu._request import Unsupported
 
-# op type -> the attribute that its loop gets
-_ALPHAS = {"LeakyRelu": "alpha", "LeakyReluGrad": "alpha", "ApproximateEqual": "tolerance"}
+# op type -> the attribute that its loop gets, where it is not `alpha`
+_ALPHAS = {"ApproximateEqual": "tolerance"}
 
 # op type -> the one whose loop it shares
 _SAME = {"SelectV2": "Select"}
@@ -48,8 +48,7 @@ def elementwise(Request r):
         raise Unsupported(f"{r.op_type} on the CPU has no loop for DataType {dtype}")
     cdef State* state = <State*>r.new_state(sizeof(State))
     state.loop, state.n_operands, state.out_item = entry.fn, r.n_in, item_size(entry.out_dtype)
-    if r.op_type in _ALPHAS:
-        state.alpha = r.attr_float(_ALPHAS[r.op_type])
+    state.alpha = r.attr_float(_ALPHAS.get(r.op_type, "alpha"), 0.0)
     for k in range(r.n_in):
         init_operand(&state.operands[k], item_size(r.in_dtypes[k]), _operand_shape(r, k), r.out_shapes[0])
     init_grid(&state.grid, r.out_shapes[0], state.operands, r.n_in, entry.grain, COPY_BLOCK)

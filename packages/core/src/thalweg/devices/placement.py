@@ -77,11 +77,15 @@ class Placement:
     def _ready(self):
         return list(self._by_name.values())
 
-    def fuses(self, name, op_type, dtype):
-        """Whether a device takes the plan's fused op type; asked once, with a small example."""
-        key = name, op_type, dtype
+    def fuses(self, name, op_type, dtype, part=None):
+        """Whether a device takes the plan's fused op type, a `_Region` with op `part` in it.
+
+        Asked once, with a small example.
+        """
+        key = name, op_type, dtype, part
         if key not in self._fuses:
-            self._fuses[key] = devices.find_kernel(self._by_name[name], _example(op_type, dtype)) is not None
+            example = _region_example(part, dtype) if op_type == "_Region" else _example(op_type, dtype)
+            self._fuses[key] = devices.find_kernel(self._by_name[name], example) is not None
         return self._fuses[key]
 
     def find_kernel(self, device, request):
@@ -119,15 +123,25 @@ def _kernel_options(config):
 
 def _example(op_type, dtype):
     """A small request of a fused op type: what the fuse pass makes, in little."""
-    number = dtype.as_datatype_enum
     shapes_in, out, attrs = {
-        "_Region": (((8,), (8,)), (8,), {"ops": ["Add", "Relu"], "args": [0, 1, -1, 2, -1, -1], "alphas": [0.0, 0.0],
-                                         "results": [1]}),
         "_FusedMatMul": (((2, 3), (3, 4), (4,)), (2, 4), {"transpose_a": False, "transpose_b": False,
                                                           "fused_ops": ["BiasAdd", "Relu"]}),
         "_FusedConv2D": (((1, 4, 4, 3), (3, 3, 3, 8), (8,)), (1, 4, 4, 8),
                          {"strides": [1, 1, 1, 1], "padding": "SAME", "data_format": "NHWC", "dilations": [1, 1, 1, 1],
                           "explicit_paddings": [], "fused_ops": ["BiasAdd", "Relu"]})}[op_type]
+    return _request(op_type, dtype, shapes_in, out, attrs)
+
+
+def _region_example(part, dtype):
+    """A region of one op."""
+    count = len(REGISTRY[part].inputs)
+    args = [*range(count), *[-1] * (3 - count)]
+    return _request("_Region", dtype, [(8,)] * count, (8,), {"ops": [part], "args": args, "alphas": [0.0],
+                                                             "results": [0]})
+
+
+def _request(op_type, dtype, shapes_in, out, attrs):
+    number = dtype.as_datatype_enum
     return devices.KernelRequest(op_type, kernel_attrs({**attrs, "T": dtype}), list(shapes_in), [out],
                                  [number] * len(shapes_in), [number], declaration=REGISTRY[op_type], name=op_type)
 

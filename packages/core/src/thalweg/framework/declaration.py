@@ -1,6 +1,7 @@
 """The form in which an op is declared, once and in one place (style.md, section 1).
 
-    @elementwise("Softplus", "features: T -> activations: T", T=FLOATS, cpu="elementwise:softplus")
+    @elementwise("Softplus", "features: T -> activations: T", T=FLOATS, cpu="elementwise:elementwise",
+                 public="nn.softplus")
     def softplus(features):
         ...NumPy reference body...
 
@@ -8,7 +9,8 @@
     def softplus_grad(node, dy):
         ...
 
-The decorated name becomes an `OpDeclaration`; calling it adds a node to the default graph.
+The decorated name becomes an `OpDeclaration`; calling it adds a node to the default graph. `public` is the name by
+which programs reach it; where a function around the op is public, that one is in `_names.py`.
 
 Signature: `name: TYPE[dims], ... -> name: TYPE[dims], ...` with TYPE one of
 
@@ -207,13 +209,14 @@ class OpDeclaration:
     kind : str                      "op", "elementwise" or "reduction"
     is_stateful : bool              never merged, folded or dropped because of equal inputs
     is_random : bool                the body takes `rng`, its op's generator in this session (ops/_philox.Generator)
+    public : str or None            the name without `tf.` under which programs call the declaration itself
     """
 
     __signature__ = CallSignature()
 
-    def __init__(self, name, signature, body, kind, letters, kernels, is_stateful):
+    def __init__(self, name, signature, body, kind, letters, kernels, is_stateful, public):
         self.name, self.signature, self.body, self.kind = name, signature, body, kind
-        self.kernels, self.is_stateful = kernels, is_stateful
+        self.kernels, self.is_stateful, self.public = kernels, is_stateful, public
         left, _, right = signature.partition("->")
         parameters = inspect.signature(body).parameters
         self.is_random = "rng" in parameters
@@ -537,13 +540,14 @@ INDEX_TYPES = (as_dtype("int32"), as_dtype("int64"))
 _INDEX_DEFAULT = as_dtype("int32")
 
 
-def define_op(name, signature, *, stateful=False, cpu=None, kind="op", **letters):
+def define_op(name, signature, *, stateful=False, cpu=None, kind="op", public=None, **letters):
     """Declares an op; see the module's docstring. Letters map to their allowed dtypes."""
     def declare(body):
         if name in REGISTRY:
             raise errors.OpDeclarationError(f"op {name} is declared twice: {REGISTRY[name].__module__} "
                                             f"and {body.__module__}")
-        declaration = OpDeclaration(name, signature, body, kind, letters, {"cpu": cpu} if cpu else {}, stateful)
+        kernels = {"cpu": cpu} if cpu else {}
+        declaration = OpDeclaration(name, signature, body, kind, letters, kernels, stateful, public)
         REGISTRY[name] = declaration
         return declaration
     return declare
@@ -585,6 +589,12 @@ def seal():
     for declaration in REGISTRY.values():
         if not declaration.is_sealed:
             declaration.seal()
+
+
+def public_names():
+    """{public name: "module:attribute"} of the core's declarations that programs call as they are."""
+    return {d.public: f"{d.__module__}:{d.__name__}" for d in REGISTRY.values()
+            if d.public and d.__module__.startswith("thalweg.")}
 
 
 def declaration_of(op_type):

@@ -17,7 +17,7 @@ _FORWARD = "features: T -> activations: T"
 
 # --- rectifiers -------------------------------------------------------------------------------------
 
-@elementwise("Relu", _FORWARD, T=REALS, cpu=_CPU)
+@elementwise("Relu", _FORWARD, T=REALS, cpu=_CPU, public="nn.relu")
 def relu(features):
     """max(features, 0); NaN stays."""
     return np.where(features < 0, features.dtype.type(0), features)
@@ -86,7 +86,7 @@ def leaky_relu_grad_grad(node, dy):
 
 # --- exponential units ------------------------------------------------------------------------------
 
-@elementwise("Elu", _FORWARD, T=FLOATS, cpu=_CPU)
+@elementwise("Elu", _FORWARD, T=FLOATS, cpu=_CPU, public="nn.elu")
 @widened
 def elu(features):
     """features where not negative, else exp(features) - 1 (arXiv:1511.07289)."""
@@ -119,7 +119,7 @@ _SELU_SCALE = 1.0507009873554805                 # arXiv:1706.02515, equation 14
 _SELU_SCALE_ALPHA = 1.7580993408473768           # lambda times alpha
 
 
-@elementwise("Selu", _FORWARD, T=FLOATS, cpu=_CPU)
+@elementwise("Selu", _FORWARD, T=FLOATS, cpu=_CPU, public="nn.selu")
 @widened
 def selu(features):
     """Scaled elu of arXiv:1706.02515: lambda x, or lambda alpha (exp(x) - 1) below 0."""
@@ -145,7 +145,7 @@ selu_grad_op.gradient(_exponential_grad_grad)
 
 # --- smooth ramps -----------------------------------------------------------------------------------
 
-@elementwise("Softplus", _FORWARD, T=FLOATS, cpu=_CPU)
+@elementwise("Softplus", _FORWARD, T=FLOATS, cpu=_CPU, public="nn.softplus")
 @widened
 def softplus(features):
     """Smooth ramp log(1 + exp(features)); equals features, without overflow, where these are large."""
@@ -172,7 +172,7 @@ def softplus_grad_grad(node, dy):
     return softplus_grad_op(dy, x), dy * node.gradients / bend
 
 
-@elementwise("Softsign", _FORWARD, T=FLOATS, cpu=_CPU)
+@elementwise("Softsign", _FORWARD, T=FLOATS, cpu=_CPU, public="nn.softsign")
 @widened
 def softsign(features):
     """features / (1 + |features|)."""

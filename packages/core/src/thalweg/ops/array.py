@@ -29,7 +29,7 @@ def normal_axis(axis, rank, what="axis"):
 
 # --- the value as it is -----------------------------------------------------------------------------
 
-@define_op("Identity", "input: T -> output: T", cpu="array:identity", kind="elementwise")
+@define_op("Identity", "input: T -> output: T", cpu="array:identity", kind="elementwise", public="identity")
 def identity(input):
     """The same value under another name."""
     return input
@@ -40,7 +40,7 @@ def identity_grad(node, dy):
     return dy
 
 
-@define_op("IdentityN", "input: T... -> output: T...")
+@define_op("IdentityN", "input: T... -> output: T...", public="identity_n")
 def identity_n(input):
     """The same values under other names."""
     return input
@@ -56,7 +56,7 @@ def identity_n_grad(node, *dys):
     return dys
 
 
-@define_op("StopGradient", "input: T -> output: T", cpu="array:identity", kind="elementwise")
+@define_op("StopGradient", "input: T -> output: T", cpu="array:identity", kind="elementwise", public="stop_gradient")
 def stop_gradient(input):
     """The same value, through which no gradient flows."""
     return input
@@ -192,7 +192,8 @@ def rank_internal(input, name=None, optimize=True):
 
 # --- reshape ----------------------------------------------------------------------------------------
 
-@define_op("Reshape", "tensor: T, shape: Tshape -> output: T", Tshape=INDEX_TYPES, cpu="array:reshape")
+@define_op("Reshape", "tensor: T, shape: Tshape -> output: T", Tshape=INDEX_TYPES, cpu="array:reshape",
+           public="reshape")
 def reshape(tensor, shape):
     """The same elements, row by row, in another shape; one size may be -1 and is inferred."""
     sizes = tuple(int(d) for d in shape)

@@ -8,25 +8,25 @@ _CPU = "elementwise:elementwise"
 _BITS = "bits have no gradient"
 
 
-@elementwise("BitwiseAnd", "x: T, y: T -> z: T", T=INTS, cpu=_CPU)
+@elementwise("BitwiseAnd", "x: T, y: T -> z: T", T=INTS, cpu=_CPU, public="bitwise.bitwise_and")
 def bitwise_and(x, y):
     """The bits that both have."""
     return np.bitwise_and(x, y)
 
 
-@elementwise("BitwiseOr", "x: T, y: T -> z: T", T=INTS, cpu=_CPU)
+@elementwise("BitwiseOr", "x: T, y: T -> z: T", T=INTS, cpu=_CPU, public="bitwise.bitwise_or")
 def bitwise_or(x, y):
     """The bits that at least one has."""
     return np.bitwise_or(x, y)
 
 
-@elementwise("BitwiseXor", "x: T, y: T -> z: T", T=INTS, cpu=_CPU)
+@elementwise("BitwiseXor", "x: T, y: T -> z: T", T=INTS, cpu=_CPU, public="bitwise.bitwise_xor")
 def bitwise_xor(x, y):
     """The bits that exactly one has."""
     return np.bitwise_xor(x, y)
 
 
-@elementwise("Invert", "x: T -> y: T", T=INTS, cpu=_CPU)
+@elementwise("Invert", "x: T -> y: T", T=INTS, cpu=_CPU, public="bitwise.invert")
 def invert(x):
     """The bits that x lacks."""
     return np.invert(x)
@@ -37,13 +37,13 @@ def _within(x, y):
     return np.clip(y, 0, x.dtype.itemsize * 8 - 1).astype(x.dtype)
 
 
-@elementwise("LeftShift", "x: T, y: T -> z: T", T=INTS, cpu=_CPU)
+@elementwise("LeftShift", "x: T, y: T -> z: T", T=INTS, cpu=_CPU, public="bitwise.left_shift")
 def left_shift(x, y):
     """The bits of x moved up by y places; y is clamped to the places that there are."""
     return np.left_shift(x, _within(x, y))
 
 
-@elementwise("RightShift", "x: T, y: T -> z: T", T=INTS, cpu=_CPU)
+@elementwise("RightShift", "x: T, y: T -> z: T", T=INTS, cpu=_CPU, public="bitwise.right_shift")
 def right_shift(x, y):
     """The bits of x moved down by y places, the sign repeated; y is clamped to the places that there are."""
     return np.right_shift(x, _within(x, y))

@@ -7,7 +7,8 @@ from thalweg.framework.declaration import INDEX_TYPES, define_op
 from . import array, reduction
 
 
-@define_op("BroadcastTo", "input: T, shape: Tidx -> output: T", Tidx=INDEX_TYPES, cpu="array:broadcast_to")
+@define_op("BroadcastTo", "input: T, shape: Tidx -> output: T", Tidx=INDEX_TYPES, cpu="array:broadcast_to",
+           public="broadcast_to")
 def broadcast_to(input, shape):
     """The input repeated to `shape`, by NumPy's rule."""
     return np.broadcast_to(input, tuple(shape)).copy()

@@ -70,7 +70,8 @@ def _filled_to(values, shape, verify_shape):
 
 # --- fills ------------------------------------------------------------------------------------------
 
-@define_op("Fill", "dims: index_type, value: T[] -> output: T", index_type=INDEX_TYPES, cpu="array:fill")
+@define_op("Fill", "dims: index_type, value: T[] -> output: T", index_type=INDEX_TYPES, cpu="array:fill",
+           public="fill")
 def fill(dims, value):
     """A tensor of shape `dims` whose every element is `value`."""
     return np.full(tuple(dims), value, value.dtype)

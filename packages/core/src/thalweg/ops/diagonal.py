@@ -25,7 +25,7 @@ def _smaller(rows, columns):
 
 # --- tensors: Diag and DiagPart ---------------------------------------------------------------------
 
-@define_op("Diag", "diagonal: T -> output: T", T=_TENSOR_TYPES)
+@define_op("Diag", "diagonal: T -> output: T", T=_TENSOR_TYPES, public="diag")
 def diag(diagonal):
     """A tensor of shape [*s, *s] for a diagonal of shape s: diagonal[i] at [i, i], else 0."""
     return np.diag(diagonal.ravel()).reshape(diagonal.shape * 2)
@@ -41,7 +41,7 @@ def diag_grad(node, dy):
     return diag_part(dy)
 
 
-@define_op("DiagPart", "input: T -> diagonal: T", T=_TENSOR_TYPES)
+@define_op("DiagPart", "input: T -> diagonal: T", T=_TENSOR_TYPES, public="diag_part")
 def diag_part(input):
     """The diagonal, of shape s, of a tensor of shape [*s, *s]."""
     shape = input.shape[:input.ndim // 2]
@@ -126,7 +126,7 @@ def matrix_set_diag_grad(node, dy):
 
 
 @define_op("MatrixBandPart", "input: T, num_lower: Tindex[], num_upper: Tindex[] -> band: T", T=_MATRIX_TYPES,
-           Tindex=INDEX_TYPES)
+           Tindex=INDEX_TYPES, public="matrix_band_part")
 def matrix_band_part(input, num_lower, num_upper, *, Tindex: DType = int64):
     """Matrices [..., M, N] with 0 outside a band: `num_lower` diagonals below the main one, `num_upper` above.
 

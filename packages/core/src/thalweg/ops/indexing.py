@@ -214,7 +214,7 @@ def _scattered_shape(node, indices, updates, sizes):
 
 
 @define_op("ScatterNd", "indices: Tindices, updates: T, shape: Tindices -> output: T", Tindices=INDEX_TYPES,
-           cpu="indexing:scatter_nd")
+           cpu="indexing:scatter_nd", public="scatter_nd")
 def scatter_nd(indices, updates, shape):
     """Zeros of `shape` to which the updates are added at the positions in the last dimension of indices."""
     result = np.zeros(tuple(shape), updates.dtype)
@@ -257,7 +257,8 @@ def scatter_nd_non_aliasing_add_grad(node, dy):
 _TENSOR_SCATTER = "tensor: T, indices: Tindices, updates: T -> output: T"
 
 
-@define_op("TensorScatterUpdate", _TENSOR_SCATTER, Tindices=INDEX_TYPES, cpu="indexing:tensor_scatter_update")
+@define_op("TensorScatterUpdate", _TENSOR_SCATTER, Tindices=INDEX_TYPES, cpu="indexing:tensor_scatter_update",
+           public="tensor_scatter_update")
 def tensor_scatter_update(tensor, indices, updates):
     """The tensor with the elements (or slices) at the positions in the last dimension of indices replaced."""
     result = tensor.copy()
@@ -272,7 +273,7 @@ def tensor_scatter_update_grad(node, dy):
 
 
 @define_op("TensorScatterAdd", _TENSOR_SCATTER, T=dtypes.NUMBERS, Tindices=INDEX_TYPES,
-           cpu="indexing:tensor_scatter_add")
+           cpu="indexing:tensor_scatter_add", public="tensor_scatter_add")
 def tensor_scatter_add(tensor, indices, updates):
     """The tensor with the updates added at the positions in the last dimension of indices."""
     result = tensor.copy()
@@ -286,7 +287,7 @@ def tensor_scatter_add_grad(node, dy):
 
 
 @define_op("TensorScatterSub", _TENSOR_SCATTER, T=dtypes.NUMBERS, Tindices=INDEX_TYPES,
-           cpu="indexing:tensor_scatter_sub")
+           cpu="indexing:tensor_scatter_sub", public="tensor_scatter_sub")
 def tensor_scatter_sub(tensor, indices, updates):
     """The tensor with the updates subtracted at the positions in the last dimension of indices."""
     result = tensor.copy()
@@ -345,7 +346,8 @@ def one_hot(indices, depth, on_value=None, off_value=None, axis=None, dtype=None
         return one_hot_op(indices, depth, on_value, off_value, axis=-1 if axis is None else axis, name=scope)
 
 
-@define_op("InvertPermutation", "x: T[N] -> y: T[N]", T=INDEX_TYPES, cpu="indexing:invert_permutation")
+@define_op("InvertPermutation", "x: T[N] -> y: T[N]", T=INDEX_TYPES, cpu="indexing:invert_permutation",
+           public="invert_permutation")
 def invert_permutation(x):
     """The permutation y with y[x[i]] = i."""
     for i, place in enumerate(x):

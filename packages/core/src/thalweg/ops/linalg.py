@@ -81,7 +81,7 @@ def qr(input, full_matrices=False, name=None):
 
 # --- triangular systems -----------------------------------------------------------------------------
 
-@define_op("MatrixTriangularSolve", "matrix: T, rhs: T -> output: T", T=_TYPES)
+@define_op("MatrixTriangularSolve", "matrix: T, rhs: T -> output: T", T=_TYPES, public="matrix_triangular_solve")
 @widened
 def matrix_triangular_solve(matrix, rhs, *, lower: bool = True, adjoint: bool = False):
     """The solution of matrix @ output = rhs, or of adjoint(matrix) @ output = rhs; [..., M, M] and [..., M, N].

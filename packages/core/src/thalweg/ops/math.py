@@ -41,7 +41,8 @@ def _both(node, dx, dy):
 
 # --- sums and products ------------------------------------------------------------------------------
 
-@elementwise("Add", "x: T, y: T -> z: T", T=_SMOOTH + (int8, int16, int32, int64, uint8, string), cpu=_CPU)
+@elementwise("Add", "x: T, y: T -> z: T", T=_SMOOTH + (int8, int16, int32, int64, uint8, string), cpu=_CPU,
+             public="add")
 def add(x, y):
     """x + y; strings are joined."""
     return np.add(x, y)
@@ -59,7 +60,7 @@ def add_grad(node, dz):
     return _both(node, dz, dz)
 
 
-@elementwise("Sub", "x: T, y: T -> z: T", T=_WIDE, cpu=_CPU)
+@elementwise("Sub", "x: T, y: T -> z: T", T=_WIDE, cpu=_CPU, public="subtract")
 def subtract(x, y):
     """x - y."""
     return np.subtract(x, y)
@@ -71,7 +72,7 @@ def subtract_grad(node, dz):
     return dx, -dy
 
 
-@elementwise("Mul", "x: T, y: T -> z: T", T=_WIDE, cpu=_CPU)
+@elementwise("Mul", "x: T, y: T -> z: T", T=_WIDE, cpu=_CPU, public="multiply")
 def multiply(x, y):
     """x * y."""
     return np.multiply(x, y)
@@ -82,7 +83,7 @@ def multiply_grad(node, dz):
     return _both(node, dz * conjugated(node.y), conjugated(node.x) * dz)
 
 
-@elementwise("MulNoNan", "x: T, y: T -> z: T", T=_SMOOTH, cpu=_CPU)
+@elementwise("MulNoNan", "x: T, y: T -> z: T", T=_SMOOTH, cpu=_CPU, public="math.multiply_no_nan")
 def mul_no_nan(x, y):
     """x * y, and 0 where y is 0, even if x is infinite or NaN."""
     return np.where(y == 0, x.dtype.type(0), np.multiply(x, y))
@@ -93,7 +94,8 @@ def mul_no_nan_grad(node, dz):
     return _both(node, mul_no_nan(dz, node.y), mul_no_nan(node.x, dz))
 
 
-@elementwise("SquaredDifference", "x: T, y: T -> z: T", T=_SMOOTH + (int32, int64), cpu=_CPU)
+@elementwise("SquaredDifference", "x: T, y: T -> z: T", T=_SMOOTH + (int32, int64), cpu=_CPU,
+             public="squared_difference")
 @widened
 def squared_difference(x, y):
     """(x - y)^2, for complex numbers the squared modulus of x - y."""
@@ -202,7 +204,7 @@ def _checked_divisor(y):
         raise division_by_zero()
 
 
-@elementwise("RealDiv", "x: T, y: T -> z: T", T=_WIDE, cpu=_CPU)
+@elementwise("RealDiv", "x: T, y: T -> z: T", T=_WIDE, cpu=_CPU, public="realdiv")
 def realdiv(x, y):
     """x / y of real numbers; of integers without the fraction."""
     _checked_divisor(y)
@@ -223,7 +225,7 @@ def realdiv_grad(node, dz):
     return _both(node, realdiv(dz, y), dz * realdiv(realdiv(-x, y), y))
 
 
-@elementwise("TruncateDiv", "x: T, y: T -> z: T", T=_WIDE, cpu=_CPU)
+@elementwise("TruncateDiv", "x: T, y: T -> z: T", T=_WIDE, cpu=_CPU, public="truncatediv")
 def truncatediv(x, y):
     """The integer part of x / y, rounded towards 0."""
     _checked_divisor(y)
@@ -233,7 +235,7 @@ def truncatediv(x, y):
 truncatediv.no_gradient(_STEPS)
 
 
-@elementwise("FloorDiv", "x: T, y: T -> z: T", T=_WIDE, cpu=_CPU)
+@elementwise("FloorDiv", "x: T, y: T -> z: T", T=_WIDE, cpu=_CPU, public="floor_div")
 @widened
 def floor_div(x, y):
     """The largest integer not above x / y."""
@@ -246,7 +248,7 @@ def floor_div(x, y):
 floor_div.no_gradient(_STEPS)
 
 
-@elementwise("FloorMod", "x: T, y: T -> z: T", T=_ORDERED, cpu=_CPU)
+@elementwise("FloorMod", "x: T, y: T -> z: T", T=_ORDERED, cpu=_CPU, public="floormod")
 @widened
 def floormod(x, y):
     """x - y floor(x / y): the remainder that has the sign of y."""
@@ -273,7 +275,7 @@ def mod_op(x, y):
     return _fmod(x, y)
 
 
-@elementwise("TruncateMod", "x: T, y: T -> z: T", T=_ORDERED, cpu=_CPU)
+@elementwise("TruncateMod", "x: T, y: T -> z: T", T=_ORDERED, cpu=_CPU, public="truncatemod")
 def truncatemod(x, y):
     """The remainder of x / y that has the sign of x, as in C."""
     return _fmod(x, y)
@@ -368,7 +370,7 @@ def pow(x, y, name=None):
         return pow_op(x, y, name=scope)
 
 
-@elementwise("Maximum", "x: T, y: T -> z: T", T=_ORDERED, cpu=_CPU)
+@elementwise("Maximum", "x: T, y: T -> z: T", T=_ORDERED, cpu=_CPU, public="maximum")
 def maximum(x, y):
     """The larger of x and y; x where they are equal or not comparable."""
     return np.where(x < y, y, x)
@@ -379,7 +381,7 @@ def maximum_grad(node, dz):
     return _chosen(node, dz, comparison.greater_equal(node.x, node.y))
 
 
-@elementwise("Minimum", "x: T, y: T -> z: T", T=_ORDERED, cpu=_CPU)
+@elementwise("Minimum", "x: T, y: T -> z: T", T=_ORDERED, cpu=_CPU, public="minimum")
 def minimum(x, y):
     """The smaller of x and y; x where they are equal or not comparable."""
     return np.where(y < x, y, x)
@@ -396,7 +398,7 @@ def _chosen(node, dz, is_x):
     return _both(node, select.where(is_x, dz, none), select.where(is_x, none, dz))
 
 
-@elementwise("Atan2", "y: T, x: T -> z: T", T=FLOATS, cpu=_CPU)
+@elementwise("Atan2", "y: T, x: T -> z: T", T=FLOATS, cpu=_CPU, public="atan2")
 def atan2(y, x):
     """The angle of the point (x, y), in (-pi, pi]."""
     return np.arctan2(y, x)
@@ -408,7 +410,7 @@ def atan2_grad(node, dz):
     return _both(node, node.x * share, share * -node.y)
 
 
-@elementwise("Xlogy", "x: T, y: T -> z: T", T=_SMOOTH, cpu=_CPU)
+@elementwise("Xlogy", "x: T, y: T -> z: T", T=_SMOOTH, cpu=_CPU, public="math.xlogy")
 @widened
 def xlogy(x, y):
     """x log(y), and 0 where x is 0."""
@@ -421,7 +423,7 @@ def xlogy_grad(node, dz):
     return _both(node, dz * xlogy(_is_not_zero(x), y), dz * xdivy(x, y))
 
 
-@elementwise("Xdivy", "x: T, y: T -> z: T", T=_SMOOTH, cpu=_CPU)
+@elementwise("Xdivy", "x: T, y: T -> z: T", T=_SMOOTH, cpu=_CPU, public="math.xdivy")
 def xdivy(x, y):
     """x / y, and 0 where x is 0."""
     return np.where(x == 0, x.dtype.type(0), np.divide(x, y))
@@ -437,7 +439,7 @@ def _is_not_zero(x):
     return cast.cast(comparison.not_equal(x, constant.constant(0, x.dtype.base_dtype)), x.dtype.base_dtype)
 
 
-@elementwise("NextAfter", "x1: T, x2: T -> output: T", T=(float32, float64), cpu=_CPU)
+@elementwise("NextAfter", "x1: T, x2: T -> output: T", T=(float32, float64), cpu=_CPU, public="math.nextafter")
 def nextafter(x1, x2):
     """The number next to x1 in the direction of x2."""
     return np.nextafter(x1, x2)

@@ -10,7 +10,7 @@ from thalweg.framework.graph import colocate_with, name_scope
 from . import array, cast, complex, constant, math, reduction, select, sequence, unary
 
 
-@define_op("L2Loss", "t: T -> output: T[]", T=FLOATS, cpu="reduction:l2_loss")
+@define_op("L2Loss", "t: T -> output: T[]", T=FLOATS, cpu="reduction:l2_loss", public="nn.l2_loss")
 def l2_loss(t):
     """Half the sum of the squares; summed in float64."""
     wide = t.astype(np.float64)

@@ -130,7 +130,8 @@ def pad(tensor, paddings, mode="CONSTANT", name=None, constant_values=0):
     return result
 
 
-@define_op("Tile", "input: T, multiples: Tmultiples -> output: T", Tmultiples=INDEX_TYPES, cpu="array:tile")
+@define_op("Tile", "input: T, multiples: Tmultiples -> output: T", Tmultiples=INDEX_TYPES, cpu="array:tile",
+           public="tile")
 def tile(input, multiples):
     """The input repeated multiples[i] times along dimension i."""
     return np.tile(input, [int(m) for m in multiples])

@@ -49,7 +49,7 @@ def _stitched(indices, data):
     return result
 
 
-@define_op("DynamicStitch", "indices: N*int32, data: N*T -> merged: T")
+@define_op("DynamicStitch", "indices: N*int32, data: N*T -> merged: T", public="dynamic_stitch")
 def dynamic_stitch(indices, data):
     """merged[indices[m][i]] = data[m][i]; of rows with one index the last wins."""
     return _stitched(indices, data)

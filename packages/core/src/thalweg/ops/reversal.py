@@ -71,7 +71,7 @@ def reverse_sequence(input, seq_lengths, seq_axis=None, batch_axis=None, name=No
 
 
 @define_op("Roll", "input: T, shift: Tshift, axis: Taxis -> output: T", Tshift=INDEX_TYPES, Taxis=INDEX_TYPES,
-           cpu="array:roll")
+           cpu="array:roll", public="roll")
 def roll(input, shift, axis):
     """The input rotated by shift[i] places along axis[i]; what falls off the end comes in at the front."""
     return np.roll(input, tuple(int(s) for s in np.ravel(shift)), tuple(int(a) for a in np.ravel(axis)))

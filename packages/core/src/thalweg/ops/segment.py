@@ -60,7 +60,7 @@ def _unsorted_shape(node, data, ids, count_shape):
 
 # --- sorted ids -------------------------------------------------------------------------------------
 
-@define_op("SegmentSum", _SORTED, T=NUMBERS, **_LETTERS, cpu="indexing:segment_sum")
+@define_op("SegmentSum", _SORTED, T=NUMBERS, **_LETTERS, cpu="indexing:segment_sum", public="segment_sum")
 def segment_sum(data, segment_ids):
     """The sum of the rows that share an id; ids do not decrease, a missing one gives 0."""
     return _collect(np.add.at, 0, data, segment_ids, _checked_order(segment_ids))
@@ -71,7 +71,7 @@ def segment_sum_grad(node, dy):
     return indexing.gather(dy, node.segment_ids), None
 
 
-@define_op("SegmentMean", _SORTED, T=NUMBERS, **_LETTERS, cpu="indexing:segment_mean")
+@define_op("SegmentMean", _SORTED, T=NUMBERS, **_LETTERS, cpu="indexing:segment_mean", public="segment_mean")
 def segment_mean(data, segment_ids):
     """The mean of the rows that share an id; ids do not decrease, a missing one gives 0."""
     count = _checked_order(segment_ids)
@@ -88,7 +88,7 @@ def segment_mean_grad(node, dy):
     return indexing.gather(math.div_no_nan(dy, segment_sum(ones, ids)), ids), None
 
 
-@define_op("SegmentProd", _SORTED, T=NUMBERS, **_LETTERS, cpu="indexing:segment_prod")
+@define_op("SegmentProd", _SORTED, T=NUMBERS, **_LETTERS, cpu="indexing:segment_prod", public="segment_prod")
 def segment_prod(data, segment_ids):
     """The product of the rows that share an id; ids do not decrease, a missing one gives 1."""
     return _collect(np.multiply.at, 1, data, segment_ids, _checked_order(segment_ids))
@@ -99,13 +99,13 @@ def segment_prod_grad(node, dy):
     return _product_gradient(node.data, node.segment_ids, dy, segment_prod, segment_sum), None
 
 
-@define_op("SegmentMax", _SORTED, T=REALS, **_LETTERS, cpu="indexing:segment_max")
+@define_op("SegmentMax", _SORTED, T=REALS, **_LETTERS, cpu="indexing:segment_max", public="segment_max")
 def segment_max(data, segment_ids):
     """The maximum of the rows that share an id; ids do not decrease, a missing one gives 0."""
     return _extreme(np.maximum.at, reduction._lowest, data, segment_ids)
 
 
-@define_op("SegmentMin", _SORTED, T=REALS, **_LETTERS, cpu="indexing:segment_min")
+@define_op("SegmentMin", _SORTED, T=REALS, **_LETTERS, cpu="indexing:segment_min", public="segment_min")
 def segment_min(data, segment_ids):
     """The minimum of the rows that share an id; ids do not decrease, a missing one gives 0."""
     return _extreme(np.minimum.at, reduction._highest, data, segment_ids)
@@ -135,7 +135,8 @@ for _op in (segment_sum, segment_mean, segment_prod, segment_max, segment_min):
 
 # --- ids in any order -------------------------------------------------------------------------------
 
-@define_op("UnsortedSegmentSum", _UNSORTED, T=NUMBERS, **_UNSORTED_LETTERS, cpu="indexing:unsorted_segment_sum")
+@define_op("UnsortedSegmentSum", _UNSORTED, T=NUMBERS, **_UNSORTED_LETTERS, cpu="indexing:unsorted_segment_sum",
+           public="unsorted_segment_sum")
 def unsorted_segment_sum(data, segment_ids, num_segments):
     """The sum of the rows that share an id, in any order; rows with a negative id are dropped."""
     return _collect(np.add.at, 0, data, segment_ids, int(num_segments))
@@ -155,7 +156,8 @@ def _gathered(x, ids):
     return select.where(valid, rows, constant.zeros_like(rows)), valid
 
 
-@define_op("UnsortedSegmentProd", _UNSORTED, T=NUMBERS, **_UNSORTED_LETTERS, cpu="indexing:unsorted_segment_prod")
+@define_op("UnsortedSegmentProd", _UNSORTED, T=NUMBERS, **_UNSORTED_LETTERS, cpu="indexing:unsorted_segment_prod",
+           public="unsorted_segment_prod")
 def unsorted_segment_prod(data, segment_ids, num_segments):
     """The product of the rows that share an id, in any order; rows with a negative id are dropped."""
     return _collect(np.multiply.at, 1, data, segment_ids, int(num_segments))
@@ -185,14 +187,16 @@ def _product_gradient(data, ids, dy, product, total):
     return _gathered(dy, ids)[0] * conjugated(share)
 
 
-@define_op("UnsortedSegmentMax", _UNSORTED, T=REALS, **_UNSORTED_LETTERS, cpu="indexing:unsorted_segment_max")
+@define_op("UnsortedSegmentMax", _UNSORTED, T=REALS, **_UNSORTED_LETTERS, cpu="indexing:unsorted_segment_max",
+           public="unsorted_segment_max")
 def unsorted_segment_max(data, segment_ids, num_segments):
     """The maximum of the rows that share an id, in any order; the lowest value of the dtype for a missing id."""
     lowest = np.finfo(data.dtype).min if data.dtype.kind == "f" else np.iinfo(data.dtype).min
     return _collect(np.maximum.at, lowest, data, segment_ids, int(num_segments))
 
 
-@define_op("UnsortedSegmentMin", _UNSORTED, T=REALS, **_UNSORTED_LETTERS, cpu="indexing:unsorted_segment_min")
+@define_op("UnsortedSegmentMin", _UNSORTED, T=REALS, **_UNSORTED_LETTERS, cpu="indexing:unsorted_segment_min",
+           public="unsorted_segment_min")
 def unsorted_segment_min(data, segment_ids, num_segments):
     """The minimum of the rows that share an id, in any order; the highest value of the dtype for a missing id."""
     highest = np.finfo(data.dtype).max if data.dtype.kind == "f" else np.iinfo(data.dtype).max

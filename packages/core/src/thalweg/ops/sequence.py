@@ -71,7 +71,7 @@ def _rank_of(dtype):
 
 
 @define_op("LinSpace", "start: T[], stop: T[], num: Tidx[] -> output: T[N]", T=(float32, float64), Tidx=INDEX_TYPES,
-           cpu="array:lin_space")
+           cpu="array:lin_space", public="lin_space")
 def lin_space(start, stop, num):
     """`num` evenly spaced numbers from start to stop, both included."""
     count = int(num)

@@ -21,7 +21,7 @@ _ND = "input: T, block_shape: Tblock_shape, {0}: T{0} -> output: T"
 # --- blocks and batch -------------------------------------------------------------------------------
 
 @define_op("SpaceToBatchND", _ND.format("paddings"), Tblock_shape=INDEX_TYPES, Tpaddings=INDEX_TYPES,
-           cpu="array:space_to_batch_nd")
+           cpu="array:space_to_batch_nd", public="space_to_batch_nd")
 def space_to_batch_nd(input, block_shape, paddings):
     """Pads dimensions 1 ... M with zeros, then moves each block's places into the batch: [N * prod(block), ...]."""
     blocks = [int(b) for b in block_shape]
@@ -84,7 +84,7 @@ def space_to_batch_nd_grad(node, dy):
 
 
 @define_op("BatchToSpaceND", _ND.format("crops"), Tblock_shape=INDEX_TYPES, Tcrops=INDEX_TYPES,
-           cpu="array:batch_to_space_nd")
+           cpu="array:batch_to_space_nd", public="batch_to_space_nd")
 def batch_to_space_nd(input, block_shape, crops):
     """The inverse of SpaceToBatchND; `crops` takes its padding away."""
     blocks = [int(b) for b in block_shape]

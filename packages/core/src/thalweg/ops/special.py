@@ -34,7 +34,7 @@ def _rounded(function, *arrays):
 _erf, _erfc = np.vectorize(exact.erf, [np.float64]), np.vectorize(exact.erfc, [np.float64])
 
 
-@elementwise("Erf", "x: T -> y: T", T=FLOATS, cpu=_CPU)
+@elementwise("Erf", "x: T -> y: T", T=FLOATS, cpu=_CPU, public="erf")
 def erf(x):
     """2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
     return _rounded(_erf, x)
@@ -45,7 +45,7 @@ def erf_grad(node, dy):
     return dy * (2 / exact.sqrt(exact.pi)) * unary.exp(-unary.square(node.x))
 
 
-@elementwise("Erfc", "x: T -> y: T", T=FLOATS, cpu=_CPU)
+@elementwise("Erfc", "x: T -> y: T", T=FLOATS, cpu=_CPU, public="erfc")
 def erfc(x):
     """1 - erf(x), exact also where erf is nearly 1."""
     return _rounded(_erfc, x)
@@ -58,7 +58,7 @@ def erfc_grad(node, dy):
 
 # --- gamma ------------------------------------------------------------------------------------------
 
-@elementwise("Lgamma", "x: T -> y: T", T=FLOATS, cpu=_CPU)
+@elementwise("Lgamma", "x: T -> y: T", T=FLOATS, cpu=_CPU, public="lgamma")
 def lgamma(x):
     """log |gamma(x)|; infinite at 0, -1, -2, ..."""
     return _rounded(lgamma_of, x)
@@ -69,7 +69,7 @@ def lgamma_grad(node, dy):
     return dy * digamma(node.x)
 
 
-@elementwise("Digamma", "x: T -> y: T", T=FLOATS, cpu=_CPU)
+@elementwise("Digamma", "x: T -> y: T", T=FLOATS, cpu=_CPU, public="digamma")
 def digamma(x):
     """The derivative of log(gamma(x)); NaN at 0, -1, -2, ..."""
     return _rounded(_digamma, x)
@@ -80,7 +80,7 @@ def digamma_grad(node, dy):
     return dy * polygamma(constant.constant(1, node.x.dtype), node.x)
 
 
-@elementwise("Polygamma", "a: T, x: T -> z: T", T=_DOUBLES, cpu=_CPU)
+@elementwise("Polygamma", "a: T, x: T -> z: T", T=_DOUBLES, cpu=_CPU, public="polygamma")
 def polygamma(a, x):
     """The derivative of order a, a whole number, of digamma at x > 0 (DLMF 25.11.12); digamma itself for a = 0."""
     def body(a, x):
@@ -95,7 +95,7 @@ def polygamma_grad(node, dz):
     return None, unbroadcast(dz * polygamma(node.a + 1, node.x), node.x, node.a)
 
 
-@elementwise("Zeta", "x: T, q: T -> z: T", T=_DOUBLES, cpu=_CPU)
+@elementwise("Zeta", "x: T, q: T -> z: T", T=_DOUBLES, cpu=_CPU, public="zeta")
 def zeta(x, q):
     """Hurwitz's zeta function: the sum of (q + k)^-x over k = 0, 1, ...; for x > 1, infinite at x = 1."""
     return _rounded(zeta_of, *np.broadcast_arrays(x, q))
@@ -106,13 +106,13 @@ def zeta_grad(node, dz):
     return None, unbroadcast(dz * -node.x * zeta(node.x + 1, node.q), node.q, node.x)
 
 
-@elementwise("Igamma", "a: T, x: T -> z: T", T=_DOUBLES, cpu=_CPU)
+@elementwise("Igamma", "a: T, x: T -> z: T", T=_DOUBLES, cpu=_CPU, public="igamma")
 def igamma(a, x):
     """The lower incomplete gamma function, divided by gamma(a); NaN unless a > 0 and x >= 0."""
     return _rounded(lambda a, x: igamma_pair(a, x)[0], *np.broadcast_arrays(a, x))
 
 
-@elementwise("Igammac", "a: T, x: T -> z: T", T=_DOUBLES, cpu=_CPU)
+@elementwise("Igammac", "a: T, x: T -> z: T", T=_DOUBLES, cpu=_CPU, public="igammac")
 def igammac(a, x):
     """The upper incomplete gamma function, divided by gamma(a): 1 - igamma, exact also where that is nearly 1."""
     return _rounded(lambda a, x: igamma_pair(a, x)[1], *np.broadcast_arrays(a, x))
@@ -150,7 +150,7 @@ igamma_grad_a.no_gradient("TensorFlow has none either; the second derivative in 
 
 # --- beta, Bessel -----------------------------------------------------------------------------------
 
-@elementwise("Betainc", "a: T, b: T, x: T -> z: T", T=_DOUBLES, cpu=_CPU)
+@elementwise("Betainc", "a: T, b: T, x: T -> z: T", T=_DOUBLES, cpu=_CPU, public="betainc")
 def betainc(a, b, x):
     """The regularised incomplete beta function; NaN unless a > 0, b > 0 and 0 <= x <= 1."""
     return _rounded(_betainc, *np.broadcast_arrays(a, b, x))
@@ -165,7 +165,7 @@ def betainc_grad(node, dz):
     return None, None, unbroadcast(dz * density, x, a, b)
 
 
-@elementwise("BesselI0e", "x: T -> y: T", T=FLOATS, cpu=_CPU)
+@elementwise("BesselI0e", "x: T -> y: T", T=FLOATS, cpu=_CPU, public="math.bessel_i0e")
 def bessel_i0e(x):
     """exp(-|x|) times the modified Bessel function of the first kind of order 0."""
     return _rounded(_bessel_i0e, x)
@@ -176,7 +176,7 @@ def bessel_i0e_grad(node, dy):
     return dy * (bessel_i1e(node.x) - unary.sign(node.x) * node.y)
 
 
-@elementwise("BesselI1e", "x: T -> y: T", T=FLOATS, cpu=_CPU)
+@elementwise("BesselI1e", "x: T -> y: T", T=FLOATS, cpu=_CPU, public="math.bessel_i1e")
 def bessel_i1e(x):
     """exp(-|x|) times the modified Bessel function of the first kind of order 1."""
     return _rounded(_bessel_i1e, x)

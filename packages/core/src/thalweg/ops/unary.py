@@ -39,7 +39,7 @@ def abs(x, name=None):
         return abs_op(x, name=scope)
 
 
-@elementwise("Neg", "x: T -> y: T", T=_SIGNED, cpu=_CPU)
+@elementwise("Neg", "x: T -> y: T", T=_SIGNED, cpu=_CPU, public="negative")
 def negative(x):
     """-x."""
     return np.negative(x)
@@ -50,7 +50,7 @@ def negative_grad(node, dy):
     return -dy
 
 
-@elementwise("Sign", "x: T -> y: T", T=_SIGNED, cpu=_CPU)
+@elementwise("Sign", "x: T -> y: T", T=_SIGNED, cpu=_CPU, public="sign")
 def sign(x):
     """-1, 0 or 1 by the sign of x, NaN for NaN; x / |x| for complex numbers, 0 for 0."""
     if x.dtype.kind != "c":
@@ -64,7 +64,7 @@ def sign_grad(node, dy):
     return constant.zeros_like(node.x)
 
 
-@elementwise("Square", "x: T -> y: T", T=_SIGNED, cpu=_CPU)
+@elementwise("Square", "x: T -> y: T", T=_SIGNED, cpu=_CPU, public="square")
 def square(x):
     """x * x."""
     return np.multiply(x, x)
@@ -75,7 +75,7 @@ def square_grad(node, dy):
     return dy * (conjugated(node.x) * 2)
 
 
-@elementwise("Sqrt", "x: T -> y: T", T=_SMOOTH, cpu=_CPU)
+@elementwise("Sqrt", "x: T -> y: T", T=_SMOOTH, cpu=_CPU, public="sqrt")
 def sqrt(x):
     """The square root; NaN below 0."""
     return np.sqrt(x)
@@ -99,7 +99,7 @@ def sqrt_grad_grad(node, dz):
     return -conjugated(share) * node.z, share * 0.5
 
 
-@elementwise("Rsqrt", "x: T -> y: T", T=_SMOOTH, cpu=_CPU)
+@elementwise("Rsqrt", "x: T -> y: T", T=_SMOOTH, cpu=_CPU, public="rsqrt")
 @widened
 def rsqrt(x):
     """1 / sqrt(x); infinite at 0, NaN below."""
@@ -132,7 +132,7 @@ def _reciprocal(x):
     return x.dtype.type(1) // x if x.dtype.kind == "i" else np.reciprocal(x)
 
 
-@elementwise("Reciprocal", "x: T -> y: T", T=_SIGNED, cpu=_CPU)
+@elementwise("Reciprocal", "x: T -> y: T", T=_SIGNED, cpu=_CPU, public="reciprocal")
 def reciprocal(x):
     """1 / x."""
     return _reciprocal(x)
@@ -178,7 +178,7 @@ def reciprocal_grad_grad(node, dz):
 
 # --- exponentials -----------------------------------------------------------------------------------
 
-@elementwise("Exp", "x: T -> y: T", T=_SMOOTH, cpu=_CPU)
+@elementwise("Exp", "x: T -> y: T", T=_SMOOTH, cpu=_CPU, public="exp")
 def exp(x):
     """e to the power x."""
     return np.exp(x)
@@ -189,7 +189,7 @@ def exp_grad(node, dy):
     return dy * conjugated(node.y)
 
 
-@elementwise("Expm1", "x: T -> y: T", T=_SMOOTH, cpu=_CPU)
+@elementwise("Expm1", "x: T -> y: T", T=_SMOOTH, cpu=_CPU, public="expm1")
 def expm1(x):
     """exp(x) - 1, exact also where x is small."""
     return np.expm1(x)
@@ -200,7 +200,7 @@ def expm1_grad(node, dy):
     return dy * exp(conjugated(node.x))
 
 
-@elementwise("Log", "x: T -> y: T", T=_SMOOTH, cpu=_CPU)
+@elementwise("Log", "x: T -> y: T", T=_SMOOTH, cpu=_CPU, public="log")
 def log(x):
     """The natural logarithm; minus infinity at 0, NaN below."""
     return np.log(x)
@@ -211,7 +211,7 @@ def log_grad(node, dy):
     return dy * reciprocal(conjugated(node.x))
 
 
-@elementwise("Log1p", "x: T -> y: T", T=_SMOOTH, cpu=_CPU)
+@elementwise("Log1p", "x: T -> y: T", T=_SMOOTH, cpu=_CPU, public="log1p")
 def log1p(x):
     """log(1 + x), exact also where x is small."""
     return np.log1p(x)
@@ -222,7 +222,7 @@ def log1p_grad(node, dy):
     return dy * reciprocal(conjugated(node.x) + 1)
 
 
-@elementwise("Sigmoid", "x: T -> y: T", T=_SMOOTH, cpu=_CPU)
+@elementwise("Sigmoid", "x: T -> y: T", T=_SMOOTH, cpu=_CPU, public="sigmoid")
 @widened
 def sigmoid(x):
     """1 / (1 + exp(-x))."""
@@ -254,7 +254,7 @@ def sigmoid_grad_grad(node, dz):
 
 # --- trigonometric and hyperbolic -------------------------------------------------------------------
 
-@elementwise("Sin", "x: T -> y: T", T=_SMOOTH, cpu=_CPU)
+@elementwise("Sin", "x: T -> y: T", T=_SMOOTH, cpu=_CPU, public="sin")
 def sin(x):
     """Sine of x radians."""
     return np.sin(x)
@@ -265,7 +265,7 @@ def sin_grad(node, dy):
     return dy * cos(conjugated(node.x))
 
 
-@elementwise("Cos", "x: T -> y: T", T=_SMOOTH, cpu=_CPU)
+@elementwise("Cos", "x: T -> y: T", T=_SMOOTH, cpu=_CPU, public="cos")
 def cos(x):
     """Cosine of x radians."""
     return np.cos(x)
@@ -289,7 +289,7 @@ def _of_integers(function):
 _tan, _arcsin, _arccos, _arctan = map(_of_integers, (np.tan, np.arcsin, np.arccos, np.arctan))
 
 
-@elementwise("Tan", "x: T -> y: T", T=_SIGNED, cpu=_CPU)
+@elementwise("Tan", "x: T -> y: T", T=_SIGNED, cpu=_CPU, public="tan")
 def tan(x):
     """Tangent of x radians."""
     return _tan(x)
@@ -300,7 +300,7 @@ def tan_grad(node, dy):
     return dy * square(reciprocal(cos(conjugated(node.x))))
 
 
-@elementwise("Asin", "x: T -> y: T", T=_SIGNED, cpu=_CPU)
+@elementwise("Asin", "x: T -> y: T", T=_SIGNED, cpu=_CPU, public="asin")
 def asin(x):
     """The angle in [-pi/2, pi/2] whose sine is x; NaN outside [-1, 1]."""
     return _arcsin(x)
@@ -311,7 +311,7 @@ def asin_grad(node, dy):
     return dy * rsqrt(1 - square(conjugated(node.x)))
 
 
-@elementwise("Acos", "x: T -> y: T", T=_SIGNED, cpu=_CPU)
+@elementwise("Acos", "x: T -> y: T", T=_SIGNED, cpu=_CPU, public="acos")
 def acos(x):
     """The angle in [0, pi] whose cosine is x; NaN outside [-1, 1]."""
     return _arccos(x)
@@ -322,7 +322,7 @@ def acos_grad(node, dy):
     return -dy * rsqrt(1 - square(conjugated(node.x)))
 
 
-@elementwise("Atan", "x: T -> y: T", T=_SIGNED, cpu=_CPU)
+@elementwise("Atan", "x: T -> y: T", T=_SIGNED, cpu=_CPU, public="atan")
 def atan(x):
     """The angle in (-pi/2, pi/2) whose tangent is x."""
     return _arctan(x)
@@ -333,7 +333,7 @@ def atan_grad(node, dy):
     return dy * reciprocal(1 + square(conjugated(node.x)))
 
 
-@elementwise("Sinh", "x: T -> y: T", T=_SMOOTH, cpu=_CPU)
+@elementwise("Sinh", "x: T -> y: T", T=_SMOOTH, cpu=_CPU, public="sinh")
 def sinh(x):
     """Hyperbolic sine."""
     return np.sinh(x)
@@ -344,7 +344,7 @@ def sinh_grad(node, dy):
     return dy * cosh(conjugated(node.x))
 
 
-@elementwise("Cosh", "x: T -> y: T", T=_SMOOTH, cpu=_CPU)
+@elementwise("Cosh", "x: T -> y: T", T=_SMOOTH, cpu=_CPU, public="cosh")
 def cosh(x):
     """Hyperbolic cosine."""
     return np.cosh(x)
@@ -355,7 +355,7 @@ def cosh_grad(node, dy):
     return dy * sinh(conjugated(node.x))
 
 
-@elementwise("Tanh", "x: T -> y: T", T=_SMOOTH, cpu=_CPU)
+@elementwise("Tanh", "x: T -> y: T", T=_SMOOTH, cpu=_CPU, public="tanh")
 def tanh(x):
     """Hyperbolic tangent."""
     return np.tanh(x)
@@ -380,7 +380,7 @@ def tanh_grad_grad(node, dz):
     return conjugated(dz) * -2.0 * node.dy * y, tanh_grad_op(y, dz)
 
 
-@elementwise("Asinh", "x: T -> y: T", T=_SMOOTH, cpu=_CPU)
+@elementwise("Asinh", "x: T -> y: T", T=_SMOOTH, cpu=_CPU, public="asinh")
 def asinh(x):
     """Inverse of sinh."""
     return np.arcsinh(x)
@@ -391,7 +391,7 @@ def asinh_grad(node, dy):
     return dy / cosh(conjugated(node.y))
 
 
-@elementwise("Acosh", "x: T -> y: T", T=_SMOOTH, cpu=_CPU)
+@elementwise("Acosh", "x: T -> y: T", T=_SMOOTH, cpu=_CPU, public="acosh")
 def acosh(x):
     """Inverse of cosh, not negative; NaN below 1."""
     return np.arccosh(x)
@@ -402,7 +402,7 @@ def acosh_grad(node, dy):
     return dy / sinh(conjugated(node.y))
 
 
-@elementwise("Atanh", "x: T -> y: T", T=_SMOOTH, cpu=_CPU)
+@elementwise("Atanh", "x: T -> y: T", T=_SMOOTH, cpu=_CPU, public="atanh")
 def atanh(x):
     """Inverse of tanh; NaN outside [-1, 1]."""
     return np.arctanh(x)
@@ -415,19 +415,19 @@ def atanh_grad(node, dy):
 
 # --- rounding and kinds of numbers ------------------------------------------------------------------
 
-@elementwise("Floor", "x: T -> y: T", T=FLOATS, cpu=_CPU)
+@elementwise("Floor", "x: T -> y: T", T=FLOATS, cpu=_CPU, public="floor")
 def floor(x):
     """The largest integer not above x."""
     return np.floor(x)
 
 
-@elementwise("Ceil", "x: T -> y: T", T=FLOATS, cpu=_CPU)
+@elementwise("Ceil", "x: T -> y: T", T=FLOATS, cpu=_CPU, public="ceil")
 def ceil(x):
     """The smallest integer not below x."""
     return np.ceil(x)
 
 
-@elementwise("Rint", "x: T -> y: T", T=FLOATS, cpu=_CPU)
+@elementwise("Rint", "x: T -> y: T", T=FLOATS, cpu=_CPU, public="rint")
 def rint(x):
     """The nearest integer; halves go to the even one."""
     return np.rint(x)
@@ -445,19 +445,19 @@ def round(x, name=None):
     return x if x.dtype.is_integer else round_op(x, name=name)
 
 
-@elementwise("IsNan", "x: T -> y: bool", T=FLOATS, cpu=_CPU)
+@elementwise("IsNan", "x: T -> y: bool", T=FLOATS, cpu=_CPU, public="is_nan")
 def is_nan(x):
     """Whether x is not a number."""
     return np.isnan(x)
 
 
-@elementwise("IsInf", "x: T -> y: bool", T=FLOATS, cpu=_CPU)
+@elementwise("IsInf", "x: T -> y: bool", T=FLOATS, cpu=_CPU, public="is_inf")
 def is_inf(x):
     """Whether x is plus or minus infinity."""
     return np.isinf(x)
 
 
-@elementwise("IsFinite", "x: T -> y: bool", T=FLOATS, cpu=_CPU)
+@elementwise("IsFinite", "x: T -> y: bool", T=FLOATS, cpu=_CPU, public="is_finite")
 def is_finite(x):
     """Whether x is neither infinite nor NaN."""
     return np.isfinite(x)

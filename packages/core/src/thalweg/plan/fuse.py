@@ -1,7 +1,9 @@
 """Pass 5: several nodes become one step: convolution or matmul with what follows it, and elementwise regions.
 
-A device must know the fused op types (`fuses(device, op_type)`); otherwise the nodes stay as they are.
+A device must know the fused op types, and each op that a region holds; otherwise the nodes stay as they are.
 """
+import functools
+
 from thalweg.framework import shapes
 from thalweg.framework.declaration import REGISTRY
 
@@ -13,17 +15,11 @@ _ADDS = ("BiasAdd", "Add", "AddV2")
 _NORMS = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
 _ACTIVATIONS = ("Relu", "Relu6")
 
-# The elementwise ops that a region may hold, with the attribute that gives their one constant, if any.
-REGION_OPS: dict[str, str | None] = {name: None for name in (
-    "Add", "AddV2", "Sub", "Mul", "RealDiv", "Div", "Maximum", "Minimum", "SquaredDifference", "Neg", "Abs", "Square",
-    "Sqrt", "Rsqrt", "Reciprocal", "Inv", "Exp", "Log", "Log1p", "Expm1", "Tanh", "Sigmoid", "Relu", "Relu6", "Elu",
-    "Softplus", "ReluGrad", "Relu6Grad", "EluGrad", "SigmoidGrad", "TanhGrad", "SqrtGrad", "RsqrtGrad", "Pow")}
-REGION_OPS["LeakyRelu"] = REGION_OPS["LeakyReluGrad"] = "alpha"
 _MAX_OPS, _MAX_INPUTS = 256, 24
 
 
 def fuse(ir, fuses):
-    """Both fusions; `fuses(device name, op type, dtype)` says what a device can take."""
+    """Both fusions; `fuses(device name, op type, dtype, part)` says what a device can take, a region with each op."""
     ir.link()
     _fuse_epilogues(ir, fuses)
     _fuse_regions(ir, fuses)
@@ -147,6 +143,19 @@ def _substitute(ir, owner):
 
 # --- elementwise regions --------------------------------------------------------------------------------
 
+@functools.cache
+def may_be_in_region(declaration):
+    """Whether an op acts on each element and stays in one type; its device has the last word.
+
+    A region has room for three operands and one constant per op, an attribute named `alpha`.
+    """
+    arguments = [*declaration.inputs, *declaration.outputs]
+    letters = {None if a.is_list or a.is_ref else a.letter for a in arguments}
+    is_pure = declaration.kind == "elementwise" and not declaration.is_stateful
+    return is_pure and declaration.attributes.keys() <= {"alpha"} and len(declaration.inputs) <= 3 \
+        and len(declaration.outputs) == 1 and len(letters) == 1 and None not in letters
+
+
 class _Region:
     """Nodes that will be one: `mask` has their bits, `needs` those of everything that they need."""
 
@@ -190,11 +199,12 @@ def _needs(ir):
 
 
 def _may_join(node, control_sources, fuses):
-    if node.op_type not in REGION_OPS or node.controls or node in control_sources:
+    declaration = REGISTRY.get(node.op_type)
+    if declaration is None or not may_be_in_region(declaration) or node.controls or node in control_sources:
         return False
     value = node.outputs[0]
     return value.is_static and value.dtype.kind == "f" and value.dtype.size >= 4 \
-        and fuses(node.device, "_Region", value.dtype)
+        and fuses(node.device, "_Region", value.dtype, node.op_type)
 
 
 def _union(a, b):
@@ -245,8 +255,7 @@ def _region_node(region):
     for i, node in enumerate(region.nodes):
         slots = [len(externals) + inside[v] if v in inside else number[v] for v in node.inputs]
         args += slots + [-1] * (3 - len(slots))
-        alpha = REGION_OPS[node.op_type]
-        alphas.append(float(node.attrs[alpha]) if alpha else 0.0)
+        alphas.append(float(node.attrs.get("alpha", 0.0)))
         if any(user not in members for user in node.outputs[0].uses):
             results.append(i)
     last = region.nodes[-1]
