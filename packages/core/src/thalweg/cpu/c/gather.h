@@ -119,6 +119,7 @@ static void NAME(pack_units)(const NAME(GatherBlock)* block, int64_t begin, int6
       REAL* target = block->units + (unit - begin) * NAME(unit_stride)(job);
       for (int64_t k = first; k < last; k++) {
         const REAL* row = block->rows[k] + i;
+        __builtin_prefetch(block->rows[least(k + 8, block->inside - 1)] + i); /* 135 -> 175 GF/s at 512 -> 128 */
         if (i + reach > job->depth || reach < MR) {
           memcpy(target + k * MR, row, length * sizeof(REAL));
         } else {
