@@ -19,14 +19,17 @@ typedef struct {
 /* --- tiles ------------------------------------------------------------------------------------------------------ */
 
 /* A tile of dy, as rows of D's panels. */
-INLINE void NAME(spread_tile)(const int outputs, const thw_winograd_gradient* job, const REAL* const* at, REAL* d,
-                              int64_t row) {
+INLINE void NAME(spread_tile)(const int outputs, const thw_winograd_gradient* job, const REAL* const* at,
+                              const REAL* const* next, REAL* d, int64_t row) {
   int64_t columns = job->tiling.columns;
   for (int64_t c = 0; c < columns; c += VL) {
     vector line[4], half[6][4], spread[6];
     UNROLLED for (int y = 0; y < outputs; y++) {
-      UNROLLED for (int x = 0; x < outputs; x++)
-        line[x] = c + VL <= columns ? LOAD(at[y * outputs + x] + c) : NAME(load_part)(at[y * outputs + x] + c, columns - c);
+      UNROLLED for (int x = 0; x < outputs; x++) {
+        const int i = y * outputs + x;
+        __builtin_prefetch(next[i] + c);
+        line[x] = c + VL <= columns ? LOAD(at[i] + c) : NAME(load_part)(at[i] + c, columns - c);
+      }
       NAME(output_adjoint)(outputs, line, spread);
       UNROLLED for (int x = 0; x < 6; x++) half[x][y] = spread[x];
     }
@@ -39,22 +42,28 @@ INLINE void NAME(spread_tile)(const int outputs, const thw_winograd_gradient* jo
   }
 }
 
+INLINE void NAME(point_at_gradient)(const REAL** at, const NAME(WinogradGradient)* run, int64_t tile) {
+  const thw_tiling* g = &run->job->tiling;
+  const NAME(TilePlace) place = NAME(tile_place)(g, tile);
+  NAME(point_at)(at, run->dy, g->outputs, place.image, place.at[0], place.at[1], g->places, g->columns,
+                 run->job->zeros);
+}
+
 static void NAME(transform_tiles)(void* arg, int64_t begin, int64_t end, void* scratch) {
   (void)scratch;
   const NAME(WinogradGradient)* run = arg;
   const thw_winograd_gradient* job = run->job;
-  const thw_tiling* g = &job->tiling;
-  const REAL* at[THW_MOST_POINTS * THW_MOST_POINTS];
+  const REAL* at[2][16];
+  NAME(input_tiles)(&job->tiling, run->x, job->zeros, run->first + begin, end - begin, run->v + begin * job->v_stride,
+                    job->v_stride, job->v_plane);
+  NAME(point_at_gradient)(at[begin & 1], run, run->first + begin);
   for (int64_t i = begin; i < end; i++) {
-    const NAME(TilePlace) place = NAME(tile_place)(g, run->first + i);
-    NAME(point_at)(at, run->x, g->points, place.image, place.at[0] - g->before[0], place.at[1] - g->before[1], g->size,
-                   g->depth, job->zeros);
-    NAME(transform_input)(6, at, g->depth, run->v + i * job->v_stride, job->v_plane);
-    NAME(point_at)(at, run->dy, g->outputs, place.image, place.at[0], place.at[1], g->places, g->columns, job->zeros);
-    if (g->outputs == 4)
-      NAME(spread_tile)(4, job, at, run->d, i);
+    const REAL *const *now = at[i & 1], *const *next = i + 1 < end ? at[(i + 1) & 1] : now;
+    if (i + 1 < end) NAME(point_at_gradient)(at[(i + 1) & 1], run, run->first + i + 1);
+    if (job->tiling.outputs == 4)
+      NAME(spread_tile)(4, job, now, next, run->d, i);
     else
-      NAME(spread_tile)(2, job, at, run->d, i);
+      NAME(spread_tile)(2, job, now, next, run->d, i);
   }
 }
 

@@ -88,12 +88,17 @@ INLINE vector NAME(load_part)(const REAL* p, int64_t count) {
   return LOAD(numbers);
 }
 
-INLINE void NAME(transform_input)(const int points, const REAL* const* at, int64_t depth, REAL* v, int64_t v_plane) {
+/* `next`: what the next tile will read is fetched meanwhile; small pieces of many rows are too much for the hardware. */
+INLINE void NAME(transform_input)(const int points, const REAL* const* at, const REAL* const* next, int64_t depth,
+                                  REAL* v, int64_t v_plane) {
   for (int64_t c = 0; c < depth; c += VL) {
     vector d[6], half[6][6], line[6];
     UNROLLED for (int y = 0; y < points; y++) {
-      UNROLLED for (int x = 0; x < points; x++)
-        d[x] = c + VL <= depth ? LOAD(at[y * points + x] + c) : NAME(load_part)(at[y * points + x] + c, depth - c);
+      UNROLLED for (int x = 0; x < points; x++) {
+        const int i = y * points + x;
+        __builtin_prefetch(next[i] + c);
+        d[x] = c + VL <= depth ? LOAD(at[i] + c) : NAME(load_part)(at[i] + c, depth - c);
+      }
       NAME(input_line)(points, d, line);
       UNROLLED for (int x = 0; x < points; x++) half[x][y] = line[x];
     }
@@ -114,16 +119,26 @@ INLINE void NAME(point_at)(const REAL** at, const REAL* tensor, int64_t side, in
     }
 }
 
-static void NAME(input_tile)(const NAME(Winograd)* run, int64_t tile, REAL* v, int64_t v_plane) {
-  const thw_tiling* g = &run->job->tiling;
+INLINE void NAME(point_at_tile)(const REAL** at, const thw_tiling* g, const REAL* x, int64_t tile,
+                                const REAL* zeros) {
   const NAME(TilePlace) place = NAME(tile_place)(g, tile);
-  const REAL* at[THW_MOST_POINTS * THW_MOST_POINTS];
-  NAME(point_at)(at, run->x, g->points, place.image, place.at[0] - g->before[0], place.at[1] - g->before[1], g->size,
-                 g->depth, run->job->zeros);
-  if (g->points == 4)
-    NAME(transform_input)(4, at, g->depth, v, v_plane);
-  else
-    NAME(transform_input)(6, at, g->depth, v, v_plane);
+  NAME(point_at)(at, x, g->points, place.image, place.at[0] - g->before[0], place.at[1] - g->before[1], g->size,
+                 g->depth, zeros);
+}
+
+/* Tiles [first, first + count) of x, as rows of V. */
+static void NAME(input_tiles)(const thw_tiling* g, const REAL* x, const REAL* zeros, int64_t first, int64_t count,
+                              REAL* v, int64_t v_stride, int64_t v_plane) {
+  const REAL* at[2][THW_MOST_POINTS * THW_MOST_POINTS];
+  NAME(point_at_tile)(at[0], g, x, first, zeros);
+  for (int64_t i = 0; i < count; i++, v += v_stride) {
+    const REAL *const *now = at[i & 1], *const *next = i + 1 < count ? at[(i + 1) & 1] : now;
+    if (i + 1 < count) NAME(point_at_tile)(at[(i + 1) & 1], g, x, first + i + 1, zeros);
+    if (g->points == 4)
+      NAME(transform_input)(4, now, next, g->depth, v, v_plane);
+    else
+      NAME(transform_input)(6, now, next, g->depth, v, v_plane);
+  }
 }
 
 /* --- products --------------------------------------------------------------------------------------------------- */
@@ -210,7 +225,7 @@ static void NAME(run_tile_blocks)(void* arg, int64_t begin, int64_t end, void* s
   REAL *v = scratch, *m = v + job->v_numbers;
   for (int64_t block = begin; block < end; block++) {
     int64_t first = block * job->block_tiles, count = least(job->block_tiles, job->tiling.tiles - first);
-    for (int64_t i = 0; i < count; i++) NAME(input_tile)(run, first + i, v + i * job->v_stride, job->v_plane);
+    NAME(input_tiles)(&job->tiling, run->x, job->zeros, first, count, v, job->v_stride, job->v_plane);
     for (int64_t p = 0; p < job->tiling.points * job->tiling.points; p++)
       NAME(multiply)(run, p, v + p * job->v_plane, m + p * job->m_plane, count, 0, job->tiling.columns);
     for (int64_t i = 0; i < count; i++) NAME(output_tile)(run, first + i, m + i * job->m_stride, job->m_plane);
@@ -220,8 +235,9 @@ static void NAME(run_tile_blocks)(void* arg, int64_t begin, int64_t end, void* s
 static void NAME(run_input_phase)(void* arg, int64_t begin, int64_t end, void* scratch) {
   (void)scratch;
   const NAME(Winograd)* run = arg;
-  for (int64_t i = begin; i < end; i++)
-    NAME(input_tile)(run, i, run->v + i * run->job->v_stride, run->job->v_plane);
+  const thw_winograd* job = run->job;
+  NAME(input_tiles)(&job->tiling, run->x, job->zeros, begin, end - begin, run->v + begin * job->v_stride, job->v_stride,
+                    job->v_plane);
 }
 
 static void NAME(run_product_phase)(void* arg, int64_t begin, int64_t end, void* scratch) {
