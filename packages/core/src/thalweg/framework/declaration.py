@@ -32,6 +32,7 @@ from .call_signature import CallSignature
 from .conversion import convert_n_to_tensor, convert_to_tensor
 from .dtypes import DType, as_dtype
 from .graph import Tensor, get_default_graph
+from .naming import user_frame
 from .shapes import TensorShape
 
 _ARGUMENT = re.compile(r"\s*(\w+)\s*:\s*(?:(\w+)\s*\*\s*)?(\w+)(\.\.\.)?(&)?\s*(\[[^\]]*\])?\s*(?:,|$)")
@@ -277,7 +278,7 @@ class OpDeclaration:
         except errors.ShapeError:
             raise
         except ValueError as error:
-            raise errors.ShapeError(self._explain(op.name, str(error), op.inputs, op.frame)) from error
+            raise errors.ShapeError(self._explain(op.name, error, op.inputs, op.frame)) from error
 
     def output_shapes(self, in_shapes, attrs, n_out, constant, name="", inputs=()):
         """Output shapes from input shapes; `constant(k)` gives input k's value or None."""
@@ -321,13 +322,16 @@ class OpDeclaration:
             elif size is not None and size != want:
                 raise ValueError(f"dimension {letter} is {want} elsewhere but {size} in {argument.name}")
 
-    def _explain(self, name, problem, inputs, frame):
+    def _explain(self, name, error, inputs, frame):
+        """The text about a ValueError of the shape rule."""
         names = [a.name for a in self.inputs]
         if len(names) != len(inputs):
             names = [str(i) for i in range(len(inputs))]
         got = ", ".join(f"{n} {t.dtype.base_dtype.name} {shapes.text(t._shape)}" for n, t in zip(names, inputs))
         expected = ", ".join(f"{a.name} [{', '.join(map(str, a.dims))}]" for a in self.inputs if a.dims is not None)
-        return errors.explain(f'{self.name} "{name}": {problem}', got=got, expected=expected, built_at=frame)
+        return errors.explain(f'{self.name} "{name}": {error}', got=got,
+                              expected=getattr(error, "expected", None) or expected,
+                              hint=getattr(error, "hint", None), built_at=frame)
 
     # building ------------------------------------------------------------------------------------
 
@@ -457,18 +461,27 @@ class OpDeclaration:
         if want is None:
             allowed = self.letters.get(letter)
             if allowed is not None and dtype not in allowed:
-                raise errors.DTypeError(
-                    f"Value passed to parameter '{argument.name}' of '{self.name}' Op has DataType {dtype.name} "
-                    f"not in list of allowed values: {', '.join(d.name for d in allowed)}")
+                raise self._unfit(f"Value passed to parameter '{argument.name}' of '{self.name}' Op has DataType "
+                                  f"{dtype.name} not in list of allowed values: {_names(allowed)}",
+                                  argument, tensor, name, None, _nearest_dtype(dtype, allowed))
             letters[letter] = dtype
         elif want is not dtype:
             other = next((a.name for a in self.inputs if letter and a.letter == letter), None)
             reason = f"type {want.name} of argument '{other}'" if other else f"expected type of {want.name}"
-            raise errors.DTypeError(f"Input '{argument.name}' of '{self.name}' Op has type {dtype.name} that does not "
-                                    f"match {reason}. Try tf.cast({argument.name}, tf.{want.name}).")
+            raise self._unfit(f"Input '{argument.name}' of '{self.name}' Op has type {dtype.name} that does not match "
+                              f"{reason}.", argument, tensor, name, want.name, want)
         if argument.is_ref and not tensor.dtype.is_ref_dtype:
-            raise errors.DTypeError(f"'{self.name}' Op requires that input '{argument.name}' be a mutable tensor "
-                                    f"(e.g.: a tf.Variable); {tensor.name} is a value.")
+            raise self._unfit(f"'{self.name}' Op requires that input '{argument.name}' be a mutable tensor "
+                              f"(e.g.: a tf.Variable); {tensor.name} is a value.", argument, tensor, name,
+                              "a tf.Variable", None)
+
+    def _unfit(self, problem, argument, tensor, name, expected, wanted):
+        """The DTypeError for one input; `wanted`, a dtype to cast to, where a cast can help."""
+        dtype, can_cast = tensor.dtype.base_dtype, wanted is not None and "O" not in (tensor.dtype.kind, wanted.kind)
+        return errors.DTypeError(errors.explain(
+            problem, node=name and repr(name.rstrip("/")), got=f"{argument.name} {dtype.name} {shapes.text(tensor._shape)}, "
+            f"{tensor.name}", expected=expected and f"{argument.name} {expected}",
+            hint=f"tf.cast({argument.name}, tf.{wanted.name})" if can_cast else None, built_at=user_frame()))
 
     def _attrs(self, kwargs, letters):
         attrs = letters
@@ -531,6 +544,15 @@ class OpDeclaration:
 
     def __repr__(self):
         return f"<op {self.name}: {self.signature}>"
+
+
+def _names(dtypes):
+    return ", ".join([d.name for d in dtypes])
+
+
+def _nearest_dtype(dtype, allowed):
+    """The allowed dtype to cast to: float32, else the first of the same kind; None where there is neither."""
+    return next((d for d in allowed if d.name == "float32"), next((d for d in allowed if d.kind == dtype.kind), None))
 
 
 INDEX_TYPES = (as_dtype("int32"), as_dtype("int64"))

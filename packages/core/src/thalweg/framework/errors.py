@@ -20,6 +20,19 @@ class ConversionError(DTypeError, ValueError):
     """A tensor or a variable has another dtype than was asked for; TensorFlow raises ValueError here."""
 
 
+class Misfit(ValueError):
+    """What a shape rule raises to say more than a plain ValueError: the ShapeError that names op and line tells it.
+
+    Attributes
+    ----------
+    expected, hint : str or None      the rows "expected" and "try" of the message
+    """
+
+    def __init__(self, problem, expected=None, hint=None):
+        super().__init__(problem)
+        self.expected, self.hint = expected, hint
+
+
 class OpDeclarationError(ThalwegError):
     """An op is declared incompletely or twice; a mistake of the one who declares it."""
 

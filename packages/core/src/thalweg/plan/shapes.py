@@ -42,7 +42,7 @@ def infer_node(node):
             for value, shape in zip(node.outputs, _OF_FUNCTIONS[node.op_type](node)):
                 value.shape = shapes.merge(value.shape, shape)
     except ValueError as error:
-        text = node.declaration._explain(node.name, str(error), [_Typed(v) for v in node.inputs],
+        text = node.declaration._explain(node.name, error, [_Typed(v) for v in node.inputs],
                                          node.source and node.source.frame)
         raise errors.InvalidArgumentError(None, node.source, text) from error
 
