@@ -111,3 +111,80 @@ def test_a_wrong_graph_is_an_error_with_the_line(session, build, kind, parts):
         build()
     for part in [*parts, f"built at  {__file__}:"]:
         assert part in str(caught.value)
+
+
+# --- when it runs -------------------------------------------------------------------------------------
+
+def sizes(*values):
+    return tf.placeholder_with_default(np.array(values, np.int64), [len(values)])
+
+
+def drawn(*values):
+    return tf.py_func(lambda: np.array(values), [], tf.int64)
+
+
+RUNNING = {
+    "too many elements": (lambda: tf.reduce_sum(tf.zeros([1 << 40, 1 << 30], name="z")),
+                          tf.errors.InvalidArgumentError,
+                          ["z:0 would have ", "got       Fill 'z', float32 (1099511627776, 1073741824)",
+                           "try       a smaller shape"]),
+    "a negative size": (lambda: tf.fill(sizes(-2, 3), 1.0, name="f"), tf.errors.InvalidArgumentError,
+                        ['Fill "f": Fill dimensions must be >= 0, not [-2, 3]', "got       dims int64 (2,)"]),
+    "a size of -1": (lambda: tf.fill(sizes(-1, 3), 1.0), tf.errors.InvalidArgumentError, ["must be >= 0, not [-1, 3]"]),
+    "a size that only the run tells": (lambda: tf.fill(drawn(-1, 3), 1.0, name="f"),
+                                       tf.errors.InvalidArgumentError,
+                                       ['Fill "f": Fill dimensions must be >= 0, not [-1, 3]', "got       dims int64 (2,)"]),
+    "broadcasting to a size of -1": (lambda: tf.broadcast_to(tf.ones([]), drawn(-1, 3)),
+                                     tf.errors.InvalidArgumentError, ["Dimension -1 must be >= 0"]),
+    "random numbers": (lambda: tf.random_normal(sizes(-2, 3)), tf.errors.InvalidArgumentError,
+                       ["Dimension -2 must be >= 0"]),
+    "an arena": (lambda: tf.reduce_sum(tf.random_normal([1 << 21, 1 << 21], name="r") * 2.0),
+                 tf.errors.ResourceExhaustedError,
+                 ["has no memory for the ", "r/RandomStandardNormal", "16.0 TiB, by RandomStandardNormal at " + __file__,
+                  "try       a smaller batch"]),
+    "a fetch": (lambda: tf.zeros([1 << 21, 1 << 21], name="z"), tf.errors.ResourceExhaustedError,
+                ["no memory for a fetch: z:0 takes 16.0 TiB", "got       float32 (2097152, 2097152), by Fill 'z'"]),
+    "a variable": (lambda: tf.get_variable("v", [1 << 21, 1 << 21]).initializer, tf.errors.ResourceExhaustedError,
+                   ["no memory for a variable: v:0 takes 16.0 TiB", "try       a smaller shape"]),
+}
+
+
+@pytest.mark.parametrize(("build", "kind", "parts"), RUNNING.values(), ids=RUNNING)
+def test_a_run_that_fails_tells_the_op_and_the_line(session, build, kind, parts):
+    fetch = build()
+    with pytest.raises(kind) as caught:
+        session.run(fetch)
+    for part in [*parts, f"built at  {__file__}:"]:
+        assert part in str(caught.value)
+    assert caught.value.op is not None
+
+
+def test_an_exception_of_a_prepare_function_becomes_the_error_of_the_op(session, monkeypatch):
+    from thalweg.devices.placement import Placement
+
+    def broken(*_):
+        raise ValueError("a mistake in a kernel")
+    monkeypatch.setattr(Placement, "find_kernel", broken)
+    x = tf.placeholder(tf.float32, [2])
+    with pytest.raises(tf.errors.InvalidArgumentError,
+                       match=r"ValueError: a mistake in a kernel\n\t \[\[Tanh 't'\]\]\n  built at .*test_messages"):
+        session.run(tf.tanh(x, name="t"), {x: [1, 2]})
+
+
+@pytest.mark.parametrize(("value", "kind"), [([300, 1], ValueError), (300, TypeError), ([-1], ValueError)])
+def test_a_feed_out_of_the_range_of_its_dtype_names_the_tensor(session, value, kind):
+    x = tf.placeholder(tf.uint8, name="x")
+    with pytest.raises(kind, match="x:0|Type of feed value 300"):
+        session.run(x, {x: value})
+
+
+def test_a_feed_that_is_no_number_tells_the_range_and_the_line(session):
+    x = tf.placeholder(tf.uint8, name="x")
+    with pytest.raises(ValueError, match=r"Cannot feed Tensor 'x:0' of dtype uint8 with list: (.|\n)*"
+                                         r"try +numbers in \[0, 255\], or (.|\n)*built at .*test_messages"):
+        session.run(x, {x: [300, 1]})
+
+
+def test_sizes_have_units():
+    from thalweg.runtime.messages import size_text
+    assert [size_text(n) for n in (0, 1023, 1536, 1 << 40)] == ["0 bytes", "1023 bytes", "1.5 KiB", "1.0 TiB"]

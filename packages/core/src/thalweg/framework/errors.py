@@ -142,6 +142,25 @@ def error_code_from_exception_type(cls):
     return cls.error_code
 
 
+_BY_PYTHON_TYPE = ((StopIteration, OutOfRangeError), (MemoryError, ResourceExhaustedError),
+                   (NotImplementedError, UnimplementedError),
+                   ((TypeError, ValueError, IndexError, KeyError, ArithmeticError), InvalidArgumentError))
+
+
+def of_python(node, error):
+    """What Python code raised at a plan's node: its own OpError, with op and line; else the nearest of our classes."""
+    frame = node.source.frame if node.source is not None else None
+    if isinstance(error, OpError):
+        if error.op is None:
+            error.op = node.source
+            if "built at" not in error.message:
+                error.message = explain(f"{error.message}\n\t [[{node.op_type} {node.name!r}]]", built_at=frame)
+        return error
+    cls = next((c for kinds, c in _BY_PYTHON_TYPE if isinstance(error, kinds)), UnknownError)
+    text = explain(f"{type(error).__name__}: {error}\n\t [[{node.op_type} {node.name!r}]]", built_at=frame)
+    return cls(None, node.source, text)
+
+
 def explain(problem, got=None, expected=None, hint=None, built_at=None, **rows):
     """The text of an error: `problem`, then aligned rows of what is known.
 

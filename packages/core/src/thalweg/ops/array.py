@@ -16,7 +16,10 @@ def shape_from_input(node, index):
     """For shape rules: the plain shape that integer input `index` spells, as far as it is known."""
     value = node.constant(index)
     if value is not None:
-        return tuple([None if d == -1 else int(d) for d in np.ravel(value)])
+        sizes = [int(d) for d in np.ravel(value)]
+        if any(d < -1 for d in sizes):
+            raise ValueError(f"Dimension {min(sizes)} must be >= 0")
+        return tuple([None if d == -1 else d for d in sizes])
     return constant_value_as_shape(node.inputs[index]) if node.inputs else None
 
 

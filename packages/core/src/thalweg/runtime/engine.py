@@ -4,7 +4,7 @@ import time
 from collections import OrderedDict
 
 from thalweg.devices.placement import Placement
-from thalweg.framework import flags, shapes
+from thalweg.framework import errors, flags, shapes
 from thalweg.framework.random_seed import seeded_state
 from thalweg.plan import effects, pipeline
 from thalweg.plan.prune import unfed_placeholder
@@ -115,8 +115,7 @@ class Engine:
                 name = effects.variable_name(node.attrs, node.name)
                 if name not in self.variables:
                     device = plan.placement.device_of(node)
-                    self.variables[name] = VariableBuffer(name, node.outputs[0].dtype,
-                                                          shapes.plain(node.attrs["shape"]), device)
+                    self.variables[name] = _buffer(name, node, device)
 
     def variable(self, name):
         """The storage of a variable."""
@@ -148,6 +147,14 @@ class Engine:
         self._templates.clear()
         self.variables.clear()
         self._rngs.clear()
+
+
+def _buffer(name, node, device):
+    value, shape = node.outputs[0], shapes.plain(node.attrs["shape"])
+    try:
+        return VariableBuffer(name, value.dtype, shape, device)
+    except (MemoryError, errors.ResourceExhaustedError) as error:
+        raise messages.value_too_large(value, shapes.size_of(shape) * value.dtype.size, "a variable", error) from error
 
 
 class _Entry:

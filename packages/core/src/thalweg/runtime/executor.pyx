@@ -487,7 +487,11 @@ cdef class Program:
         return frame
 
     cdef _add_arena(self, Frame frame, int i, Device device, size_t nbytes):
-        pointer = device.alloc(max(nbytes, 1))
+        try:
+            pointer = device.alloc(max(nbytes, 1))
+        except errors.ResourceExhaustedError as error:
+            from .messages import arena_too_large
+            raise arena_too_large(self.plan, device.name, nbytes, error) from error
         frame.arenas.append((device, pointer))
         frame.bases[i] = <void*><size_t>pointer
 
@@ -552,8 +556,9 @@ cdef class Program:
             try:
                 array = fetched[i] = np.empty(value.shape, value.dtype.np)
             except MemoryError as error:
-                raise errors.ResourceExhaustedError(None, value.node.source,
-                                                    f"{value!r} is fetched: {error}") from error
+                from .messages import value_too_large
+                nbytes = shapes.size_of(value.shape) * value.dtype.size
+                raise value_too_large(value, nbytes, "a fetch", error) from error
             if self.patch_fetches[i]:
                 data = cnp.PyArray_DATA(array)
                 for k in <list>self.patch_fetches[i]:
