@@ -270,7 +270,7 @@ ROWS, TAKEN, AXIS = np.array([1, 1], np.int32), np.array([[1, 0, 1], [0, 0, 1]],
     (lambda x, i, axis: tf.square(tf.gather(x, i, axis=axis)), [CUBE, ROWS, AXIS]),
     (lambda x, i: tf.square(tf.gather(x, tf.ensure_shape(i, [None, None]), batch_dims=1)), [CUBE, TAKEN]),
     (lambda x, i: tf.square(tf.gather(x, tf.ensure_shape(i, [None, None]), axis=2, batch_dims=1)), [CUBE, TAKEN]),
-], ids=str)
+])
 def test_gradients_do_not_depend_on_what_is_known_of_the_shapes(build, feeds):
     known = first_and_second(build, feeds, [v.shape for v in feeds])
     unknown = first_and_second(build, feeds, [None if v.ndim else () for v in feeds])

@@ -188,3 +188,12 @@ def test_a_negative_count_of_batch_dimensions_counts_from_the_end_of_the_indices
     with tf.Graph().as_default(), tf.Session() as session:
         rows = tf.gather(np.arange(8).reshape(2, 2, 2), [[1, 0, 1], [0, 0, 1]], axis=axis, batch_dims=batch_dims)
         assert session.run(rows).tolist() == expected
+
+
+def test_a_negative_count_of_the_largest_is_an_error():
+    with tf.Graph().as_default(), tf.Session() as session:
+        k = tf.placeholder(tf.int32, [])
+        with pytest.raises(ValueError, match=r"Need k >= 0, got -1(.|\n)*try "):
+            tf.nn.top_k([1.0, 2.0], -1)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="Need k >= 0, got -1"):
+            session.run(tf.nn.top_k([1.0, 2.0], k), {k: -1})

@@ -313,6 +313,8 @@ def squeeze(input, axis=None, name=None, squeeze_dims=None):
 @define_op("Transpose", "x: T, perm: Tperm -> y: T", Tperm=INDEX_TYPES, cpu="array:transpose")
 def transpose_op(x, perm):
     """Dimension i of the result is dimension perm[i] of x."""
+    if np.any(perm < 0):
+        raise errors.InvalidArgumentError(None, None, f"{perm.min()} is out of range [0 .. {x.ndim})")
     return np.transpose(x, [int(p) for p in perm])
 
 
@@ -323,8 +325,9 @@ def transpose_shape(node, x, perm_shape):
         rank = len(x) if x is not None else perm_shape[0] if perm_shape else None
         return None if rank is None else (None,) * rank
     perm = [int(p) for p in perm]
-    if sorted(p % max(len(perm), 1) for p in perm) != list(range(len(perm))):
-        raise ValueError(f"{perm} is not a permutation of the dimensions")
+    if sorted(perm) != list(range(len(perm))):
+        raise errors.Misfit(f"{perm} is not a permutation of the dimensions", f"each of 0 to {len(perm) - 1} once",
+                            "perm counts from the front: rank - 1 for the last dimension" if min(perm) < 0 else None)
     if x is None:
         return (None,) * len(perm)
     if len(x) != len(perm):
