@@ -28,16 +28,34 @@ class Engine:
         self._templates = OrderedDict()
         self._lock = threading.RLock()
         self._mutations, self._reshaped = graph._mutations, 0
+        self._timeout_in_ms = config.operation_timeout_in_ms
+        self._running = threading.local()        # .deadline: of this thread's run, in ns of the monotonic clock
 
     # --- running -------------------------------------------------------------------------------------
 
     def run(self, elements, fed, arrays, options=None, metadata=None):
         """Values of `elements` (None for operations), with `arrays` in the place of the tensors `fed`."""
         self.shared.check_open()
+        if options is not None and options.timeout_in_ms > 0 or self._timeout_in_ms > 0:
+            return self._run_until(elements, fed, arrays, options, metadata)
+        return self._run(elements, fed, arrays, options, metadata)
+
+    def _run_until(self, elements, fed, arrays, options, metadata):
+        """As `_run`, with a deadline; the runs of branches and loop bodies, inside of a run, have that of the outermost."""
+        if getattr(self._running, "deadline", 0):
+            return self._run(elements, fed, arrays, options, metadata)
+        timeout_ms = options.timeout_in_ms if options is not None and options.timeout_in_ms > 0 else self._timeout_in_ms
+        self._running.deadline = time.monotonic_ns() + timeout_ms * 1_000_000
+        try:
+            return self._run(elements, fed, arrays, options, metadata)
+        finally:
+            self._running.deadline = 0
+
+    def _run(self, elements, fed, arrays, options, metadata):
         program = self._program(elements, fed, arrays)
         is_traced = options is not None and options.trace_level >= RunOptions.SOFTWARE_TRACE
         trace = [] if is_traced or flags.DEBUG >= 4 else None
-        values = program.run(list(arrays), trace)
+        values = program.run(list(arrays), trace, getattr(self._running, "deadline", 0))
         if flags.DEBUG >= 4:
             debug.tell_run(trace)
         if metadata is not None:

@@ -32,6 +32,15 @@ def unfed_placeholder(node, path, fed):
     return errors.InvalidArgumentError(None, node.source, text)
 
 
+def deadline_exceeded(node, done, count):
+    """A run has taken longer than it was given; it ends between two steps."""
+    text = explain(f"the run took longer than its timeout: {done} of {count} steps were done before "
+                   f"{node.op_type} {node.name!r}",
+                   hint="a larger RunOptions.timeout_in_ms, or ConfigProto.operation_timeout_in_ms",
+                   built_at=_frame(node))
+    return errors.DeadlineExceededError(None, node.source, text)
+
+
 def _shorten(names):
     return names if len(names) <= 8 else [*names[:4], f"... {len(names) - 7} more ...", *names[-3:]]
 
