@@ -37,7 +37,7 @@ FAMILIES = {
         "use dense tensors: tf.scatter_nd puts values in their places, tf.gather and tf.nn.embedding_lookup take rows",
     "ragged RaggedTensor*": "pad to dense tensors, with tf.sequence_mask",
     "train.SyncReplicasOptimizer train.Server train.ServerDef train.Cluster* train.replica_device_setter distribute "
-    "contrib.distribute tpu contrib.tpu":
+    "contrib.distribute":
         "training over several machines would be the package thalweg-dist, which does not exist yet; one process trains "
         "by tf.Session and the optimizers of tf.train",
     "train.Monitored* train.SingularMonitoredSession train.Supervisor train.SessionManager train.Scaffold train.*Hook* "

@@ -36,11 +36,12 @@ def sum_grad(node, dy):
 def mean_op(input, reduction_indices, *, keep_dims: bool = False):
     """The arithmetic mean along the axes, NaN along an empty one; of integers without the fraction."""
     axes = _axes(input, reduction_indices)
-    if input.dtype.kind not in "iu":
-        return np.mean(input, axes, dtype=accurate(input.dtype), keepdims=keep_dims).astype(input.dtype)
+    count = int(np.prod([input.shape[a] for a in axes], dtype=np.int64))
+    if input.dtype.kind not in "iu":             # not np.mean: it warns where there is nothing to take the mean of
+        total = np.sum(input, axes, dtype=accurate(input.dtype), keepdims=keep_dims)
+        return np.true_divide(total, count).astype(input.dtype)
     total = np.sum(input, axes, dtype=input.dtype, keepdims=keep_dims)
-    count = max(1, int(np.prod([input.shape[a] for a in axes], dtype=np.int64)))
-    return np.trunc(total / count).astype(input.dtype)
+    return np.trunc(total / max(1, count)).astype(input.dtype)
 
 
 @mean_op.gradient
