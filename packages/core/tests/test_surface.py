@@ -159,9 +159,9 @@ def test_what_to_use_instead_of_a_name_is_there():
 
 def test_names_that_stand_for_missing_ones_exist():
     said = " ".join([*missing.INSTEAD.values(), *missing.FAMILIES.values()])
-    named = {name for name in re.findall(r"tf\.(\w+(?:\.\w+)*)", said) }
-    there = {*tables.all_targets(), *missing._owners(), "__version__", "summary.FileWriter.add_summary", "train.Saver.save",
-             "RunOptions.FULL_TRACE", "layers", "losses", "train"}
+    named = set(re.findall(r"tf\.(\w+(?:\.\w+)*)", said))
+    there = {*tables.all_targets(), *missing._owners(), "__version__", "summary.FileWriter.add_summary",
+             "train.Saver.save", "RunOptions.FULL_TRACE", "layers", "losses", "train"}
     assert len(named) > 20 and named <= there, named - there
 
 

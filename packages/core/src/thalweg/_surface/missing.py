@@ -31,21 +31,22 @@ FAMILIES = {
         "write the recurrence by tf.while_loop (or tf.scan), the cell by tf.layers.dense or tf.matmul",
     "nn.ctc_* nn.nce_loss nn.sampled_softmax_loss nn.*_candidate_sampler":
         "use tf.nn.softmax_cross_entropy_with_logits over all classes, or a loss in NumPy by tf.py_func",
-    "image": "work on images in NumPy or Pillow and feed them; in the graph tf.pad, tf.reverse, tf.transpose, tf.slice and "
-             "tf.nn.conv2d_transpose do parts of it",
+    "image": "work on images in NumPy or Pillow and feed them; in the graph tf.pad, tf.reverse, tf.transpose, "
+             "tf.slice and tf.nn.conv2d_transpose do parts of it",
     "sparse SparseTensor* sparse_* *_sparse serialize_*sparse deserialize_*sparse":
         "use dense tensors: tf.scatter_nd puts values in their places, tf.gather and tf.nn.embedding_lookup take rows",
     "ragged RaggedTensor*": "pad to dense tensors, with tf.sequence_mask",
     "train.SyncReplicasOptimizer train.Server train.ServerDef train.Cluster* train.replica_device_setter distribute "
     "contrib.distribute":
-        "training over several machines would be the package thalweg-dist, which does not exist yet; one process trains "
-        "by tf.Session and the optimizers of tf.train",
-    "train.Monitored* train.SingularMonitoredSession train.Supervisor train.SessionManager train.Scaffold train.*Hook* "
-    "train.*SessionCreator train.SessionRun* train.basic_train_loop":
+        "training over several machines would be the package thalweg-dist, which does not exist yet; one process "
+        "trains by tf.Session and the optimizers of tf.train",
+    "train.Monitored* train.SingularMonitoredSession train.Supervisor train.SessionManager train.Scaffold "
+    "train.*Hook* train.*SessionCreator train.SessionRun* train.basic_train_loop":
         "use tf.Session, and in your loop tf.train.Saver.save and tf.summary.FileWriter.add_summary",
     "*Queue QueueBase queue train.*batch* train.*_producer train.limit_epochs train.start_queue_runners "
-    "train.add_queue_runner train.QueueRunner train.queue_runner train.Coordinator train.LooperThread *Reader ReaderBase "
-    "read_file io.read_file write_file io.write_file decode_* io.decode_* parse_* io.parse_* FixedLen* VarLenFeature "
+    "train.add_queue_runner train.QueueRunner train.queue_runner train.Coordinator train.LooperThread *Reader "
+    "ReaderBase read_file io.read_file write_file io.write_file "
+    "decode_* io.decode_* parse_* io.parse_* FixedLen* VarLenFeature "
     "io.FixedLen* io.VarLenFeature matching_files io.matching_files python_io io.TFRecord* io.tf_record_iterator":
         "read, decode and batch in Python, then feed: session.run(fetches, feed_dict={placeholder: array})",
     "keras": "use tf.layers, tf.losses and the optimizers of tf.train",
@@ -142,10 +143,10 @@ def _same_leaf(name):
 
 
 def nearest(name, count=3, likeness=0.77):
-    """Up to `count` names that we have and that `name` may mean: the same leaf elsewhere, then leaves that are spelt alike.
+    """Up to `count` names that we have and that `name` may mean: the same leaf elsewhere, then a like spelling of it.
 
-    Leaves are compared, not whole names: those of one module are alike by the module's name. `likeness` is difflib's: 0
-    for any other spelling, 1 for the same.
+    Leaves are compared, not whole names: those of one module are alike by the module's name. `likeness` is difflib's:
+    0 for any other spelling, 1 for the same.
     """
     import difflib
     module, _, leaf = name.rpartition(".")
@@ -153,7 +154,8 @@ def nearest(name, count=3, likeness=0.77):
     for other in sorted(tables.all_targets(), key=lambda n: (n.rpartition(".")[0] != module, n.count("."), n)):
         by_leaf.setdefault(other.rpartition(".")[2], []).append(other)
     beside = [other for other, names in by_leaf.items() if names[0].rpartition(".")[0] == module]
-    found = by_leaf.get(leaf, []) + [by_leaf[n][0] for n in difflib.get_close_matches(leaf, beside, count, 0.75 if module else likeness)]
+    close = difflib.get_close_matches(leaf, beside, count, 0.75 if module else likeness)
+    found = by_leaf.get(leaf, []) + [by_leaf[n][0] for n in close]
     if len(found) < count:
         found += [by_leaf[n][0] for n in difflib.get_close_matches(leaf, by_leaf, count, likeness)]
     return list(dict.fromkeys(found))[:count]

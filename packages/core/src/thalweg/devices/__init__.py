@@ -53,6 +53,6 @@ def get_include():
 
 
 __all__ = ["Device", "DevicePlugin", "Kernel", "KernelPlugin", "KernelRequest", "NoDevices", "PluginError",
-           "default_device", "discover", "error_of_code", "find_device", "find_kernel", "follow_processors", "get_include",
-           "host_device", "list_devices", "register", "set_spin", "set_threads", "started_workers", "threads",
-           "unregister"]
+           "default_device", "discover", "error_of_code", "find_device", "find_kernel", "follow_processors",
+           "get_include", "host_device", "list_devices", "register", "set_spin", "set_threads", "started_workers",
+           "threads", "unregister"]

@@ -478,9 +478,10 @@ class OpDeclaration:
     def _unfit(self, problem, argument, tensor, name, expected, wanted):
         """The DTypeError for one input; `wanted`, a dtype to cast to, where a cast can help."""
         dtype, can_cast = tensor.dtype.base_dtype, wanted is not None and "O" not in (tensor.dtype.kind, wanted.kind)
+        got = f"{argument.name} {dtype.name} {shapes.text(tensor._shape)}, {tensor.name}"
         return errors.DTypeError(errors.explain(
-            problem, node=name and repr(name.rstrip("/")), got=f"{argument.name} {dtype.name} {shapes.text(tensor._shape)}, "
-            f"{tensor.name}", expected=expected and f"{argument.name} {expected}",
+            problem, node=name and repr(name.rstrip("/")), got=got,
+            expected=expected and f"{argument.name} {expected}",
             hint=f"tf.cast({argument.name}, tf.{wanted.name})" if can_cast else None, built_at=user_frame()))
 
     def _attrs(self, kwargs, letters):

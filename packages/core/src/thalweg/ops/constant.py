@@ -74,7 +74,8 @@ def _filled_to(values, shape, verify_shape):
 def fill(dims, value):
     """A tensor of shape `dims` whose every element is `value`."""
     if np.any(dims < 0):
-        raise errors.InvalidArgumentError(None, None, f"Dimension {dims.min()} must be >= 0 in the shape {dims.tolist()}")
+        raise errors.InvalidArgumentError(None, None, f"Dimension {dims.min()} must be >= 0 in the shape "
+                                                      f"{dims.tolist()}")
     return np.full(tuple(dims), value, value.dtype)
 
 

@@ -62,8 +62,8 @@ def _forward_shape(node, x, w, rank):
                             hint=_channel_hint(x, w, channels, node.data_format))
     if channels and per_group and count and count % (channels // per_group):
         raise errors.Misfit(
-            f"Depth of input ({channels}) is not input depth of filter ({per_group}), nor do the {count} filters divide "
-            f"into {channels // per_group} groups of {per_group} channels",
+            f"Depth of input ({channels}) is not input depth of filter ({per_group}), nor do the {count} filters "
+            f"divide into {channels // per_group} groups of {per_group} channels",
             hint=_channel_hint(x, w, channels, node.data_format))
     return _windows.join_shape(batch, window_of(sizes, kernel, *options).out, count, node.data_format)
 

@@ -8,8 +8,22 @@ from thalweg.framework.declaration import INDEX_TYPES, define_op, reduction
 from thalweg.framework.dtypes import NUMBERS, DType, float32, int32, int64
 from thalweg.framework.graph import Tensor, name_scope
 
-from . import (array, broadcast, cast, comparison, complex, cond, constant, cumulative, indexing, math, select, sequence,
-               unary, unique)
+from . import (
+    array,
+    broadcast,
+    cast,
+    comparison,
+    complex,
+    cond,
+    constant,
+    cumulative,
+    indexing,
+    math,
+    select,
+    sequence,
+    unary,
+    unique,
+)
 from ._reference import accurate
 
 _CPU = "reduction:reduction"
@@ -82,8 +96,8 @@ def prod_grad(node, dy):
 
 
 def _reduced_first(x, axes):
-    """The permutation that puts the reduced axes first, its inverse, and how many they are; made as the graph runs where
-    the rank or the axes are not known before."""
+    """The permutation that puts the reduced axes first, its inverse, and how many they are; made as the graph runs
+    where the rank or the axes are not known before."""
     known = constant_value(axes)
     if x._shape is not None and known is not None:
         rank = len(x._shape)

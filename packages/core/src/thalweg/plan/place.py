@@ -80,11 +80,12 @@ def settle(ir, placement):
 
 
 def _find_kernel(node, device, request, placement):
-    """As `placement.find_kernel`; what a prepare function raises becomes the error of this op, with the user's line."""
+    """As `placement.find_kernel`; what a prepare function raises becomes the error of this op, with the line."""
     try:
         return placement.find_kernel(device, request)
     except errors.OpError as error:
-        raise errors.of_python(node, error)                # the same error, with the op
+        errors.of_python(node, error)                      # adds the op and the line
+        raise
     except errors.ThalwegError:
         raise                                              # about a plugin, not about the op
     except Exception as error:

@@ -41,10 +41,11 @@ class Engine:
         return self._run(elements, fed, arrays, options, metadata)
 
     def _run_until(self, elements, fed, arrays, options, metadata):
-        """As `_run`, with a deadline; the runs of branches and loop bodies, inside of a run, have that of the outermost."""
+        """As `_run`, with a deadline; runs inside of it, of branches and loop bodies, have that of the outermost."""
         if getattr(self._running, "deadline", 0):
             return self._run(elements, fed, arrays, options, metadata)
-        timeout_ms = options.timeout_in_ms if options is not None and options.timeout_in_ms > 0 else self._timeout_in_ms
+        own = 0 if options is None else options.timeout_in_ms
+        timeout_ms = own if own > 0 else self._timeout_in_ms
         self._running.deadline = time.monotonic_ns() + timeout_ms * 1_000_000
         try:
             return self._run(elements, fed, arrays, options, metadata)

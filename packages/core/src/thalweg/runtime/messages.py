@@ -83,4 +83,5 @@ def value_too_large(value, nbytes, what, error):
 def size_text(nbytes):
     """A count of bytes with its unit: 1536 is "1.5 KiB"."""
     power = min(max(int(nbytes).bit_length() - 1, 0) // 10, 6)
-    return f"{nbytes / 1024 ** power:.{1 if power else 0}f} {('bytes', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB')[power]}"
+    unit = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")[power]
+    return f"{nbytes / 1024 ** power:.{1 if power else 0}f} {unit}"

@@ -189,7 +189,8 @@ def _number_array(tensor, value, dtype):
         return np.asarray(value, dtype=dtype.np)
     except (TypeError, ValueError, OverflowError) as error:
         kind = ValueError if isinstance(error, OverflowError) else type(error)
-        hint = f"numbers in [{dtype.min}, {dtype.max}], or a placeholder of a wider dtype" if dtype.kind in "iu" else None
+        is_whole = dtype.kind in "iu"
+        hint = f"numbers in [{dtype.min}, {dtype.max}], or a placeholder of a wider dtype" if is_whole else None
         raise kind(errors.explain(
             f"Cannot feed Tensor '{tensor.name}' of dtype {dtype.name} with {type(value).__name__}: {error}",
             hint=hint, built_at=tensor.op.frame)) from error

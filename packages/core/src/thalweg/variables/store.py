@@ -226,8 +226,9 @@ def _initial_value(name, initializer, shape, dtype, partition_info):
         return initializer, None
     raise ValueError(errors.explain(
         f"Variable {name}: The initializer passed is not valid for shape {shape}, which is not fully defined: "
-        f"{_name_of(initializer)} takes a shape", hint=f"tf.get_variable({name.rpartition('/')[2]!r}, shape=[...]) with every "
-        "dimension, or an initializer that needs no shape: a tensor, or a callable without arguments", built_at=user_frame()))
+        f"{_name_of(initializer)} takes a shape", built_at=user_frame(),
+        hint=f"tf.get_variable({name.rpartition('/')[2]!r}, shape=[...]) with every dimension, or an initializer that "
+        "needs no shape: a tensor, or a callable without arguments"))
 
 
 def _initialized(name, initializer, shape, dtype, options):
@@ -238,8 +239,8 @@ def _initialized(name, initializer, shape, dtype, options):
         if type(error) not in (TypeError, ValueError, errors.ShapeError, errors.DTypeError, errors.ConversionError):
             raise
         raise type(error)(errors.explain(
-            f"Variable {name}: its initializer {_name_of(initializer)} gives no value of shape {tuple(shape)} and dtype "
-            f"{dtype.name}: {error}", hint="another initializer, shape or dtype of tf.get_variable("
+            f"Variable {name}: its initializer {_name_of(initializer)} gives no value of shape {tuple(shape)} and "
+            f"dtype {dtype.name}: {error}", hint="another initializer, shape or dtype of tf.get_variable("
             f"{name.rpartition('/')[2]!r}, ...)", built_at=user_frame())) from error
 
 
