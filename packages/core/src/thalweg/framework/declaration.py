@@ -30,7 +30,7 @@ import numpy as np
 from . import errors, shapes
 from .call_signature import CallSignature
 from .conversion import convert_n_to_tensor, convert_to_tensor
-from .dtypes import DType, as_dtype
+from .dtypes import DType, as_dtype, from_bfloat16, to_bfloat16
 from .graph import Tensor, get_default_graph
 from .naming import user_frame
 from .shapes import TensorShape
@@ -221,8 +221,11 @@ class OpDeclaration:
         self.attributes = {p.name: Attribute(p) for p in parameters.values()
                            if p.kind is p.KEYWORD_ONLY and p.name != "rng"}
         self.letters = dict(letters)
+        self.widened_letters = ()
         known = set(self.letters) | {a.name for a in self.attributes.values() if a.type == "type"}
         self.inputs, self.outputs = _parse(left, known), _parse(right, known)
+        if not self.is_random:                           # TensorFlow has numbers of its own for bfloat16
+            self._admit_bfloat16()
         for argument in self.inputs + self.outputs:
             if argument.letter and argument.letter not in self.letters:
                 self.letters[argument.letter] = None
@@ -235,6 +238,14 @@ class OpDeclaration:
         self._is_plain = not any(a.is_list or a.is_ref for a in self.inputs)
         self._bound_letters = {a.letter for a in self.inputs if a.letter}
         self.wants_ref = tuple(a.is_ref for a in self.inputs)
+
+    def _admit_bfloat16(self):
+        """What computes float16 and float32 of an input computes bfloat16 too: the body sees it as float32."""
+        for letter in {a.letter for a in self.inputs if a.letter}:
+            allowed = self.letters.get(letter)
+            if allowed and _FLOAT16 in allowed and _FLOAT32 in allowed and _BFLOAT16 not in allowed:
+                self.letters[letter] = (*allowed, _BFLOAT16)
+                self.widened_letters += (letter,)
 
     # rules ---------------------------------------------------------------------------------------
 
@@ -513,8 +524,11 @@ class OpDeclaration:
     def _check_type_attr(self, letter, dtype):
         allowed = self.letters.get(letter)
         if allowed is not None and dtype is not None and dtype.base_dtype not in allowed:
-            raise errors.DTypeError(f"{self.name}: {letter} = {dtype.name} is not in the list of allowed values: "
-                                    f"{', '.join(d.name for d in allowed)}")
+            nearest = _nearest_dtype(dtype, allowed)
+            raise errors.DTypeError(errors.explain(
+                f"{self.name}: {letter} = {dtype.name} is not in the list of allowed values: {_names(allowed)}",
+                hint=nearest and f"{letter} = tf.{nearest.name}, then tf.cast(x, tf.{dtype.name})",
+                built_at=user_frame()))
 
     def _output_dtypes(self, attrs):
         result = []
@@ -529,6 +543,8 @@ class OpDeclaration:
 
     def reference(self, arrays, attrs, rng=None):
         """Runs the NumPy body on a flat list of arrays; gives a flat list of arrays."""
+        if any([attrs.get(letter) is _BFLOAT16 for letter in self.widened_letters]):
+            return self._widened_reference(arrays, attrs, rng)
         chosen = {name: attrs[name] for name in self.attributes}
         if self.is_random:
             chosen["rng"] = rng
@@ -543,6 +559,14 @@ class OpDeclaration:
             flat.extend(value) if output.is_list else flat.append(value)
         return flat
 
+    def _widened_reference(self, arrays, attrs, rng):
+        """As `reference`, with float32 in the place of bfloat16 and one rounding of the results."""
+        wide = {name: _FLOAT32 if value is _BFLOAT16 else value for name, value in attrs.items()}
+        arrays = [from_bfloat16(a) if a.dtype == _BFLOAT16.np else a for a in arrays]
+        results = self.reference(arrays, wide, rng)
+        return [to_bfloat16(np.asarray(r)) if dtype.base_dtype is _BFLOAT16 else r
+                for r, dtype in zip(results, self._output_dtypes(attrs))]
+
     def __repr__(self):
         return f"<op {self.name}: {self.signature}>"
 
@@ -556,6 +580,7 @@ def _nearest_dtype(dtype, allowed):
     return next((d for d in allowed if d.name == "float32"), next((d for d in allowed if d.kind == dtype.kind), None))
 
 
+_FLOAT16, _FLOAT32, _BFLOAT16 = map(as_dtype, ("float16", "float32", "bfloat16"))
 INDEX_TYPES = (as_dtype("int32"), as_dtype("int64"))
 _INDEX_DEFAULT = as_dtype("int32")
 
