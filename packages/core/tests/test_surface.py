@@ -1,7 +1,10 @@
 """The public surface: lazy names, importable modules, one object per name, and what a missing name says."""
+import fnmatch
+import functools
 import importlib
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import types
@@ -135,12 +138,24 @@ def test_a_name_of_tensorflow_that_we_lack_says_so():
     ("logging", r"tf\.logging is a name of TensorFlow 1\.15 .*\. Instead: use Python's logging$"),
     ("flags", r"tf\.flags is a name of TensorFlow 1\.15 .*\. Instead: use argparse$"),
     ("Session2", r"The nearest that thalweg has: tf\.Session, "),
-    ("read_file", r"that thalweg does not have$"),          # tf.real is spelt alike, and something else
-    ("py_function", r"The nearest that thalweg has: .*tf\.py_func$"),
+    ("read_file", r"that thalweg does not have\. Instead: read, decode and batch in Python, then feed: "),
+    ("py_function", r"Instead: use tf\.py_func$"),
+    ("nn.dynamic_rnn", r"Instead: .*tf\.while_loop"),
+    ("nn.rnn_cell.LSTMCell", r"Instead: .*tf\.while_loop"),
+    ("image.resize_images", r"Instead: work on images in NumPy"),
+    ("sparse.SparseTensor", r"Instead: use dense tensors: tf\.scatter_nd"),
+    ("train.SyncReplicasOptimizer", r"would be the package thalweg-dist, which does not exist yet"),
+    ("train.Server", r"would be the package thalweg-dist"),         # tf.train.Saver is spelt alike, and something else
+    ("strings.split", r"Instead: work on texts in Python"),         # so is tf.split, with the same leaf
+    ("signal", r"Instead: use numpy\.fft"),
+    ("linalg.det", r"Instead: use numpy\.linalg"),
+    ("sysconfig", r"Nothing in thalweg stands for it$"),
+    ("foo", r"There is no tf\.foo, neither in thalweg nor in TensorFlow 1\.15$"),
+    ("nn.relo", r"The nearest that thalweg has: tf\.nn\.relu"),
 ])
 def test_a_name_that_we_lack_says_what_to_use(name, said):
     with pytest.raises(AttributeError, match=said):
-        getattr(tf, name)
+        functools.reduce(getattr, name.split("."), tf)
 
 
 def test_what_to_use_instead_of_a_name_is_there():
@@ -148,6 +163,21 @@ def test_what_to_use_instead_of_a_name_is_there():
     core = {name for name in missing.RENAMED.values() if not name.startswith("summary.")}
     assert all(getattr(tf, name) for name in core)
     assert not [name for name in [*missing.RENAMED, *missing.INSTEAD] if "." not in name and hasattr(tf, name)]
+
+
+def test_names_that_stand_for_missing_ones_exist():
+    said = " ".join([*missing.INSTEAD.values(), *missing.FAMILIES.values()])
+    named = set(re.findall(r"tf\.(\w+(?:\.\w+)*)", said))
+    there = {*tables.all_targets(), *missing._owners(), "__version__", "summary.FileWriter.add_summary",
+             "train.Saver.save", "RunOptions.FULL_TRACE", "layers", "losses", "train"}
+    assert len(named) > 20 and named <= there, named - there
+
+
+@pytest.mark.parametrize("pattern", [p for patterns in missing.FAMILIES for p in patterns.split()])
+def test_families_are_names_of_tensorflow_that_we_lack(pattern):
+    known = {f"{module}.{name}" if module else name for module, names in tf1.names().items() for name in names}
+    known |= set(tf1.names())
+    assert any(fnmatch.fnmatchcase(name, pattern) for name in known)
 
 
 def test_from_import_keeps_the_message():

@@ -239,3 +239,51 @@ def test_hessian_of_a_matrix():
     assert h.get_shape() == (2, 2, 2, 2)
     value = np.array([[1.0, 2.0], [3.0, 4.0]])
     np.testing.assert_allclose(run(h, {x: value}).reshape(4, 4), np.diag(6 * value.ravel()), rtol=1e-6)
+
+
+def first_and_second(build, feeds, shapes):
+    """Gradients of build(*inputs) and of their squares, with placeholders of these shapes."""
+    tensors = [tf.placeholder(v.dtype, s) for v, s in zip(feeds, shapes)]
+    inputs = [t for t in tensors if t.dtype.is_floating]
+    first = tf.gradients(build(*tensors), inputs)
+    second = tf.gradients([tf.square(g) for g in first], inputs)
+    return run([first, second], dict(zip(tensors, feeds)))
+
+
+CUBE = np.array([[[4, 1], [2, 4], [1, 0]], [[1, 4], [2, 1], [4, 3]]], np.float32)
+ROWS, TAKEN, AXIS = np.array([1, 1], np.int32), np.array([[1, 0, 1], [0, 0, 1]], np.int32), np.array(-2, np.int32)
+
+
+@pytest.mark.parametrize(("build", "feeds"), [
+    (lambda x: tf.reduce_prod(x), [CUBE]),
+    (lambda x: tf.reduce_prod(x, [0, -1]), [CUBE]),
+    (lambda x: tf.reduce_prod(x, 1, keepdims=True), [CUBE]),
+    (lambda x, axes: tf.reduce_prod(x, axes), [CUBE, np.array([-1, 0], np.int32)]),
+    (lambda x: tf.reduce_prod(x), [np.float32(3)]),
+    (lambda x: tf.reduce_prod(x, 1), [np.zeros((0, 3), np.float32)]),
+    (lambda x, b: tf.square(tf.nn.bias_add(x, b)), [CUBE, np.array([1, 2], np.float32)]),
+    (lambda x, b: tf.square(tf.nn.bias_add(x, b, "NCHW")), [CUBE, np.array([1, 2, 3], np.float32)]),
+    (lambda x, b: tf.square(tf.nn.bias_add(x, b, "NCHW")), [CUBE[0], np.array([1, 2], np.float32)]),
+    (lambda x, i: tf.square(tf.gather(x, i, axis=1)), [CUBE, ROWS]),
+    (lambda x, i: tf.square(tf.gather(x, i, axis=-1)), [CUBE, TAKEN]),
+    (lambda x, i: tf.square(tf.gather(x, i, axis=2)), [CUBE, np.array(1, np.int32)]),
+    (lambda x, i, axis: tf.square(tf.gather(x, i, axis=axis)), [CUBE, ROWS, AXIS]),
+    (lambda x, i: tf.square(tf.gather(x, tf.ensure_shape(i, [None, None]), batch_dims=1)), [CUBE, TAKEN]),
+    (lambda x, i: tf.square(tf.gather(x, tf.ensure_shape(i, [None, None]), axis=2, batch_dims=1)), [CUBE, TAKEN]),
+])
+def test_gradients_do_not_depend_on_what_is_known_of_the_shapes(build, feeds):
+    known = first_and_second(build, feeds, [v.shape for v in feeds])
+    unknown = first_and_second(build, feeds, [None if v.ndim else () for v in feeds])
+    for a, b in zip(known, unknown):
+        assert len(a) == len(b) and all(np.array_equal(x, y, equal_nan=True) for x, y in zip(a, b))
+
+
+def test_the_product_of_an_unknown_shape_has_the_gradient_of_tensorflow():
+    x = tf.placeholder(tf.float32)
+    assert run(tf.gradients(tf.reduce_prod(x), x), {x: [[1, 2], [0, 4]]})[0].tolist() == [[0, 0], [8, 0]]
+
+
+def test_rows_along_an_axis_that_only_the_run_tells_have_a_gradient():
+    x, axis = tf.placeholder(tf.float32), tf.placeholder(tf.int32, [])
+    dx, = tf.gradients(tf.square(tf.gather(x, [1, 1], axis=axis)), x)
+    assert run(dx, {x: [[1, 2], [3, 4]], axis: 1}).tolist() == [[0, 8], [0, 16]]

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+import thalweg as tf
+from thalweg import devices
 from thalweg.devices import thread_count
 
 
@@ -59,8 +61,27 @@ def test_the_affinity_mask_counts():
 import os
 os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
 from thalweg import devices
+import thalweg as tf
+from thalweg import devices
 from thalweg.devices import thread_count
 assert thread_count.processors() == devices.set_threads() == 1
 """
     environment = {k: v for k, v in os.environ.items() if k != "THALWEG_NUM_THREADS"}
     subprocess.run([sys.executable, "-c", program], check=True, env=environment, timeout=60)
+
+
+def test_each_session_follows_what_the_process_may_have_now(monkeypatch):
+    def run():
+        with tf.Graph().as_default(), tf.Session() as session:
+            session.run(tf.constant(1.0) + 1.0)
+        return devices.threads()
+    try:
+        monkeypatch.setenv("THALWEG_NUM_THREADS", "3")
+        assert run() == thread_count.default_threads() == 3
+        monkeypatch.setenv("THALWEG_NUM_THREADS", "2")
+        assert run() == thread_count.default_threads() == 2
+        devices.set_threads(4)                                     # a wish stays
+        assert run() == 4
+    finally:
+        monkeypatch.delenv("THALWEG_NUM_THREADS", raising=False)
+        devices.set_threads()

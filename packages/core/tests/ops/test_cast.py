@@ -46,7 +46,7 @@ def test_bfloat16_keeps_the_upper_half(value):
         there = tf.cast(x, tf.bfloat16)
         assert there.dtype is tf.bfloat16
         back = session.run(tf.cast(there, tf.float32))[0]
-        assert abs(back - np.float32(value)) <= abs(np.float32(value)) * 2**-8 or back == value
+        assert back == value or abs(back - np.float32(value)) <= abs(np.float32(value)) * 2**-8
         assert session.run(tf.cast(tf.constant([1.00390625]), tf.bfloat16)).view(np.uint16)[0] == 0x3F80   # to even
 
 

@@ -7,6 +7,8 @@ from thalweg.ops import indexing, partition, segment, sets, top_k
 from thalweg.testing.samples import bools, distinct, integers, of, positives, reals, strings
 from thalweg.testing.table import Bad, Row, table_test
 
+# Gradients of gathered rows are sparse; the tables ask for the gradients of such gradients, which are dense.
+pytestmark = pytest.mark.filterwarnings("ignore:Converting sparse IndexedSlices")
 F = ["float32", "float64"]
 IDS = of("int32", 0, 0, 2, 2)
 MIXED = of("int32", 2, 0, -1, 0)
@@ -178,3 +180,22 @@ def test_zeros_in_a_segment_product_have_a_gradient():
         for y in (segment.segment_prod(x, ids), tf.unsorted_segment_prod(x, ids, 2)):
             with tf.Session(graph=graph) as session:
                 assert session.run(tf.gradients(y, x)[0]).tolist() == [6, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(("batch_dims", "axis", "expected"), [        # recorded from TensorFlow 1.15.5
+    (-1, None, [[[1, 0, 1], [3, 2, 3]], [[4, 4, 5], [6, 6, 7]]]),
+    (-1, 1, [[[2, 3], [0, 1], [2, 3]], [[4, 5], [4, 5], [6, 7]]]),
+])
+def test_a_negative_count_of_batch_dimensions_counts_from_the_end_of_the_indices(batch_dims, axis, expected):
+    with tf.Graph().as_default(), tf.Session() as session:
+        rows = tf.gather(np.arange(8).reshape(2, 2, 2), [[1, 0, 1], [0, 0, 1]], axis=axis, batch_dims=batch_dims)
+        assert session.run(rows).tolist() == expected
+
+
+def test_a_negative_count_of_the_largest_is_an_error():
+    with tf.Graph().as_default(), tf.Session() as session:
+        k = tf.placeholder(tf.int32, [])
+        with pytest.raises(ValueError, match=r"Need k >= 0, got -1(.|\n)*try "):
+            tf.nn.top_k([1.0, 2.0], -1)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="Need k >= 0, got -1"):
+            session.run(tf.nn.top_k([1.0, 2.0], k), {k: -1})

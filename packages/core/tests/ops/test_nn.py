@@ -157,3 +157,25 @@ def test_no_gradient_flows_into_labels_of_the_older_cross_entropy():
         old = tf.nn.softmax_cross_entropy_with_logits(labels=labels, logits=logits)
         new = tf.nn.softmax_cross_entropy_with_logits_v2(labels=labels, logits=logits)
         assert tf.gradients(old, labels) == [None] and tf.gradients(new, labels)[0] is not None
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("data_format", ["NHWC", "NCHW"])
+@pytest.mark.parametrize("on", ["/cpu:0", "/device:REFERENCE:0"])
+def test_an_empty_batch_is_normalised_without_a_warning(data_format, on):      # as TensorFlow 1.15.5: NaN statistics
+    with tf.Graph().as_default() as graph, tf.Session(graph=graph) as session, tf.device(on):
+        x = tf.placeholder(tf.float32, [None, 2, 2, 2])
+        y, mean, variance = tf.nn.fused_batch_norm(x, tf.ones([2]), tf.ones([2]), data_format=data_format)
+        dx, = tf.gradients(y, x)
+        found = session.run([y, mean, variance, dx], {x: np.zeros((0, 2, 2, 2))})
+        assert [v.shape for v in found] == [(0, 2, 2, 2), (2,), (2,), (0, 2, 2, 2)]
+        assert np.isnan(found[1]).all() and np.isnan(found[2]).all()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex64"])
+@pytest.mark.parametrize("on", ["/cpu:0", "/device:REFERENCE:0"])
+def test_the_mean_of_nothing_is_nan_without_a_warning(dtype, on):
+    with tf.Graph().as_default() as graph, tf.Session(graph=graph) as session, tf.device(on):
+        x = tf.placeholder(dtype)
+        assert np.isnan(session.run(tf.reduce_mean(x, 1), {x: np.zeros((2, 0))})).all()

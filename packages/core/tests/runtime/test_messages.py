@@ -51,3 +51,144 @@ def test_long_labels_keep_their_distance(session):
     tf.get_variable("w", [2])
     with pytest.raises(ValueError, match="made again at [^ ]*test_messages.py"):
         tf.get_variable("w", [2])
+
+
+# --- while the graph is built -------------------------------------------------------------------------
+
+def reused(name, shape):
+    with tf.variable_scope("a", reuse=True):
+        return tf.get_variable(name, shape)
+
+
+BUILDING = {
+    "two dtypes": (lambda: tf.add(tf.ones([2]), tf.ones([2], tf.int32), name="sum"), TypeError,
+                   ["Input 'y' of 'Add' Op has type int32", "got       y int32 (2,), ", "expected  y float32",
+                    "node      'sum'", "try       tf.cast(y, tf.float32)"]),
+    "dtype not taken": (lambda: tf.sqrt(tf.ones([2], tf.int32)), TypeError,
+                        ["'Sqrt' Op has DataType int32 not in list of allowed values: ", "got       x int32 (2,), ",
+                         "try       tf.cast(x, tf.float32)"]),
+    "dtype of a value": (lambda: tf.convert_to_tensor(tf.ones([2]), tf.int32), TypeError,
+                         ["requested dtype int32", "try       tf.cast(x, tf.int32)"]),
+    "set_shape": (lambda: tf.zeros([2], name="z").set_shape([3]), ValueError,
+                  ["set_shape of z:0: ", "got       (3,)", "expected  a shape compatible with (2,)",
+                   "try       tf.reshape"]),
+    "branches": (lambda: tf.cond(tf.constant(True), lambda: tf.ones([]), lambda: tf.ones([], tf.int32)), ValueError,
+                 ["true_fn and false_fn must have the same type: float32, int32", "expected  float32 or int32",
+                  "try       tf.cast(..., tf.float32) in false_fn"]),
+    "loop": (lambda: tf.while_loop(lambda i: i < 3, lambda i: tf.cast(i, tf.float32), [0]), TypeError,
+             ["enters the loop as int32, but the body gives float32", "try       tf.cast(x, tf.int32)"]),
+    "no variable": (lambda: reused("nope", [2]), ValueError, ["Variable a/nope does not exist", "try       reuse="]),
+    "no initializer": (lambda: tf.get_variable("q"), ValueError, ["Variable q: ", "try       tf.get_variable('q'"]),
+    "unfit initializer": (lambda: tf.get_variable("q", [2], initializer=tf.orthogonal_initializer()), ValueError,
+                          ["Variable q: its initializer Orthogonal gives no value of shape (2,) and dtype float32: "
+                           "The tensor to initialize must be", "try       another initializer"]),
+    "initializer of another dtype": (lambda: tf.get_variable("q", initializer="a", dtype=tf.int32), ValueError,
+                                     ["and explicit dtype", "variable  q"]),
+    "iteration": (lambda: list(tf.placeholder(tf.float32, [None])), TypeError, ["try       tf.unstack"]),
+    "truth": (lambda: bool(tf.constant(1, name="c")), TypeError, ["Python bool is not allowed (c:0)"]),
+    "MatMul": (lambda: tf.matmul(tf.zeros([2, 3]), tf.zeros([4, 5]), name="m"), ValueError,
+               ['MatMul "m": Dimensions must be equal, but are 3 and 4',
+                "got       a float32 (2, 3), b float32 (4, 5)", "expected  a [M, K], b [K, N]",
+                "try       tf.transpose or tf.reshape"]),
+    "MatMul, transposed": (lambda: tf.matmul(tf.zeros([2, 3]), tf.zeros([3, 4]), transpose_b=True), ValueError,
+                           ["expected  a [M, K], b [N, K]", "try       without transpose_b=True"]),
+    "MatMul, ranks": (lambda: tf.matmul(tf.zeros([3]), tf.zeros([3, 4])), ValueError, ["try  "]),
+    "Conv2D, channels": (lambda: tf.nn.conv2d(tf.zeros([2, 8, 8, 3]), tf.zeros([5, 5, 1, 64]), [1] * 4, "SAME"),
+                         ValueError, ['Conv2D "', "got       input float32 (2, 8, 8, 3), filter float32 (5, 5, 1, 64)",
+                                      "expected  input [N, H, W, C], filter [KH, KW, C, F]",
+                                      "try       filters of shape (5, 5, 3, 64)"]),
+    "Conv2D, small": (lambda: tf.nn.conv2d(tf.zeros([2, 2, 2, 3]), tf.zeros([5, 5, 3, 4]), [1] * 4, "VALID"),
+                      ValueError, ["Negative dimension size", "expected  input [N, H, W, C]",
+                                   'try       padding "SAME"']),
+    "Conv2D, channels first": (lambda: tf.nn.conv2d(tf.zeros([2, 3]), tf.zeros([5, 5, 3, 4]), [1] * 4, "SAME",
+                                                    data_format="NCHW"),
+                               ValueError, ["expected  input [N, C, H, W], filter [KH, KW, C, F]"]),
+}
+
+
+@pytest.mark.parametrize(("build", "kind", "parts"), BUILDING.values(), ids=BUILDING)
+def test_a_wrong_graph_is_an_error_with_the_line(session, build, kind, parts):
+    with pytest.raises(kind) as caught:
+        build()
+    for part in [*parts, f"built at  {__file__}:"]:
+        assert part in str(caught.value)
+
+
+# --- when it runs -------------------------------------------------------------------------------------
+
+def sizes(*values):
+    return tf.placeholder_with_default(np.array(values, np.int64), [len(values)])
+
+
+def drawn(*values):
+    return tf.py_func(lambda: np.array(values), [], tf.int64)
+
+
+RUNNING = {
+    "too many elements": (lambda: tf.reduce_sum(tf.zeros([1 << 40, 1 << 30], name="z")),
+                          tf.errors.InvalidArgumentError,
+                          ["z:0 would have ", "got       Fill 'z', float32 (1099511627776, 1073741824)",
+                           "try       a smaller shape"]),
+    "a negative size": (lambda: tf.fill(sizes(-2, 3), 1.0, name="f"), tf.errors.InvalidArgumentError,
+                        ['Fill "f": Fill dimensions must be >= 0, not [-2, 3]', "got       dims int64 (2,)"]),
+    "a size of -1": (lambda: tf.fill(sizes(-1, 3), 1.0), tf.errors.InvalidArgumentError,
+                     ["must be >= 0, not [-1, 3]"]),
+    "a size that only the run tells": (lambda: tf.fill(drawn(-1, 3), 1.0, name="f"),
+                                       tf.errors.InvalidArgumentError,
+                                       ['Fill "f": Fill dimensions must be >= 0, not [-1, 3]',
+                                        "got       dims int64 (2,)"]),
+    "broadcasting to a size of -1": (lambda: tf.broadcast_to(tf.ones([]), drawn(-1, 3)),
+                                     tf.errors.InvalidArgumentError, ["Dimension -1 must be >= 0"]),
+    "random numbers": (lambda: tf.random_normal(sizes(-2, 3)), tf.errors.InvalidArgumentError,
+                       ["Dimension -2 must be >= 0"]),
+    "an arena": (lambda: tf.reduce_sum(tf.random_normal([1 << 21, 1 << 21], name="r") * 2.0),
+                 tf.errors.ResourceExhaustedError,
+                 ["has no memory for the ", "r/RandomStandardNormal",
+                  "16.0 TiB, by RandomStandardNormal at " + __file__,
+                  "try       a smaller batch"]),
+    "a fetch": (lambda: tf.zeros([1 << 21, 1 << 21], name="z"), tf.errors.ResourceExhaustedError,
+                ["no memory for a fetch: z:0 takes 16.0 TiB", "got       float32 (2097152, 2097152), by Fill 'z'"]),
+    "a variable": (lambda: tf.get_variable("v", [1 << 21, 1 << 21]).initializer, tf.errors.ResourceExhaustedError,
+                   ["no memory for a variable: v:0 takes 16.0 TiB", "try       a smaller shape"]),
+}
+
+
+@pytest.mark.parametrize(("build", "kind", "parts"), RUNNING.values(), ids=RUNNING)
+def test_a_run_that_fails_tells_the_op_and_the_line(session, build, kind, parts):
+    fetch = build()
+    with pytest.raises(kind) as caught:
+        session.run(fetch)
+    for part in [*parts, f"built at  {__file__}:"]:
+        assert part in str(caught.value)
+    assert caught.value.op is not None
+
+
+def test_an_exception_of_a_prepare_function_becomes_the_error_of_the_op(session, monkeypatch):
+    from thalweg.devices.placement import Placement
+
+    def broken(*_):
+        raise ValueError("a mistake in a kernel")
+    monkeypatch.setattr(Placement, "find_kernel", broken)
+    x = tf.placeholder(tf.float32, [2])
+    with pytest.raises(tf.errors.InvalidArgumentError,
+                       match=r"ValueError: a mistake in a kernel\n\t \[\[Tanh 't'\]\]\n  built at .*test_messages"):
+        session.run(tf.tanh(x, name="t"), {x: [1, 2]})
+
+
+@pytest.mark.parametrize(("value", "kind"), [([300, 1], ValueError), (300, TypeError), ([-1], ValueError)])
+def test_a_feed_out_of_the_range_of_its_dtype_names_the_tensor(session, value, kind):
+    x = tf.placeholder(tf.uint8, name="x")
+    with pytest.raises(kind, match="x:0|Type of feed value 300"):
+        session.run(x, {x: value})
+
+
+def test_a_feed_that_is_no_number_tells_the_range_and_the_line(session):
+    x = tf.placeholder(tf.uint8, name="x")
+    with pytest.raises(ValueError, match=r"Cannot feed Tensor 'x:0' of dtype uint8 with list: (.|\n)*"
+                                         r"try +numbers in \[0, 255\], or (.|\n)*built at .*test_messages"):
+        session.run(x, {x: [300, 1]})
+
+
+def test_sizes_have_units():
+    from thalweg.runtime.messages import size_text
+    assert [size_text(n) for n in (0, 1023, 1536, 1 << 40)] == ["0 bytes", "1023 bytes", "1.5 KiB", "1.0 TiB"]

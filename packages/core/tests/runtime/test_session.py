@@ -243,7 +243,7 @@ def test_arrays_that_py_func_is_given_are_its_own(session):
 def test_a_fetch_that_is_too_large_for_the_memory_is_named(session):
     x = tf.placeholder(tf.float32, [None, 1])
     product = tf.matmul(x, x, transpose_b=True, name="outer")
-    with pytest.raises(tf.errors.ResourceExhaustedError, match="outer:0 is fetched: Unable to allocate 16"):
+    with pytest.raises(tf.errors.ResourceExhaustedError, match="no memory for a fetch: outer:0 takes 16"):
         session.run(product, {x: np.zeros((1 << 21, 1))})
     assert session.run(product, {x: [[2]]}).tolist() == [[4]]
 

@@ -396,6 +396,8 @@ def roll(Request r):
     shape = r.in_shapes[0]
     total = [0] * len(shape)
     for s, axis in zip(shift, axes):
+        if not -len(shape) <= axis < len(shape):
+            raise ValueError(f"Roll: axis {axis} is out of range for an input of shape {shape}")
         total[axis % len(shape)] += s
     cuts = [[(np.s_[:], np.s_[:])] if n == 0 or s % n == 0 else
             [(np.s_[:n - s % n], np.s_[s % n:]), (np.s_[n - s % n:], np.s_[:s % n])] for s, n in zip(total, shape)]

@@ -23,14 +23,18 @@ cdef extern from "cpu/c/cast.h" nogil:
     const thw_cast_table* thw_cast()
 
 cdef extern from "cpu/c/half.h" nogil:
-    ctypedef struct thw_half_table:
+    enum:
+        THW_FLOAT16
+    ctypedef struct thw_half_conversion:
         void (*widen)(const uint16_t* x, float* y, int64_t n) noexcept nogil
         void (*narrow)(const float* x, uint16_t* y, int64_t n) noexcept nogil
+    ctypedef struct thw_half_table:
+        thw_half_conversion of[3]
     const thw_half_table* thw_half()
 
 
 cdef const thw_cast_table* TABLE = thw_cast()
-cdef const thw_half_table* HALF = thw_half()
+cdef const thw_half_conversion* HALF = &thw_half().of[THW_FLOAT16]
 
 cdef enum:
     GRAIN = 65536               # elements

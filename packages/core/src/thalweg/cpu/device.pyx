@@ -2,7 +2,7 @@
 
 `find_kernel` takes the kernel that the op's declaration names, `cpu="module:function"`: the prepare function
 `thalweg.cpu.<module>.<function>(Request)`, or one of another package where the module's name has a dot. A node with
-float16 operands is first offered as it is; a kernel that refuses gets it with float32 in their place, between a
+float16 or bfloat16 operands is first offered as it is; a kernel that refuses gets it with float32 in their place, between a
 widening and one rounding (c/half.h).
 """
 from cpython.exc cimport PyErr_SetObject
@@ -31,11 +31,15 @@ cdef extern from "cpu/memory.h" nogil:
     void thw_memory_stats(thw_memory* memory, thw_mem_stats* out)
 
 cdef extern from "cpu/c/half.h" nogil:
+    enum:
+        THW_NO_HALF
+        THW_FLOAT16
+        THW_BFLOAT16
     ctypedef struct thw_half_table:
         pass
     ctypedef struct thw_half_operand:
         int64_t n
-        int is_half
+        int format
         int is_ref
     ctypedef struct thw_half_state:
         thw_kernel inner
@@ -52,6 +56,7 @@ cdef extern from "cpu/c/half.h" nogil:
 
 cdef enum:
     FLOAT32 = 1
+    BFLOAT16 = 14
     FLOAT16 = 19
 
 cdef struct Cpu:
@@ -99,18 +104,22 @@ cdef int _prepare(Cpu* cpu, const thw_op_desc* desc, thw_kernel* out) except -1:
     return 0
 
 
+cdef int _half_format(uint16_t dtype) noexcept:
+    return THW_FLOAT16 if dtype == FLOAT16 else THW_BFLOAT16 if dtype == BFLOAT16 else THW_NO_HALF
+
+
 cdef bint _has_half(const thw_op_desc* desc) noexcept:
     for k in range(desc.n_in):
-        if desc.in_dtypes[k] == FLOAT16:
+        if _half_format(desc.in_dtypes[k]):
             return True
     for k in range(desc.n_out):
-        if desc.out_dtypes[k] == FLOAT16:
+        if _half_format(desc.out_dtypes[k]):
             return True
     return False
 
 
 cdef int _prepare_widened(Cpu* cpu, prepare, const thw_op_desc* desc, thw_kernel* out) except -1:
-    """Prepares the kernel for float32 where the node has float16, and wraps it."""
+    """Prepares the kernel for float32 where the node has one of 16 bits, and wraps it."""
     cdef thw_op_desc wide = desc[0]
     cdef bytes in_dtypes = _widened(desc.in_dtypes, desc.n_in), out_dtypes = _widened(desc.out_dtypes, desc.n_out)
     cdef thw_half_state* state = <thw_half_state*>calloc(
@@ -134,7 +143,7 @@ cdef bytes _widened(const uint16_t* dtypes, int32_t n):
     cdef uint16_t[1] one
     parts = []
     for k in range(n):
-        one[0] = FLOAT32 if dtypes[k] == FLOAT16 else dtypes[k]
+        one[0] = FLOAT32 if _half_format(dtypes[k]) else dtypes[k]
         parts.append((<const char*>one)[:sizeof(one)])
     return b"".join(parts)
 
@@ -148,7 +157,7 @@ cdef int _describe_operands(const thw_core_api* core, const thw_op_desc* desc, R
         operands[k].n = 1
         for size in shape:
             operands[k].n *= size
-        operands[k].is_half = FLOAT16 == (desc.in_dtypes[k] if k < desc.n_in else desc.out_dtypes[k - desc.n_in])
+        operands[k].format = _half_format(desc.in_dtypes[k] if k < desc.n_in else desc.out_dtypes[k - desc.n_in])
     if core.attr_ints(desc.op, b"inputs:ref", &refs, &n_refs) == 0:
         for k in range(<int32_t>n_refs):
             operands[refs[k]].is_ref = True

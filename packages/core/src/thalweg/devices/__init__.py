@@ -10,6 +10,7 @@ From Python::
     register(DevicePlugin(...)), unregister("ACME")    in this process, without a package
     list_devices()                                  -> rows that print as a table
     set_threads(n), set_spin(pauses)                   the pool; 0: affinity, control groups, THALWEG_NUM_THREADS
+    threads(), follow_processors()                     how many; anew, as each session does that asks for none
 
 From Cython, for the executor::
 
@@ -30,7 +31,7 @@ A Kernel keeps its Device, and that its plugin's table, alive. `Device.api` is a
 """
 from pathlib import Path
 
-from .core_api import KernelRequest, error_of_code, set_spin, set_threads, started_workers
+from .core_api import KernelRequest, error_of_code, follow_processors, set_spin, set_threads, started_workers, threads
 from .device import Device, Kernel, NoDevices, PluginError
 from .plugin import DevicePlugin, KernelPlugin
 from .registry import REGISTRY
@@ -52,5 +53,6 @@ def get_include():
 
 
 __all__ = ["Device", "DevicePlugin", "Kernel", "KernelPlugin", "KernelRequest", "NoDevices", "PluginError",
-           "default_device", "discover", "error_of_code", "find_device", "find_kernel", "get_include", "host_device",
-           "list_devices", "register", "set_spin", "set_threads", "started_workers", "unregister"]
+           "default_device", "discover", "error_of_code", "find_device", "find_kernel", "follow_processors",
+           "get_include", "host_device", "list_devices", "register", "set_spin", "set_threads", "started_workers",
+           "threads", "unregister"]

@@ -156,15 +156,35 @@ cdef int fill_rng(thw_rng* rng, key, counter) except -1:
     return 0
 
 
+cdef int _threads = 0                    # in force
+cdef bint _is_wish = False               # somebody has asked for that number
+
+
 def set_threads(int threads=0):
     """Sets how many threads a region of work may use, the caller among them; 0: as many as the process may have.
 
     Returns the number that is now in force. A run whose session says otherwise follows its session.
     """
+    global _threads, _is_wish
     thw_pool_set_processors(thread_count.processors())
-    threads = threads if threads > 0 else thread_count.default_threads()
-    thw_set_default_threads(threads)
-    return threads
+    count = threads if threads > 0 else thread_count.default_threads()
+    _threads, _is_wish = count, threads > 0
+    thw_set_default_threads(count)
+    return count
+
+
+def threads():
+    """How many threads a region of work may use now, where its session does not say.
+
+    Each new session looks at the affinity mask, the control groups and THALWEG_NUM_THREADS again, unless `set_threads`
+    was given a number.
+    """
+    return _threads
+
+
+def follow_processors():
+    """Sets the number of threads anew by what the process may have now; leaves a number that was asked for."""
+    return _threads if _is_wish else set_threads()
 
 
 def set_spin(int pauses):

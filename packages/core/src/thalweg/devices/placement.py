@@ -25,6 +25,7 @@ class Placement:
     def __init__(self, config):
         self.is_soft = config.allow_soft_placement
         self.threads = config.intra_op_parallelism_threads
+        devices.follow_processors()
         self._limits = dict(config.device_count)
         self.host = devices.host_device()
         self._by_name = {self.host.name: self.host}

@@ -4,6 +4,7 @@ import bisect
 from . import errors
 from .dtypes import as_dtype
 from .graph import Tensor, get_default_graph
+from .naming import user_frame
 
 _CONVERTERS: list = []                   # (priority, order, base types, function), sorted
 _BY_TYPE: dict = {}                      # exact type -> the functions that apply, a cache
@@ -67,8 +68,10 @@ def convert_to_tensor(value, dtype=None, name=None, preferred_dtype=None, as_ref
 
 def _checked_tensor(tensor, dtype, name):
     if dtype is not None and tensor.dtype.base_dtype is not dtype:
-        raise errors.ConversionError(f"Tensor conversion requested dtype {dtype.name} for Tensor with dtype "
-                                     f"{tensor.dtype.name}: {str(tensor)!r}. Try tf.cast(x, tf.{dtype.name}).")
+        raise errors.ConversionError(errors.explain(
+            f"Tensor conversion requested dtype {dtype.name} for Tensor with dtype {tensor.dtype.name}: "
+            f"{str(tensor)!r}.", hint=f"tf.cast(x, tf.{dtype.name})", built_at=user_frame(),
+            made_at=tensor.op.frame))
     return tensor
 
 

@@ -32,8 +32,9 @@ import numpy as np
 from . import errors, shapes
 from .call_signature import CallSignature
 from .conversion import convert_n_to_tensor, convert_to_tensor
-from .dtypes import DType, as_dtype
+from .dtypes import DType, as_dtype, from_bfloat16, to_bfloat16
 from .graph import Tensor, get_default_graph
+from .naming import user_frame
 from .shapes import TensorShape
 
 _ARGUMENT = re.compile(r"\s*(\w+)\s*:\s*(?:(\w+)\s*\*\s*)?(\w+)(\.\.\.)?(&)?\s*(\[[^\]]*\])?\s*(?:,|$)")
@@ -223,8 +224,11 @@ class OpDeclaration:
         self.attributes = {p.name: Attribute(p) for p in parameters.values()
                            if p.kind is p.KEYWORD_ONLY and p.name != "rng"}
         self.letters = dict(letters)
+        self.widened_letters = ()
         known = set(self.letters) | {a.name for a in self.attributes.values() if a.type == "type"}
         self.inputs, self.outputs = _parse(left, known), _parse(right, known)
+        if not self.is_random:                           # TensorFlow has numbers of its own for bfloat16
+            self._admit_bfloat16()
         for argument in self.inputs + self.outputs:
             if argument.letter and argument.letter not in self.letters:
                 self.letters[argument.letter] = None
@@ -237,6 +241,14 @@ class OpDeclaration:
         self._is_plain = not any(a.is_list or a.is_ref for a in self.inputs)
         self._bound_letters = {a.letter for a in self.inputs if a.letter}
         self.wants_ref = tuple(a.is_ref for a in self.inputs)
+
+    def _admit_bfloat16(self):
+        """What computes float16 and float32 of an input computes bfloat16 too: the body sees it as float32."""
+        for letter in {a.letter for a in self.inputs if a.letter}:
+            allowed = self.letters.get(letter)
+            if allowed and _FLOAT16 in allowed and _FLOAT32 in allowed and _BFLOAT16 not in allowed:
+                self.letters[letter] = (*allowed, _BFLOAT16)
+                self.widened_letters += (letter,)
 
     # rules ---------------------------------------------------------------------------------------
 
@@ -280,7 +292,7 @@ class OpDeclaration:
         except errors.ShapeError:
             raise
         except ValueError as error:
-            raise errors.ShapeError(self._explain(op.name, str(error), op.inputs, op.frame)) from error
+            raise errors.ShapeError(self._explain(op.name, error, op.inputs, op.frame)) from error
 
     def output_shapes(self, in_shapes, attrs, n_out, constant, name="", inputs=()):
         """Output shapes from input shapes; `constant(k)` gives input k's value or None."""
@@ -324,13 +336,16 @@ class OpDeclaration:
             elif size is not None and size != want:
                 raise ValueError(f"dimension {letter} is {want} elsewhere but {size} in {argument.name}")
 
-    def _explain(self, name, problem, inputs, frame):
+    def _explain(self, name, error, inputs, frame):
+        """The text about a ValueError of the shape rule."""
         names = [a.name for a in self.inputs]
         if len(names) != len(inputs):
             names = [str(i) for i in range(len(inputs))]
         got = ", ".join(f"{n} {t.dtype.base_dtype.name} {shapes.text(t._shape)}" for n, t in zip(names, inputs))
         expected = ", ".join(f"{a.name} [{', '.join(map(str, a.dims))}]" for a in self.inputs if a.dims is not None)
-        return errors.explain(f'{self.name} "{name}": {problem}', got=got, expected=expected, built_at=frame)
+        return errors.explain(f'{self.name} "{name}": {error}', got=got,
+                              expected=getattr(error, "expected", None) or expected,
+                              hint=getattr(error, "hint", None), built_at=frame)
 
     # building ------------------------------------------------------------------------------------
 
@@ -460,18 +475,28 @@ class OpDeclaration:
         if want is None:
             allowed = self.letters.get(letter)
             if allowed is not None and dtype not in allowed:
-                raise errors.DTypeError(
-                    f"Value passed to parameter '{argument.name}' of '{self.name}' Op has DataType {dtype.name} "
-                    f"not in list of allowed values: {', '.join(d.name for d in allowed)}")
+                raise self._unfit(f"Value passed to parameter '{argument.name}' of '{self.name}' Op has DataType "
+                                  f"{dtype.name} not in list of allowed values: {_names(allowed)}",
+                                  argument, tensor, name, None, _nearest_dtype(dtype, allowed))
             letters[letter] = dtype
         elif want is not dtype:
             other = next((a.name for a in self.inputs if letter and a.letter == letter), None)
             reason = f"type {want.name} of argument '{other}'" if other else f"expected type of {want.name}"
-            raise errors.DTypeError(f"Input '{argument.name}' of '{self.name}' Op has type {dtype.name} that does not "
-                                    f"match {reason}. Try tf.cast({argument.name}, tf.{want.name}).")
+            raise self._unfit(f"Input '{argument.name}' of '{self.name}' Op has type {dtype.name} that does not match "
+                              f"{reason}.", argument, tensor, name, want.name, want)
         if argument.is_ref and not tensor.dtype.is_ref_dtype:
-            raise errors.DTypeError(f"'{self.name}' Op requires that input '{argument.name}' be a mutable tensor "
-                                    f"(e.g.: a tf.Variable); {tensor.name} is a value.")
+            raise self._unfit(f"'{self.name}' Op requires that input '{argument.name}' be a mutable tensor "
+                              f"(e.g.: a tf.Variable); {tensor.name} is a value.", argument, tensor, name,
+                              "a tf.Variable", None)
+
+    def _unfit(self, problem, argument, tensor, name, expected, wanted):
+        """The DTypeError for one input; `wanted`, a dtype to cast to, where a cast can help."""
+        dtype, can_cast = tensor.dtype.base_dtype, wanted is not None and "O" not in (tensor.dtype.kind, wanted.kind)
+        got = f"{argument.name} {dtype.name} {shapes.text(tensor._shape)}, {tensor.name}"
+        return errors.DTypeError(errors.explain(
+            problem, node=name and repr(name.rstrip("/")), got=got,
+            expected=expected and f"{argument.name} {expected}",
+            hint=f"tf.cast({argument.name}, tf.{wanted.name})" if can_cast else None, built_at=user_frame()))
 
     def _attrs(self, kwargs, letters):
         attrs = letters
@@ -502,8 +527,11 @@ class OpDeclaration:
     def _check_type_attr(self, letter, dtype):
         allowed = self.letters.get(letter)
         if allowed is not None and dtype is not None and dtype.base_dtype not in allowed:
-            raise errors.DTypeError(f"{self.name}: {letter} = {dtype.name} is not in the list of allowed values: "
-                                    f"{', '.join(d.name for d in allowed)}")
+            nearest = _nearest_dtype(dtype, allowed)
+            raise errors.DTypeError(errors.explain(
+                f"{self.name}: {letter} = {dtype.name} is not in the list of allowed values: {_names(allowed)}",
+                hint=nearest and f"{letter} = tf.{nearest.name}, then tf.cast(x, tf.{dtype.name})",
+                built_at=user_frame()))
 
     def _output_dtypes(self, attrs):
         result = []
@@ -518,6 +546,8 @@ class OpDeclaration:
 
     def reference(self, arrays, attrs, rng=None):
         """Runs the NumPy body on a flat list of arrays; gives a flat list of arrays."""
+        if any([attrs.get(letter) is _BFLOAT16 for letter in self.widened_letters]):
+            return self._widened_reference(arrays, attrs, rng)
         chosen = {name: attrs[name] for name in self.attributes}
         if self.is_random:
             chosen["rng"] = rng
@@ -532,10 +562,28 @@ class OpDeclaration:
             flat.extend(value) if output.is_list else flat.append(value)
         return flat
 
+    def _widened_reference(self, arrays, attrs, rng):
+        """As `reference`, with float32 in the place of bfloat16 and one rounding of the results."""
+        wide = {name: _FLOAT32 if value is _BFLOAT16 else value for name, value in attrs.items()}
+        arrays = [from_bfloat16(a) if a.dtype == _BFLOAT16.np else a for a in arrays]
+        results = self.reference(arrays, wide, rng)
+        return [to_bfloat16(np.asarray(r)) if dtype.base_dtype is _BFLOAT16 else r
+                for r, dtype in zip(results, self._output_dtypes(attrs))]
+
     def __repr__(self):
         return f"<op {self.name}: {self.signature}>"
 
 
+def _names(dtypes):
+    return ", ".join([d.name for d in dtypes])
+
+
+def _nearest_dtype(dtype, allowed):
+    """The allowed dtype to cast to: float32, else the first of the same kind; None where there is neither."""
+    return next((d for d in allowed if d.name == "float32"), next((d for d in allowed if d.kind == dtype.kind), None))
+
+
+_FLOAT16, _FLOAT32, _BFLOAT16 = map(as_dtype, ("float16", "float32", "bfloat16"))
 INDEX_TYPES = (as_dtype("int32"), as_dtype("int64"))
 _INDEX_DEFAULT = as_dtype("int32")
 

@@ -48,7 +48,7 @@ class DType:
 
     @property
     def is_floating(self):
-        return self.kind == "f"
+        return self.kind == "f" or self.base_dtype is bfloat16
 
     @property
     def is_complex(self):
@@ -232,3 +232,19 @@ def _from_numpy(value):
     if dtype.kind in "SU":
         return string
     return _BY_KEY.get(dtype) or _BY_KEY.get(dtype.newbyteorder("="))
+
+
+# --- bfloat16: the upper half of a float32 ------------------------------------------------------------
+
+def from_bfloat16(x):
+    """An array of bfloat16 records as float32."""
+    return (x["bfloat16"].astype(np.uint32) << 16).view(np.float32)
+
+
+def to_bfloat16(x):
+    """An array of numbers as bfloat16 records, rounded to the nearest, ties to even; NaN is one NaN."""
+    bits = np.asarray(x, np.float32).view(np.uint32)
+    result = np.empty(bits.shape, bfloat16.np)
+    rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
+    result["bfloat16"] = np.where(np.isnan(bits.view(np.float32)), 0x7FC0, rounded)
+    return result

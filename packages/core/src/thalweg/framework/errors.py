@@ -20,6 +20,19 @@ class ConversionError(DTypeError, ValueError):
     """A tensor or a variable has another dtype than was asked for; TensorFlow raises ValueError here."""
 
 
+class Misfit(ValueError):
+    """What a shape rule raises to say more than a plain ValueError: the ShapeError that names op and line tells it.
+
+    Attributes
+    ----------
+    expected, hint : str or None      the rows "expected" and "try" of the message
+    """
+
+    def __init__(self, problem, expected=None, hint=None):
+        super().__init__(problem)
+        self.expected, self.hint = expected, hint
+
+
 class OpDeclarationError(ThalwegError):
     """An op is declared incompletely or twice; a mistake of the one who declares it."""
 
@@ -127,6 +140,25 @@ def exception_type_from_error_code(error_code):
 def error_code_from_exception_type(cls):
     """The canonical code of an error class."""
     return cls.error_code
+
+
+_BY_PYTHON_TYPE = ((StopIteration, OutOfRangeError), (MemoryError, ResourceExhaustedError),
+                   (NotImplementedError, UnimplementedError),
+                   ((TypeError, ValueError, IndexError, KeyError, ArithmeticError), InvalidArgumentError))
+
+
+def of_python(node, error):
+    """What Python code raised at a plan's node: its own OpError, with op and line; else the nearest of our classes."""
+    frame = node.source.frame if node.source is not None else None
+    if isinstance(error, OpError):
+        if error.op is None:
+            error.op = node.source
+            if "built at" not in error.message:
+                error.message = explain(f"{error.message}\n\t [[{node.op_type} {node.name!r}]]", built_at=frame)
+        return error
+    cls = next((c for kinds, c in _BY_PYTHON_TYPE if isinstance(error, kinds)), UnknownError)
+    text = explain(f"{type(error).__name__}: {error}\n\t [[{node.op_type} {node.name!r}]]", built_at=frame)
+    return cls(None, node.source, text)
 
 
 def explain(problem, got=None, expected=None, hint=None, built_at=None, **rows):

@@ -53,7 +53,11 @@ class Tensor:
         try:
             self._shape = shapes.merge(self._shape, shapes.plain(shape))
         except ValueError as error:
-            raise errors.ShapeError(f"set_shape of {self.name}: {error}") from None
+            raise errors.ShapeError(errors.explain(
+                f"set_shape of {self.name}: {error}", got=shapes.text(shapes.plain(shape)),
+                expected=f"a shape compatible with {shapes.text(self._shape)}, which {self.op.type} gives",
+                hint="tf.reshape to change a shape; set_shape only adds what is known", built_at=user_frame(),
+                made_at=self.op.frame)) from None
 
     def consumers(self):
         """The operations that take this tensor as an input."""
@@ -74,13 +78,16 @@ class Tensor:
         if self._shape == ():
             raise TypeError(f"Cannot iterate over a scalar tensor ({self.name}).")
         if self._shape is None or self._shape[0] is None:
-            raise TypeError(f"Tensor {self.name} of shape {shapes.text(self._shape)} cannot be iterated: its first "
-                            "dimension is not known while the graph is built. Try tf.unstack with num=, or tf.map_fn.")
+            raise TypeError(errors.explain(
+                f"Tensor {self.name} of shape {shapes.text(self._shape)} cannot be iterated: its first dimension is "
+                "not known while the graph is built.", hint="tf.unstack with num=, or tf.map_fn",
+                built_at=user_frame()))
         return (self[i] for i in range(self._shape[0]))
 
     def __bool__(self):
-        raise TypeError(f"Using a tf.Tensor as a Python bool is not allowed ({self.name}). Use `if t is not None:` "
-                        "instead of `if t:` to test if a tensor is defined, and tf.cond to decide inside the graph.")
+        raise TypeError(errors.explain(
+            f"Using a tf.Tensor as a Python bool is not allowed ({self.name}). Use `if t is not None:` instead of "
+            "`if t:` to test if a tensor is defined, and tf.cond to decide inside the graph.", built_at=user_frame()))
 
     def __len__(self):
         raise TypeError(f"len is not well defined for symbolic tensors ({self.name}). Call `x.shape` rather than "

@@ -7,7 +7,7 @@ import itertools
 
 import numpy as np
 
-from thalweg.framework import shapes
+from thalweg.framework import errors, shapes
 
 
 def out_size(size, window, stride, dilation=1, padding="VALID", around=None):
@@ -30,8 +30,9 @@ def out_size(size, window, stride, dilation=1, padding="VALID", around=None):
     before, after = around if padding == "EXPLICIT" else (0, 0)
     extent = (window - 1) * dilation + 1
     if extent > size + before + after:
-        raise ValueError(f"Negative dimension size caused by subtracting {extent} from {size + before + after}: "
-                         f"the window is larger than the {'padded ' * (before + after > 0)}input")
+        raise errors.Misfit(f"Negative dimension size caused by subtracting {extent} from {size + before + after}: "
+                            f"the window is larger than the {'padded ' * (before + after > 0)}input",
+                            hint='padding "SAME", a smaller window, or a larger input')
     return (size + before + after - extent) // stride + 1, (before, after)
 
 
@@ -136,7 +137,8 @@ def split_shape(shape, data_format, rank):
     if shape is None:
         return None, (None,) * (rank - 2), None
     if len(shape) != rank:
-        raise ValueError(f"the input must have rank {rank} ({data_format}), its shape is {shapes.text(shape)}")
+        raise errors.Misfit(f"the input must have rank {rank} ({data_format}), its shape is {shapes.text(shape)}",
+                            hint=f"tf.reshape or tf.expand_dims, to rank {rank}")
     if is_channels_first(data_format):
         return shape[0], shape[2:], shape[1]
     return shape[0], shape[1:-1], shape[-1]

@@ -16,7 +16,10 @@ def shape_from_input(node, index):
     """For shape rules: the plain shape that integer input `index` spells, as far as it is known."""
     value = node.constant(index)
     if value is not None:
-        return tuple([None if d == -1 else int(d) for d in np.ravel(value)])
+        sizes = [int(d) for d in np.ravel(value)]
+        if any(d < -1 for d in sizes):
+            raise ValueError(f"Dimension {min(sizes)} must be >= 0")
+        return tuple([None if d == -1 else d for d in sizes])
     return constant_value_as_shape(node.inputs[index]) if node.inputs else None
 
 
@@ -311,6 +314,8 @@ def squeeze(input, axis=None, name=None, squeeze_dims=None):
 @define_op("Transpose", "x: T, perm: Tperm -> y: T", Tperm=INDEX_TYPES, cpu="array:transpose")
 def transpose_op(x, perm):
     """Dimension i of the result is dimension perm[i] of x."""
+    if np.any(perm < 0):
+        raise errors.InvalidArgumentError(None, None, f"{perm.min()} is out of range [0 .. {x.ndim})")
     return np.transpose(x, [int(p) for p in perm])
 
 
@@ -321,8 +326,9 @@ def transpose_shape(node, x, perm_shape):
         rank = len(x) if x is not None else perm_shape[0] if perm_shape else None
         return None if rank is None else (None,) * rank
     perm = [int(p) for p in perm]
-    if sorted(p % max(len(perm), 1) for p in perm) != list(range(len(perm))):
-        raise ValueError(f"{perm} is not a permutation of the dimensions")
+    if sorted(perm) != list(range(len(perm))):
+        raise errors.Misfit(f"{perm} is not a permutation of the dimensions", f"each of 0 to {len(perm) - 1} once",
+                            "perm counts from the front: rank - 1 for the last dimension" if min(perm) < 0 else None)
     if x is None:
         return (None,) * len(perm)
     if len(x) != len(perm):

@@ -21,13 +21,19 @@ def _axes(data_format):
     return ((0, 2, 3), (1, -1, 1, 1)) if data_format == "NCHW" else ((0, 1, 2), (1, 1, 1, -1))
 
 
+def _mean(x, axes):
+    """The mean, NaN of nothing: np.mean would warn of that."""
+    return np.true_divide(x.sum(axes), np.prod([x.shape[a] for a in axes]))
+
+
 def _normalised(x, scale, offset, mean, variance, epsilon, data_format, is_training):
     """y, the mean and the unbiased variance to keep, and the mean and variance that the gradient needs."""
     axes, along = _axes(data_format)
     wide = x.astype(np.float64)
     count = int(np.prod([x.shape[a] for a in axes]))
     if is_training:
-        used_mean, used_variance = wide.mean(axes), wide.var(axes)
+        used_mean = _mean(wide, axes)
+        used_variance = _mean(np.square(wide - used_mean.reshape(along)), axes)
         kept = used_mean, used_variance * count / max(count - 1, 1)
     else:
         used_mean, used_variance = mean.astype(np.float64), variance.astype(np.float64)
@@ -43,7 +49,7 @@ def _gradients(dy, x, scale, mean, variance, epsilon, data_format, is_training):
     inverse = 1 / np.sqrt(variance.astype(np.float64) + epsilon)
     unit = centred * inverse.reshape(along)
     if is_training:
-        rest = dy_wide - dy_wide.mean(axes).reshape(along) - unit * (dy_wide * unit).mean(axes).reshape(along)
+        rest = dy_wide - _mean(dy_wide, axes).reshape(along) - unit * _mean(dy_wide * unit, axes).reshape(along)
     else:
         rest = dy_wide
     dx = rest * (scale * inverse).reshape(along)

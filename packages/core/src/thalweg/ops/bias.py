@@ -7,7 +7,7 @@ from thalweg.framework.declaration import define_op
 from thalweg.framework.dtypes import NUMBERS
 from thalweg.framework.graph import name_scope
 
-from . import array, broadcast, reduction, sequence
+from . import array, broadcast, constant, reduction, sequence
 from ._reference import accurate
 
 
@@ -65,12 +65,11 @@ def bias_add_grad_shape(node, dy):
 @bias_add_grad_op.gradient
 def bias_add_grad_grad(node, db):
     """Each element of the bias's gradient is repeated to where it was summed from."""
-    sizes = array.shape(node.out_backprop)
-    rank = None if node.out_backprop._shape is None else len(node.out_backprop._shape)
-    if rank is None:
-        raise LookupError("the gradient of BiasAddGrad needs a known rank")
-    axis = _channel_axis(rank, node.data_format)
-    return broadcast.broadcast_to(array.reshape(db, [-1] + [1] * (rank - 1 - axis)), sizes)
+    sizes, shape = array.shape(node.out_backprop), node.out_backprop._shape
+    if node.data_format == "NCHW":
+        after = [1] * (len(shape) - 2) if shape is not None else constant.ones_like(sizes[2:])
+        db = array.reshape(db, array.concat([[-1], after], 0) if shape is None or after else [-1])
+    return broadcast.broadcast_to(db, sizes)
 
 
 @define_op("BiasAddV1", "value: T, bias: T -> output: T", T=NUMBERS, cpu="bias:bias_add")

@@ -1,7 +1,7 @@
 """Broadcasting: the ops that spell it out, and its gradient."""
 import numpy as np
 
-from thalweg.framework import shapes
+from thalweg.framework import errors, shapes
 from thalweg.framework.declaration import INDEX_TYPES, define_op
 
 from . import array, reduction
@@ -11,6 +11,9 @@ from . import array, reduction
            public="broadcast_to")
 def broadcast_to(input, shape):
     """The input repeated to `shape`, by NumPy's rule."""
+    if np.any(shape < 0):
+        raise errors.InvalidArgumentError(None, None, f"Dimension {shape.min()} must be >= 0 in the shape "
+                                                      f"{shape.tolist()}")
     return np.broadcast_to(input, tuple(shape)).copy()
 
 

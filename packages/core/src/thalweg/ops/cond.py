@@ -9,6 +9,7 @@ from thalweg.framework.conversion import convert_to_tensor
 from thalweg.framework.func_graph import FuncGraph, here, uncounted
 from thalweg.framework.graph import Operation, Tensor, get_default_graph, name_scope
 from thalweg.framework.indexed_slices import IndexedSlices
+from thalweg.framework.naming import user_frame
 
 from . import array, constant
 from .function_ops import make_if
@@ -113,8 +114,16 @@ def _check_results(branches, results):
     nest.assert_same_structure(*results, expand_composites=True)
     for a, b in zip(branches[0].outputs, branches[1].outputs):
         if a.dtype.base_dtype is not b.dtype.base_dtype:
-            raise ValueError("Outputs of true_fn and false_fn must have the same type: "
-                             f"{a.dtype.base_dtype.name}, {b.dtype.base_dtype.name}")
+            kinds = a.dtype.base_dtype.name, b.dtype.base_dtype.name
+            raise ValueError(errors.explain(
+                f"Outputs of true_fn and false_fn must have the same type: {', '.join(kinds)}",
+                got=f"true_fn {kinds[0]} {a.name}, built at {_line(a)}; false_fn {kinds[1]} {b.name}, built at "
+                f"{_line(b)}", expected=f"{kinds[0]} or {kinds[1]} from both",
+                hint=f"tf.cast(..., tf.{kinds[0]}) in false_fn", built_at=user_frame()))
+
+
+def _line(tensor):
+    return tensor.op.frame or "?"
 
 
 def smart_cond(pred, true_fn=None, false_fn=None, name=None):

@@ -74,11 +74,17 @@ def _filled_to(values, shape, verify_shape):
            public="fill")
 def fill(dims, value):
     """A tensor of shape `dims` whose every element is `value`."""
+    if np.any(dims < 0):
+        raise errors.InvalidArgumentError(None, None, f"Dimension {dims.min()} must be >= 0 in the shape "
+                                                      f"{dims.tolist()}")
     return np.full(tuple(dims), value, value.dtype)
 
 
 @fill.shape
 def fill_shape(node, dims, value):
+    sizes = node.constant(0)
+    if sizes is not None and np.any(sizes < 0):
+        raise ValueError(f"Fill dimensions must be >= 0, not {np.ravel(sizes).tolist()}")
     return array.shape_from_input(node, 0)
 
 

@@ -4,7 +4,7 @@ As everywhere in deep learning these are cross-correlations: the filter is not f
 """
 import numpy as np
 
-from thalweg.framework import shapes
+from thalweg.framework import errors, shapes
 from thalweg.framework.declaration import INDEX_TYPES, define_op
 from thalweg.framework.dtypes import FLOATS
 from thalweg.framework.graph import name_scope
@@ -52,16 +52,40 @@ def checked(node, rank):
 def _forward_shape(node, x, w, rank):
     options = checked(node, rank)
     if w is not None and len(w) != rank:
-        raise ValueError(f"the filter must have rank {rank}, its shape is {shapes.text(w)}")
+        raise errors.Misfit(f"the filter must have rank {rank}, its shape is {shapes.text(w)}",
+                            hint=f"tf.reshape or tf.expand_dims, to rank {rank}")
     batch, sizes, channels = _windows.split_shape(x, node.data_format, rank)
     kernel = (None,) * (rank - 2) if w is None else w[:-2]
     per_group, count = (None, None) if w is None else w[-2:]
     if channels and per_group and channels % per_group or channels and per_group == 0:
-        raise ValueError(f"Depth of input ({channels}) is not a multiple of input depth of filter ({per_group})")
+        raise errors.Misfit(f"Depth of input ({channels}) is not a multiple of input depth of filter ({per_group})",
+                            hint=_channel_hint(x, w, channels, node.data_format))
     if channels and per_group and count and count % (channels // per_group):
-        raise ValueError(f"Depth of input ({channels}) is not input depth of filter ({per_group}), nor do the {count} "
-                         f"filters divide into {channels // per_group} groups of {per_group} channels")
+        raise errors.Misfit(
+            f"Depth of input ({channels}) is not input depth of filter ({per_group}), nor do the {count} filters "
+            f"divide into {channels // per_group} groups of {per_group} channels",
+            hint=_channel_hint(x, w, channels, node.data_format))
     return _windows.join_shape(batch, window_of(sizes, kernel, *options).out, count, node.data_format)
+
+
+def _channel_hint(x, w, channels, data_format):
+    """Another data format where the channels stand on its side, else filters for these channels."""
+    first = _windows.is_channels_first(data_format)
+    if x[-1 if first else 1] == w[-2]:
+        return f'data_format="{"NHWC" if first else "NCHW"}"' if len(x) == 4 else "channels on the other side"
+    return f"filters of shape {shapes.text(w[:-2] + (channels,) + w[-1:])}"
+
+
+def _explained(node, x, w, rank):
+    """`_forward_shape` for the convolution itself, whose error tells what its inputs should be."""
+    try:
+        return _forward_shape(node, x, w, rank)
+    except ValueError as error:
+        letters = "DHW"[5 - rank:]
+        sizes, kernel = list(letters), [f"K{letter}" for letter in letters]
+        ordered = ["N", "C", *sizes] if _windows.is_channels_first(node.data_format) else ["N", *sizes, "C"]
+        expected = f"input [{', '.join(ordered)}], filter [{', '.join(kernel)}, C, F]"
+        raise errors.Misfit(str(error), expected, getattr(error, "hint", None)) from error
 
 
 # --- two dimensions ---------------------------------------------------------------------------------
@@ -78,7 +102,7 @@ def conv2d_op(input, filter, *, strides: list[int], use_cudnn_on_gpu: bool = Tru
 
 @conv2d_op.shape
 def conv2d_shape(node, x, w):
-    return _forward_shape(node, x, w, 4)
+    return _explained(node, x, w, 4)
 
 
 @conv2d_op.gradient
@@ -169,7 +193,7 @@ def conv3d_op(input, filter, *, strides: list[int], padding: str, data_format: s
 
 @conv3d_op.shape
 def conv3d_shape(node, x, w):
-    return _forward_shape(node, x, w, 5)
+    return _explained(node, x, w, 5)
 
 
 @conv3d_op.gradient

@@ -83,47 +83,33 @@ def gather_v2_grad(node, dy):
     rank = None if node.params._shape is None else len(node.params._shape)
     if axis is not None and (axis == 0 or rank and axis % rank == 0) and not node.batch_dims:
         return _rows_gradient(node.params, node.indices, dy), None, None
-    if axis is None or rank is None or node.indices._shape is None:
-        raise LookupError("the gradient of GatherV2 along another axis than 0 needs known ranks and a constant axis")
-    return _axis_gradient(node, dy, int(axis) % rank, rank), None, None
+    return _axis_gradient(node, dy), None, None
 
 
-def _axis_gradient(node, dy, axis, rank):
-    """Adds dy up into zeros of the shape of params: axis first, summed by segments, axis back in place."""
-    batch, indices = node.batch_dims, node.indices
-    sizes = array.shape(node.params)
-    taken = len(indices._shape) - batch
+def _axis_gradient(node, dy):
+    """Adds dy up into zeros of the shape of params, which are seen as [batches B, before O, axis A, after I].
+
+    Sizes are taken when the graph runs: neither rank has to be known, nor the axis.
+    """
+    batch, indices, sizes = node.batch_dims, node.indices, array.shape(node.params)
+    axis = math.floormod(cast.cast(node.axis, dtypes.int32), array.size(sizes))
+    b, o, i = (reduction.reduce_prod(part) for part in (sizes[:batch], sizes[batch:axis], sizes[axis + 1:]))
+    a, j = sizes[axis], reduction.reduce_prod(array.shape(indices)[batch:])
+    rows = array.transpose(array.reshape(dy, array.stack([b, o, j, i])), [0, 2, 1, 3])       # [B, J, O, I]
+    rows = array.reshape(rows, array.stack([b * j, o * i]))                                  # -> [B * J, O * I]
+    flat = array.reshape(indices, array.stack([b, j]))
     if batch:
-        dy, indices, axis = _flat_batch(node, dy, axis)
-        sizes = array.concat([array.reshape(reduction.reduce_prod(sizes[:batch + 1]), [1]), sizes[batch + 1:]], 0) \
-            if axis == 0 else sizes
-    first = list(range(axis, axis + taken)) + list(range(axis)) + list(range(axis + taken, rank - 1 + taken))
-    moved = array.transpose(dy, first) if axis and not batch else dy         # [indices..., others...]
-    summed = segment.unsorted_segment_sum(moved, indices, sizes[0 if batch else axis])
-    if batch:
-        return array.reshape(summed, array.shape(node.params))
-    back = list(range(1, axis + 1)) + [0] + list(range(axis + 1, rank))
-    return array.transpose(summed, back) if axis else summed
-
-
-def _flat_batch(node, dy, axis):
-    """With batch dimensions: indices into params with those dimensions and `axis` merged into one."""
-    if axis != node.batch_dims:
-        raise LookupError("the gradient of GatherV2 with batch_dims needs axis == batch_dims")
-    sizes = array.shape(node.params)
-    count = reduction.reduce_prod(sizes[:axis])
-    offsets = math.multiply(sequence.range(count), sizes[axis])
-    indices = array.reshape(node.indices, array.stack([count, -1]))
-    flat = indices + array.expand_dims(cast.cast(offsets, indices.dtype), 1)
-    rest = array.shape(dy)[len(node.indices._shape):]
-    rows = array.reshape(dy, array.concat([array.shape(flat), rest], 0))
-    return rows, flat, 0
+        flat = flat + array.expand_dims(cast.cast(sequence.range(b) * a, indices.dtype), 1)
+    summed = segment.unsorted_segment_sum(rows, array.reshape(flat, [-1]), b * a)            # [B * A, O * I]
+    back = array.transpose(array.reshape(summed, array.stack([b, a, o, i])), [0, 2, 1, 3])   # [B, O, A, I]
+    return array.reshape(back, sizes)
 
 
 def gather(params, indices, validate_indices=None, name=None, axis=None, batch_dims=0):
     """The slices of `params` along `axis` (default: `batch_dims`) at `indices`.
 
-    The first `batch_dims` dimensions of params and indices are paired. `validate_indices` changes nothing: an index
+    The first `batch_dims` dimensions of params and indices are paired; a negative count leaves that many dimensions of
+    the indices unpaired. `validate_indices` changes nothing: an index
     outside always raises InvalidArgumentError.
     """
     if axis is None:
@@ -132,7 +118,8 @@ def gather(params, indices, validate_indices=None, name=None, axis=None, batch_d
         indices = convert_to_tensor(indices, name="indices")
         if indices._shape is None:
             raise ValueError("tf.gather with batch_dims needs indices of known rank. Try indices.set_shape.")
-        batch_dims = array.normal_axis(batch_dims, len(indices._shape) + 1)
+        rank = len(indices._shape)
+        batch_dims = array.normal_axis(batch_dims, rank + (batch_dims > 0), "batch_dims")
     return gather_v2(params, indices, axis, batch_dims=batch_dims, name=name)
 
 

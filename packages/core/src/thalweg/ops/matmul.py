@@ -1,7 +1,7 @@
 """Products of matrices and of batches of matrices."""
 import numpy as np
 
-from thalweg.framework import shapes
+from thalweg.framework import errors, shapes
 from thalweg.framework.conversion import convert_to_tensor
 from thalweg.framework.declaration import define_op
 from thalweg.framework.dtypes import COMPLEX, FLOATS, int32, int64
@@ -26,11 +26,29 @@ def mat_mul(a, b, *, transpose_a: bool = False, transpose_b: bool = False):
 def mat_mul_shape(node, a, b):
     for name, side in (("a", a), ("b", b)):
         if side is not None and len(side) != 2:
-            raise ValueError(f"{name} must be a matrix, its shape is {shapes.text(side)}")
+            raise errors.Misfit(f"{name} must be a matrix, its shape is {shapes.text(side)}",
+                                _factors("a", "b", node.transpose_a, node.transpose_b),
+                                f"tf.expand_dims or tf.reshape to give {name} rank 2, or tf.tensordot")
     rows, inner = _sides(a, node.transpose_a)
     other, columns = _sides(b, node.transpose_b)
-    _check_inner(inner, other, a, b)
+    _check_inner(inner, other, a, b, _factors("a", "b", node.transpose_a, node.transpose_b),
+                 _turn_hint(a, b, inner, other, node.transpose_a, node.transpose_b, "transpose_"))
     return rows, columns
+
+
+def _factors(a, b, turned_a, turned_b, before=""):
+    """The shapes that a product expects of its factors."""
+    return (f"{a} [{before}{'K, M' if turned_a else 'M, K'}], "
+            f"{b} [{before}{'N, K' if turned_b else 'K, N'}]")
+
+
+def _turn_hint(a, b, inner, other, turned_a, turned_b, attribute):
+    """What makes the inner dimensions agree: the other turn of a factor, where that does it."""
+    for side, shape, is_turned, wanted in (("b", b, turned_b, inner), ("a", a, turned_a, other)):
+        rows, columns = _sides(shape, is_turned)
+        if (columns if side == "b" else rows) == wanted:
+            return f"{'without ' * is_turned}{attribute}{side}=True"
+    return "tf.transpose or tf.reshape of a factor: K must be the same in both"
 
 
 def _sides(shape, turned):
@@ -38,10 +56,10 @@ def _sides(shape, turned):
     return (columns, rows) if turned else (rows, columns)
 
 
-def _check_inner(inner, other, a, b):
+def _check_inner(inner, other, a, b, expected, hint):
     if None not in (inner, other) and inner != other:
-        raise ValueError(f"Dimensions must be equal, but are {inner} and {other}: {shapes.text(a)} times "
-                         f"{shapes.text(b)}")
+        raise errors.Misfit(f"Dimensions must be equal, but are {inner} and {other}: {shapes.text(a)} times "
+                            f"{shapes.text(b)}", expected, hint)
 
 
 @mat_mul.gradient
@@ -84,7 +102,8 @@ def _batch_shape(node, x, y, join):
             raise ValueError(f"{name} must have at least rank 2, its shape is {shapes.text(side)}")
     rows, inner = _sides(x, node.adj_x)
     other, columns = _sides(y, node.adj_y)
-    _check_inner(inner, other, x, y)
+    _check_inner(inner, other, x, y, _factors("x", "y", node.adj_x, node.adj_y, "..., "),
+                 _turn_hint(x, y, inner, other, node.adj_x, node.adj_y, "transpose_"))
     batch = join(None if x is None else x[:-2], None if y is None else y[:-2])
     return None if batch is None else batch + (rows, columns)
 

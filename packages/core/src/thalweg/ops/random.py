@@ -94,7 +94,8 @@ def random_uniform_int_op(shape, minval, maxval, *, seed: int = 0, seed2: int = 
 def checked_maxval(function, dtype, maxval):
     """The upper end of uniform numbers, 1 for floats; ValueError for integers without one and for other dtypes."""
     if dtype not in (*FLOATS, *_INTS):
-        raise ValueError(f"Invalid dtype {dtype!r} of {function}: it makes float16, float32, float64, int32 and int64")
+        raise ValueError(f"Invalid dtype {dtype!r} of {function}: it makes float16, float32, float64, int32 and int64."
+                         " Try tf.cast of one of these.")
     if maxval is None and dtype.is_integer:
         raise ValueError(f"Must specify maxval for integer dtype {dtype!r} of {function}")
     return 1 if maxval is None else maxval

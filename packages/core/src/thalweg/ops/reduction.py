@@ -8,7 +8,22 @@ from thalweg.framework.declaration import INDEX_TYPES, define_op, reduction
 from thalweg.framework.dtypes import NUMBERS, DType, float32, int32, int64
 from thalweg.framework.graph import Tensor, name_scope
 
-from . import array, broadcast, cast, comparison, complex, cond, constant, cumulative, math, select, sequence, unary
+from . import (
+    array,
+    broadcast,
+    cast,
+    comparison,
+    complex,
+    cond,
+    constant,
+    cumulative,
+    indexing,
+    math,
+    select,
+    sequence,
+    unary,
+    unique,
+)
 from ._reference import accurate
 
 _CPU = "reduction:reduction"
@@ -35,11 +50,12 @@ def sum_grad(node, dy):
 def mean_op(input, reduction_indices, *, keep_dims: bool = False):
     """The arithmetic mean along the axes, NaN along an empty one; of integers without the fraction."""
     axes = _axes(input, reduction_indices)
-    if input.dtype.kind not in "iu":
-        return np.mean(input, axes, dtype=accurate(input.dtype), keepdims=keep_dims).astype(input.dtype)
+    count = int(np.prod([input.shape[a] for a in axes], dtype=np.int64))
+    if input.dtype.kind not in "iu":             # not np.mean: it warns where there is nothing to take the mean of
+        total = np.sum(input, axes, dtype=accurate(input.dtype), keepdims=keep_dims)
+        return np.true_divide(total, count).astype(input.dtype)
     total = np.sum(input, axes, dtype=input.dtype, keepdims=keep_dims)
-    count = max(1, int(np.prod([input.shape[a] for a in axes], dtype=np.int64)))
-    return np.trunc(total / count).astype(input.dtype)
+    return np.trunc(total / max(1, count)).astype(input.dtype)
 
 
 @mean_op.gradient
@@ -66,21 +82,33 @@ def prod_op(input, reduction_indices, *, keep_dims: bool = False):
 @prod_op.gradient
 def prod_grad(node, dy):
     """Each element's share is the product of all others: running products from both sides, exact at zeros too."""
-    x, rank = node.input, len(node.input._shape or ())
-    axes = constant_value(node.reduction_indices)
-    if node.input._shape is None or axes is None:
-        raise LookupError("the gradient of Prod needs a known rank and constant axes")
-    reduced = sorted({int(a) % rank for a in np.ravel(axes)}) if rank else []
-    perm = reduced + [a for a in range(rank) if a not in reduced]
+    x = node.input
+    perm, back, n_reduced = _reduced_first(x, node.reduction_indices)
     turned = array.transpose(x, perm)                                        # [reduced..., kept...]
     sizes = array.shape(turned)
-    count = prod_op(sizes[:len(reduced)], [0])
+    count = prod_op(sizes[:n_reduced], [0])
     rows = array.reshape(turned, array.stack([count, -1])) if shapes.size_of(x._shape) else \
-        array.reshape(turned, array.stack([count, prod_op(sizes[len(reduced):], [0])]))
+        array.reshape(turned, array.stack([count, prod_op(sizes[n_reduced:], [0])]))
     before = cumulative.cumprod(rows, axis=0, exclusive=True)
     after = cumulative.cumprod(rows, axis=0, exclusive=True, reverse=True)
-    others = array.transpose(array.reshape(complex.conj(before) * complex.conj(after), sizes), list(np.argsort(perm)))
+    others = array.transpose(array.reshape(complex.conj(before) * complex.conj(after), sizes), back)
     return array.reshape(_expanded(node, dy) * others, array.shape(x)), None
+
+
+def _reduced_first(x, axes):
+    """The permutation that puts the reduced axes first, its inverse, and how many they are; made as the graph runs
+    where the rank or the axes are not known before."""
+    known = constant_value(axes)
+    if x._shape is not None and known is not None:
+        rank = len(x._shape)
+        reduced = sorted({int(a) % rank for a in np.ravel(known)}) if rank else []
+        perm = reduced + [a for a in range(rank) if a not in reduced]
+        return perm, list(np.argsort(perm)), len(reduced)
+    rank = array.rank(x)
+    reduced = unique.unique(math.floormod(cast.cast(array.reshape(axes, [-1]), int32), rank))[0]
+    kept = unique.setdiff1d(sequence.range(rank), reduced)[0]
+    perm = array.concat([reduced, kept], 0)
+    return perm, indexing.invert_permutation(perm), array.size(reduced)
 
 
 @reduction("Max", _SIGNATURE, T=NUMBERS, Tidx=INDEX_TYPES, cpu=_CPU)

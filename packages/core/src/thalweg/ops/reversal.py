@@ -74,12 +74,31 @@ def reverse_sequence(input, seq_lengths, seq_axis=None, batch_axis=None, name=No
            cpu="array:roll", public="roll")
 def roll(input, shift, axis):
     """The input rotated by shift[i] places along axis[i]; what falls off the end comes in at the front."""
+    _check_roll(input.shape, np.shape(shift), np.shape(axis), axis)
     return np.roll(input, tuple(int(s) for s in np.ravel(shift)), tuple(int(a) for a in np.ravel(axis)))
 
 
 @roll.shape
 def roll_shape(node, x, shift, axis):
+    _check_roll(x, shift, axis, node.constant(2))
     return x
+
+
+def _check_roll(x, shift, axis, axes):
+    """ValueError unless shift and axis go together, and axes, where they are known, are dimensions of x."""
+    for name, shape in (("shift", shift), ("axis", axis)):
+        if shape is not None and len(shape) > 1:
+            raise ValueError(f"{name} must be a scalar or a vector, its shape is {shapes.text(shape)}")
+    if shift is not None and axis is not None and not shapes.compatible(shift, axis):
+        raise ValueError(f"shift and axis must have the same shape, not {shapes.text(shift)} and {shapes.text(axis)}")
+    if x is None:
+        return
+    if not x:
+        raise ValueError("input must be 1-D or higher")
+    for a in () if axes is None else np.ravel(axes):
+        if not -len(x) <= a < len(x):
+            raise errors.Misfit(f"axis {a} is out of range", f"an axis in [{-len(x)}, {len(x)}) for input "
+                                f"{shapes.text(x)}")
 
 
 @roll.gradient

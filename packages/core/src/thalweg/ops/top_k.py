@@ -12,6 +12,8 @@ from . import array, cast, indexing, reduction, sequence
 
 
 def _largest(x, k):
+    if k < 0:
+        raise errors.InvalidArgumentError(None, None, f"Need k >= 0, got {k}")
     if k > (x.shape[-1] if x.ndim else 0):
         raise errors.InvalidArgumentError(None, None, f"input must have at least k columns. Had {x.shape[-1]}, "
                                                       f"needed {k}")
@@ -21,6 +23,8 @@ def _largest(x, k):
 
 
 def _top_shape(node, x, k):
+    if k is not None and k < 0:
+        raise errors.Misfit(f"Need k >= 0, got {k}", hint="tf.maximum(k, 0)")
     if x is None:
         return [None, None]
     if not x:

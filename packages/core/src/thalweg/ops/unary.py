@@ -435,8 +435,8 @@ def rint(x):
 
 @elementwise("Round", "x: T -> y: T", T=_SIGNED, cpu=_CPU)
 def round_op(x):
-    """The nearest integer; halves go to the even one."""
-    return x if x.dtype.kind == "i" else np.rint(x)
+    """The nearest integer; halves go to the even one. Only -0 gives -0: what is above it gives 0, as in TensorFlow."""
+    return x if x.dtype.kind == "i" else np.where(x == 0, x, np.rint(x) + 0)
 
 
 def round(x, name=None):

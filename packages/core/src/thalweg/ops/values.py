@@ -41,14 +41,10 @@ def _from_numpy(array, dtype):
 
 def to_packed(array, dtype):
     """Numbers as the one-field records that stand for bfloat16 and the quantized integers."""
-    name = dtype.np.names[0]
-    result = np.empty(array.shape, dtype.np)
     if dtype is dtypes.bfloat16:
-        bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
-        rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16                      # to the nearest, ties to even
-        result[name] = np.where(np.isnan(bits.view(np.float32)), 0x7FC0, rounded)
-    else:
-        result[name] = array
+        return dtypes.to_bfloat16(array)
+    result = np.empty(array.shape, dtype.np)
+    result[dtype.np.names[0]] = array
     return result
 
 

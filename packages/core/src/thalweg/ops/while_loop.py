@@ -182,9 +182,10 @@ def _is_no_narrower(invariant, shape):
 
 def _check_next(first, parameter, value):
     if value.dtype.base_dtype is not first.dtype.base_dtype:
-        raise errors.DTypeError(
-            f"Loop variable {first.name} enters the loop as {first.dtype.base_dtype.name}, but the body gives "
-            f"{value.dtype.base_dtype.name} ({value.name}). Try tf.cast(x, tf.{first.dtype.base_dtype.name}).")
+        dtype = first.dtype.base_dtype.name
+        raise errors.DTypeError(errors.explain(
+            f"Loop variable {first.name} enters the loop as {dtype}, but the body gives {value.dtype.base_dtype.name} "
+            f"({value.name})", expected=dtype, hint=f"tf.cast(x, tf.{dtype})", built_at=value.op.frame))
     if not _is_no_narrower(parameter._shape, value._shape):
         raise errors.ShapeError(
             f"Input tensor '{first.name}' enters the loop with shape {shapes.text(first._shape)}, but has shape "

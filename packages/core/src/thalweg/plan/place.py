@@ -6,11 +6,14 @@ raises where soft placement is off.
 """
 from thalweg.framework import errors
 from thalweg.framework.errors import explain
+from thalweg.framework.shapes import size_of, text
 
 from .effects import ALIASES, VARIABLES, reads_and_writes
 from .ir import COPY, FEED, FETCH
 from .memory import is_alias
 from .shapes import known_value
+
+_MOST_BYTES = 2**63 - 1
 
 
 def place(ir, placement):
@@ -57,11 +60,12 @@ def settle(ir, placement):
     for node in ir.nodes:
         if node.op_type in (FEED, FETCH, COPY, "Const", "NoOp", *VARIABLES) or is_alias(node):
             continue
+        _check_sizes(node)
         wanted = placement.device_of(node)
         device = wanted
         request = _request(node, placement, written)
         while request is not None and device is not None:
-            node.kernel = placement.find_kernel(device, request)
+            node.kernel = _find_kernel(node, device, request, placement)
             if node.kernel is not None:
                 break
             node.refusal = request.refusal
@@ -73,6 +77,29 @@ def settle(ir, placement):
         node.device = device.name
     _follow_aliases(ir, placement)
     return fallbacks
+
+
+def _find_kernel(node, device, request, placement):
+    """As `placement.find_kernel`; what a prepare function raises becomes the error of this op, with the line."""
+    try:
+        return placement.find_kernel(device, request)
+    except errors.OpError as error:
+        errors.of_python(node, error)                      # adds the op and the line
+        raise
+    except errors.ThalwegError:
+        raise                                              # about a plugin, not about the op
+    except Exception as error:
+        raise errors.of_python(node, error) from error
+
+
+def _check_sizes(node):
+    """InvalidArgumentError for a value that no machine can address: kernels count bytes in 63 bits."""
+    for value in node.outputs:
+        if value.is_static and size_of(value.shape) * max(value.dtype.size, 1) > _MOST_BYTES:
+            raise errors.InvalidArgumentError(None, node.source, explain(
+                f"{value!r} would have {size_of(value.shape)} elements, more than memory can have bytes",
+                got=f"{node.op_type} {node.name!r}, {value.dtype.name} {text(value.shape)}", hint="a smaller shape",
+                built_at=node.source and node.source.frame))
 
 
 def _writes_elsewhere(node, wanted, device):

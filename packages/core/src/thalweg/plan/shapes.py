@@ -42,9 +42,14 @@ def infer_node(node):
             for value, shape in zip(node.outputs, _OF_FUNCTIONS[node.op_type](node)):
                 value.shape = shapes.merge(value.shape, shape)
     except ValueError as error:
-        text = node.declaration._explain(node.name, str(error), [_Typed(v) for v in node.inputs],
-                                         node.source and node.source.frame)
-        raise errors.InvalidArgumentError(None, node.source, text) from error
+        raise misfit(node, error, in_shapes) from error
+
+
+def misfit(node, error, in_shapes):
+    """What a shape rule refuses, as the error of the op, with the user's line."""
+    inputs = [_Typed(v.dtype, shape) for v, shape in zip(node.inputs, in_shapes)]
+    text = node.declaration._explain(node.name, error, inputs, node.source and node.source.frame)
+    return errors.InvalidArgumentError(None, node.source, text)
 
 
 def _function_shapes(graph, in_shapes):
@@ -92,8 +97,8 @@ _OF_FUNCTIONS = {"If": _if_shapes, "While": _while_shapes}
 class _Typed:
     """A value dressed as the tensor that an error message describes."""
 
-    def __init__(self, value):
-        self.dtype, self._shape = value.dtype, value.shape
+    def __init__(self, dtype, shape):
+        self.dtype, self._shape = dtype, shape
 
 
 def known_value(value):

@@ -72,6 +72,9 @@ class ConfigProto(_Options):
     allow_soft_placement : bool       True here (TensorFlow 1.x: False): ops without a kernel on the requested device
                                       run on the fallback device
     intra_op_parallelism_threads : int    threads that share one op's work; 0: as many as the process may use
+    inter_op_parallelism_threads : int    has no effect: the steps of a run follow one another, threads share each
+    operation_timeout_in_ms : int     longest time of a run, 0: no limit; then, between two steps, it ends with
+                                      DeadlineExceededError, and the session stays usable
     device_count : dict               most devices of a type, {"CPU": 1}
     log_device_placement : bool       prints where each op of a plan runs
     convolution_algorithm : str       thalweg's own: "auto", the quickest by estimate; "exact", direct sums; "2x2" or
@@ -88,7 +91,10 @@ class ConfigProto(_Options):
 
 
 class RunOptions(_Options):
-    """Options of one run, as `tf.RunOptions`; FULL_TRACE fills RunMetadata.step_stats."""
+    """Options of one run, as `tf.RunOptions`; FULL_TRACE fills RunMetadata.step_stats.
+
+    timeout_in_ms : int     longest time of this run, in the place of ConfigProto.operation_timeout_in_ms; 0: that one
+    """
 
     NO_TRACE, SOFTWARE_TRACE, HARDWARE_TRACE, FULL_TRACE = range(4)
     _FIELDS = {"trace_level": 0, "timeout_in_ms": 0, "inter_op_thread_pool": 0, "output_partition_graphs": False,

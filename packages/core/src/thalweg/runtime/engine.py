@@ -4,7 +4,7 @@ import time
 from collections import OrderedDict
 
 from thalweg.devices.placement import Placement
-from thalweg.framework import flags, shapes
+from thalweg.framework import errors, flags, shapes
 from thalweg.framework.random_seed import seeded_state
 from thalweg.plan import effects, pipeline
 from thalweg.plan.prune import unfed_placeholder
@@ -28,16 +28,35 @@ class Engine:
         self._templates = OrderedDict()
         self._lock = threading.RLock()
         self._mutations, self._reshaped = graph._mutations, 0
+        self._timeout_in_ms = config.operation_timeout_in_ms
+        self._running = threading.local()        # .deadline: of this thread's run, in ns of the monotonic clock
 
     # --- running -------------------------------------------------------------------------------------
 
     def run(self, elements, fed, arrays, options=None, metadata=None):
         """Values of `elements` (None for operations), with `arrays` in the place of the tensors `fed`."""
         self.shared.check_open()
+        if options is not None and options.timeout_in_ms > 0 or self._timeout_in_ms > 0:
+            return self._run_until(elements, fed, arrays, options, metadata)
+        return self._run(elements, fed, arrays, options, metadata)
+
+    def _run_until(self, elements, fed, arrays, options, metadata):
+        """As `_run`, with a deadline; runs inside of it, of branches and loop bodies, have that of the outermost."""
+        if getattr(self._running, "deadline", 0):
+            return self._run(elements, fed, arrays, options, metadata)
+        own = 0 if options is None else options.timeout_in_ms
+        timeout_ms = own if own > 0 else self._timeout_in_ms
+        self._running.deadline = time.monotonic_ns() + timeout_ms * 1_000_000
+        try:
+            return self._run(elements, fed, arrays, options, metadata)
+        finally:
+            self._running.deadline = 0
+
+    def _run(self, elements, fed, arrays, options, metadata):
         program = self._program(elements, fed, arrays)
         is_traced = options is not None and options.trace_level >= RunOptions.SOFTWARE_TRACE
         trace = [] if is_traced or flags.DEBUG >= 4 else None
-        values = program.run(list(arrays), trace)
+        values = program.run(list(arrays), trace, getattr(self._running, "deadline", 0))
         if flags.DEBUG >= 4:
             debug.tell_run(trace)
         if metadata is not None:
@@ -115,8 +134,7 @@ class Engine:
                 name = effects.variable_name(node.attrs, node.name)
                 if name not in self.variables:
                     device = plan.placement.device_of(node)
-                    self.variables[name] = VariableBuffer(name, node.outputs[0].dtype,
-                                                          shapes.plain(node.attrs["shape"]), device)
+                    self.variables[name] = _buffer(name, node, device)
 
     def variable(self, name):
         """The storage of a variable."""
@@ -148,6 +166,14 @@ class Engine:
         self._templates.clear()
         self.variables.clear()
         self._rngs.clear()
+
+
+def _buffer(name, node, device):
+    value, shape = node.outputs[0], shapes.plain(node.attrs["shape"])
+    try:
+        return VariableBuffer(name, value.dtype, shape, device)
+    except (MemoryError, errors.ResourceExhaustedError) as error:
+        raise messages.value_too_large(value, shapes.size_of(shape) * value.dtype.size, "a variable", error) from error
 
 
 class _Entry:

@@ -205,6 +205,7 @@ cdef class Frame:
     cdef list objects, views, feeds, fetched
     cdef list buffers                    # the variables' memory that the operands point to
     cdef long generation
+    cdef int64_t deadline                # ns; no step begins after it, 0: none
 
     def __cinit__(self):
         self.steps = NULL
@@ -508,7 +509,11 @@ cdef class Program:
         return frame
 
     cdef _add_arena(self, Frame frame, int i, Device device, size_t nbytes):
-        pointer = device.alloc(max(nbytes, 1))
+        try:
+            pointer = device.alloc(max(nbytes, 1))
+        except errors.ResourceExhaustedError as error:
+            from .messages import arena_too_large
+            raise arena_too_large(self.plan, device.name, nbytes, error) from error
         frame.arenas.append((device, pointer))
         frame.bases[i] = <void*><size_t>pointer
 
@@ -529,8 +534,11 @@ cdef class Program:
 
     # --- running -------------------------------------------------------------------------------------
 
-    def run(self, list feeds, trace=None):
-        """Runs all steps; gives the fetches' values (None for operations)."""
+    def run(self, list feeds, trace=None, int64_t deadline=0):
+        """Runs all steps; gives the fetches' values (None for operations).
+
+        `deadline`, in ns of the monotonic clock: no step begins after it, DeadlineExceededError says so; 0: none.
+        """
         cdef Frame frame
         if self.pool:
             try:
@@ -543,6 +551,9 @@ cdef class Program:
             if frame.generation != self.shared.generation:
                 self._refresh(frame)
             self._set_feeds_and_fetches(frame, feeds)
+            frame.deadline = deadline
+            if deadline:
+                self._heed(frame, 0)
             if trace is None:
                 self._run_steps(frame)
             else:
@@ -573,8 +584,9 @@ cdef class Program:
             try:
                 array = fetched[i] = np.empty(value.shape, value.dtype.np)
             except MemoryError as error:
-                raise errors.ResourceExhaustedError(None, value.node.source,
-                                                    f"{value!r} is fetched: {error}") from error
+                from .messages import value_too_large
+                nbytes = shapes.size_of(value.shape) * value.dtype.size
+                raise value_too_large(value, nbytes, "a fetch", error) from error
             if self.patch_fetches[i]:
                 data = cnp.PyArray_DATA(array)
                 for k in <list>self.patch_fetches[i]:
@@ -587,19 +599,20 @@ cdef class Program:
         start_run(&frame.context, self.threads, self.max_scratch)
         while position < self.n_steps:
             with nogil:
-                position = self._run_from(frame.steps, &frame.context, position, self.n_steps, &paused)
+                position = self._run_from(frame, position, self.n_steps, &paused)
             if paused:
-                self._heed_signals(position)
+                self._heed(frame, position)
             elif position < self.n_steps:
                 self._take_lock(frame, position)
                 position += 1
 
-    cdef int _run_from(self, CStep* steps, RunContext* context, int position, int stop,
-                       bint* paused) noexcept nogil:
+    cdef int _run_from(self, Frame frame, int position, int stop, bint* paused) noexcept nogil:
         """Runs steps from `position` up to `stop`; gives the step that needs Python or failed, or `stop`.
 
-        Sets `paused` when it comes back, between two steps, to let signals be heeded.
+        Sets `paused` when it comes back, between two steps, to let signals and the deadline be heeded.
         """
+        cdef CStep* steps = frame.steps
+        cdef RunContext* context = &frame.context
         cdef CStep* step
         cdef timespec now
         cdef int64_t begun = 0, seen
@@ -626,12 +639,12 @@ cdef class Program:
                     return i
             else:
                 return i
-            if (i & 15) == 15 or step.scratch_bytes:
+            if (i & 15) == 15 or step.scratch_bytes or frame.deadline:
                 clock_gettime(CLOCK_MONOTONIC, &now)
                 seen = now.tv_sec * 1000000000 + now.tv_nsec
                 if begun == 0:
                     begun = seen
-                elif seen - begun > _SIGNAL_INTERVAL_NS:
+                if seen - begun > _SIGNAL_INTERVAL_NS or frame.deadline and seen > frame.deadline:
                     paused[0] = True
                     return i + 1
         return stop
@@ -646,7 +659,9 @@ cdef class Program:
             clock_gettime(CLOCK_MONOTONIC, &now)
             start = now.tv_sec * 1000000000 + now.tv_nsec
             with nogil:
-                reached = self._run_from(frame.steps, &frame.context, position, position + 1, &paused)
+                reached = self._run_from(frame, position, position + 1, &paused)
+            if paused and position + 1 < self.n_steps:
+                self._heed(frame, position + 1)
             if reached == position:
                 self._take_lock(frame, position)
             clock_gettime(CLOCK_MONOTONIC, &now)
@@ -654,15 +669,22 @@ cdef class Program:
             trace.append((node.name, node.op_type, node.device, start,
                           now.tv_sec * 1000000000 + now.tv_nsec - start))
 
-    cdef _heed_signals(self, int position):
+    cdef _heed(self, Frame frame, int position):
+        """Between two steps: raises for a signal, a closed session, and a deadline that has passed before the last step."""
+        cdef timespec now
         PyErr_CheckSignals()
         self.shared.check_open(self.plan.steps[min(position, self.n_steps - 1)].node.source)
+        if frame.deadline and position < self.n_steps:
+            clock_gettime(CLOCK_MONOTONIC, &now)
+            if now.tv_sec * 1000000000 + now.tv_nsec > frame.deadline:
+                from .messages import deadline_exceeded
+                raise deadline_exceeded(self.plan.steps[position].node, position, self.n_steps)
 
     cdef _take_lock(self, Frame frame, int position):
         """With Python's lock: runs a Python step, or raises what stopped the run."""
         planned = self.plan.steps[position]
         cdef CStep* step = &frame.steps[position]
-        self._heed_signals(position)
+        self._heed(frame, position)
         if step.kind == PYTHON:
             self._run_python(frame, planned, self.calls[position])
         elif step.kind == CHECK:

@@ -13,6 +13,7 @@ from thalweg.framework import shapes
 from thalweg.framework.histories import history_sizes, stacked_history
 from thalweg.plan import effects
 from thalweg.plan.ir import COPY, FETCH
+from thalweg.plan.shapes import misfit
 
 from .executor import run_kernel
 
@@ -103,8 +104,11 @@ class _Dynamic:
         def value(k):
             looked_at.append(k)
             return arrays[k]
-        out_shapes = node.declaration.output_shapes([a.shape for a in arrays], node.attrs, len(node.outputs), value,
-                                                    node.name)
+        in_shapes = [a.shape for a in arrays]
+        try:
+            out_shapes = node.declaration.output_shapes(in_shapes, node.attrs, len(node.outputs), value, node.name)
+        except ValueError as error:
+            raise misfit(node, error, in_shapes) from error
         if any(not shapes.is_known(s) for s in out_shapes) or looked_at or self._takes_values():
             return None, out_shapes
         request = KernelRequest(node.op_type, kernel_attrs(node.attrs), [a.shape for a in arrays], out_shapes,

@@ -187,9 +187,13 @@ def _number_array(tensor, value, dtype):
                         "(e.g. int64).")
     try:
         return np.asarray(value, dtype=dtype.np)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"Cannot feed Tensor '{tensor.name}' of dtype {dtype.name} with {type(value).__name__}: "
-                          f"{error}") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        kind = ValueError if isinstance(error, OverflowError) else type(error)
+        is_whole = dtype.kind in "iu"
+        hint = f"numbers in [{dtype.min}, {dtype.max}], or a placeholder of a wider dtype" if is_whole else None
+        raise kind(errors.explain(
+            f"Cannot feed Tensor '{tensor.name}' of dtype {dtype.name} with {type(value).__name__}: {error}",
+            hint=hint, built_at=tensor.op.frame)) from error
 
 
 def _string_array(value):

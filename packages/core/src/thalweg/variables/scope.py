@@ -5,8 +5,10 @@ import threading
 from thalweg.framework import dtypes
 from thalweg.framework.collections import GraphKeys
 from thalweg.framework.conversion import convert_to_tensor
+from thalweg.framework.errors import explain
 from thalweg.framework.func_graph import outermost
 from thalweg.framework.graph import _graph_of, get_default_graph
+from thalweg.framework.naming import user_frame
 
 from .reuse import AUTO_REUSE
 from .store import store_of
@@ -61,8 +63,9 @@ class VariableScope:
             if dtype is not None and initializer is not None and not callable(initializer):
                 found = convert_to_tensor(initializer).dtype.base_dtype
                 if found is not dtypes.as_dtype(dtype).base_dtype:
-                    raise ValueError(f"Initializer type '{found}' and explicit dtype '{dtypes.as_dtype(dtype)}' "
-                                     "don't match.")
+                    raise ValueError(explain(f"Initializer type '{found}' and explicit dtype "
+                                             f"'{dtypes.as_dtype(dtype)}' don't match.", variable=full_name,
+                                             built_at=user_frame()))
             return store_of(graph).get_variable(
                 full_name, shape=shape, dtype=_first(dtype, self._dtype),
                 initializer=_first(initializer, self._initializer),

@@ -109,8 +109,10 @@ class VariableStore:
         if name in self.variables:
             return self._found(name, shape, dtype, made["reuse"])
         if made["reuse"] is True:
-            raise ValueError(f"Variable {name} does not exist, or was not created with tf.get_variable(). Did you "
-                             f"mean to set reuse=tf.AUTO_REUSE in VarScope?{self._near(name)}")
+            raise ValueError(errors.explain(
+                f"Variable {name} does not exist, or was not created with tf.get_variable(). Did you mean to set "
+                f"reuse=tf.AUTO_REUSE in VarScope?", near=self._near(name), hint="reuse=tf.AUTO_REUSE, which makes it "
+                "where it does not exist yet, or the name of a variable that does", built_at=user_frame()))
         variable = self._create(name, shape, dtype, initializer, is_value, partition_info, made)
         self.variables[name], self.frames[name] = variable, user_frame()
         if made["regularizer"]:
@@ -125,10 +127,10 @@ class VariableStore:
                 f"in VarScope? Originally defined at:\n\n  {self.frames[name]}\n", made_again_at=user_frame()))
         if not shape.is_compatible_with(found.get_shape()):
             raise ValueError(f"Trying to share variable {name}, but specified shape {shape} and found shape "
-                             f"{found.get_shape()}.{self._made_at(name)}")
+                             f"{found.get_shape()}.{self._made_at(name)}\n  shared at {user_frame()}")
         if not dtype.is_compatible_with(found.dtype.base_dtype):
             raise ValueError(f"Trying to share variable {name}, but specified dtype {dtype.name} and found dtype "
-                             f"{found.dtype.name}.{self._made_at(name)}")
+                             f"{found.dtype.name}.{self._made_at(name)}\n  shared at {user_frame()}")
         return found
 
     def _made_at(self, name):
@@ -137,7 +139,7 @@ class VariableStore:
     def _near(self, name):
         import difflib
         near = difflib.get_close_matches(name, self.variables, n=3)
-        return f" There are: {', '.join(near)}." if near else ""
+        return ", ".join(near)
 
     def _create(self, name, shape, dtype, initializer, is_value, partition_info, made):
         if initializer is None:
@@ -219,14 +221,31 @@ def _initial_value(name, initializer, shape, dtype, partition_info):
         initializer = initializer()
     if shape.is_fully_defined():
         options = {"partition_info": partition_info} if _takes(initializer, "partition_info") else {}
-        return lambda: initializer(shape.as_list(), dtype=dtype, **options), dtype
+        return lambda: _initialized(name, initializer, shape.as_list(), dtype, options), dtype
     if _needs_nothing(initializer):
         return initializer, None
-    taker = getattr(initializer, "__name__", type(initializer).__name__)
     raise ValueError(errors.explain(
         f"Variable {name}: The initializer passed is not valid for shape {shape}, which is not fully defined: "
-        f"{taker} takes a shape", hint=f"tf.get_variable({name.rpartition('/')[2]!r}, shape=[...]) with every "
-        "dimension, or an initializer that needs no shape: a tensor, or a callable without arguments"))
+        f"{_name_of(initializer)} takes a shape", built_at=user_frame(),
+        hint=f"tf.get_variable({name.rpartition('/')[2]!r}, shape=[...]) with every dimension, or an initializer that "
+        "needs no shape: a tensor, or a callable without arguments"))
+
+
+def _initialized(name, initializer, shape, dtype, options):
+    """What the initializer gives; where it refuses the shape or the dtype, the error names the variable too."""
+    try:
+        return initializer(shape, dtype=dtype, **options)
+    except (TypeError, ValueError) as error:
+        if type(error) not in (TypeError, ValueError, errors.ShapeError, errors.DTypeError, errors.ConversionError):
+            raise
+        raise type(error)(errors.explain(
+            f"Variable {name}: its initializer {_name_of(initializer)} gives no value of shape {tuple(shape)} and "
+            f"dtype {dtype.name}: {error}", hint="another initializer, shape or dtype of tf.get_variable("
+            f"{name.rpartition('/')[2]!r}, ...)", built_at=user_frame())) from error
+
+
+def _name_of(initializer):
+    return getattr(initializer, "__name__", type(initializer).__name__)
 
 
 def _takes(function, argument):

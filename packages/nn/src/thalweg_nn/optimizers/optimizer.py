@@ -167,7 +167,7 @@ class Optimizer:
     # --- what subclasses give --------------------------------------------------------------------
 
     def _valid_dtypes(self):
-        return {tf.float16, tf.float32, tf.float64}
+        return {tf.float16, tf.bfloat16, tf.float32, tf.float64}
 
     def _check_dtypes(self, tensors):
         valid = self._valid_dtypes()

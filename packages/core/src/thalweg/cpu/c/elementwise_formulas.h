@@ -22,7 +22,7 @@
   X(Inv, VECTOR, 1 / a)                                                                                   \
   X(Floor, CHEAP, floor(a))                                                                               \
   X(Ceil, CHEAP, ceil(a))                                                                                 \
-  X(Round, CHEAP, rint(a)) /* half to even */                                                             \
+  X(Round, CHEAP, a == 0 ? a : rint(a) + 0) /* half to even; of -0.3, 0 and not -0 */                     \
   X(Rint, CHEAP, rint(a))                                                                                 \
   X(Exp, VECTOR, OWN(exp)(a))                                                                             \
   X(Expm1, VECTOR, OWN(expm1)(a))                                                                         \

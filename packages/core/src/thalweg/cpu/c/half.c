@@ -12,14 +12,14 @@ size_t thw_half_layout(thw_half_state* state) {
   state->tensors_offset = size;
   size += round_up((size_t)count * sizeof(thw_tensor));
   for (int32_t k = 0; k < count; ++k) {
-    if (!state->operands[k].is_half) continue;
+    if (!state->operands[k].format) continue;
     state->operands[k].offset = size;
     size += round_up((size_t)state->operands[k].n * sizeof(float));
   }
   return size;
 }
 
-typedef struct { const thw_half_table* convert; uint16_t* halves; float* floats; } conversion;
+typedef struct { const thw_half_conversion* convert; uint16_t* halves; float* floats; } conversion;
 
 static void widen_chunk(void* arg, int64_t begin, int64_t end, void* scratch) {
   const conversion* job = arg;
@@ -37,20 +37,21 @@ static void narrow_chunk(void* arg, int64_t begin, int64_t end, void* scratch) {
 static thw_tensor copy_of(const thw_half_state* state, const thw_call* call, const thw_tensor* in, const thw_tensor* own,
                           int32_t k) {
   thw_tensor tensor = *own;
-  if (!state->operands[k].is_half) return tensor;
+  if (!state->operands[k].format) return tensor;
   size_t offset = state->operands[k].offset;
   for (int32_t i = 0; k >= state->n_in && i < state->n_in; ++i)
-    if (in[i].data == own->data && state->operands[i].is_half && state->operands[i].n == state->operands[k].n)
+    if (in[i].data == own->data && state->operands[i].format && state->operands[i].n == state->operands[k].n)
       offset = state->operands[i].offset;
   tensor.data = (char*)call->workspace + offset;
   tensor.byte_offset = 0;
+  tensor.dtype.code = 2; /* kDLFloat */
   tensor.dtype.bits = 32;
   return tensor;
 }
 
 static void convert(const thw_half_state* state, thw_call* call, const thw_tensor* half, const thw_tensor* copy,
                     int32_t k, thw_body_fn body) {
-  conversion job = {state->convert, (uint16_t*)((char*)half->data + half->byte_offset), copy->data};
+  conversion job = {&state->convert->of[state->operands[k].format], (uint16_t*)((char*)half->data + half->byte_offset), copy->data};
   call->core->parallel_for(call->core_ctx, state->operands[k].n, GRAIN, body, &job);
 }
 
@@ -59,7 +60,7 @@ int thw_half_run(thw_call* call, const thw_tensor* in, int32_t n_in, thw_tensor*
   thw_tensor* copies = (thw_tensor*)((char*)call->workspace + state->tensors_offset);
   for (int32_t k = 0; k < n_in; ++k) {
     copies[k] = copy_of(state, call, in, &in[k], k);
-    if (state->operands[k].is_half) convert(state, call, &in[k], &copies[k], k, widen_chunk);
+    if (state->operands[k].format) convert(state, call, &in[k], &copies[k], k, widen_chunk);
   }
   for (int32_t k = 0; k < n_out; ++k) copies[n_in + k] = copy_of(state, call, in, &out[k], n_in + k);
   thw_call inner = *call;
@@ -67,7 +68,7 @@ int thw_half_run(thw_call* call, const thw_tensor* in, int32_t n_in, thw_tensor*
   int code = state->inner.fn(&inner, copies, n_in, copies + n_in, n_out);
   if (code) return code;
   for (int32_t k = 0; k < n_in + n_out; ++k)
-    if (state->operands[k].is_half && (k >= n_in || state->operands[k].is_ref))
+    if (state->operands[k].format && (k >= n_in || state->operands[k].is_ref))
       convert(state, call, k < n_in ? &in[k] : &out[k - n_in], &copies[k], k, narrow_chunk);
   return THW_OK;
 }

@@ -1,4 +1,4 @@
-/* Conversions between float16 and float32. */
+/* Conversions of float16 and bfloat16 to float32 and back. */
 #include "cpu/c/half.h"
 
 #include <string.h>
@@ -52,4 +52,15 @@ static void narrow(const float* x, uint16_t* y, int64_t n) {
   for (; i < n; ++i) y[i] = narrow_one(x[i]);
 }
 
-const thw_half_table THW_TABLE(half) = {widen, narrow};
+static void widen_bfloat(const uint16_t* x, float* y, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) y[i] = bits_to_float((uint32_t)x[i] << 16);
+}
+
+static void narrow_bfloat(const float* x, uint16_t* y, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) {
+    uint32_t bits = float_to_bits(x[i]), rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+    y[i] = (uint16_t)((bits & 0x7fffffff) > 0x7f800000 ? 0x7fc0 : rounded); /* NaN is one NaN */
+  }
+}
+
+const thw_half_table THW_TABLE(half) = {{{0, 0}, {widen, narrow}, {widen_bfloat, narrow_bfloat}}};
