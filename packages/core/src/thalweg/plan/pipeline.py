@@ -10,7 +10,7 @@ from .inline import fix_values, inline
 from .order import order
 from .place import place, settle
 from .prune import prune
-from .shapes import infer
+from .shapes import decides_shapes, distrust, infer
 from .simplify import simplify
 
 
@@ -29,12 +29,17 @@ class Template:
         self.ir, self.placement, self.optimize = ir, placement, optimize
 
 
-def make_template(fetches, feeds, placement, optimize=True, values=None):
+def make_template(fetches, feeds, placement, optimize=True, values=None, doubts=False):
     """Passes that need no fed shapes. `fetches`: Tensors and Operations; `feeds`: Tensors.
 
-    `values` maps the numbers of feeds to values that the plans may take for granted.
+    `values` maps the numbers of feeds to values that the plans may take for granted. With `doubts` the feeds may
+    have other shapes than the graph says (captures and loop variables of a function).
     """
     ir = prune(fetches, feeds)
+    distrust(ir, [v for v, t in zip(ir.feeds, feeds) if doubts or decides_shapes(t)])
+    if doubts:
+        for value in ir.feeds:
+            value.shape = None
     _checked(ir, "prune")
     resolve_variables(ir)
     if optimize:

@@ -717,14 +717,11 @@ cdef class Program:
         array = _as_array(result, value.dtype)
         if kind == OBJECT:
             if value.shape is not None and not shapes.compatible(array.shape, value.shape):
-                raise errors.InternalError(None, value.node.source, f"{value.node.op_type} {value!r} gave shape "
-                                           f"{array.shape}, its shape rule says {shapes.text(value.shape)}")
+                raise _contradicted_shape(value, array.shape)
             frame.objects[storage.payload] = array
             return
         if array.shape != value.shape:
-            raise errors.InvalidArgumentError(None, value.node.source, (
-                f"{value.node.op_type} {value!r} gave a value of shape {array.shape}, "
-                f"its static shape is {shapes.text(value.shape)}"))
+            raise _contradicted_shape(value, array.shape)
         target = self._array(frame, self.index_of[value])
         if target is not array:
             target[...] = array
@@ -736,6 +733,11 @@ cdef class Program:
         free(self.operand_version)
         free(self.constant_versions)
         free(self.shape_store)
+
+
+cdef _contradicted_shape(value, shape):
+    from .messages import contradicted_shape
+    return contradicted_shape(value, shape)
 
 
 cdef _constant(value):
