@@ -106,12 +106,12 @@ def _example(op_type, dtype):
     number = dtype.as_datatype_enum
     shapes_in, out, attrs = {
         "_Region": (((8,), (8,)), (8,), {"ops": ["Add", "Relu"], "args": [0, 1, -1, 2, -1, -1], "alphas": [0.0, 0.0],
-                                         "results": [1]}),
+                                         "results": [1], "N": 2, "n_results": 1}),
         "_FusedMatMul": (((2, 3), (3, 4), (4,)), (2, 4), {"transpose_a": False, "transpose_b": False,
-                                                          "fused_ops": ["BiasAdd", "Relu"]}),
+                                                          "fused_ops": ["BiasAdd", "Relu"], "num_args": 1}),
         "_FusedConv2D": (((1, 4, 4, 3), (3, 3, 3, 8), (8,)), (1, 4, 4, 8),
                          {"strides": [1, 1, 1, 1], "padding": "SAME", "data_format": "NHWC", "dilations": [1, 1, 1, 1],
-                          "explicit_paddings": [], "fused_ops": ["BiasAdd", "Relu"]})}[op_type]
+                          "explicit_paddings": [], "fused_ops": ["BiasAdd", "Relu"], "num_args": 1})}[op_type]
     return devices.KernelRequest(op_type, kernel_attrs({**attrs, "T": dtype}), list(shapes_in), [out],
                                  [number] * len(shapes_in), [number], declaration=REGISTRY[op_type], name=op_type)
 

@@ -54,6 +54,9 @@ def infer_node(node):
 
 def _note(value, shape):
     """Enters what a rule says; a reference has the shape of its variable, which the executor compares."""
+    if value.shape == shape:
+        value.proven = shape
+        return
     if not shapes.compatible(value.shape, shape):
         raise ValueError(f"in this run the shape is {shapes.text(shape)}, but the graph says "
                          f"{shapes.text(value.shape)} (set_shape)")
