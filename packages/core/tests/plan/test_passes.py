@@ -139,6 +139,20 @@ def test_a_snapshot_outlives_a_write():
         np.testing.assert_array_equal(session.run(difference), [4.0, 3.0])
 
 
+@pytest.mark.parametrize("also", [[], ["z"], ["r"], ["r", "z"]])
+def test_a_snapshot_is_one_whatever_else_is_fetched(also):
+    v = tf.Variable([10.0, 11.0])
+    r = v.read_value()
+    z = v * 1.0                                                # takes v/read, which reads where it is taken
+    with tf.control_dependencies([r]):
+        write = v.assign_add([1.0, 1.0])
+    with tf.control_dependencies([write]):
+        old = r * 1.0
+    with tf.Session() as session:
+        session.run(v.initializer)
+        assert session.run([old, write, *[{"r": r, "z": z}[name] for name in also]])[0].tolist() == [10.0, 11.0]
+
+
 def test_identity_under_a_control_dependency_sees_the_write():
     v = tf.Variable(1.0)
     with tf.control_dependencies([v.assign(7.0)]):

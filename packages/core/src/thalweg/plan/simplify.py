@@ -4,7 +4,7 @@ import numpy as np
 from thalweg.framework import errors, shapes
 from thalweg.framework.declaration import REGISTRY
 
-from .effects import VARIABLES, reads_and_writes
+from .effects import VARIABLES, is_lazy_read, reads_and_writes
 from .ir import FEED, Node
 from .shapes import infer_node, known_value
 
@@ -197,7 +197,8 @@ def _const_attrs(value, array):
 def _key(node):
     if node.op_type == "Const":
         return _const_key(node.attrs["value"], node.controls)
-    return (node.op_type, tuple(node.inputs), tuple(node.controls), node.device, hashable(node.attrs))
+    return (node.op_type, tuple(node.inputs), tuple(node.controls), node.device, hashable(node.attrs),
+            is_lazy_read(node))
 
 
 def _const_key(array, controls):
