@@ -49,15 +49,25 @@ class Engine:
         if self._reshaped != self.shared.reshaped:
             self._forget_programs()
         values = tuple([(i, bool(a)) for i, a in enumerate(arrays) if a.dtype.kind == "b" and a.ndim == 0])
-        entry = self._templates.get((elements, fed, values))
+        fetch_set = elements, fed, values
+        entry = self._templates.get(fetch_set)
         if entry is None or self._mutations != self.graph._mutations:
             entry = self._entry(elements, fed, values)
+        else:
+            self._note_use(fetch_set)
         key = tuple([a.shape for a in arrays])
         program = entry.programs.get(key)
         if program is None:
             with self._lock:
                 program = entry.programs.get(key) or self._specialise(entry, elements, fed, values, key)
         return program
+
+    def _note_use(self, fetch_set):
+        """Moves a fetch set behind those that were used longer ago, which are forgotten first."""
+        try:
+            self._templates.move_to_end(fetch_set)
+        except KeyError:
+            pass                         # another thread has just cleared or evicted it
 
     def _forget_programs(self):
         """A variable without a declared shape holds a value of another shape now: plans for the old one are stale."""
