@@ -2,6 +2,7 @@
 the Plan for one set of shapes from it."""
 from thalweg.framework import flags
 
+from . import check
 from .bind import bind
 from .copies import insert_copies
 from .effects import add_fetch_nodes, order_effects, resolve_variables
@@ -73,11 +74,17 @@ def specialise(template, fed_shapes, variable_shapes):
         fuse(ir, placement.fuses)
         _checked(ir, "fuse")
     fallbacks = settle(ir, placement)
+    _checked(ir, "settle")
     insert_copies(ir, placement.device_of, placement.host)
     _checked(ir, "copies")
     order(ir)
     _checked(ir, "order")
-    return bind(ir, placement, fallbacks)
+    plan = bind(ir, placement, fallbacks)
+    if flags.CHECK:
+        ir.check("bind")
+        check.check_layout(plan)
+        check.check_steps(plan.steps)
+    return plan
 
 
 def _checked(ir, stage):
