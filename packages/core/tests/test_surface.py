@@ -258,3 +258,11 @@ def test_plugins_bring_names_and_a_broken_one_is_told(monkeypatch):
     with pytest.raises(AttributeError, match=r"names of plugin 'bad' could not be read \(ImportError: no libacme\)"):
         tf.zzz
     del tf.acme, sys.modules["thalweg.acme"]
+
+
+def test_another_thread_may_load_the_last_layer_meanwhile(monkeypatch):
+    class Emptied(list):
+        def __bool__(self):
+            return True                  # as it was when this thread looked
+    monkeypatch.setattr(tables, "_pending", Emptied())
+    assert tables._load_next() is False

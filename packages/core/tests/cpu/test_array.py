@@ -234,6 +234,8 @@ def test_identity_in_place():
 
 def test_what_prepare_refuses():
     x = numbered((3, 4))
+    with pytest.raises(ValueError, match=r"Reshape: 48 bytes of shape \(3, 4\) for 52 bytes of shape \(13,\)"):
+        call_kernel(array.reshape, "Reshape", [x, np.array([13])], [((13,), x.dtype)])
     with pytest.raises(Unsupported, match="Transpose on the CPU needs constant input 1"):
         call_kernel(array.transpose, "Transpose", [x, np.array([1, 0])], [((4, 3), x.dtype)])
     with pytest.raises(ValueError, match=r"Slice: \(2, 4\) from \[2, 0\] is outside of an input of shape \(3, 4\)"):

@@ -219,6 +219,8 @@ def test_assign(dtype):
         call_kernel(optimizers.assign, "Assign", [ref, value], [ref], threads=2)
         np.testing.assert_array_equal(ref, value)
     call_kernel(optimizers.assign, "Assign", [ref, ref], [ref])
+    with pytest.raises(ValueError, match=r"a value of shape \(4,\) for a variable of shape \(0, 3\)"):
+        call_kernel(optimizers.assign, "Assign", [ref, np.zeros(4, dtype)], [ref])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int64"])

@@ -72,6 +72,33 @@ def test_an_empty_operand(device):
     assert call(device.find_kernel(request(shape=(0, 3))), np.empty((0, 3), np.uint8))[0].shape == (0, 3)
 
 
+def test_empty_operands_share_one_object_that_the_device_gets_back(listing):
+    opened = open_plugin(DevicePlugin("LISTING", lambda: listing), listing, "plugin listing")
+    kernel = opened[1].find_kernel(request(shape=(0, 3)))
+    for _ in range(5):
+        call(kernel, np.empty((0, 3), np.uint8))
+        assert listing.live == 1
+    del opened, kernel
+    gc.collect()
+    assert listing.live == 0
+
+
+def test_a_tensor_that_another_thread_writes_first_meanwhile_has_one_object(device, listing):
+    arena, alloc = device.alloc(100), listing.alloc
+
+    def slow_alloc(*args):
+        listing.alloc = alloc
+        device.h2d(arena, b"efgh")                       # what another thread may do before this one goes on
+        return alloc(*args)
+    listing.alloc = slow_alloc
+    device.h2d(arena, b"abcd")
+    result = bytearray(4)
+    device.d2h(result, arena)
+    assert (result, listing.live) == (b"abcd", 1)
+    device.free(arena)
+    assert listing.live == 0
+
+
 def test_tensors_share_an_arena(device, listing):
     arena = device.alloc(1000)
     assert listing.live == 0                             # addresses only

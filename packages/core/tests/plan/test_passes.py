@@ -7,7 +7,7 @@ from thalweg.cpu._loops import supported
 from thalweg.devices.placement import Placement
 from thalweg.framework import flags
 from thalweg.framework.declaration import REGISTRY
-from thalweg.plan import effects, fuse, memory, pipeline
+from thalweg.plan import check, effects, fuse, memory, pipeline
 from thalweg.plan.ir import COPY, FETCH, PlanError, sorted_nodes
 from thalweg.plan.prune import prune, unfed_placeholder
 from thalweg.plan.simplify import simplify
@@ -139,6 +139,20 @@ def test_a_snapshot_outlives_a_write():
     with tf.Session() as session:
         session.run(v.initializer)
         np.testing.assert_array_equal(session.run(difference), [4.0, 3.0])
+
+
+@pytest.mark.parametrize("also", [[], ["z"], ["r"], ["r", "z"]])
+def test_a_snapshot_is_one_whatever_else_is_fetched(also):
+    v = tf.Variable([10.0, 11.0])
+    r = v.read_value()
+    z = v * 1.0                                                # takes v/read, which reads where it is taken
+    with tf.control_dependencies([r]):
+        write = v.assign_add([1.0, 1.0])
+    with tf.control_dependencies([write]):
+        old = r * 1.0
+    with tf.Session() as session:
+        session.run(v.initializer)
+        assert session.run([old, write, *[{"r": r, "z": z}[name] for name in also]])[0].tolist() == [10.0, 11.0]
 
 
 def test_identity_under_a_control_dependency_sees_the_write():
@@ -274,6 +288,62 @@ def test_no_two_live_values_share_memory():
         for b in pieces[i + 1:]:
             apart = a.end < b.start or b.end < a.start
             assert apart or a.offset + a.nbytes <= b.offset or b.offset + b.nbytes <= a.offset
+
+
+def diamond():
+    """A value that is taken twice, in between by a kernel that could overwrite it."""
+    x = tf.placeholder(tf.float32, [64, 64])
+    a = tf.matmul(x, x)
+    return made([tf.matmul(tf.exp(a), a)], [x])
+
+
+def test_the_check_finds_bytes_that_two_live_values_share(monkeypatch):
+    def all_at_the_beginning(allocations):
+        for allocation in allocations:
+            allocation.offset = 0
+        return {a.device: 1 << 20 for a in allocations}
+    diamond()
+    monkeypatch.setattr(memory, "_assign_offsets", all_at_the_beginning)
+    with pytest.raises(PlanError, match=r"memory: Exp.*:0 \(bytes 0 to 16384, .*\) and MatMul.*:0 \(.* overlap in"):
+        diamond()
+
+
+def test_the_check_finds_an_input_that_is_overwritten_too_early(monkeypatch):
+    def greedy(value, node, ends, nbytes, device):
+        found = [v.storage.payload for v in node.inputs if v.storage.kind == memory.ARENA]
+        return found[0] if found and node.op_type == "Exp" else None
+    monkeypatch.setattr(memory, "_in_place", greedy)
+    with pytest.raises(PlanError, match="Exp.*:0 .* and MatMul.*:0 .* overlap in"):
+        diamond()
+
+
+def test_the_check_finds_bytes_outside_of_the_arena(monkeypatch):
+    monkeypatch.setattr(memory, "_assign_offsets", lambda allocations, real=memory._assign_offsets:
+                        {device: nbytes - 64 for device, nbytes in real(allocations).items()})
+    with pytest.raises(PlanError, match="lies outside of the arena of"):
+        diamond()
+
+
+def test_the_check_finds_an_alias_that_sees_too_much():
+    x = tf.placeholder(tf.float32, [4, 6])
+    plan = made([tf.matmul(tf.reshape(x, [6, 4]), x)], [x])
+    (reshaped,) = [v for n in plan.nodes for v in n.outputs if v.base is not None]
+    check.check_layout(plan)
+    reshaped.shape = (7, 4)
+    with pytest.raises(PlanError, match="Reshape.*:0 is seen in the bytes of"):
+        check.check_layout(plan)
+
+
+def test_the_check_finds_steps_that_do_not_find_their_values():
+    plan = diamond()
+    step = next(s for s in plan.steps if s.node.op_type == "Exp")
+    for kind, text in (memory.OBJECT, "runs in C, but .* is a Python object"), (memory.CONST, "writes .* a constant"):
+        step.outputs[0].storage = memory.Storage(kind, 0)
+        with pytest.raises(PlanError, match=text):
+            check.check_steps(plan.steps)
+    step.outputs[0].storage = None
+    with pytest.raises(PlanError, match="has no storage"):
+        check.check_steps(plan.steps)
 
 
 def test_the_arena_is_smaller_than_the_sum_of_values():

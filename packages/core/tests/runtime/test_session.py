@@ -104,6 +104,20 @@ def test_a_wrong_shape_is_named(session):
         session.run(x, {x: np.zeros([2, 4])})
 
 
+def test_bytes_at_odd_addresses_are_copied_before_a_kernel_reads_them(session, monkeypatch):
+    raw = np.zeros(4 * 6 + 1, np.uint8)
+    odd = raw[1:].view(np.float32)
+    odd[:] = np.arange(6)
+    assert not odd.flags.aligned
+    x, seen = tf.placeholder(tf.float32, [6]), []
+    run = session._engine.run
+    monkeypatch.setattr(session._engine, "run", lambda *args: seen.extend(args[2]) or run(*args))
+    for feed in odd, odd.astype(">f4"), odd.astype(">f4")[::-1][::-1]:
+        assert session.run(x * 2.0, {x: feed}).tolist() == [0, 2, 4, 6, 8, 10]
+    assert all(a.flags.aligned and a.dtype.isnative for a in seen)
+    assert session.run(tf.exp(tf.py_func(lambda: odd, [], tf.float32) * 0.0)).tolist() == [1.0] * 6
+
+
 def test_a_tensor_is_no_feed(session):
     x = tf.placeholder(tf.float32, [])
     with pytest.raises(TypeError, match="cannot be a tf.Tensor object"):
@@ -370,6 +384,38 @@ def test_the_number_of_plans_is_bounded(session):
         assert session.run(y, {x: np.ones(n)}) == n
     entries = list(session._engine._templates.values())
     assert all(len(e.programs) <= engine.MAX_PROGRAMS + 1 for e in entries)
+
+
+def test_the_fetches_that_were_not_used_for_longest_are_forgotten_first(session, monkeypatch):
+    from thalweg.runtime import engine
+    monkeypatch.setattr(engine, "MAX_TEMPLATES", 3)
+    values = [tf.constant(float(i)) + 0.0 for i in range(4)]
+    for i in 0, 1, 2, 0, 3:
+        assert session.run(values[i]) == i
+    assert [key[0] for key in session._engine._templates] == [(values[i],) for i in (2, 0, 3)]
+
+
+def test_arenas_are_freed_when_their_frame_dies_in_a_cycle(session):
+    from thalweg import devices
+
+    def frames():
+        return [o for o in gc.get_objects() if type(o).__name__ == "Frame" and "executor" in type(o).__module__]
+    host = devices.host_device()
+    gc.collect()
+    known = set(map(id, frames()))
+    before = host.mem_stats()["bytes_in_use"]
+    x = tf.placeholder(tf.float32, [None, 1000])
+    session.run(tf.reduce_sum(tf.matmul(tf.tanh(x), tf.ones([1000, 1000]))), {x: np.ones([1000, 1000])})
+    (frame,) = [o for o in frames() if id(o) not in known]
+    (pool,) = [o for o in gc.get_referrers(frame) if type(o) is list]
+    assert host.mem_stats()["bytes_in_use"] - before > 4_000_000
+    gc.collect()
+    session.close()
+    gc.collect()
+    pool.append(pool)
+    del frame, pool
+    gc.collect()
+    assert host.mem_stats()["bytes_in_use"] - before < 1_000_000
 
 
 def test_idle_arenas_of_many_shapes_do_not_add_up(session):

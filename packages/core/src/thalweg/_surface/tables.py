@@ -129,9 +129,10 @@ def _load_next():
     No lock is held, since loading imports modules whose import may be waiting for this one in another thread; a layer
     that two threads load at once is the same layer twice.
     """
-    if not _pending:
+    try:
+        layer = _pending[-1]
+    except IndexError:                   # asked and taken in one: between two questions another thread may be done
         return False
-    layer = _pending[-1]
     layer()
     try:
         _pending.remove(layer)

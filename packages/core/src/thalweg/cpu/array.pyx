@@ -148,8 +148,13 @@ cdef struct BytesState:
 
 def identity(Request r):
     """Prepare Identity, Reshape and their kin: all bytes of input 0."""
+    nbytes, room = [prod(s) * item_size(d) for s, d in ((r.in_shapes[0], r.in_dtypes[0]),
+                                                        (r.out_shapes[0], r.out_dtypes[0]))]
+    if nbytes != room:
+        raise ValueError(f"{r.op_type}: {nbytes} bytes of shape {r.in_shapes[0]} for {room} bytes of shape "
+                         f"{r.out_shapes[0]}")
     cdef BytesState* state = <BytesState*>r.new_state(sizeof(BytesState))
-    state.nbytes = prod(r.in_shapes[0]) * item_size(r.in_dtypes[0])
+    state.nbytes = nbytes
     r.set(copy_bytes, THW_INPLACE(0))
 
 

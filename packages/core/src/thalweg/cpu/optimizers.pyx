@@ -52,6 +52,8 @@ cdef struct AssignState:
 
 def assign(Request r):
     """Prepare Assign: the value's bytes into the variable's buffer."""
+    if r.in_shapes[0] != r.in_shapes[1] or r.in_dtypes[0] != r.in_dtypes[1]:
+        raise ValueError(f"Assign: a value of shape {r.in_shapes[1]} for a variable of shape {r.in_shapes[0]}")
     cdef AssignState* state = <AssignState*>r.new_state(sizeof(AssignState))
     state.item, state.n = item_size(r.in_dtypes[1]), prod(r.in_shapes[1])
     state.grain = COPY_GRAIN // state.item

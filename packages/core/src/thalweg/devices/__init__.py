@@ -31,6 +31,7 @@ A Kernel keeps its Device, and that its plugin's table, alive. `Device.api` is a
 """
 from pathlib import Path
 
+from . import agreement
 from .core_api import KernelRequest, error_of_code, follow_processors, set_spin, set_threads, started_workers, threads
 from .device import Device, Kernel, NoDevices, PluginError
 from .plugin import DevicePlugin, KernelPlugin
@@ -43,7 +44,11 @@ discover = REGISTRY.discover
 
 
 def find_kernel(device, request):
-    """A Kernel of `device` for a KernelRequest, extra kernels of other packages first; None where there is none."""
+    """A Kernel of `device` for a KernelRequest, extra kernels of other packages first; None where there is none.
+
+    ValueError when dtypes or shapes do not go together as the op's declaration says; `Device.find_kernel` asks unseen.
+    """
+    agreement.check(request)
     return device.find_kernel(request, REGISTRY.kernel_plugins(device.type))
 
 

@@ -126,10 +126,10 @@ def _example(op_type, dtype):
     """A small request of a fused op type: what the fuse pass makes, in little."""
     shapes_in, out, attrs = {
         "_FusedMatMul": (((2, 3), (3, 4), (4,)), (2, 4), {"transpose_a": False, "transpose_b": False,
-                                                          "fused_ops": ["BiasAdd", "Relu"]}),
+                                                          "fused_ops": ["BiasAdd", "Relu"], "num_args": 1}),
         "_FusedConv2D": (((1, 4, 4, 3), (3, 3, 3, 8), (8,)), (1, 4, 4, 8),
                          {"strides": [1, 1, 1, 1], "padding": "SAME", "data_format": "NHWC", "dilations": [1, 1, 1, 1],
-                          "explicit_paddings": [], "fused_ops": ["BiasAdd", "Relu"]})}[op_type]
+                          "explicit_paddings": [], "fused_ops": ["BiasAdd", "Relu"], "num_args": 1})}[op_type]
     return _request(op_type, dtype, shapes_in, out, attrs)
 
 
@@ -138,7 +138,7 @@ def _region_example(part, dtype):
     count = len(REGISTRY[part].inputs)
     args = [*range(count), *[-1] * (3 - count)]
     return _request("_Region", dtype, [(8,)] * count, (8,), {"ops": [part], "args": args, "alphas": [0.0],
-                                                             "results": [0]})
+                                                             "results": [0], "N": count, "n_results": 1})
 
 
 def _request(op_type, dtype, shapes_in, out, attrs):

@@ -56,6 +56,7 @@ cdef class PyHandle:
     cdef dict blocks             # address -> what alloc gave, or its size where addresses have no memory
     cdef dict buffers            # address -> (nbytes, object), for devices whose buffers are objects
     cdef list starts             # the addresses in `buffers`, sorted
+    cdef object empty            # what stands for all tensors without bytes, once there was one
 
     cdef uintptr_t alloc(self, size_t nbytes, size_t align) except 0:
         if not self.is_host:
@@ -86,33 +87,57 @@ cdef class PyHandle:
         munmap(<void*>address, max(block, 1))
         return 0
 
+    cdef int close(self) except? -1:
+        """Gives back what no `free` does; what has been allocated is the caller's."""
+        buffer, self.empty = self.empty, None
+        if buffer is not None:
+            self.device.free(self.ordinal, buffer)
+        return 0
+
     cdef int evict(self, address, nbytes) except -1:
         """Gives back the objects of all tensors that overlap a range."""
         first = bisect_left(self.starts, address)
         if first and self.starts[first - 1] + self.buffers[self.starts[first - 1]][0] > address:
             first -= 1
         last = bisect_left(self.starts, address + nbytes)
-        for start in self.starts[first:last]:
-            self.device.free(self.ordinal, self.buffers.pop(start)[1])
+        buffers = [self.buffers.pop(start)[1] for start in self.starts[first:last]]
         del self.starts[first:last]
+        for buffer in buffers:               # the device's code may let other threads in: the books are closed before
+            self.device.free(self.ordinal, buffer)
         return 0
 
     cdef object target(self, address, nbytes):
         """The object for a tensor that is about to be written."""
+        if not nbytes:
+            return self.nothing()
         known = self.buffers.get(address)
         if known is not None and known[0] == nbytes:
             return known[1]
         self.evict(address, nbytes)
         buffer = self.device.alloc(self.ordinal, nbytes, 64)
-        if nbytes:
-            self.buffers[address] = nbytes, buffer
-            self.starts.insert(bisect_left(self.starts, address), address)
+        known = self.buffers.get(address)
+        if known is not None and known[0] == nbytes:     # another thread has been here while this one allocated
+            self.device.free(self.ordinal, buffer)
+            return known[1]
+        self.evict(address, nbytes)
+        self.buffers[address] = nbytes, buffer
+        self.starts.insert(bisect_left(self.starts, address), address)
         return buffer
+
+    cdef object nothing(self):
+        """The object of tensors without bytes."""
+        if self.empty is None:
+            buffer = self.device.alloc(self.ordinal, 0, 64)
+            if self.empty is None:
+                self.empty = buffer
+                return buffer
+            self.device.free(self.ordinal, buffer)
+        return self.empty
 
     cdef object source(self, address, nbytes):
         """The object of a tensor that has been written."""
         if not nbytes:
-            return self.device.alloc(self.ordinal, 0, 64)
+            return self.nothing()
         known = self.buffers.get(address)
         if known is None or known[0] != nbytes:
             raise ValueError(f"{nbytes} bytes are read at {address:#x}, where "
@@ -145,6 +170,7 @@ cdef int _failed(error) noexcept:
 
 cdef void _close(void* dev) noexcept nogil:
     with gil:
+        (<PyHandle>dev).close()
         Py_DECREF(<object>dev)
 
 

@@ -262,7 +262,7 @@ def size_of(shape):
 
 def compatible(a, b):
     """Whether two plain shapes may describe the same tensor."""
-    if a is None or b is None:
+    if a is None or b is None or a == b:
         return True
     return len(a) == len(b) and all(x is None or y is None or x == y for x, y in zip(a, b))
 

@@ -21,6 +21,8 @@ def _neighbours(x, radius):
 def _rank_4(node, x, *others):
     if x is not None and len(x) != 4:
         raise ValueError(f"the input must have rank 4, its shape is {shapes.text(x)}")
+    for other in others:
+        x = shapes.merge(x, other)
     return x if x is not None else (None,) * 4
 
 

@@ -117,11 +117,13 @@ def max_pool_grad_grad_op(orig_input, orig_output, grad, *, ksize: list[int], st
     return _gathered(grad, _max_and_place(orig_input, ksize, strides, padding)[1])
 
 
-def _as_input(node, orig_input, *others):
+def _as_input(node, orig_input, orig_output, grad):
+    shapes.merge(orig_output, grad)
     return orig_input
 
 
-def _as_output(node, orig_input, orig_output, *others):
+def _as_output(node, orig_input, orig_output, grad):
+    shapes.merge(orig_input, grad)
     return orig_output
 
 
@@ -245,11 +247,13 @@ def max_pool_grad_grad_with_argmax(input, grad, argmax, *, ksize: list[int], str
 
 @max_pool_grad_with_argmax.shape
 def max_pool_grad_with_argmax_shape(node, x, grad, argmax):
+    shapes.merge(grad, argmax)
     return x
 
 
 @max_pool_grad_grad_with_argmax.shape
 def max_pool_grad_grad_with_argmax_shape(node, x, grad, argmax):
+    shapes.merge(x, grad)
     return argmax
 
 

@@ -129,6 +129,7 @@ def add_fetch_nodes(ir):
 def order_effects(ir):
     """Adds the control edges that keep each variable's reads and writes in the program's order."""
     ir.link()
+    _make_reads(ir)
     _take_snapshots(ir)
     writer, readers, outside = {}, {}, None
     for node in sorted(ir.nodes, key=lambda n: (n.rank, n.position)):
@@ -167,6 +168,14 @@ def _comes_before(node, other):
             stack.extend(v.node for v in current.inputs)
             stack.extend(current.controls)
     return False
+
+
+def _make_reads(ir):
+    """A reshape of a variable into what only the run tells is no alias of it, but reads it where it stands."""
+    for node in ir.nodes:
+        value = node.outputs[0] if node.op_type in ALIASES else None
+        if value is not None and value.variable and not value.is_proven and value.shape != node.inputs[0].shape:
+            _forget_variable(value)
 
 
 def _take_snapshots(ir):

@@ -9,8 +9,7 @@ from thalweg.framework.declaration import REGISTRY
 
 from .effects import VARIABLES, is_found_by_name, resolve_variables
 from .ir import Node, Value, sorted_nodes
-from .prune import prune
-from .shapes import known_value
+from .shapes import function_ir, known_value
 
 
 def fix_values(ir, values):
@@ -50,7 +49,7 @@ def _expand(node, mapping, controls, variables):
     graph = node.attrs[taken]
     passed = [(t, v) for k, (t, v) in enumerate(zip(graph.inputs, node.inputs[1:]), 1)
               if not is_found_by_name(node, k)]
-    body = prune(graph.outputs, [t for t, _ in passed])
+    body = function_ir(graph, [t for t, _ in passed], [v.shape for _, v in passed])
     resolve_variables(body)
     for feed, (_, value) in zip(body.feeds, passed):
         mapping[feed] = value

@@ -22,21 +22,28 @@ class Value:
     Attributes
     ----------
     shape : tuple or None       plain shape as far as it is known in this plan
+    proven : tuple or None      what the shape rules say of it; what `shape` knows beyond that is somebody's word
+                                (set_shape), which the step that makes the value checks
     variable : str or None      set when the bytes are those of this variable's own buffer
     base : Value or None        the value whose buffer this one shares (reshape and its kin), memory.py
     """
 
-    __slots__ = ("node", "index", "dtype", "shape", "variable", "base", "storage", "uses")
+    __slots__ = ("node", "index", "dtype", "shape", "proven", "variable", "base", "storage", "uses")
 
     def __init__(self, node, index, dtype, shape):
         self.node, self.index, self.dtype, self.shape = node, index, dtype, shape
-        self.variable = self.base = self.storage = None
+        self.proven = self.variable = self.base = self.storage = None
         self.uses = []                       # nodes that take this value, filled by Ir.link
 
     @property
     def is_static(self):
         """Whether a buffer can be planned for it: known shape, and elements that are plain bytes."""
         return is_known(self.shape) and self.dtype.kind in "fciubqx"
+
+    @property
+    def is_proven(self):
+        """Whether the whole shape follows from the inputs' shapes, so that no run can give another one."""
+        return is_known(self.proven)
 
     def __repr__(self):
         return f"{self.node.name}:{self.index}"
@@ -131,7 +138,7 @@ class Ir:
                        [nodes[c] for c in old.controls], old.source, old.rank, old.device, old.name)
             for value in old.outputs:
                 values[value] = twin = Value(new, value.index, value.dtype, value.shape)
-                twin.variable = value.variable
+                twin.variable, twin.proven = value.variable, value.proven
                 new.outputs.append(twin)
             nodes[old] = new
         return Ir(list(nodes.values()), [values[v] for v in self.feeds],

@@ -36,8 +36,11 @@ class Allocation:
 
 
 def is_alias(node):
-    """Whether a node makes no bytes of its own."""
-    return node.op_type in ALIASES and node.inputs[0].is_static and node.outputs[0].is_static
+    """Whether a node makes no bytes of its own: those of its input are as many, whatever the run brings."""
+    if node.op_type not in ALIASES:
+        return False
+    source, value = node.inputs[0], node.outputs[0]
+    return source.is_static and value.is_static and value.is_proven and size_of(source.shape) == size_of(value.shape)
 
 
 def lay_out(ir, device_of):

@@ -2,6 +2,7 @@
 the Plan for one set of shapes from it."""
 from thalweg.framework import flags
 
+from . import check
 from .bind import bind
 from .copies import insert_copies
 from .effects import add_fetch_nodes, order_effects, resolve_variables
@@ -10,7 +11,7 @@ from .inline import fix_values, inline
 from .order import order
 from .place import place, settle
 from .prune import prune
-from .shapes import infer
+from .shapes import decides_shapes, distrust, infer
 from .simplify import simplify
 
 
@@ -29,12 +30,17 @@ class Template:
         self.ir, self.placement, self.optimize = ir, placement, optimize
 
 
-def make_template(fetches, feeds, placement, optimize=True, values=None):
+def make_template(fetches, feeds, placement, optimize=True, values=None, doubts=False):
     """Passes that need no fed shapes. `fetches`: Tensors and Operations; `feeds`: Tensors.
 
-    `values` maps the numbers of feeds to values that the plans may take for granted.
+    `values` maps the numbers of feeds to values that the plans may take for granted. With `doubts` the feeds may
+    have other shapes than the graph says (captures and loop variables of a function).
     """
     ir = prune(fetches, feeds)
+    distrust(ir, [v for v, t in zip(ir.feeds, feeds) if doubts or decides_shapes(t)])
+    if doubts:
+        for value in ir.feeds:
+            value.shape = None
     _checked(ir, "prune")
     resolve_variables(ir)
     if optimize:
@@ -68,11 +74,17 @@ def specialise(template, fed_shapes, variable_shapes):
         fuse(ir, placement.fuses)
         _checked(ir, "fuse")
     fallbacks = settle(ir, placement)
+    _checked(ir, "settle")
     insert_copies(ir, placement.device_of, placement.host)
     _checked(ir, "copies")
     order(ir)
     _checked(ir, "order")
-    return bind(ir, placement, fallbacks)
+    plan = bind(ir, placement, fallbacks)
+    if flags.CHECK:
+        ir.check("bind")
+        check.check_layout(plan)
+        check.check_steps(plan.steps)
+    return plan
 
 
 def _checked(ir, stage):

@@ -128,13 +128,15 @@ def _follow_aliases(ir, placement):
 
 
 def _request(node, placement, written):
-    """What a device is asked; None where no kernel in C can serve (unknown shapes, strings).
+    """What a device is asked; None where no kernel in C can serve (unknown or unproven shapes, strings).
 
     `written`: the variables that the plan writes. What it only reads, and constants, may last from run to run.
     """
     values = [*node.inputs, *node.outputs]
     if not all(v.is_static for v in values) or not _has_plain_attrs(node) or _reshapes_variable(node):
         return None
+    if not all(v.is_proven for v in node.outputs):
+        return None                      # a Python step compares what comes with what the graph says
     constants = {k: known_value(v) for k, v in enumerate(node.inputs) if v.node.op_type == "Const"}
     lasting = [k for k, v in enumerate(node.inputs)
                if k in constants or v.variable is not None and v.variable not in written]

@@ -1,7 +1,8 @@
 """Pass 2: runs the shape rules with what is known in this plan, so that nearly every shape is a number."""
 from thalweg.framework import errors, shapes
+from thalweg.framework.constant_value import constant_value, constant_value_as_shape
 
-from .effects import reads_and_writes
+from .effects import ALIASES, function_graphs, reads_and_writes
 from .ir import COPY, FEED, FETCH
 from .prune import prune
 
@@ -22,25 +23,29 @@ def infer(ir, fed_shapes, variable_shapes):
     for node in ir.nodes:
         infer_node(node)
         if node.outputs and node.outputs[0].variable in variable_shapes and not node.inputs:
-            node.outputs[0].shape = shapes.merge(node.outputs[0].shape, variable_shapes[node.outputs[0].variable])
+            held = shapes.merge(node.outputs[0].shape, variable_shapes[node.outputs[0].variable])
+            node.outputs[0].shape = node.outputs[0].proven = held
 
 
 def infer_node(node):
     """Shapes of one node's outputs from its inputs; a contradiction is the user's error at this op."""
-    if node.op_type in (FEED, FETCH):
+    if node.op_type == FETCH:
+        return
+    if node.op_type == FEED:
+        node.outputs[0].proven = node.outputs[0].shape
         return
     if node.op_type == COPY:
-        node.outputs[0].shape = node.inputs[0].shape
+        node.outputs[0].shape, node.outputs[0].proven = node.inputs[0].shape, node.inputs[0].proven
         return
     in_shapes = [v.shape for v in node.inputs]
     try:
         found = node.declaration.output_shapes(in_shapes, node.attrs, len(node.outputs),
                                                lambda k: known_value(node.inputs[k]), node.name)
-        for value, shape in zip(node.outputs, found):
-            value.shape = shapes.merge(value.shape, shape)
         if node.op_type in _OF_FUNCTIONS:
-            for value, shape in zip(node.outputs, _OF_FUNCTIONS[node.op_type](node)):
-                value.shape = shapes.merge(value.shape, shape)
+            declared = found if _is_as_built(node) else [None] * len(found)
+            found = [shapes.merge(a, b) for a, b in zip(declared, _OF_FUNCTIONS[node.op_type](node))]
+        for value, shape in zip(node.outputs, found):
+            _note(value, shape)
     except ValueError as error:
         raise misfit(node, error, in_shapes) from error
 
@@ -52,13 +57,73 @@ def misfit(node, error, in_shapes):
     return errors.InvalidArgumentError(None, node.source, text)
 
 
+def _note(value, shape):
+    """Enters what a rule says; a reference has the shape of its variable, which the executor compares."""
+    if value.shape == shape:
+        value.proven = shape
+        return
+    if not shapes.compatible(value.shape, shape):
+        raise ValueError(f"in this run the shape is {shapes.text(shape)}, but the graph says "
+                         f"{shapes.text(value.shape)} (set_shape)")
+    value.shape = shapes.merge(value.shape, shape)
+    value.proven = shape if value.variable is None or value.node.op_type in ALIASES else value.shape
+
+
+def distrust(ir, doubtful):
+    """Forgets the static shapes of all that is computed from the values `doubtful`; the rules give them anew.
+
+    A graph infers shapes from the values of constants and from the shapes of what a function captures. Where a run
+    has others, its plan must not believe what was inferred.
+    """
+    doubtful = set(doubtful)
+    if not doubtful:
+        return
+    for node in ir.nodes:
+        if not doubtful.isdisjoint(node.inputs):
+            doubtful.update(node.outputs)
+            for value in node.outputs:
+                if value.variable is None:
+                    value.shape = None
+
+
+def decides_shapes(tensor):
+    """Whether shapes may have been inferred from the value of `tensor` while the graph was built."""
+    if tensor.dtype.base_dtype.kind == "O":
+        return False
+    if constant_value(tensor) is not None:
+        return True
+    is_index = tensor.dtype.base_dtype.kind in "iu" and tensor._shape is not None and len(tensor._shape) == 1
+    return is_index and any(d is not None for d in constant_value_as_shape(tensor) or ())
+
+
+def function_ir(graph, fed, in_shapes):
+    """The Ir of a function graph whose inputs `fed` have `in_shapes`, with no shape that rests on others."""
+    ir = prune(graph.outputs, fed)
+    distrust(ir, [v for v, shape in zip(ir.feeds, in_shapes) if not _tells_all(shape, v.shape)])
+    return ir
+
+
+def _tells_all(shape, other):
+    """Whether `shape` says at least what `other` says."""
+    return shapes.compatible(shape, other) and shapes.merge(shape, other) == shape
+
+
+def _is_as_built(node):
+    """Whether the functions of a node get the shapes for which the shapes inside were inferred."""
+    first = node.op_type == "If"
+    return all(_tells_all(v.shape, t._shape) for graph in function_graphs(node.attrs)
+               for t, v in zip(graph.inputs, node.inputs[first:]) if t.op.type == "Placeholder")
+
+
 def _function_shapes(graph, in_shapes):
     """Shapes of a function graph's outputs, given those of its inputs; None where its ops contradict each other.
 
     That is no error yet: the branch may not be taken, the body may not run.
     """
     passed = [(t, s) for t, s in zip(graph.inputs, in_shapes) if t.op.type == "Placeholder"]
-    ir = prune(graph.outputs, [t for t, _ in passed])
+    ir = function_ir(graph, [t for t, _ in passed], [s for _, s in passed])
+    for value in ir.feeds:
+        value.shape = None
     try:
         infer(ir, [s for _, s in passed], {})
     except errors.InvalidArgumentError:

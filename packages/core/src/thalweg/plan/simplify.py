@@ -4,7 +4,7 @@ import numpy as np
 from thalweg.framework import errors, shapes
 from thalweg.framework.declaration import REGISTRY
 
-from .effects import VARIABLES, reads_and_writes
+from .effects import VARIABLES, is_lazy_read, reads_and_writes
 from .ir import FEED, Node
 from .shapes import infer_node, known_value
 
@@ -38,7 +38,7 @@ def simplify(ir):
             if folded is not None:
                 _fold(node, folded, kept)
             twin = seen.setdefault((_key(node), _versions(node, writes)), node)
-        if twin is not None and twin is not node and node not in targets:
+        if twin is not None and twin is not node and node not in targets and _agree(node, twin):
             for mine, theirs in zip(node.outputs, twin.outputs):
                 theirs.shape = shapes.merge(mine.shape, theirs.shape)
                 mapping[mine] = theirs
@@ -50,6 +50,11 @@ def simplify(ir):
     ir.fetches = [None if v is None else mapping.get(v, v) for v in ir.fetches]
     ir.targets = list(dict.fromkeys([*[replaced_nodes.get(t, t) for t in ir.targets], *awaited]))
     ir.sweep()
+
+
+def _agree(node, twin):
+    """Whether what the program says of equal values (set_shape) can be true of both."""
+    return all(shapes.compatible(a.shape, b.shape) for a, b in zip(node.outputs, twin.outputs))
 
 
 def _float_controls(node, inherited, afloat, is_target):
@@ -116,7 +121,7 @@ def _dropped(node):
     if node.op_type in _PASS_THROUGH and not node.controls and node.inputs[0].variable is None:
         return node.inputs[0]
     if node.op_type == "Reshape" and not node.controls and node.inputs[0].variable is None \
-            and shapes.is_known(node.outputs[0].shape) and node.outputs[0].shape == node.inputs[0].shape:
+            and node.outputs[0].is_proven and node.outputs[0].shape == node.inputs[0].shape:
         return node.inputs[0]
     return None
 
@@ -156,7 +161,7 @@ def draws(node):
 def _shape_value(node):
     found = []
     for source, output in zip(node.inputs, node.outputs):
-        shape = source.shape
+        shape = source.proven
         if node.op_type == "Rank":
             if shape is None:
                 return None
@@ -185,14 +190,15 @@ def _fold(node, arrays, kept):
 
 def _const_attrs(value, array):
     array = np.ascontiguousarray(array).reshape(np.shape(array))
-    value.shape = array.shape
+    value.shape = value.proven = array.shape
     return {"value": array, "dtype": value.dtype}
 
 
 def _key(node):
     if node.op_type == "Const":
         return _const_key(node.attrs["value"], node.controls)
-    return (node.op_type, tuple(node.inputs), tuple(node.controls), node.device, hashable(node.attrs))
+    return (node.op_type, tuple(node.inputs), tuple(node.controls), node.device, hashable(node.attrs),
+            is_lazy_read(node))
 
 
 def _const_key(array, controls):

@@ -68,15 +68,25 @@ class Engine:
         if self._reshaped != self.shared.reshaped:
             self._forget_programs()
         values = tuple([(i, bool(a)) for i, a in enumerate(arrays) if a.dtype.kind == "b" and a.ndim == 0])
-        entry = self._templates.get((elements, fed, values))
+        fetch_set = elements, fed, values
+        entry = self._templates.get(fetch_set)
         if entry is None or self._mutations != self.graph._mutations:
             entry = self._entry(elements, fed, values)
+        else:
+            self._note_use(fetch_set)
         key = tuple([a.shape for a in arrays])
         program = entry.programs.get(key)
         if program is None:
             with self._lock:
-                program = entry.programs.get(key) or self._specialise(entry, key, fed)
+                program = entry.programs.get(key) or self._specialise(entry, elements, fed, values, key)
         return program
+
+    def _note_use(self, fetch_set):
+        """Moves a fetch set behind those that were used longer ago, which are forgotten first."""
+        try:
+            self._templates.move_to_end(fetch_set)
+        except KeyError:
+            pass                         # another thread has just cleared or evicted it
 
     def _forget_programs(self):
         """A variable without a declared shape holds a value of another shape now: plans for the old one are stale."""
@@ -93,8 +103,7 @@ class Engine:
                 self._mutations = self.graph._mutations
             if self.placement is None:
                 self.placement = Placement(self.config)
-            optimize = self.config.graph_options.optimizer_options.opt_level >= 0
-            template = pipeline.make_template(elements, fed, self.placement, optimize, dict(values))
+            template = self._template(elements, fed, values)
             missing = unfed_placeholder(template.ir)
             if missing is not None:
                 raise messages.unfed_placeholder(*missing, fed)
@@ -103,15 +112,27 @@ class Engine:
                 self._templates.popitem(last=False)
             return entry
 
-    def _specialise(self, entry, key, fed):
-        """The program for these fed shapes; when they never repeat, one whose steps find their shapes as they run."""
+    def _template(self, elements, fed, values, doubts=False):
+        optimize = self.config.graph_options.optimizer_options.opt_level >= 0
+        return pipeline.make_template(elements, fed, self.placement, optimize, dict(values), doubts)
+
+    def _specialise(self, entry, elements, fed, values, key):
+        """The program for these fed shapes; when they never repeat, one whose steps find their shapes as they run.
+
+        Only a function graph can be fed with shapes that the graph does not allow (a loop variable of which set_shape
+        has said something wrong, a capture of what a feed has changed): its plans believe no static shape.
+        """
+        doubts = not all([shapes.compatible(shape, t._shape) for t, shape in zip(fed, key)])
+        shapes_in = key
         if len(entry.programs) >= MAX_PROGRAMS:
-            open_key = tuple([None] * len(key))
-            program = entry.programs.get(open_key)
-            if program is None:
-                program = entry.programs[open_key] = self._bound(entry.template, [t._shape for t in fed])
-            return program
-        program = entry.programs[key] = self._bound(entry.template, key)
+            shapes_in = [None if doubts else t._shape for t in fed]
+            key = doubts, *[None] * len(key)
+            if key in entry.programs:
+                return entry.programs[key]
+        template = entry.template
+        if doubts:
+            template = entry.doubting = entry.doubting or self._template(elements, fed, values, doubts=True)
+        program = entry.programs[key] = self._bound(template, shapes_in)
         return program
 
     def _bound(self, template, fed_shapes):
@@ -177,10 +198,10 @@ def _buffer(name, node, device):
 
 
 class _Entry:
-    __slots__ = ("template", "programs")
+    __slots__ = ("template", "doubting", "programs")
 
     def __init__(self, template):
-        self.template, self.programs = template, {}
+        self.template, self.doubting, self.programs = template, None, {}
 
 
 def _scalar(value):

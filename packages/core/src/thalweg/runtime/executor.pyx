@@ -194,6 +194,7 @@ cdef struct CStep:
     size_t nbytes
 
 
+@cython.no_gc_clear                      # in a cycle of garbage too, __dealloc__ needs the devices of its arenas
 cdef class Frame:
     """What one run needs for itself."""
 
@@ -760,14 +761,11 @@ cdef class Program:
         array = _as_array(result, value.dtype)
         if kind == OBJECT:
             if value.shape is not None and not shapes.compatible(array.shape, value.shape):
-                raise errors.InternalError(None, value.node.source, f"{value.node.op_type} {value!r} gave shape "
-                                           f"{array.shape}, its shape rule says {shapes.text(value.shape)}")
-            frame.objects[storage.payload] = array
+                raise _contradicted_shape(value, array.shape)
+            frame.objects[storage.payload] = dense(array)
             return
         if array.shape != value.shape:
-            raise errors.InvalidArgumentError(None, value.node.source, (
-                f"{value.node.op_type} {value!r} gave a value of shape {array.shape}, "
-                f"its static shape is {shapes.text(value.shape)}"))
+            raise _contradicted_shape(value, array.shape)
         target = self._array(frame, self.index_of[value])
         if target is not array:
             target[...] = array
@@ -780,12 +778,23 @@ cdef class Program:
         free(self.shape_store)
 
 
+cdef _contradicted_shape(value, shape):
+    from .messages import contradicted_shape
+    return contradicted_shape(value, shape)
+
+
 cdef _constant(value):
     """A constant's array, dense and in the machine's byte order."""
     array = value.storage.payload
-    if array.dtype != value.dtype.np or not array.flags.c_contiguous:
-        value.storage.payload = array = np.ascontiguousarray(array, value.dtype.np).reshape(array.shape)
+    if array.dtype != value.dtype.np:
+        array = array.astype(value.dtype.np)
+    value.storage.payload = array = dense(array)
     return array
+
+
+def dense(array):
+    """The array, or a copy of it, whose elements lie one after the other, each where its type may lie."""
+    return array if array.flags.c_contiguous and array.flags.aligned else array.copy("C")
 
 
 def _as_array(result, dtype):
@@ -837,7 +846,7 @@ def run_kernel(Kernel kernel, list arrays, list out_shapes, list out_dtypes, Rng
     cdef thw_call call
     cdef RunContext context
     cdef int code
-    arrays = [a if a.flags.c_contiguous else np.ascontiguousarray(a) for a in arrays]
+    arrays = [dense(a) for a in arrays]
     outputs = [arrays[0] if writes_first and k == 0 else np.empty(shape, dtype.np)
                for k, (shape, dtype) in enumerate(zip(out_shapes, out_dtypes))]
     workspace = np.empty(kernel.kernel.workspace_bytes + _ALIGN, np.uint8)

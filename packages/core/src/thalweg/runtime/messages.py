@@ -45,6 +45,16 @@ def _shorten(names):
     return names if len(names) <= 8 else [*names[:4], f"... {len(names) - 7} more ...", *names[-3:]]
 
 
+def contradicted_shape(value, shape):
+    """A value has come whose shape is not what the graph says of it."""
+    from thalweg.framework.shapes import text as shape_text
+    node = value.node
+    text = explain(f"{node.op_type} {node.name!r}: output {value.index} has shape {shape_text(shape)}, but the graph "
+                   f"says {shape_text(value.shape)}", hint="a set_shape that holds in every run",
+                   built_at=_frame(node))
+    return errors.InvalidArgumentError(None, node.source, text)
+
+
 def kernel_error(node, code, text, exception=None):
     """A kernel in C reported an error code and a text, or a Python device raised."""
     if exception is not None:

@@ -82,8 +82,8 @@ class _Dynamic:
         if found is None:
             found = self._find(arrays)
         kernel, out_shapes = found
-        if kernel is None or self._shares_first() and out_shapes[0] != arrays[0].shape:
-            return self._reference(arrays)               # a variable of another shape needs another buffer
+        if kernel is None:
+            return self._reference(arrays)
         return run_kernel(kernel, arrays, out_shapes, [v.dtype for v in self.node.outputs], self.rng,
                           self._shares_first())
 
@@ -111,6 +111,8 @@ class _Dynamic:
             raise misfit(node, error, in_shapes) from error
         if any(not shapes.is_known(s) for s in out_shapes) or looked_at or self._takes_values():
             return None, out_shapes
+        if self._shares_first() and out_shapes[0] != arrays[0].shape:
+            return None, out_shapes                      # a variable of another shape needs another buffer
         request = KernelRequest(node.op_type, kernel_attrs(node.attrs), [a.shape for a in arrays], out_shapes,
                                 [v.dtype.as_datatype_enum for v in node.inputs],
                                 [v.dtype.as_datatype_enum for v in node.outputs], values={},

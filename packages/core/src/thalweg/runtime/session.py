@@ -10,6 +10,7 @@ from thalweg.framework.graph import _default_stack as _default_graphs
 
 from .config import ConfigProto
 from .engine import Engine
+from .executor import dense
 from .fetches import Fetches, feed_items
 
 _default_sessions = _Stack()
@@ -169,8 +170,7 @@ def as_feed(tensor, value):
         raise ValueError(f"Cannot feed None for Tensor '{tensor.name}', which has dtype {dtype.name} and shape "
                          f"'{shapes.text(tensor._shape)}'")
     array = _string_array(value) if dtype.kind == "O" else _number_array(tensor, value, dtype)
-    if not array.flags.c_contiguous:
-        array = np.ascontiguousarray(array)
+    array = dense(array)
     if array.shape != tensor._shape and not shapes.compatible(array.shape, tensor._shape):
         raise ValueError(f"Cannot feed value of shape {array.shape} for Tensor '{tensor.name}', which has shape "
                          f"'{shapes.text(tensor._shape)}'")
