@@ -1,7 +1,7 @@
 """Which convolutions are done by Winograd's filtering (cpu/c/winograd.h), and their jobs.
 
-`convolution:algorithm`, an attribute that the session's options add, decides: "exact" never, "2x2" and "4x4" where they
-can, "auto" or none where it is estimated to be quicker.
+`convolution:algorithm`, an attribute that the session's options add, decides: "exact" never, "2x2" and "4x4" where
+they can, "auto" or none where it is estimated to be quicker.
 """
 from thalweg.cpu._gemm cimport best_outputs, is_gradient_quicker, new_winograd, new_winograd_gradient, thw_tiling
 

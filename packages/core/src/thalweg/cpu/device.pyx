@@ -2,8 +2,8 @@
 
 `find_kernel` takes the kernel that the op's declaration names, `cpu="module:function"`: the prepare function
 `thalweg.cpu.<module>.<function>(Request)`, or one of another package where the module's name has a dot. A node with
-float16 or bfloat16 operands is first offered as it is; a kernel that refuses gets it with float32 in their place, between a
-widening and one rounding (c/half.h).
+float16 or bfloat16 operands is first offered as it is; a kernel that refuses gets it with float32 in their place,
+between a widening and one rounding (c/half.h).
 """
 from cpython.exc cimport PyErr_SetObject
 from cpython.pycapsule cimport PyCapsule_New

@@ -32,7 +32,8 @@ __attribute__((constructor)) static void begin(void) {
 
 static thw_kept* find(const uint64_t* counter, const thw_layout* layout, size_t bytes) {
   for (thw_kept* kept = all; kept; kept = kept->next)
-    if (kept->counter == counter && kept->bytes == bytes && !memcmp(&kept->layout, layout, sizeof *layout)) return kept;
+    if (kept->counter == counter && kept->bytes == bytes && !memcmp(&kept->layout, layout, sizeof *layout))
+      return kept;
   thw_kept* kept = calloc(1, sizeof *kept);
   if (!kept) return NULL;
   *kept = (thw_kept){.next = all, .counter = counter, .layout = *layout, .bytes = bytes};

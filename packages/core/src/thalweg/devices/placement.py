@@ -95,7 +95,8 @@ class Placement:
 
     def request(self, op_type, attrs, inputs, outputs, constants, declaration, name):
         """What a device is asked about a node: inputs and outputs have `shape` and `dtype`."""
-        return devices.KernelRequest(op_type, kernel_attrs({**attrs, **self._kernel_options}), [v.shape for v in inputs],
+        attrs = kernel_attrs({**attrs, **self._kernel_options})
+        return devices.KernelRequest(op_type, attrs, [v.shape for v in inputs],
                                      [v.shape for v in outputs], [v.dtype.as_datatype_enum for v in inputs],
                                      [v.dtype.as_datatype_enum for v in outputs], values=constants,
                                      declaration=declaration, name=name)

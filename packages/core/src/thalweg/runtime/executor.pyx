@@ -91,7 +91,7 @@ cdef class VariableBuffer:
     cdef public object shape
     cdef readonly object array
     cdef int initialized
-    cdef uint64_t version                # a new one after each write, for kernels that keep what they make of the value
+    cdef uint64_t version                # a new one after each write, for kernels that keep what they make of it
     cdef void* data
     cdef readonly Py_ssize_t nbytes
     cdef readonly bint is_shaped_by_value
@@ -671,7 +671,7 @@ cdef class Program:
                           now.tv_sec * 1000000000 + now.tv_nsec - start))
 
     cdef _heed(self, Frame frame, int position):
-        """Between two steps: raises for a signal, a closed session, and a deadline that has passed before the last step."""
+        """Between two steps: raises for a signal, a closed session, and a deadline that passed before the last step."""
         cdef timespec now
         PyErr_CheckSignals()
         self.shared.check_open(self.plan.steps[min(position, self.n_steps - 1)].node.source)

@@ -1,4 +1,4 @@
-/* Copies between two strided views of memory: transposing, slicing, joining, padding and repeating are made of them. */
+/* Copies between two strided views of memory: transposing, slicing, joining, padding and repeating are made of it. */
 #ifndef THALWEG_COPY_H
 #define THALWEG_COPY_H
 #include <stdint.h>

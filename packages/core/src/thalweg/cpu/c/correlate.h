@@ -65,7 +65,8 @@ static void NAME(split_terms)(thw_correlation* job, int64_t most_taps) {
 static thw_layout NAME(panel_layout)(const thw_correlation* job) {
   uint64_t order = 14695981039346656037u; /* FNV-1a over the taps */
   for (int64_t i = 0; i < job->n_windows; i++)
-    for (int64_t t = 0; t < job->windows[i].n_taps; t++) order = (order ^ (uint64_t)job->windows[i].taps[t].filter) * 1099511628211u;
+    for (int64_t t = 0; t < job->windows[i].n_taps; t++)
+      order = (order ^ (uint64_t)job->windows[i].taps[t].filter) * 1099511628211u;
   return (thw_layout){{sizeof(REAL), (uint64_t)job->n_windows, order, (uint64_t)job->depth, (uint64_t)job->columns,
                        (uint64_t)job->block_stride, (uint64_t)job->row_stride, (uint64_t)job->column_stride}};
 }
@@ -241,7 +242,8 @@ INLINE void NAME(run_tile)(const NAME(Block)* block, const NAME(TilePlan)* plan,
   const NAME(Correlation)* run = block->run;
   const thw_window* w = block->window;
   int64_t width = NAME(panel_width)(column, run->job->columns);
-  int64_t skipped = NAME(taps_before)(plan, s.t0, w->n_taps), taps = NAME(taps_before)(plan, s.t1, w->n_taps) - skipped;
+  int64_t skipped = NAME(taps_before)(plan, s.t0, w->n_taps);
+  int64_t taps = NAME(taps_before)(plan, s.t1, w->n_taps) - skipped;
   int is_first = s.t0 == 0 && s.k0 == 0, is_last = s.t1 == w->n_taps && s.k1 == run->job->depth;
   const NAME(Epilogue)* epilogue = is_last && run->has_epilogue ? &run->epilogue : NULL;
   if (!taps && !is_first && !epilogue) return;

@@ -14,7 +14,7 @@
 #include "cpu/c/isa.h"
 #include "thalweg_abi.h"
 
-typedef struct { int64_t at, filter; } thw_line_tap; /* position from the window's corner; row or column of the filter */
+typedef struct { int64_t at, filter; } thw_line_tap; /* from the window's corner; row or column of the filter */
 
 typedef struct { /* taps ascend in `at` */
   int64_t places, size, step, corner; /* windows on this axis; extent of x, distance, first corner */

@@ -1,4 +1,4 @@
-/* Elementwise loops for one instruction set: the formulas of elementwise_formulas.h, each in its loop, in one table. */
+/* Elementwise loops for one instruction set: the formulas of elementwise_formulas.h, each in its loop, in a table. */
 #include "cpu/c/elementwise.h"
 
 #include <tgmath.h>

@@ -71,7 +71,8 @@ typedef struct {
   thw_margin margin;
   thw_finish finish;           /* of a single batch */
   /* chosen by plan_gathering */
-  int64_t tile_depth, depth_tiles, units_per_group, unit_groups, group_panels, panel_groups, place_block, splits, split_places;
+  int64_t tile_depth, depth_tiles, units_per_group, unit_groups, group_panels, panel_groups;
+  int64_t place_block, splits, split_places;
   int32_t is_packed;
   int64_t tasks, grain, margin_numbers, copies_numbers;
 } thw_gathering;

@@ -20,7 +20,8 @@ static inline uint32_t float_to_bits(float value) {
 
 static inline float widen_one(uint16_t half) {
   uint32_t sign = (uint32_t)(half & 0x8000) << 16, rest = (uint32_t)(half & 0x7fff) << 13;
-  if (rest >= 0x7c00u << 13) return bits_to_float(sign | 0x7f800000 | (rest & 0x7fffff) | (rest > 0x7c00u << 13 ? 0x400000 : 0));
+  if (rest >= 0x7c00u << 13)
+    return bits_to_float(sign | 0x7f800000 | (rest & 0x7fffff) | (rest > 0x7c00u << 13 ? 0x400000 : 0));
   /* 2^112 moves the exponent's bias from 15 to 127, and makes numbers of subnormals. */
   return bits_to_float(sign | float_to_bits(bits_to_float(rest) * bits_to_float(0x77800000)));
 }
@@ -29,7 +30,7 @@ static inline uint16_t narrow_one(float value) {
   uint32_t bits = float_to_bits(value), sign = bits >> 16 & 0x8000, rest = bits & 0x7fffffff;
   if (rest > 0x7f800000) return (uint16_t)(sign | 0x7e00 | (rest >> 13 & 0x1ff)); /* NaN */
   if (rest >= 0x47800000) return (uint16_t)(sign | 0x7c00);                       /* 65536 and above: infinity */
-  if (rest < 0x38800000) { /* below 2^-14: adding 0.5 leaves multiples of 2^-24 in the low bits, rounded by the adder */
+  if (rest < 0x38800000) { /* below 2^-14: adding 0.5 leaves multiples of 2^-24 in the low bits, rounded */
     return (uint16_t)(sign | (float_to_bits(bits_to_float(rest) + 0.5f) - 0x3f000000));
   }
   return (uint16_t)(sign | ((rest + 0xfff + (rest >> 13 & 1) - 0x38000000) >> 13));

@@ -22,8 +22,8 @@ INLINE int64_t NAME(first_maximum)(const Positions* list, const REAL* x, int64_t
 }
 
 /* dx[at[k]][c] += the share of dy[c] that belongs to position k, for owned positions; without `adds` it is set. */
-INLINE void NAME(spread)(const int kind, const int adds, const Positions* list, const REAL* x, const REAL* pooled, const REAL* dy,
-                         int64_t channels, REAL* dx) {
+INLINE void NAME(spread)(const int kind, const int adds, const Positions* list, const REAL* x, const REAL* pooled,
+                         const REAL* dy, int64_t channels, REAL* dx) {
   int64_t c = 0;
   for (; c + VL <= channels; c += VL) {
     vector gradient = LOAD(dy + c), best = gradient;
@@ -37,7 +37,8 @@ INLINE void NAME(spread)(const int kind, const int adds, const Positions* list, 
     for (int64_t k = 0; k < list->count; k++) {
       vector share = gradient;
       if (kind != SPREAD_MEAN)
-        share = (vector)((mask)gradient & NAME(takes_part)(kind, LOAD(x + list->at[k] * channels + c), best, &is_taken));
+        share = (vector)((mask)gradient &
+                         NAME(takes_part)(kind, LOAD(x + list->at[k] * channels + c), best, &is_taken));
       REAL* target = dx + list->at[k] * channels + c;
       if (adds) share += LOAD(target);
       if (list->is_owned[k]) STORE(target, share);
@@ -59,10 +60,12 @@ static void NAME(clear_band)(const NAME(Pool)* run, REAL* dx, int64_t begin, int
   const thw_pool_job* job = run->job;
   int64_t line = job->size[2] * job->channels;
   if (job->band_axis == 0) line *= job->size[1];
-  memset(dx + begin * line, 0, (end - begin) * line * sizeof(REAL)); /* axis 1 has bands only where axis 0 has size 1 */
+  /* axis 1 has bands only where axis 0 has size 1 */
+  memset(dx + begin * line, 0, (end - begin) * line * sizeof(REAL));
 }
 
-INLINE void NAME(spread_bands)(const int kind, const int adds, const NAME(Pool)* run, int64_t begin, int64_t end, void* scratch) {
+INLINE void NAME(spread_bands)(const int kind, const int adds, const NAME(Pool)* run, int64_t begin, int64_t end,
+                               void* scratch) {
   const thw_pool_job* job = run->job;
   int axis = (int)job->band_axis;
   Positions list;

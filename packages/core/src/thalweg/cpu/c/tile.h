@@ -4,9 +4,9 @@
  *   places: c[i][j] = sum over k < depth           of rows[k][offset + i]    * b[numbers[k]][j]
  *
  * Rows are pointers into the tensor itself, so a convolution copies nothing; padding points at zeros, and what is
- * padding for all rows is not listed. Per k: nv loads of b, mr broadcasts, mr*nv multiply-adds. With the tiles below this runs at 95-98 % of the FMA peak (Zen 4, both
- * widths); any height from 1 to MR is compiled, so that edges are not padded up. Sums run in order of k whatever the
- * tile, so a result's bits do not depend on how rows are grouped into tiles.
+ * padding for all rows is not listed. Per k: nv loads of b, mr broadcasts, mr*nv multiply-adds. With the tiles below
+ * this runs at 95-98 % of the FMA peak (Zen 4, both widths); any height from 1 to MR is compiled, so that edges are not
+ * padded up. Sums run in order of k whatever the tile, so a result's bits do not depend on how rows are grouped.
  */
 #if !defined(MR)
 #if THW_VL == 16
@@ -88,7 +88,8 @@ INLINE void NAME(finish_tile)(const int mr, const int nv, const NAME(Tile)* tile
 INLINE void NAME(store_tile)(const int mr, const int nv, const NAME(Tile)* tile, vector acc[MR][NV]) {
   if (tile->columns < nv * VL) {
     REAL sums[MR * NV * VL];
-    UNROLLED for (int i = 0; i < mr; i++) UNROLLED for (int v = 0; v < nv; v++) STORE(sums + (i * NV + v) * VL, acc[i][v]);
+    UNROLLED for (int i = 0; i < mr; i++) UNROLLED for (int v = 0; v < nv; v++)
+      STORE(sums + (i * NV + v) * VL, acc[i][v]);
     NAME(store_cut)(tile, mr, sums);
     return;
   }

@@ -88,7 +88,7 @@ INLINE vector NAME(load_part)(const REAL* p, int64_t count) {
   return LOAD(numbers);
 }
 
-/* `next`: what the next tile will read is fetched meanwhile; small pieces of many rows are too much for the hardware. */
+/* `next`: what the next tile reads is fetched meanwhile; small pieces of many rows are too much for the hardware. */
 INLINE void NAME(transform_input)(const int points, const REAL* const* at, const REAL* const* next, int64_t depth,
                                   REAL* v, int64_t v_plane) {
   for (int64_t c = 0; c < depth; c += VL) {
@@ -157,8 +157,8 @@ static void NAME(multiply)(const NAME(Winograd)* run, int64_t point, const REAL*
       REAL* out[MR];
       height = least(most_height, count - i);
       for (int64_t r = 0; r < height; r++) rows[r] = v + (i + r) * job->v_stride, out[r] = m + (i + r) * job->m_stride;
-      NAME(Tile) tile = {rows, &number, 1, g->depth, 0, NAME(panel_of_u)(run, point, column), width, out, column, width,
-                         0, NULL};
+      NAME(Tile) tile = {rows, &number, 1, g->depth, 0, NAME(panel_of_u)(run, point, column), width,
+                         out,  column,  width, 0, NULL};
       NAME(rows_tiles)[height - 1][width / VL - 1](&tile);
     }
   }
@@ -236,8 +236,8 @@ static void NAME(run_input_phase)(void* arg, int64_t begin, int64_t end, void* s
   (void)scratch;
   const NAME(Winograd)* run = arg;
   const thw_winograd* job = run->job;
-  NAME(input_tiles)(&job->tiling, run->x, job->zeros, begin, end - begin, run->v + begin * job->v_stride, job->v_stride,
-                    job->v_plane);
+  NAME(input_tiles)(&job->tiling, run->x, job->zeros, begin, end - begin, run->v + begin * job->v_stride,
+                    job->v_stride, job->v_plane);
 }
 
 static void NAME(run_product_phase)(void* arg, int64_t begin, int64_t end, void* scratch) {
@@ -307,7 +307,8 @@ static double NAME(tiled_seconds)(const thw_tiling* g, int64_t outputs, int filt
   double tiles = (double)(g->images * ceil_div(g->places[0], outputs) * ceil_div(g->places[1], outputs));
   double depth = (double)g->depth, width = (double)NAME(packed_width)(g->columns);
   double tile_bytes = 2 * points * tiles * ((double)NAME(packed_width)(g->depth) + width) * sizeof(REAL);
-  double sums = points * (tiles < MR / 2 ? MR / 2 : tiles) * depth * width, u_bytes = points * depth * width * sizeof(REAL);
+  double sums = points * (tiles < MR / 2 ? MR / 2 : tiles) * depth * width; /* few tiles leave lanes idle */
+  double u_bytes = points * depth * width * sizeof(REAL);
   return sums / SUMS_PER_SECOND + tile_bytes / TILE_BYTES_PER_SECOND +
          u_bytes / (filter_lasts ? KEPT_BYTES_PER_SECOND : FILL_BYTES_PER_SECOND);
 }
