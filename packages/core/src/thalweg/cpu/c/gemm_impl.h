@@ -10,7 +10,9 @@
 #define DEPTH_BLOCK 2048            /* terms of a sum that one pass takes, for accuracy and the caches */
 #define SMALL_READS (1 << 17)       /* numbers of a matrix read in about 20 us */
 #define PACK_PANELS 4              /* panels that are packed together */
-#define ROWS 4                      /* products of so many rows are a matter of reading the matrix */
+#define ROWS 4                      /* products of so many rows are a matter of reading the matrix ... */
+#define LARGE_ROWS 12               /* ... and of so many, where the matrix comes from memory */
+#define LARGE_MATRIX (16 << 20)     /* bytes */
 #define GROUP_BYTES (384 << 10)     /* of panels that a task packs for itself: they stay in the second-level cache */
 #define PLACE_BLOCK 256             /* places that gather takes at a time */
 #define COPIES_BYTES (4 << 20)      /* at most so much for partial results that are added at the end */

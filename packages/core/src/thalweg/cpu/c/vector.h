@@ -29,14 +29,41 @@ INLINE REAL* NAME(result_row)(const NAME(Correlation)* run, int64_t i) {
   return run->y + w->y_first + i * w->y_stride[3];
 }
 
-/* sums[j] += sum over four k of x[k] * b[k][j] */
-static void NAME(add_four_rows)(const REAL* x, const REAL* b, int64_t stride, int64_t columns, REAL* sums) {
+#define TOGETHER (THW_VL >= 16 ? 4 : 2) /* rows that share what is read of the matrix: as the registers allow */
+
+/* sums[i][j] += sum over four k of x[i][k] * b[k][j], for `count` rows of x. */
+INLINE void NAME(add_four)(const int count, const REAL* const* x, const REAL* b, int64_t stride, int64_t columns,
+                           REAL* sums) {
   const REAL *b1 = b + stride, *b2 = b1 + stride, *b3 = b2 + stride;
-  const vector x0 = SPLAT(x[0]), x1 = SPLAT(x[1]), x2 = SPLAT(x[2]), x3 = SPLAT(x[3]);
+  vector factor[4][4];
   int64_t j = 0;
-  for (; j + VL <= columns; j += VL)
-    STORE(sums + j, LOAD(sums + j) + (x0 * LOAD(b + j) + x1 * LOAD(b1 + j)) + (x2 * LOAD(b2 + j) + x3 * LOAD(b3 + j)));
-  for (; j < columns; j++) sums[j] += (x[0] * b[j] + x[1] * b1[j]) + (x[2] * b2[j] + x[3] * b3[j]);
+  UNROLLED for (int i = 0; i < count; i++) UNROLLED for (int k = 0; k < 4; k++) factor[i][k] = SPLAT(x[i][k]);
+  for (; j + VL <= columns; j += VL) {
+    const vector row = LOAD(b + j), row1 = LOAD(b1 + j), row2 = LOAD(b2 + j), row3 = LOAD(b3 + j);
+    UNROLLED for (int i = 0; i < count; i++) {
+      REAL* sum = sums + i * columns + j;
+      STORE(sum, LOAD(sum) + (factor[i][0] * row + factor[i][1] * row1) + (factor[i][2] * row2 + factor[i][3] * row3));
+    }
+  }
+  for (; j < columns; j++)
+    UNROLLED for (int i = 0; i < count; i++)
+      sums[i * columns + j] += (x[i][0] * b[j] + x[i][1] * b1[j]) + (x[i][2] * b2[j] + x[i][3] * b3[j]);
+}
+
+/* The same for all rows of a run, from k on. */
+static void NAME(add_four_to_rows)(const NAME(Correlation)* run, int64_t k, REAL* sums) {
+  const thw_correlation* job = run->job;
+  const REAL *b = run->filter + k * job->row_stride, *x[4];
+  for (int64_t i = 0, count; i < job->windows[0].places; i += count, sums += count * job->columns) {
+    count = least(TOGETHER, job->windows[0].places - i);
+    for (int64_t r = 0; r < count; r++) x[r] = NAME(left_row)(run, i + r) + k;
+    if (count == TOGETHER) {
+      NAME(add_four)(TOGETHER, x, b, job->row_stride, job->columns, sums);
+    } else {
+      for (int64_t r = 0; r < count; r++)
+        NAME(add_four)(1, x + r, b, job->row_stride, job->columns, sums + r * job->columns);
+    }
+  }
 }
 
 /* Parts [begin, end) of the depth, each into sums of its own. */
@@ -50,10 +77,7 @@ static void NAME(sum_parts)(void* arg, int64_t begin, int64_t end, void* scratch
     REAL* sums = product->sums + part * rows * columns;
     int64_t k = part * job->depth_block, last = least(k + job->depth_block, job->depth);
     memset(sums, 0, rows * columns * sizeof(REAL));
-    for (; k + 4 <= last; k += 4)
-      for (int64_t i = 0; i < rows; i++)
-        NAME(add_four_rows)(NAME(left_row)(run, i) + k, run->filter + k * job->row_stride, job->row_stride, columns,
-                            sums + i * columns);
+    for (; k + 4 <= last; k += 4) NAME(add_four_to_rows)(run, k, sums);
     for (; k < last; k++)
       for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < columns; j++)
@@ -115,7 +139,8 @@ static void NAME(dot_columns)(void* arg, int64_t begin, int64_t end, void* scrat
 /* Whether a job is such a product; then its blocking, and the numbers that its sums need. */
 static int NAME(plan_product)(thw_correlation* job, int64_t* sums) {
   const thw_window* w = job->windows;
-  if (job->n_windows != 1 || job->batches != 1 || w->n_taps != 1 || w->places > ROWS || w->places != w->grid[2] ||
+  int64_t bytes = job->depth * job->columns * (int64_t)sizeof(REAL), rows = bytes < LARGE_MATRIX ? ROWS : LARGE_ROWS;
+  if (job->n_windows != 1 || job->batches != 1 || w->n_taps != 1 || w->places > rows || w->places != w->grid[2] ||
       !job->columns || !job->depth || !w->places)
     return 0;
   if (w->corner[0] || w->corner[1] || w->corner[2] || w->taps->offset || w->taps->filter) return 0;
