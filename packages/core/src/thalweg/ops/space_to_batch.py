@@ -304,7 +304,7 @@ def _spread(values, fill, dims):
             stop += 1
         if dims[start] > last + 1:
             gap = [dims[start] - 1 - last, *values._shape[1:]]
-            result.append(np.full(gap, fill, values.dtype.as_numpy_dtype))
+            result.append(np.full(gap, fill, values.dtype.np))
         result.append(rows[start:stop])
         last, start = dims[stop - 1], stop
     return array.concat(result, 0) if known is None else np.concatenate(result)

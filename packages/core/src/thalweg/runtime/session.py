@@ -7,6 +7,7 @@ import numpy as np
 from thalweg.framework import errors, shapes
 from thalweg.framework.graph import Graph, Tensor, _Stack, get_default_graph
 from thalweg.framework.graph import _default_stack as _default_graphs
+from thalweg.framework.packed import to_packed
 
 from .config import ConfigProto
 from .engine import Engine
@@ -89,7 +90,8 @@ class BaseSession:
 
         Returns
         -------
-        NumPy arrays (scalars for tensors of rank 0, None for operations)
+        NumPy arrays (scalars for tensors of rank 0, None for operations); bfloat16 is that of the package ml_dtypes
+        or, where it is not installed, float32, which holds the same values
 
         Raises
         ------
@@ -180,6 +182,8 @@ def as_feed(tensor, value):
 def _number_array(tensor, value, dtype):
     if type(value) is np.ndarray and value.dtype == dtype.np:
         return value
+    if dtype.np.names:
+        return _packed_array(tensor, value, dtype)
     if isinstance(value, int) and not isinstance(value, bool) and dtype.kind in "iu" \
             and not dtype.min <= value <= dtype.max:
         raise TypeError(f"Type of feed value {value} with type {type(value)} is not compatible with Tensor type "
@@ -188,8 +192,20 @@ def _number_array(tensor, value, dtype):
     try:
         return np.asarray(value, dtype=dtype.np)
     except (TypeError, ValueError) as error:
-        raise type(error)(f"Cannot feed Tensor '{tensor.name}' of dtype {dtype.name} with {type(value).__name__}: "
-                          f"{error}") from error
+        raise _cannot_feed(tensor, value, error) from error
+
+
+def _packed_array(tensor, value, dtype):
+    try:
+        return to_packed(value, dtype)
+    except (TypeError, ValueError) as error:
+        raise _cannot_feed(tensor, value, error) from error
+
+
+def _cannot_feed(tensor, value, error):
+    kind = TypeError if isinstance(error, TypeError) else ValueError
+    return kind(f"Cannot feed Tensor '{tensor.name}' of dtype {tensor.dtype.base_dtype.name} with "
+                f"{type(value).__name__}: {error}")
 
 
 def _string_array(value):
