@@ -45,6 +45,16 @@ class OpError(ThalwegError):
     def __str__(self):
         return self.message
 
+    def __reduce__(self):
+        """For other processes: the operation stays behind with its graph, the message says which one it was."""
+        return _without_init, (type(self), self.args), {**self.__dict__, "node_def": None, "op": None}
+
+
+def _without_init(cls, args):
+    error = cls.__new__(cls)
+    error.args = args
+    return error
+
 
 OK = 0
 CANCELLED, UNKNOWN, INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND, ALREADY_EXISTS = 1, 2, 3, 4, 5, 6

@@ -44,9 +44,10 @@ def kernel_error(node, code, text, exception=None):
     return type(error_of_code(code, ""))(None, node.source, text)
 
 
-_BY_PYTHON_TYPE = ((StopIteration, errors.OutOfRangeError), (MemoryError, errors.ResourceExhaustedError),
-                   (NotImplementedError, errors.UnimplementedError),
-                   ((TypeError, ValueError, IndexError, KeyError, ArithmeticError), errors.InvalidArgumentError))
+_OF_FUNCTIONS = ((StopIteration, errors.OutOfRangeError), (MemoryError, errors.ResourceExhaustedError),
+                 (NotImplementedError, errors.UnimplementedError),
+                 ((TypeError, ValueError), errors.InvalidArgumentError))               # as TensorFlow's py_func
+_OF_BODIES = (*_OF_FUNCTIONS, ((IndexError, KeyError, ArithmeticError), errors.InvalidArgumentError))
 
 
 def python_error(node, error):
@@ -57,6 +58,7 @@ def python_error(node, error):
             if "built at" not in error.message:
                 error.message = explain(f"{error.message}\n\t [[{node.op_type} {node.name!r}]]", built_at=_frame(node))
         return error
-    cls = next((c for kinds, c in _BY_PYTHON_TYPE if isinstance(error, kinds)), errors.UnknownError)
+    table = _OF_FUNCTIONS if node.op_type in ("PyFunc", "PyFuncStateless") else _OF_BODIES
+    cls = next((c for kinds, c in table if isinstance(error, kinds)), errors.UnknownError)
     text = explain(f"{type(error).__name__}: {error}\n\t [[{node.op_type} {node.name!r}]]", built_at=_frame(node))
     return cls(None, node.source, text)
