@@ -88,6 +88,9 @@ def py_func(func, inp, Tout, stateful=True, name=None):
     -------
     Tensor for one dtype, list of Tensors for a list, the operation for none. Shapes are unknown: use `set_shape`.
     """
+    if not callable(func):
+        raise ValueError(f"Expected func to be callable, got func of type {type(func)}: {func!r}. Try "
+                         "tf.py_func(function, inputs, dtypes), with the function itself and not what it gives")
     graph = get_default_graph()
     while getattr(graph, "outer_graph", None) is not None:       # a function graph: its program keeps the function
         graph = graph.outer_graph
