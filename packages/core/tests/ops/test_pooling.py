@@ -70,6 +70,8 @@ ROWS = [
     Bad(tf.nn.max_pool, reals(1, 2, 2, 1), 3, 1, "VALID", match="Negative dimension size"),
     Bad(tf.nn.max_pool, reals(1, 2, 2, 1), 2, 2, "FULL", match="padding must be"),
     Bad(tf.nn.max_pool, reals(2, 2, 2, 1), [2, 1, 1, 1], [1, 1, 1, 1], "SAME", match="batch dimension"),
+    Bad(tf.nn.max_pool, reals(1, 2, 2, 1), [1, 0, 1, 1], [1, 1, 1, 1], "SAME", match=r"ksize must be positive: ksize \[1, 0"),
+    Bad(tf.nn.avg_pool, reals(1, 2, 2, 1), [1, 1, 1, -1], [1, 1, 1, 1], "SAME", match="ksize must be positive"),
     Bad(tf.nn.max_pool, reals(2, 2, 1), 2, 2, "SAME", match="must have rank 4"),
     Bad(tf.nn.pool, reals(1, 5, 5, 1), [2, 2], "MEDIAN", "SAME", match="2-D MEDIAN pooling is not supported"),
     Bad(tf.nn.pool, reals(1, 5, 5, 1), [2, 2], "MAX", "SAME", dilation_rate=[2, 2], match="not implemented"),

@@ -27,6 +27,8 @@ def _pooled_shape(node, x, rank=None):
                          f"{node.strides}")
     if node.padding not in ("SAME", "VALID"):
         raise ValueError(f"padding must be \"SAME\" or \"VALID\", not {node.padding!r}")
+    if min(node.ksize) < 1:
+        raise ValueError(f"ksize must be positive: ksize {node.ksize}. A window of 1 leaves a dimension as it is")
     if node.ksize[0] != 1 or node.strides[0] != 1:
         raise ValueError(f"Pooling is not supported on the batch dimension: ksize {node.ksize}, strides "
                          f"{node.strides}")
