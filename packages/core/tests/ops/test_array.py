@@ -150,6 +150,9 @@ ROWS = [
     Bad(tf.one_hot, of("int32", 1), 2, on_value=1, off_value=0.5, match="does not match"),
     Bad(lambda: tf.placeholder_with_default([1.0, 2.0], [3]), match="not compatible"),
     Bad(tf.meshgrid, reals(2), indexing="yx", match="must be either"),
+    Bad(lambda x: tf.meshgrid(), reals(2), match="meshgrid got no vectors, expected one"),
+    Bad(lambda x: tf.concat([], 0), reals(2), match="values is an empty list, expected one Tensor"),
+    Bad(lambda x: tf.reshape(x, [-2, -1]), reals(2), match="Invalid value in tensor used for shape: -2"),
 ]
 test_array = table_test(ROWS)
 

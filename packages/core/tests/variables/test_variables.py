@@ -171,6 +171,11 @@ def test_get_variable_refuses(arguments, error, match):
         tf.get_variable("x", **arguments)
 
 
+def test_a_variable_has_a_name():
+    with pytest.raises(ValueError, match="'' is not a valid node name: a variable needs"):
+        tf.get_variable("", [2])
+
+
 def test_auto_reuse():
     def make():
         with tf.variable_scope("s", reuse=tf.AUTO_REUSE):

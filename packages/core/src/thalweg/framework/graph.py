@@ -342,6 +342,10 @@ class Graph:
         if ":" in name:
             raise ValueError(f"Name {name!r} appears to refer to a Tensor, not a Operation.")
         op = self._by_name.get(name)
+        if op is None and not allow_operation:
+            raise ValueError(f"The name {name!r} looks like an (invalid) Operation name, not a Tensor. Tensor names "
+                             "must be of the form \"<op_name>:<output_index>\", as in \"name:0\"."
+                             f"{self._nearest(name)}")
         if op is None:
             raise KeyError(f"The name {name!r} refers to an Operation not in the graph.{self._nearest(name)}")
         if not allow_operation:

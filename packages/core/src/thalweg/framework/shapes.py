@@ -12,6 +12,8 @@ def _dimension_value(value):
         return value._value
     else:
         number = value.__index__() if hasattr(value, "__index__") else int(value)
+        if not isinstance(value, (str, bytes)) and number != value:
+            raise ValueError(f"Ambiguous dimension: {value!r} is no whole number")
     if number is not None and number < 0:
         raise ValueError(f"Dimension {number} must be >= 0")
     return number

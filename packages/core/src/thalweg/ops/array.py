@@ -16,7 +16,10 @@ def shape_from_input(node, index):
     """For shape rules: the plain shape that integer input `index` spells, as far as it is known."""
     value = node.constant(index)
     if value is not None:
-        return tuple([None if d == -1 else int(d) for d in np.ravel(value)])
+        sizes = [int(d) for d in np.ravel(value)]
+        if sizes and min(sizes) < -1:
+            raise ValueError(f"Invalid value in tensor used for shape: {min(sizes)} in {sizes}")
+        return tuple([None if d == -1 else d for d in sizes])
     return constant_value_as_shape(node.inputs[index]) if node.inputs else None
 
 
@@ -448,6 +451,9 @@ def concat(values, axis, name="concat"):
     """Joins tensors along `axis`, which they may differ in; all other dimensions must agree."""
     if not isinstance(values, (list, tuple)):
         values = [values]
+    if not values:
+        raise ValueError("concat: values is an empty list, expected one Tensor or more to join. Try tf.zeros of the "
+                         "shape and dtype that an empty result should have")
     if len(values) == 1:
         with name_scope(name):
             if convert_to_tensor(axis, dtypes.int32, name="concat_dim")._shape not in ((), None):

@@ -78,6 +78,9 @@ def fill(dims, value):
 
 @fill.shape
 def fill_shape(node, dims, value):
+    sizes = node.constant(0)
+    if sizes is not None and np.any(np.asarray(sizes) < 0):
+        raise ValueError(f"dimensions must be >= 0, but the shape is {np.ravel(sizes).tolist()}")
     return array.shape_from_input(node, 0)
 
 
