@@ -3,6 +3,7 @@
 Inside thalweg a shape is a tuple of ints and None (an unknown dimension), or None (unknown rank).
 `TensorShape` is the face that users see.
 """
+from .packages import needs_io
 
 
 def _dimension_value(value):
@@ -110,7 +111,8 @@ class TensorShape:
         return list(self._plain)
 
     def as_proto(self):
-        from thalweg_io.protos import TensorShapeProto
+        with needs_io("shape.as_proto()"):
+            from thalweg_io.protos import TensorShapeProto
         if self._plain is None:
             return TensorShapeProto(unknown_rank=True)
         return TensorShapeProto(dim=[TensorShapeProto.Dim(size=-1 if d is None else d) for d in self._plain])

@@ -8,6 +8,7 @@ from thalweg.framework.collections import GraphKeys
 from thalweg.framework.conversion import convert_to_tensor, register_tensor_conversion_function
 from thalweg.framework.func_graph import FuncGraph, init_scope
 from thalweg.framework.graph import Tensor, colocate_with, device, get_default_graph, name_scope
+from thalweg.framework.packages import needs_io
 from thalweg.ops import array, indexing, operators, slicing, state
 from thalweg.ops.cond import cond
 
@@ -54,7 +55,8 @@ class SaveSliceInfo:
 
     def to_proto(self, export_scope=None):
         """The SaveSliceInfoDef message (needs thalweg-io); None outside of `export_scope`."""
-        from thalweg_io.graph_def import save_slice_info_def
+        with needs_io("SaveSliceInfo.to_proto()"):
+            from thalweg_io.graph_def import save_slice_info_def
         return save_slice_info_def(self, export_scope)
 
 
@@ -304,7 +306,8 @@ class Variable:
 
     def to_proto(self, export_scope=None):
         """The VariableDef message (needs thalweg-io); None for a variable outside of `export_scope`."""
-        from thalweg_io.graph_def import variable_def
+        with needs_io("variable.to_proto()"):
+            from thalweg_io.graph_def import variable_def
         return variable_def(self, export_scope)
 
     @staticmethod
