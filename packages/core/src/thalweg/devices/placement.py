@@ -2,11 +2,16 @@
 
 The passes of a plan (plan/place.py) ask a Placement and know no device themselves.
 """
+import logging
+
 from thalweg import devices
 from thalweg.framework import errors
 from thalweg.framework.declaration import REGISTRY
 from thalweg.framework.device_spec import DeviceSpec
 from thalweg.framework.errors import explain
+
+_log = logging.getLogger("thalweg")
+_reported: set[str] = set()
 
 
 class Placement:
@@ -54,6 +59,7 @@ class Placement:
                     available=", ".join(d.name for d in self._ready()),
                     hint="ConfigProto(allow_soft_placement=True), or another tf.device(...)",
                     built_at=node.source and node.source.frame))
+            _report(request, reason, node, self.host)
             return self.host
         self._by_name[device.name] = device
         return device
@@ -99,6 +105,14 @@ class Placement:
         other = self.host if other is None else other
         self._by_name[other.name] = other
         return other
+
+
+def _report(request, reason, node, host):
+    """Says once per process that a device is not there and what runs instead of what was asked for."""
+    if request not in _reported:
+        _reported.add(request)
+        _log.warning("there is no device %s (%s): operation %r and the others that ask for it run on %s; ConfigProto("
+                     "allow_soft_placement=False) makes this an error", request, reason, node.name, host.name)
 
 
 def _example(op_type, dtype):
