@@ -20,6 +20,41 @@ def run(program, *arguments):
     return result.stdout
 
 
+def test_the_version_has_tensorflows_name_too():
+    assert tf.VERSION is tf.__version__
+    with pytest.raises(AttributeError, match="Instead: use tf.VERSION"):
+        tf.GIT_VERSION
+    with pytest.raises(AttributeError, match="use unittest or pytest, and tf.list_devices"):
+        tf.test
+
+
+def test_running_the_package_says_what_there_is():
+    result = subprocess.run([sys.executable, "-m", "thalweg"], capture_output=True, text=True)
+    for text in (f"thalweg {tf.VERSION}\n", "  thalweg-nn: ", "  thalweg-io: ", "/device:CPU:0",
+                 "python -m thalweg.card", "python -m thalweg.devices"):
+        assert text in result.stdout
+    assert result.returncode == 0 and not result.stderr
+
+
+WITHOUT_IO = """
+import sys
+class Hidden:
+    def find_spec(self, name, path, target=None):
+        if name == "thalweg_io":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Hidden())
+import thalweg as tf
+"""
+
+
+@pytest.mark.parametrize("call, what", [
+    ("tf.Graph().as_graph_def()", "graph.as_graph_def()"), ("tf.no_op().node_def", "operation.node_def"),
+    ("tf.Variable(1).to_proto()", "variable.to_proto()"), ("tf.TensorShape([1]).as_proto()", "shape.as_proto()")])
+def test_messages_need_thalweg_io(call, what):
+    found = run(f"{WITHOUT_IO}try: {call}\nexcept ModuleNotFoundError as error: print(error)")
+    assert found == f"{what} needs the package thalweg-io: pip install thalweg-io\n"
+
+
 # --- finding names ----------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("name", NAMES)

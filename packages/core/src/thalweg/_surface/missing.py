@@ -16,10 +16,11 @@ INSTEAD = {
     "app": "call main() yourself", "flags": "use argparse", "logging": "use Python's logging",
     "gfile": "use pathlib and open", "data": "feed NumPy arrays: session.run(fetches, feed_dict={placeholder: array})",
     "estimator": "write the loop: session.run(train_op, feed_dict={placeholder: array})",
-    "keras.layers": "use tf.layers", "VERSION": "use tf.__version__", "GradientTape": "use tf.gradients",
+    "keras.layers": "use tf.layers", "GradientTape": "use tf.gradients",
     "enable_eager_execution": "fetch values by session.run", "metrics": "count in NumPy what session.run fetches",
     "train.import_meta_graph": "build the graph again by the program that saved it, then Saver.restore",
-    "test": "use unittest or pytest",
+    "test": "use unittest or pytest, and tf.list_devices() for is_gpu_available",
+    "GIT_VERSION": "use tf.VERSION", "COMPILER_VERSION": "use tf.VERSION", "version": "use tf.VERSION",
 }
 
 
