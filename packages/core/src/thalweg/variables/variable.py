@@ -76,7 +76,8 @@ class Variable:
     expected_shape : accepted; the shape is that of the initial value
     import_scope : str          name scope for a variable_def
     constraint : callable       value -> value, for optimizers to apply after an update
-    use_resource : bool         accepted: both kinds of TensorFlow's variables behave like this one
+    use_resource : bool         True: a scatter of the variable into itself reads all of it first. Both kinds of
+        TensorFlow's variables are else this one
     shape :                     the static shape, where it is to be less specific than the initial value's
 
     Raises
@@ -105,6 +106,7 @@ class Variable:
         self._trainable = trainable is None or bool(trainable)
         self._constraint, self._caching_device = constraint, caching_device
         collections = self._checked_collections(collections)
+        self._is_resource = bool(use_resource)
         with init_scope(), name_scope(name, "Variable", [] if callable(initial_value) else [initial_value]) as scope:
             self._build(initial_value, scope, dtype, validate_shape, shape)
             get_default_graph().add_to_collections(collections, self)
@@ -146,7 +148,8 @@ class Variable:
             if validate_shape and not shape.is_fully_defined():
                 raise ValueError(f"initial_value must have a shape specified: {value}. Try validate_shape=False, or "
                                  "set_shape on the initial value.")
-        self._variable = state.variable_op(shape=shape, dtype=value.dtype.base_dtype, name=scope)
+        with get_default_graph()._attr_scope({"_resource": True} if self._is_resource else {}):
+            self._variable = state.variable_op(shape=shape, dtype=value.dtype.base_dtype, name=scope)
 
     def _init_from_proto(self, message, import_scope):
         graph = get_default_graph()
