@@ -770,3 +770,22 @@ def gradient_node_counts(tf, note):
         count(lambda x, w: tf.nn.conv2d(x, w, [1, 1, 1, 1], "SAME"), [n, 6, 6, 2], [3, 3, 2, 4])
         count(lambda x: tf.nn.max_pool(x, [1, 2, 2, 1], [1, 2, 2, 1], "SAME"), [n, 6, 6, 2])
         count(lambda x, w: tf.matmul(x, w), [n, 2, 3], [n, 3, 2])
+
+
+@program
+def node_counts_of_resources_and_of_nothing(tf, note):
+    note.without_nodes()
+    tf.set_random_seed(1)
+    tf.get_variable("a", [2], use_resource=True)
+    note.ids()
+    b = tf.get_variable("b", [2], use_resource=True)
+    note.ids()
+    b + 1.0
+    tf.square(b)
+    b.assign_add([1.0, 2.0])
+    tf.assign(b, [1.0, 2.0])
+    note.ids()
+    for empty in (tf.zeros([0, 3]), tf.ones([2, 0], tf.int64), tf.constant([1.0, 2.0], shape=[0])):
+        note.ids()
+        note.value(empty)
+    note.value(b)

@@ -143,6 +143,7 @@ class Variable:
                 self._snapshot = array.identity(self._variable, name="read")
 
     def _add_buffer(self, value, scope, validate_shape, shape):
+        get_default_graph()._next_id += self._is_resource                # TensorFlow asks a resource whether it is set
         if shape is None:
             shape = value.get_shape() if validate_shape else None
             if validate_shape and not shape.is_fully_defined():
@@ -163,6 +164,7 @@ class Variable:
         self._initial_value = element(message.initial_value_name) if message.initial_value_name else None
         self._safe_initial_value = self._initial_value
         self._trainable = getattr(message, "trainable", True)
+        self._is_resource = bool(self._variable.op.attrs.get("_resource"))
         self._caching_device = self._constraint = None
         if message.HasField("save_slice_info_def"):
             self._save_slice_info = SaveSliceInfo(save_slice_info_def=message.save_slice_info_def,
@@ -252,7 +254,12 @@ class Variable:
         return self._variable
 
     def _AsTensor(self):
+        self._count_read()
         return self._snapshot
+
+    def _count_read(self):
+        """TensorFlow makes a node for each read of a resource, which default seeds depend on."""
+        get_default_graph()._next_id += self._is_resource
 
     def _ref(self):
         """The buffer, for ops that change it."""
@@ -279,15 +286,21 @@ class Variable:
 
     def assign(self, value, use_locking=False, name=None, read_value=True):
         """Sets the variable. Gives its buffer after that; the operation if not `read_value`."""
-        return _result(state.assign(self._variable, value, use_locking=use_locking, name=name), read_value)
+        return self._result(state.assign(self._variable, value, use_locking=use_locking, name=name), read_value)
 
     def assign_add(self, delta, use_locking=False, name=None, read_value=True):
         """Adds `delta`."""
-        return _result(state.assign_add(self._variable, delta, use_locking=use_locking, name=name), read_value)
+        return self._result(state.assign_add(self._variable, delta, use_locking=use_locking, name=name), read_value)
 
     def assign_sub(self, delta, use_locking=False, name=None, read_value=True):
         """Subtracts `delta`."""
-        return _result(state.assign_sub(self._variable, delta, use_locking=use_locking, name=name), read_value)
+        return self._result(state.assign_sub(self._variable, delta, use_locking=use_locking, name=name), read_value)
+
+    def _result(self, reference, read_value):
+        if not read_value:
+            return reference.op
+        self._count_read()
+        return reference
 
     def count_up_to(self, limit):
         """The value, after which it is one more; OutOfRangeError from `limit` on."""
@@ -345,10 +358,6 @@ class Variable:
 
 
 RefVariable = Variable
-
-
-def _result(reference, read_value):
-    return reference if read_value else reference.op
 
 
 def _check_is_outside(initial_value, scope):
