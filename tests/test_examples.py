@@ -96,6 +96,15 @@ def test_every_kind_of_image_is_read(images, tmp_path, mode, ending):
     assert images.read_image(path, 8, 3).shape == (8, 8, 3)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_sixteen_bits_are_scaled_not_cut(images, tmp_path, channels):
+    path = tmp_path / "grey.png"
+    Image.fromarray(np.full((16, 16), 8000, np.uint16)).save(path)
+    assert np.allclose(images.read_image(path, 16, channels), 8000 / 65535, atol=1 / 255)
+    Image.fromarray(np.array([[0, 65535]], np.uint16)).save(path)
+    assert images.eight_bits(Image.open(path)).tobytes() == b"\0\xff"
+
+
 @pytest.mark.parametrize("classes, count, said", [
     ([], 2, "at least two sub-folders.*found no sub-folder"), (["a"], 2, r"found \{'a': 2\}"),
     (["a", "b"], 1, r"two PNG or JPEG files each; found \{'a': 1, 'b': 1\}"),
@@ -153,3 +162,31 @@ def test_the_demo_refuses_a_missing_folder_before_it_builds(tmp_path):
                             capture_output=True)
     assert result.returncode == 1 and result.stderr.startswith("nowhere is no folder. Give one with") \
         and not result.stdout
+
+
+def program(name, *arguments, cwd):
+    return subprocess.run([sys.executable, ROOT / name, *arguments], cwd=cwd, text=True, capture_output=True)
+
+
+@pytest.mark.parametrize("arguments, said", [
+    (["--seed", "-1"], "--seed must be 0 or more and less than 2**32, not -1"),
+    (["--out", "file/model"], "--out file/model cannot be written to: Not a directory: file/model")])
+def test_the_trainer_refuses_what_it_cannot_use(tmp_path, arguments, said):
+    pytest.importorskip("thalweg_io")
+    pytest.importorskip("tqdm")
+    (tmp_path / "file").touch()
+    result = program("examples/image_classifier/train.py", *arguments, cwd=tmp_path)
+    assert result.returncode == 2 and said in result.stderr and "Traceback" not in result.stderr
+
+
+def test_the_sheet_needs_a_folder(tmp_path):
+    pytest.importorskip("thalweg_io")
+    result = program("examples/image_classifier/classify.py", "--sheet", "nowhere/sheet.png", cwd=tmp_path)
+    assert result.returncode == 2 and "--sheet nowhere/sheet.png: there is no folder nowhere" in result.stderr
+
+
+def test_the_demo_refuses_a_folder_that_cannot_be_written_before_it_builds(tmp_path):
+    (tmp_path / "file").touch()
+    result = program("tools/demo", "--out", "file/model", cwd=tmp_path)
+    assert result.returncode == 1 and not result.stdout
+    assert result.stderr == f"--out {tmp_path}/file/model cannot be written to: Not a directory\n"

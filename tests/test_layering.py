@@ -21,6 +21,7 @@ ROOMS = {
     "testing": {"framework", "ops", "autodiff", "variables", "plan", "devices", "runtime", "cpu"},
     "card": {"__init__", "framework", "ops", "devices", "_surface"},
     "_surface": {"_names", "framework"},
+    "__main__": {"__init__", "devices", "_surface"},
     "_names": set(),
     "_version": set(),
     "__init__": {"_surface", "autodiff", "framework"},    # autodiff brings the ops and completes If and While

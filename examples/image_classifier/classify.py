@@ -25,14 +25,19 @@ def main():
     parser.add_argument("--model", type=Path, default=Path("runs/digits"), help="folder that train.py filled")
     parser.add_argument("--sheet", type=Path, help="PNG file to write (default: sheet.png in the model's folder)")
     args = parser.parse_args()
+    sheet = args.sheet or args.model / "sheet.png"
+    if not sheet.parent.is_dir():
+        parser.error(f"--sheet {sheet}: there is no folder {sheet.parent}")
     about = model_file(args.model)
     files = args.files or sorted((args.model / "samples").glob("*.png"))
     images = np.stack([read_image(f, about["size"], about["channels"]) for f in files])
     probabilities, maps = predict(args.model, about, images)
     for path, p in zip(files, probabilities):
         print(f"{path}: {describe(p, about['classes'])}")
-    sheet = args.sheet or args.model / "sheet.png"
-    draw_sheet(files, images, probabilities, maps, about["classes"]).save(sheet)
+    try:
+        draw_sheet(files, images, probabilities, maps, about["classes"]).save(sheet)
+    except (OSError, ValueError) as error:
+        parser.error(f"--sheet {sheet} cannot be written: {error}")
     print(f"sheet written to {sheet}")
 
 

@@ -62,10 +62,18 @@ def read_image(path, size, channels):
     """One image file as float32 [size, size, channels] in [0, 1]."""
     try:
         with Image.open(path) as image:
-            image = image.convert("L" if channels == 1 else "RGB").resize((size, size), Image.Resampling.BILINEAR)
+            image = eight_bits(image).convert("L" if channels == 1 else "RGB")
+            image = image.resize((size, size), Image.Resampling.BILINEAR)
     except (UnidentifiedImageError, OSError) as error:
         raise SystemExit(f"{path} cannot be read as an image: {error}") from error
     return np.asarray(image, np.float32).reshape(size, size, channels) / 255.0
+
+
+def eight_bits(image):
+    """The picture, 16-bit grey scaled to 8 bits: Pillow's convert() would make all above 255 white."""
+    if not image.mode.startswith("I"):
+        return image
+    return Image.fromarray(np.clip(np.asarray(image, np.float32) / 257 + 0.5, 0, 255).astype(np.uint8))
 
 
 def write_image(path, pixels):

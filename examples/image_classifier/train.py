@@ -30,10 +30,15 @@ def main():
     for name, least in [("size", 4), ("epochs", 1), ("batch", 1)]:          # two pools halve the size
         if getattr(args, name) < least:
             parser.error(f"--{name} must be {least} or more, not {getattr(args, name)}")
+    if not 0 <= args.seed < 2**32:
+        parser.error(f"--seed must be 0 or more and less than 2**32, not {args.seed}")
     data = load_folder(args.images, args.size) if args.images else load_digits()
     train, test = data.split(test_share=0.2, seed=args.seed)
     print(f"{len(train.labels)} images to learn from, {len(test.labels)} to test with, {len(data.classes)} classes")
-    start_folder(args.out, data, test)
+    try:
+        start_folder(args.out, data, test)
+    except OSError as error:
+        parser.error(f"--out {args.out} cannot be written to: {error.strerror}: {error.filename}")
     print(f"test accuracy {run(args, train, test):.2%}")
 
 

@@ -1,6 +1,5 @@
 """The public surface: lazy names, importable modules, one object per name, and what a missing name says."""
 import fnmatch
-import functools
 import importlib
 import os
 import pathlib
@@ -24,6 +23,41 @@ def run(program, *arguments):
     result = subprocess.run([sys.executable, *arguments, "-c", program], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     return result.stdout
+
+
+def test_the_version_has_tensorflows_name_too():
+    assert tf.VERSION is tf.__version__
+    with pytest.raises(AttributeError, match="Instead: use tf.VERSION"):
+        tf.GIT_VERSION
+    with pytest.raises(AttributeError, match="use unittest or pytest, and tf.list_devices"):
+        tf.test
+
+
+def test_running_the_package_says_what_there_is():
+    result = subprocess.run([sys.executable, "-m", "thalweg"], capture_output=True, text=True)
+    for text in (f"thalweg {tf.VERSION}\n", "  thalweg-nn: ", "  thalweg-io: ", "/device:CPU:0",
+                 "python -m thalweg.card", "python -m thalweg.devices"):
+        assert text in result.stdout
+    assert result.returncode == 0 and not result.stderr
+
+
+WITHOUT_IO = """
+import sys
+class Hidden:
+    def find_spec(self, name, path, target=None):
+        if name == "thalweg_io":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Hidden())
+import thalweg as tf
+"""
+
+
+@pytest.mark.parametrize("call, what", [
+    ("tf.Graph().as_graph_def()", "graph.as_graph_def()"), ("tf.no_op().node_def", "operation.node_def"),
+    ("tf.Variable(1).to_proto()", "variable.to_proto()"), ("tf.TensorShape([1]).as_proto()", "shape.as_proto()")])
+def test_messages_need_thalweg_io(call, what):
+    found = run(f"{WITHOUT_IO}try: {call}\nexcept ModuleNotFoundError as error: print(error)")
+    assert found == f"{what} needs the package thalweg-io: pip install thalweg-io\n"
 
 
 # --- finding names ----------------------------------------------------------------------------------
@@ -137,7 +171,7 @@ def test_a_name_of_tensorflow_that_we_lack_says_so():
     ("mul", r"There is no tf\.mul\. Since TensorFlow 1\.0 it is tf\.multiply$"),
     ("logging", r"tf\.logging is a name of TensorFlow 1\.15 .*\. Instead: use Python's logging$"),
     ("flags", r"tf\.flags is a name of TensorFlow 1\.15 .*\. Instead: use argparse$"),
-    ("Session2", r"The nearest that thalweg has: tf\.Session, "),
+    ("Session2", r"The nearest that thalweg has: tf\.Session"),
     ("read_file", r"that thalweg does not have\. Instead: read, decode and batch in Python, then feed: "),
     ("py_function", r"Instead: use tf\.py_func$"),
     ("nn.dynamic_rnn", r"Instead: .*tf\.while_loop"),
@@ -154,8 +188,13 @@ def test_a_name_of_tensorflow_that_we_lack_says_so():
     ("nn.relo", r"The nearest that thalweg has: tf\.nn\.relu"),
 ])
 def test_a_name_that_we_lack_says_what_to_use(name, said):
-    with pytest.raises(AttributeError, match=said):
-        functools.reduce(getattr, name.split("."), tf)
+    from thalweg._surface import missing  # attributes of tf.train need a package that has one
+    assert re.search(said, missing.message(name))
+
+
+def test_a_missing_attribute_says_what_to_use():
+    with pytest.raises(AttributeError, match=r"Since TensorFlow 1\.0 it is tf\.multiply$"):
+        tf.mul
 
 
 def test_what_to_use_instead_of_a_name_is_there():

@@ -374,6 +374,39 @@ def test_what_cannot_be_restored(tmp_path):
         missing = tf.train.Saver([tf.Variable(0.0, name="zz")])
         with pytest.raises(tf.errors.NotFoundError, match="(?s)that the checkpoint lacks.*Key zz not found"):
             missing.restore(session, path)
+
+
+def test_a_failed_restore_names_what_differs(tmp_path):
+    with tf.Graph().as_default(), tf.Session() as session:
+        for i in range(9):
+            tf.get_variable(f"layer{i}", [2])
+        session.run(tf.global_variables_initializer())
+        path = tf.train.Saver().save(session, str(tmp_path / "m"))
+    with tf.Graph().as_default(), tf.Session() as session:
+        for i in range(9):
+            tf.get_variable(f"layer{i}", [3, 1] if i == 7 else [2])
+        with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+            tf.train.Saver().restore(session, path)
+        text = str(caught.value)
+        assert f"got       checkpoint {path}\n" in text and text.count("  differs  ") == 1
+        assert "differs   layer7 has shape (3, 1) in the graph, (2,) in the checkpoint\n" in text
+        assert "try       tf.train.list_variables(path)" in text and "tf.train.Saver({name there:" in text
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"layer3 is int32 in the graph, float32 in"):
+            tf.train.Saver({"layer3": tf.Variable([1, 2])}).restore(session, path)
+        with pytest.raises(tf.errors.NotFoundError, match=r"layr3 is not in the checkpoint, which has layer3, "):
+            tf.train.Saver({"layr3": tf.Variable([1.0, 2.0])}).restore(session, path)
+        with pytest.raises(tf.errors.NotFoundError, match=r"net/layer5 is not in the checkpoint, which has layer5"):
+            tf.train.Saver({"net/layer5": tf.Variable([1.0, 2.0])}).restore(session, path)
+        with pytest.raises(tf.errors.NotFoundError, match=r"differs   \.\.\. and 4 more"):
+            tf.train.Saver({f"x{i}": tf.Variable(1.0) for i in range(9)}).restore(session, path)
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    first = tf.Variable([1.0, 2.0], name="a")
+    saver = tf.train.Saver()
+    with tf.Session() as session:
+        session.run(first.initializer)
+        path = saver.save(session, str(tmp_path / "m"))
         with open(path + ".data-00000-of-00001", "r+b") as file:
             file.write(b"\xff")
         with pytest.raises(tf.errors.DataLossError, match="Checksum does not match"):

@@ -1,4 +1,4 @@
-"""What schedules, global steps and moving averages say when they refuse: what came, what to try, the user's line."""
+"""What layers, optimizers, schedules and averages say when they refuse: what came, what to try, the user's line."""
 import logging
 
 import pytest
@@ -35,6 +35,15 @@ REFUSED = {
     "no variable": (lambda: average().apply([3.0]), TypeError, r"it averages variables and tensors\n +got +3.0"),
     "ints": (lambda: average(name="mean").apply([tf.Variable(1, name="n")]), TypeError,
              r'moving average "mean": it averages floating point numbers\n +got +n:0 int32'),
+    "no loss": (lambda: tf.train.AdamOptimizer().minimize(3.0), TypeError,
+                r'optimizer "Adam": the loss is no Tensor: 3.0 of type float\n +expected +a Tensor that depends'),
+    "no units": (lambda: tf.layers.dense(tf.ones([1, 8]), None), TypeError,
+                 r'Dense "dense\w*": units must be an int, got None\n +expected +the number of outputs'),
+    "units": (lambda: tf.layers.dense(tf.ones([1, 8]), -2), ValueError, r"units must be 0 or more, got -2"),
+    "filters": (lambda: tf.layers.conv2d(tf.ones([1, 8, 8, 3]), -1, 3), ValueError,
+                r'Conv2D "conv2d\w*": filters must be 0 or more, got -1'),
+    "kernel size": (lambda: tf.layers.conv2d(tf.ones([1, 8, 8, 3]), 1, -3), ValueError,
+                    r"kernel_size cannot be negative, got -3"),
     "unknown shape": (lambda: average(zero_debias=True).apply([tf.placeholder(tf.float32, [None], name="x")]),
                       ValueError, r"the shape of x/ExponentialMovingAverage:0 must be known"),
 }

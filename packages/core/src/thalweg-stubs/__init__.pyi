@@ -42,6 +42,7 @@ from thalweg.framework.graph import Tensor as Tensor
 from thalweg.ops.tensor_array import TensorArray as TensorArray
 from thalweg.framework.shapes import TensorShape as TensorShape
 from thalweg.autodiff.backward import UnconnectedGradients as UnconnectedGradients
+from thalweg._version import __version__ as VERSION
 from thalweg.variables.variable import Variable as Variable
 from thalweg.variables.variable import VariableAggregation as VariableAggregation
 from thalweg.variables.scope import VariableScope as VariableScope

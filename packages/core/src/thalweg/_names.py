@@ -18,6 +18,7 @@ NAMES = {
         "Graph", "Operation", "Tensor", "add_to_collection", "add_to_collections", "colocate_with", "container",
         "control_dependencies", "device", "get_collection", "get_collection_ref", "get_default_graph", "name_scope",
         "op_scope", "reset_default_graph", "set_random_seed")},
+    "VERSION": "thalweg._version:__version__",
     "DeviceSpec": "thalweg.framework.device_spec:DeviceSpec",
     "GraphKeys": "thalweg.framework.collections:GraphKeys",
     "convert_to_tensor": "thalweg.framework.conversion:convert_to_tensor",

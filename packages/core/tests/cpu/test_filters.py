@@ -55,8 +55,9 @@ def test_a_changed_variable_is_packed_anew(change):
     elif change == "py_func":
         update = tf.assign(v, tf.py_func(lambda w: w * 2, [v], tf.float32))
     elif change == "loop":
-        update = tf.while_loop(lambda i: i < 1, lambda i: i + 1 + tf.cast(0 * tf.assign(v, v * 2)[0, 0, 0, 0], tf.int32),
-                               [0])
+        def body(i):
+            return i + 1 + tf.cast(0 * tf.assign(v, v * 2)[0, 0, 0, 0], tf.int32)
+        update = tf.while_loop(lambda i: i < 1, body, [0])
     elif change == "branch":
         yes = tf.placeholder_with_default(True, [])
         update = tf.cond(yes, lambda: tf.identity(tf.assign(v, v * 2)), lambda: v + 0)

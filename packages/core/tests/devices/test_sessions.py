@@ -1,10 +1,12 @@
 """Sessions on devices of every kind: the same values, copies where they must be, and errors that say what failed."""
+import logging
+
 import numpy as np
 import pytest
 
 import thalweg as tf
 from thalweg import devices
-from thalweg.devices import DevicePlugin
+from thalweg.devices import DevicePlugin, placement
 from thalweg.testing import fake_device
 
 DEVICES = ["/device:CPU:0", "/device:FAKE:0", "/device:REFERENCE:0"]
@@ -133,3 +135,19 @@ def test_a_device_that_is_not_there_without_soft_placement():
     with tf.Session(config=config) as session, pytest.raises(tf.errors.InvalidArgumentError,
                                                              match="no installed package provides a device ACME"):
         session.run(y)
+
+
+@pytest.mark.parametrize("name, full", [("/foo:0", "/device:FOO:0"), ("/cpu:7", "/device:CPU:7")])
+def test_a_device_that_is_not_there_is_reported_once(name, full, caplog, monkeypatch):
+    monkeypatch.setattr(placement, "_reported", set())
+    with tf.Graph().as_default(), tf.Session() as session, caplog.at_level(logging.WARNING, "thalweg"):
+        x = tf.placeholder(tf.float32)
+        with tf.device(name):
+            y = tf.add(x, x, name="here")
+            z = x * x
+        session.run(y, {x: 1.0})
+        session.run([y, z], {x: 1.0})
+    (record,) = caplog.records
+    for text in (f"there is no device {full} (", "operation 'here'", "run on /device:CPU:0",
+                 "allow_soft_placement=False"):
+        assert text in record.getMessage()

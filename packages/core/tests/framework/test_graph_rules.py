@@ -19,6 +19,7 @@ def graph():
     ("d:0", "get_tensor_by_name", KeyError, "The operation, 'd', does not exist in the graph"),
     ("constt:0", "get_tensor_by_name", KeyError, "Near: const"),
     ("d:x", "get_tensor_by_name", ValueError, "is not a valid one. Tensor names must be of the form"),
+    ("cons", "get_tensor_by_name", ValueError, "invalid. Operation name, not a Tensor.*\"name:0\".*Near: const"),
     ("d:0", "get_operation_by_name", ValueError, "appears to refer to a Tensor, not a Operation"),
     ("d", "get_operation_by_name", KeyError, "refers to an Operation not in the graph"),
     (5, "as_graph_element", TypeError, "Can not convert a int into a Tensor or Operation"),

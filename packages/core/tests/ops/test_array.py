@@ -34,6 +34,10 @@ ROWS = [
     Row(tf.reshape, reals(2, 6), [3, 4], against=lambda x: x.reshape(3, 4)),
     Row(tf.reshape, reals(2, 6), [-1], against=lambda x: x.reshape(-1)),
     Row(tf.reshape, reals(0, 6), [-1, 3], against=lambda x: x.reshape(-1, 3)),
+    *[Row(tf.reshape, reals(*shape), sizes, against=lambda x, shape=result: x.reshape(shape))      # as TensorFlow
+      for shape, sizes, result in (((0, 4, 3), [0, -1], (0, 12)), ((0, 4, 3), [0, 5, -1], (0, 5, 2)),
+                                   ((0, 4, 3), [-1, 0], (12, 0)), ((0, 3), [4, -1, 0], (4, 0, 0)),
+                                   ((0,), [0, -1], (0, 1)), ((0, 3), [2, -1], (2, 0)))],
     Row(tf.reshape, reals(1), [], against=lambda x: x.reshape(())),
     Row(tf.reshape, reals(2, 6), of("int64", 4, 3), against=lambda x, s: x.reshape(4, 3)),
     Row(tf.reshape, strings("a", "b"), [2, 1]),
@@ -121,6 +125,7 @@ ROWS = [
         against=lambda i: np.array([[False, True]])),
 
     Bad(tf.reshape, reals(2, 6), [5, -1], match="Cannot reshape a tensor with 12 elements to shape"),
+    Bad(tf.reshape, reals(2, 6), [0, -1], match="Cannot reshape a tensor with 12 elements to shape"),
     Bad(tf.reshape, reals(2, 6), [5, 2], match="Cannot reshape a tensor with 12 elements to shape"),
     Bad(tf.expand_dims, reals(2), 3, match="not in"),
     Bad(tf.expand_dims, reals(2), match="Must specify an axis"),
@@ -145,6 +150,9 @@ ROWS = [
     Bad(tf.one_hot, of("int32", 1), 2, on_value=1, off_value=0.5, match="does not match"),
     Bad(lambda: tf.placeholder_with_default([1.0, 2.0], [3]), match="not compatible"),
     Bad(tf.meshgrid, reals(2), indexing="yx", match="must be either"),
+    Bad(lambda x: tf.meshgrid(), reals(2), match="meshgrid got no vectors, expected one"),
+    Bad(lambda x: tf.concat([], 0), reals(2), match="values is an empty list, expected one Tensor"),
+    Bad(lambda x: tf.reshape(x, [-2, -1]), reals(2), match="Invalid value in tensor used for shape: -2"),
 ]
 test_array = table_test(ROWS)
 

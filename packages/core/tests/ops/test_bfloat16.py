@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import thalweg as tf
-from thalweg.framework.dtypes import from_bfloat16, to_bfloat16
+from thalweg.framework.packed import to_float32, to_packed
 
 ONCE = 2.0**-8                                       # half a unit in the last of 8 bits, relative
 
@@ -11,7 +11,7 @@ ONCE = 2.0**-8                                       # half a unit in the last o
 def numbers(*shape):
     """Numbers that bfloat16 holds."""
     count = int(np.prod(shape))
-    return from_bfloat16(to_bfloat16(np.linspace(0.25, 2.0, count, dtype=np.float32).reshape(shape)))
+    return to_float32(to_packed(np.linspace(0.25, 2.0, count, dtype=np.float32).reshape(shape), tf.bfloat16))
 
 
 CALLS = {
@@ -44,10 +44,10 @@ def test_values_are_those_of_float32_rounded_once(function, shapes, on, known):
         wide = [tf.placeholder(tf.float32, s) for s in shapes]
         y = function(*fed)
         assert y.dtype is (tf.bfloat16 if function(*wide).dtype is tf.float32 else function(*wide).dtype)
-        found = session.run(y, dict(zip(fed, map(to_bfloat16, values))))
+        found = session.run(y, dict(zip(fed, values)))
         expected = session.run(function(*wide), dict(zip(wide, values)))
     if y.dtype is tf.bfloat16:
-        np.testing.assert_allclose(from_bfloat16(np.asarray(found)), expected, rtol=ONCE)
+        np.testing.assert_allclose(np.asarray(found, np.float32), expected, rtol=ONCE)
     else:
         assert np.array_equal(found, expected)
 
@@ -86,7 +86,7 @@ def test_results_are_rounded_to_the_nearest_ties_to_even(value, bits, on):
         x = tf.placeholder(tf.float32, [1])
         y = tf.cast(x, tf.bfloat16) * tf.constant([1.0], tf.bfloat16)
         assert session.run(y, {x: [value]}).view(np.uint16)[0] == bits
-        assert to_bfloat16(np.array([value])).view(np.uint16)[0] == bits
+        assert to_packed(np.array([value]), tf.bfloat16).view(np.uint16)[0] == bits
 
 
 def test_random_numbers_are_drawn_in_float32_and_cast():

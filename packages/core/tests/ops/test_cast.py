@@ -47,7 +47,7 @@ def test_bfloat16_keeps_the_upper_half(value):
         assert there.dtype is tf.bfloat16
         back = session.run(tf.cast(there, tf.float32))[0]
         assert back == value or abs(back - np.float32(value)) <= abs(np.float32(value)) * 2**-8
-        assert session.run(tf.cast(tf.constant([1.00390625]), tf.bfloat16)).view(np.uint16)[0] == 0x3F80   # to even
+        assert session.run(tf.cast(tf.constant([1.00390625]), tf.bfloat16))[0] == 1       # to even
 
 
 def test_truncation_drops_bits():

@@ -134,3 +134,20 @@ def test_quantized_numbers_are_records():
 def test_an_unfed_placeholder_is_an_error():
     with tf.Session() as session, pytest.raises(tf.errors.InvalidArgumentError, match="feed"):
         session.run(tf.placeholder(tf.float32, [2], name="p") + 1.0)
+
+
+@pytest.mark.parametrize("make", [tf.zeros, tf.ones, lambda shape: tf.fill(shape, 1.0)])
+@pytest.mark.parametrize("shape", [[-2], [2, -1]])
+def test_sizes_of_fills_are_positive(make, shape):
+    with tf.Graph().as_default(), pytest.raises(ValueError, match=r"Fill .*dimensions must be >= 0, .*\[(2, )?-\d\]"):
+        make(shape)
+
+
+@pytest.mark.parametrize("shape, kind, match", [([2.5], ValueError, "2.5 is no whole number"),
+                                                ([-3], ValueError, "Dimension -3 must be >= 0"),
+                                                (["a"], ValueError, "'a'"), ([[2]], TypeError, "list")])
+def test_sizes_of_placeholders_are_sizes(shape, kind, match):
+    with tf.Graph().as_default():
+        with pytest.raises(kind, match=f"is not a shape: .*{match}.*Expected a list of sizes"):
+            tf.placeholder(tf.float32, shape)
+        assert tf.placeholder(tf.float32, [2.0, np.float32(3)]).shape.as_list() == [2, 3]

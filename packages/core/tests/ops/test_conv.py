@@ -130,6 +130,12 @@ ROWS = [
     Row(tf.depth_to_space, reals(1, 2, 3, 8), 2),
     Row(tf.space_to_depth, reals(1, 2, 4, 6), 2, data_format="NCHW"),
 
+    Bad(tf.space_to_batch_nd, reals(2, 3, 4, 1), [2, 2], [[-1, 0], [0, 0]],
+        match=r"paddings cannot be neg.*\[-1, 0\]"),
+    Bad(tf.space_to_batch_nd, reals(2, 4, 4, 1), [0, 2], [[0, 0], [0, 0]], match="block_shape must be positive, not"),
+    Bad(tf.batch_to_space_nd, reals(4, 2, 2, 1), [2, 2], [[-1, 0], [0, 0]], match="crops cannot be negative"),
+    Bad(lambda x: tf.space_to_batch_nd(tf.placeholder(tf.float32), [2, 2], [[-1, 0], [0, 0]]), reals(2, 3, 4, 1),
+        match="paddings cannot be negative"),
     Bad(tf.nn.conv2d, reals(2, 8, 8, 3), reals(3, 3, 4, 4), 1, "SAME",
         match=r"Depth of input \(3\) is not a multiple of input depth of filter \(4\)"),
     Bad(tf.nn.conv2d, reals(2, 8, 8, 3), reals(9, 9, 3, 4), 1, "VALID",

@@ -1,10 +1,11 @@
 """Pooling, against loops over windows."""
 import numpy as np
+import pytest
 
 import thalweg as tf
 from thalweg.ops import pooling
 from thalweg.testing.samples import distinct, exactly, of, reals
-from thalweg.testing.table import Bad, Row, table_test
+from thalweg.testing.table import Bad, Row, device_names, table_test
 
 F = ["float32", "float64", "float16"]
 D = ["float32", "float64"]
@@ -70,9 +71,24 @@ ROWS = [
     Bad(tf.nn.max_pool, reals(1, 2, 2, 1), 3, 1, "VALID", match="Negative dimension size"),
     Bad(tf.nn.max_pool, reals(1, 2, 2, 1), 2, 2, "FULL", match="padding must be"),
     Bad(tf.nn.max_pool, reals(2, 2, 2, 1), [2, 1, 1, 1], [1, 1, 1, 1], "SAME", match="batch dimension"),
+    Bad(tf.nn.max_pool, reals(1, 2, 2, 1), [1, 0, 1, 1], [1, 1, 1, 1], "SAME",
+        match=r"ksize must be positive: ksize \[1, 0"),
+    Bad(tf.nn.avg_pool, reals(1, 2, 2, 1), [1, 1, 1, -1], [1, 1, 1, 1], "SAME", match="ksize must be positive"),
     Bad(tf.nn.max_pool, reals(2, 2, 1), 2, 2, "SAME", match="must have rank 4"),
     Bad(tf.nn.pool, reals(1, 5, 5, 1), [2, 2], "MEDIAN", "SAME", match="2-D MEDIAN pooling is not supported"),
     Bad(tf.nn.pool, reals(1, 5, 5, 1), [2, 2], "MAX", "SAME", dilation_rate=[2, 2], match="not implemented"),
     Bad(tf.nn.pool, reals(1, 5, 5, 1), [2, 2], "MAX", "SAME", strides=[3, 3], match="strides"),
 ]
 test_pooling = table_test(ROWS)
+
+
+@pytest.mark.parametrize("place", [*device_names(), "/device:REFERENCE:0"])
+@pytest.mark.parametrize("window, maximum", [([np.nan, 1, 2, 3], 3), ([1, np.nan, 2, 0], 2),
+                                             ([np.nan] * 4, np.finfo(np.float32).min)])
+def test_a_nan_is_no_maximum(place, window, maximum):
+    x = np.float32(window).reshape(1, 2, 2, 1)
+    with tf.Graph().as_default() as graph, tf.Session(graph=graph) as session, tf.device(place):
+        assert session.run(tf.nn.max_pool(tf.placeholder_with_default(x, x.shape), 2, 2, "VALID")) == maximum
+        if maximum > 0:
+            volume = tf.placeholder_with_default(x[..., None], [1, 2, 2, 1, 1])
+            assert session.run(tf.nn.max_pool3d(volume, [2, 2, 1], [2, 2, 1], "VALID")) == maximum

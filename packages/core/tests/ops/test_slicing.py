@@ -38,6 +38,7 @@ ROWS = [
     Bad(lambda x: x[1.5], reals(3), match="Only integers, slices"),
     Bad(lambda x: x["a"], reals(3), match="Only integers, slices"),
     Bad(lambda x: x[::0], reals(3), match="must be non-zero"),
+    Bad(lambda x: tf.placeholder(tf.float32, [None])[0:2:0], reals(3), match="must be non-zero"),
     Bad(tf.slice, reals(3), [1], [3], match="outside dimension 0 of size 3"),
     Bad(tf.slice, reals(3, 3), [1], [3], match="begin has 1 entries, input has 2 dimensions"),
 ]

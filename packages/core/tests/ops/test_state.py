@@ -36,6 +36,18 @@ def test_assignments(session, place, dtype):
         assert session.run(tf.identity(v)).tolist() == [0, 3, 4]
 
 
+@PLACES
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("value_of", [lambda v: v, tf.identity, lambda v: tf.reshape(v, [2, 2])])
+@pytest.mark.parametrize("write, factor", [(state.assign, 1), (state.assign_add, 2), (state.assign_sub, 0)])
+def test_a_variable_can_be_assigned_its_own_value(session, place, dtype, value_of, write, factor):
+    values = np.array([[1, 2], [3, 4]], dtype)
+    with tf.device(place):
+        v = variable(session, values)
+        assert session.run(write(v, value_of(v))).tolist() == (factor * values).tolist()
+        assert session.run(tf.identity(v)).tolist() == (factor * values).tolist()
+
+
 ROWS = np.arange(6.0).reshape(3, 2) + 1
 
 

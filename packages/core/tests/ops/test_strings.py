@@ -55,7 +55,7 @@ def test_py_func_calls_a_function_of_arrays():
         return a * 2, np.array([b.decode() + "!"], object)
     x, y = run(lambda: tf.py_func(double, [tf.constant([1.0, 2.0]), tf.constant("hi")], [tf.float32, tf.string]))
     assert x.tolist() == [2.0, 4.0] and y.tolist() == [b"hi!"]
-    assert run(lambda: tf.py_func(lambda: 3.5, [], tf.float32)) == np.float32(3.5)
+    assert run(lambda: tf.py_func(lambda: np.float32(3.5), [], tf.float32)) == np.float32(3.5)
     assert run(lambda: tf.numpy_function(np.sum, [tf.constant([1, 2])], tf.int64)) == 3
 
 
@@ -118,3 +118,8 @@ def test_tf_print_writes_structures(capfd, tmp_path):
         assert capfd.readouterr().err == "[[[0 0]\n  [0 0]]\n\n [[0 0]\n  [0 0]]]."
         session.run(tf.print(tf.constant("to a file"), output_stream=f"file://{tmp_path}/log"))
     assert (tmp_path / "log").read_text() == "to a file\n"
+
+
+def test_py_func_wants_a_function():
+    with tf.Graph().as_default(), pytest.raises(ValueError, match="Expected func to be callable, got .*'int'.: 3"):
+        tf.py_func(3, [], tf.float32)

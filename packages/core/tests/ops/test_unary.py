@@ -15,6 +15,8 @@ ROWS = [
     Row(tf.sign, reals(3, 4), against=np.sign, gradient=False),
     Row(tf.sign, reals(3, 4), dtypes=["float32", "float64", "int32"]),
     Row(tf.sign, exactly(-2.0, 0.0, 3.0), gradient=False),
+    Row(tf.sign, exactly(-2.0, np.nan, -np.inf), against=lambda x: np.array([-1, 0, -1], x.dtype), gradient=False,
+        dtypes=["float32", "float64", "float16"]),
     Row(tf.square, reals(3, 4), against=np.square),
     Row(tf.sqrt, positives(3, 4), against=np.sqrt),
     Row(tf.rsqrt, positives(3, 4), against=lambda x: x ** -0.5),

@@ -10,7 +10,7 @@ _CONTROL = ("Switch", "Merge", "Enter", "Exit", "NextIteration", "LoopCond", "Re
 
 class Notebook:
     def __init__(self, tf):
-        self.tf, self.lines, self.session = tf, [], None
+        self.tf, self.lines, self.session, self.keeps_nodes = tf, [], None, True
 
     def value(self, fetch, feed=None):
         graph = self.tf.get_default_graph()
@@ -26,6 +26,10 @@ class Notebook:
     def text(self, item):
         text = re.sub(r"0x[0-9a-f]+", "0x", str(item).replace("b'loc:", "'loc:"))
         self.lines.append(["text", text])
+
+    def without_nodes(self):
+        """The nodes are neither kept nor compared."""
+        self.keeps_nodes = False
 
     def ids(self):
         self.lines.append(["ids", self.tf.get_default_graph()._last_id])
@@ -46,5 +50,5 @@ def run_program(program, tf):
         if note.session is not None:
             note.session.close()
         nodes = [[op.type, op.name] for op in graph.get_operations()
-                 if op.type not in _CONTROL and not op.name.startswith("notebook")]
+                 if note.keeps_nodes and op.type not in _CONTROL and not op.name.startswith("notebook")]
     return json.loads(json.dumps({"lines": note.lines, "nodes": nodes}))

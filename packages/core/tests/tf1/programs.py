@@ -733,3 +733,59 @@ def stops_inside_loops(tf, note):
 
     _, y = tf.while_loop(lambda i, a: i < 2, body, [0, tf.constant(1.0)])
     note.value(y)
+
+
+@program
+def gradient_node_counts(tf, note):
+    """Default seeds depend on how many nodes the gradient of each op has."""
+    note.without_nodes()
+
+    def count(build, *sizes):
+        xs = [tf.placeholder(tf.float32, size) for size in sizes]
+        tf.gradients(build(*xs), xs)
+        note.ids()
+
+    binary = [tf.add, tf.subtract, tf.multiply, tf.divide, tf.pow, tf.maximum, tf.minimum, tf.squared_difference,
+              tf.floormod, tf.div_no_nan]
+    for op in binary:
+        for sizes in (([2, 3], [2, 3]), ([2, 3], []), ([], [2, 3]), ([2, 3], [3]), ([3], [2, 1]), ([None, 3], [3]),
+                      ([None, 3], [None, 3]), ([None, 3], []), (None, [3])):
+            count(op, *sizes)
+    for reduce in (tf.reduce_sum, tf.reduce_mean, tf.reduce_max, tf.reduce_min):
+        for size in ([2, 3], [None, 3], [], [3]):
+            for axis in (None, 0, [0], -1, []) if size else (None,):
+                count(lambda x, r=reduce, a=axis: r(x, a), size)
+    for size in ([2, 3], [None, 3]):
+        for op in (tf.square, tf.transpose, lambda x: tf.reshape(x, [-1]), tf.nn.relu, tf.nn.softmax, tf.nn.softplus,
+                   tf.sign, tf.tanh, lambda x: tf.concat([x, x, x], 0), lambda x: tf.tile(x, [1, 2]),
+                   lambda x: tf.pad(x, [[1, 1], [0, 0]]), lambda x: tf.slice(x, [0, 0], [1, 1]),
+                   lambda x: tf.clip_by_value(x, 0.0, 1.0), lambda x: tf.nn.dropout(x, 0.5), tf.nn.l2_loss,
+                   lambda x: tf.gather(x, [0]), lambda x: tf.broadcast_to(x, [2, 3]), lambda x: tf.nn.top_k(x, 1)[0],
+                   lambda x: tf.nn.sparse_softmax_cross_entropy_with_logits(labels=[1, 0], logits=x),
+                   lambda x: tf.nn.softmax_cross_entropy_with_logits_v2(labels=tf.ones([2, 3]), logits=x)):
+            count(op, size)
+        count(lambda x, w: tf.matmul(x, w), size, [3, 4])
+        count(lambda x, b: tf.nn.bias_add(x, b), size, [3])
+    for n in (2, None):
+        count(lambda x, w: tf.nn.conv2d(x, w, [1, 1, 1, 1], "SAME"), [n, 6, 6, 2], [3, 3, 2, 4])
+        count(lambda x: tf.nn.max_pool(x, [1, 2, 2, 1], [1, 2, 2, 1], "SAME"), [n, 6, 6, 2])
+        count(lambda x, w: tf.matmul(x, w), [n, 2, 3], [n, 3, 2])
+
+
+@program
+def node_counts_of_resources_and_of_nothing(tf, note):
+    note.without_nodes()
+    tf.set_random_seed(1)
+    tf.get_variable("a", [2], use_resource=True)
+    note.ids()
+    b = tf.get_variable("b", [2], use_resource=True)
+    note.ids()
+    b + 1.0
+    tf.square(b)
+    b.assign_add([1.0, 2.0])
+    tf.assign(b, [1.0, 2.0])
+    note.ids()
+    for empty in (tf.zeros([0, 3]), tf.ones([2, 0], tf.int64), tf.constant([1.0, 2.0], shape=[0])):
+        note.ids()
+        note.value(empty)
+    note.value(b)

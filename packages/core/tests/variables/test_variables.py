@@ -171,6 +171,11 @@ def test_get_variable_refuses(arguments, error, match):
         tf.get_variable("x", **arguments)
 
 
+def test_a_variable_has_a_name():
+    with pytest.raises(ValueError, match="'' is not a valid node name: a variable needs"):
+        tf.get_variable("", [2])
+
+
 def test_auto_reuse():
     def make():
         with tf.variable_scope("s", reuse=tf.AUTO_REUSE):
@@ -322,3 +327,15 @@ def test_assertion_names_the_variable():
 def test_empty_report():
     with tf.Session() as session:
         assert session.run(tf.report_uninitialized_variables()).shape == (0,)
+
+
+@pytest.mark.parametrize("dtype", [tf.float32, tf.float16])
+@pytest.mark.parametrize("is_resource, want", [(True, [4, 3, 2, 1]), (False, [1, 2, 2, 1])])
+def test_a_scatter_into_itself_reads_as_tensorflows_variables_do(dtype, is_resource, want):
+    for value_of in (tf.identity, lambda v: v):
+        v = tf.Variable(tf.cast([1, 2, 3, 4], dtype), use_resource=is_resource)
+        written = tf.scatter_update(v, [3, 2, 1, 0], value_of(v))
+        with tf.Session() as session:
+            session.run(v.initializer)
+            session.run(written)
+            assert session.run(v).tolist() == want

@@ -7,7 +7,7 @@ from thalweg.framework import errors
 from thalweg.framework.graph import get_default_graph
 from thalweg.runtime.session import BaseSession
 
-from . import checkpoint_state, meta_graph
+from . import checkpoint_state, meta_graph, mismatch
 from .bundle import sharded as sharded_bundle
 from .saveables import default_variables
 from .saver_builder import V2, BaseSaverBuilder
@@ -273,10 +273,8 @@ class Saver:
         logger.info("Restoring parameters from %s", save_path)
         try:
             sess.run(self.saver_def.restore_op_name, {self.saver_def.filename_tensor_name: save_path})
-        except errors.NotFoundError as error:
-            raise _explained(error, "a variable, or another key of the graph, that the checkpoint lacks") from error
-        except errors.InvalidArgumentError as error:
-            raise _explained(error, "a difference between the graph and the one that was saved") from error
+        except (errors.NotFoundError, errors.InvalidArgumentError) as error:
+            raise mismatch.explained(error, sess.graph, self.saver_def.restore_op_name, save_path) from error
 
     # --- the graph beside it ------------------------------------------------------------------------
 
@@ -288,8 +286,3 @@ class Saver:
             filename, saver_def=self.saver_def, collection_list=collection_list, as_text=as_text,
             graph=get_default_graph(), export_scope=export_scope, clear_devices=clear_devices,
             clear_extraneous_savers=clear_extraneous_savers, strip_default_attrs=strip_default_attrs)
-
-
-def _explained(error, cause):
-    return type(error)(error.node_def, error.op, f"Restoring from checkpoint failed. The likely cause is {cause}. "
-                                                 f"Original error:\n\n{error.message}")

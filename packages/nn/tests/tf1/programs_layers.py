@@ -242,6 +242,12 @@ def flatten(tf, note):
 
 
 @program
+def flatten_of_an_empty_batch(tf, note):
+    x = ph(tf, None, 4, 4, 3)
+    note.value(tf.layers.flatten(x), {x: np.zeros((0, 4, 4, 3))})
+
+
+@program
 def flatten_channels_first(tf, note):
     y = tf.layers.flatten(tf.constant(numbers(2, 2, 3)), data_format="channels_first")
     note.value(y)

@@ -401,3 +401,60 @@ def errors_of_optimizers(tf, note):
     note.error(tf.train.FtrlOptimizer, 0.1, l2_regularization_strength=-1.0)
     note.error(tf.train.FtrlOptimizer, 0.1, l2_shrinkage_regularization_strength=-1.0)
     note.error(tf.train.FtrlOptimizer, 0.1, 0.0)
+
+
+def draw_after_minimize(tf, note, n, training, optimizer):
+    """What a convolutional network's train op leaves for the seeds of the ops after it."""
+    note.without_nodes(collections=False)
+    tf.set_random_seed(1)
+    x, labels = tf.placeholder(tf.float32, [n, 12, 12, 3]), tf.placeholder(tf.int32, [n])
+    h = tf.layers.conv2d(x, 4, 3, activation=tf.nn.relu)
+    h = tf.layers.batch_normalization(tf.layers.max_pooling2d(h, 2, 2), training=training)
+    h = tf.reduce_mean(tf.layers.conv2d(h, 4, 3, padding="same", activation=tf.nn.relu), [1, 2])
+    h = tf.layers.dropout(tf.layers.dense(h, 8, tf.tanh), 0.5, training=True)
+    loss = tf.losses.sparse_softmax_cross_entropy(labels, tf.layers.dense(h, 3))
+    loss += tf.add_n([0.01 * tf.nn.l2_loss(v) for v in tf.trainable_variables()])
+    optimizer.minimize(loss, global_step=tf.train.get_or_create_global_step())
+    note.ids()
+    drawn = tf.random_uniform([3])
+    later = tf.layers.dense(tf.ones([1, 2]), 2, name="later")
+    note.value([drawn, later])
+
+
+@program
+def draws_after_minimize(tf, note):
+    draw_after_minimize(tf, note, None, True, tf.train.AdamOptimizer())
+
+
+@program
+def draws_after_minimize_of_a_known_batch(tf, note):
+    draw_after_minimize(tf, note, 8, True, tf.train.MomentumOptimizer(0.1, 0.9))
+
+
+@program
+def draws_after_minimize_in_inference(tf, note):
+    draw_after_minimize(tf, note, None, False, tf.train.GradientDescentOptimizer(0.1))
+
+
+@program
+def draws_between_two_train_ops(tf, note):
+    note.without_nodes(collections=False)
+    tf.set_random_seed(3)
+    x = tf.placeholder(tf.float32, [None, 7])
+
+    def judge(images, reuse):
+        with tf.variable_scope("d", reuse=reuse):
+            return tf.layers.dense(tf.layers.dense(images, 6, tf.nn.elu), 1)
+
+    with tf.variable_scope("g"):
+        made = tf.layers.dense(tf.layers.dense(tf.random_uniform([4, 5], -1, 1), 6, tf.nn.leaky_relu), 7, tf.tanh)
+    real, false = judge(x, None), judge(made, True)
+    cross = tf.nn.sigmoid_cross_entropy_with_logits
+    judges = tf.reduce_mean(cross(logits=real, labels=tf.ones_like(real)))
+    judges += tf.reduce_mean(cross(logits=false, labels=tf.zeros_like(false)))
+    makes = tf.reduce_mean(cross(logits=false, labels=tf.ones_like(false)))
+    for loss, name in ((judges, "d"), (makes, "g")):
+        found = [v for v in tf.trainable_variables() if v.name.startswith(name)]
+        tf.train.AdamOptimizer(0.1).minimize(loss, var_list=found)
+        note.ids()
+        note.value(tf.random_normal([2]))

@@ -17,10 +17,12 @@ INSTEAD = {
     "app": "call main() yourself", "flags": "use argparse", "logging": "use Python's logging",
     "gfile": "use pathlib and open", "data": "feed NumPy arrays: session.run(fetches, feed_dict={placeholder: array})",
     "estimator": "write the loop: session.run(train_op, feed_dict={placeholder: array})",
-    "keras.layers": "use tf.layers", "VERSION": "use tf.__version__", "GradientTape": "use tf.gradients",
+    "keras.layers": "use tf.layers", "GradientTape": "use tf.gradients",
     "enable_eager_execution": "fetch values by session.run", "metrics": "count in NumPy what session.run fetches",
     "train.import_meta_graph": "build the graph again by the program that saved it, then Saver.restore",
-    "test": "use unittest or pytest", "py_function": "use tf.py_func", "nn.embedding_lookup_sparse":
+    "test": "use unittest or pytest, and tf.list_devices() for is_gpu_available",
+    "GIT_VERSION": "use tf.VERSION", "COMPILER_VERSION": "use tf.VERSION", "version": "use tf.VERSION",
+    "py_function": "use tf.py_func", "nn.embedding_lookup_sparse":
     "pad the ids, then tf.nn.embedding_lookup and a weighted tf.reduce_sum",
     "profiler": "use RunOptions(trace_level=tf.RunOptions.FULL_TRACE) and RunMetadata.step_stats",
 }

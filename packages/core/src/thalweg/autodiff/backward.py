@@ -17,6 +17,7 @@ from thalweg.framework.indexed_slices import (
 from thalweg.ops import array, constant, flow
 
 from .aggregation import METHODS, array_of, total, zeros
+from .node_counts import counted_as, gated_beside, renumber
 from .registry import gradient_function
 
 _SPARSE_RULES = ("Identity", "IdentityN", "ReadVariableOp")              # rules that pass IndexedSlices on as they are
@@ -206,7 +207,7 @@ class _Walk:
         if None in dys and (op.type not in _RULES_WITH_NONE or "_gradient_op_type" in op.attrs):
             dys = [zeros(t) if dy is None and is_differentiable(t.dtype) else dy
                    for t, dy in zip(op.outputs, dys)]
-        dxs = flat_gradients(op, rule(*dys))
+        dxs = flat_gradients(op, self._by_rule(op, rule, dys))
         for x, dx in zip(op.inputs, dxs):
             if dx is not None:
                 _check_gradient(op, x, dx)
@@ -214,6 +215,17 @@ class _Walk:
                     dx.is_internal = True
         if self.gate and sum([dx is not None for dx in dxs]) > 1:
             dxs = flow.tuple(dxs)
+            self.graph._next_id += 0 if self.is_nested else gated_beside(op)
+        return dxs
+
+    def _by_rule(self, op, rule, dys):
+        """What the rule gives; its nodes count as many as TensorFlow's, which default seeds depend on."""
+        graph = self.graph
+        count = None if self.is_nested or "_gradient_op_type" in op.attrs else counted_as(op, dys[0])
+        first, number = len(graph._ops), graph._next_id
+        dxs = rule(*dys)
+        if count is not None:
+            renumber(graph, first, number, count)
         return dxs
 
 

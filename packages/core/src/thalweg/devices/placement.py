@@ -2,12 +2,17 @@
 
 The passes of a plan (plan/place.py) ask a Placement and know no device themselves.
 """
+import logging
+
 from thalweg import devices
 from thalweg.framework import errors
 from thalweg.framework.declaration import REGISTRY
 from thalweg.framework.device_spec import DeviceSpec
 from thalweg.framework.errors import explain
 from thalweg.framework.naming import user_frame
+
+_log = logging.getLogger("thalweg")
+_reported: set[str] = set()
 
 
 class Placement:
@@ -59,6 +64,7 @@ class Placement:
                     available=", ".join(d.name for d in self._ready()),
                     hint="ConfigProto(allow_soft_placement=True), or another tf.device(...)",
                     built_at=node.source and node.source.frame))
+            _report(request, reason, node, self.host)
             return self.host
         self._by_name[device.name] = device
         return device
@@ -121,6 +127,14 @@ def _kernel_options(config):
         raise ValueError(explain("ConfigProto: no such convolution algorithm", got=repr(algorithm),
                                  expected=" or ".join(map(repr, _ALGORITHMS)), built_at=user_frame()))
     return {} if algorithm == "auto" else {"convolution:algorithm": algorithm}
+
+
+def _report(request, reason, node, host):
+    """Says once per process that a device is not there and what runs instead of what was asked for."""
+    if request not in _reported:
+        _reported.add(request)
+        _log.warning("there is no device %s (%s): operation %r and the others that ask for it run on %s; ConfigProto("
+                     "allow_soft_placement=False) makes this an error", request, reason, node.name, host.name)
 
 
 def _example(op_type, dtype):

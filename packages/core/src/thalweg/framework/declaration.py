@@ -32,9 +32,10 @@ import numpy as np
 from . import errors, shapes
 from .call_signature import CallSignature
 from .conversion import convert_n_to_tensor, convert_to_tensor
-from .dtypes import DType, as_dtype, from_bfloat16, to_bfloat16
+from .dtypes import DType, as_dtype
 from .graph import Tensor, get_default_graph
 from .naming import user_frame
+from .packed import to_float32, to_packed
 from .shapes import TensorShape
 
 _ARGUMENT = re.compile(r"\s*(\w+)\s*:\s*(?:(\w+)\s*\*\s*)?(\w+)(\.\.\.)?(&)?\s*(\[[^\]]*\])?\s*(?:,|$)")
@@ -565,9 +566,9 @@ class OpDeclaration:
     def _widened_reference(self, arrays, attrs, rng):
         """As `reference`, with float32 in the place of bfloat16 and one rounding of the results."""
         wide = {name: _FLOAT32 if value is _BFLOAT16 else value for name, value in attrs.items()}
-        arrays = [from_bfloat16(a) if a.dtype == _BFLOAT16.np else a for a in arrays]
+        arrays = [to_float32(a) if a.dtype == _BFLOAT16.np else a for a in arrays]
         results = self.reference(arrays, wide, rng)
-        return [to_bfloat16(np.asarray(r)) if dtype.base_dtype is _BFLOAT16 else r
+        return [to_packed(np.asarray(r), _BFLOAT16) if dtype.base_dtype is _BFLOAT16 else r
                 for r, dtype in zip(results, self._output_dtypes(attrs))]
 
     def __repr__(self):

@@ -2,6 +2,9 @@
 
 A reference dtype (`float32_ref`, number + 100) is the type of a variable's own buffer.
 """
+import functools
+import importlib
+
 import numpy as np
 
 _REF_OFFSET = 100
@@ -14,19 +17,24 @@ class DType:
     ----------
     name : str                      "float32", "float32_ref"
     as_datatype_enum : int          TensorFlow's DataType number
-    as_numpy_dtype : type           the NumPy scalar type (`numpy.object_` for strings)
-    np : numpy.dtype                the same as a dtype object
+    as_numpy_dtype : type           the NumPy scalar type (`numpy.object_` for strings); for bfloat16 that of the
+                                    package ml_dtypes, or float32 where it is not installed
+    np : numpy.dtype                of the arrays that hold it
     """
 
-    __slots__ = ("name", "as_datatype_enum", "as_numpy_dtype", "np", "base_dtype", "_ref", "kind", "size")
+    __slots__ = ("name", "as_datatype_enum", "_scalar_type", "np", "base_dtype", "_ref", "kind", "size")
 
     def __init__(self, name, enum, numpy_type, kind, base=None):
         self.name, self.as_datatype_enum, self.kind = name, enum, kind
         self.np = None if numpy_type is None else np.dtype(numpy_type)
-        self.as_numpy_dtype = None if self.np is None else (self.np if self.np.names else self.np.type)
+        self._scalar_type = None if self.np is None else (self.np if self.np.names else self.np.type)
         self.size = 0 if self.np is None or kind in "Ov" else self.np.itemsize
         self.base_dtype = base or self
         self._ref = self if base else None
+
+    @property
+    def as_numpy_dtype(self):
+        return numpy_bfloat16() if self.base_dtype is bfloat16 else self._scalar_type
 
     @property
     def is_ref_dtype(self):
@@ -129,6 +137,20 @@ class DType:
         return as_dtype, (self.as_datatype_enum,)
 
 
+@functools.cache
+def numpy_bfloat16():
+    """NumPy's bfloat16, which the package ml_dtypes brings; without it float32, which holds each of its values."""
+    try:
+        return importlib.import_module("ml_dtypes").bfloat16
+    except ImportError:
+        return np.float32
+
+
+def is_numpy_bfloat16(dtype):
+    """Whether a NumPy dtype is some package's bfloat16: each registers one of this name."""
+    return dtype.name == "bfloat16" and dtype.itemsize == 2
+
+
 def _packed(name, numpy_type):
     """A one-field record, as TensorFlow keeps types that NumPy lacks: the raw bits under the type's name."""
     return np.dtype([(name, numpy_type)])
@@ -160,7 +182,7 @@ def _make_all():
             globals()["bool_" if each.name == "bool" else each.name] = each
         if dtype.np is not None and name != "variant":
             _BY_KEY[dtype.np] = dtype
-            _BY_KEY[dtype.as_numpy_dtype] = dtype
+            _BY_KEY[dtype._scalar_type] = dtype
     _BY_KEY.update({bool: bool_, int: int32, float: float32, complex: complex128, str: string, bytes: string,
                     object: string, "half": float16, "float": float32, "double": float64, np.str_: string,
                     np.bytes_: string})
@@ -231,20 +253,6 @@ def _from_numpy(value):
         return None
     if dtype.kind in "SU":
         return string
+    if is_numpy_bfloat16(dtype):
+        return bfloat16
     return _BY_KEY.get(dtype) or _BY_KEY.get(dtype.newbyteorder("="))
-
-
-# --- bfloat16: the upper half of a float32 ------------------------------------------------------------
-
-def from_bfloat16(x):
-    """An array of bfloat16 records as float32."""
-    return (x["bfloat16"].astype(np.uint32) << 16).view(np.float32)
-
-
-def to_bfloat16(x):
-    """An array of numbers as bfloat16 records, rounded to the nearest, ties to even; NaN is one NaN."""
-    bits = np.asarray(x, np.float32).view(np.uint32)
-    result = np.empty(bits.shape, bfloat16.np)
-    rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
-    result["bfloat16"] = np.where(np.isnan(bits.view(np.float32)), 0x7FC0, rounded)
-    return result

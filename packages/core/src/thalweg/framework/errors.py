@@ -58,6 +58,16 @@ class OpError(ThalwegError):
     def __str__(self):
         return self.message
 
+    def __reduce__(self):
+        """For other processes: the operation stays behind with its graph, the message says which one it was."""
+        return _without_init, (type(self), self.args), {**self.__dict__, "node_def": None, "op": None}
+
+
+def _without_init(cls, args):
+    error = cls.__new__(cls)
+    error.args = args
+    return error
+
 
 OK = 0
 CANCELLED, UNKNOWN, INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND, ALREADY_EXISTS = 1, 2, 3, 4, 5, 6
@@ -142,9 +152,10 @@ def error_code_from_exception_type(cls):
     return cls.error_code
 
 
-_BY_PYTHON_TYPE = ((StopIteration, OutOfRangeError), (MemoryError, ResourceExhaustedError),
-                   (NotImplementedError, UnimplementedError),
-                   ((TypeError, ValueError, IndexError, KeyError, ArithmeticError), InvalidArgumentError))
+_OF_FUNCTIONS = ((StopIteration, OutOfRangeError), (MemoryError, ResourceExhaustedError),
+                 (NotImplementedError, UnimplementedError),
+                 ((TypeError, ValueError), InvalidArgumentError))                          # as TensorFlow's py_func
+_OF_BODIES = (*_OF_FUNCTIONS, ((IndexError, KeyError, ArithmeticError), InvalidArgumentError))
 
 
 def of_python(node, error):
@@ -156,7 +167,8 @@ def of_python(node, error):
             if "built at" not in error.message:
                 error.message = explain(f"{error.message}\n\t [[{node.op_type} {node.name!r}]]", built_at=frame)
         return error
-    cls = next((c for kinds, c in _BY_PYTHON_TYPE if isinstance(error, kinds)), UnknownError)
+    table = _OF_FUNCTIONS if node.op_type in ("PyFunc", "PyFuncStateless") else _OF_BODIES
+    cls = next((c for kinds, c in table if isinstance(error, kinds)), UnknownError)
     text = explain(f"{type(error).__name__}: {error}\n\t [[{node.op_type} {node.name!r}]]", built_at=frame)
     return cls(None, node.source, text)
 

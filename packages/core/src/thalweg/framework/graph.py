@@ -8,6 +8,7 @@ import threading
 from . import errors, shapes
 from .device_spec import merge_device
 from .naming import VALID_OP_NAME, VALID_SCOPE_NAME, UniqueNames, user_frame
+from .packages import needs_io
 
 
 class Tensor:
@@ -149,12 +150,14 @@ class Operation:
     @property
     def node_def(self):
         """The NodeDef message of this node (needs thalweg-io)."""
-        from thalweg_io.graph_def import node_def
+        with needs_io("operation.node_def"):
+            from thalweg_io.graph_def import node_def
         return node_def(self)
 
     @property
     def op_def(self):
-        from thalweg_io.graph_def import op_def
+        with needs_io("operation.op_def"):
+            from thalweg_io.graph_def import op_def
         return op_def(self.declaration)
 
     @property
@@ -302,7 +305,8 @@ class Graph:
 
     def as_graph_def(self, from_version=None, add_shapes=False):
         """The GraphDef message of this graph (needs thalweg-io)."""
-        from thalweg_io.graph_def import graph_def
+        with needs_io("graph.as_graph_def()"):
+            from thalweg_io.graph_def import graph_def
         return graph_def(self, from_version=from_version, add_shapes=add_shapes)
 
     # --- looking up ------------------------------------------------------------------------------
@@ -349,6 +353,10 @@ class Graph:
         if ":" in name:
             raise ValueError(f"Name {name!r} appears to refer to a Tensor, not a Operation.")
         op = self._by_name.get(name)
+        if op is None and not allow_operation:
+            raise ValueError(f"The name {name!r} looks like an (invalid) Operation name, not a Tensor. Tensor names "
+                             "must be of the form \"<op_name>:<output_index>\", as in \"name:0\"."
+                             f"{self._nearest(name)}")
         if op is None:
             raise KeyError(f"The name {name!r} refers to an Operation not in the graph.{self._nearest(name)}")
         if not allow_operation:

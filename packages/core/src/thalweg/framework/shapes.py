@@ -3,6 +3,7 @@
 Inside thalweg a shape is a tuple of ints and None (an unknown dimension), or None (unknown rank).
 `TensorShape` is the face that users see.
 """
+from .packages import needs_io
 
 
 def _dimension_value(value):
@@ -12,6 +13,8 @@ def _dimension_value(value):
         return value._value
     else:
         number = value.__index__() if hasattr(value, "__index__") else int(value)
+        if not isinstance(value, (str, bytes)) and number != value:
+            raise ValueError(f"Ambiguous dimension: {value!r} is no whole number")
     if number is not None and number < 0:
         raise ValueError(f"Dimension {number} must be >= 0")
     return number
@@ -108,7 +111,8 @@ class TensorShape:
         return list(self._plain)
 
     def as_proto(self):
-        from thalweg_io.protos import TensorShapeProto
+        with needs_io("shape.as_proto()"):
+            from thalweg_io.protos import TensorShapeProto
         if self._plain is None:
             return TensorShapeProto(unknown_rank=True)
         return TensorShapeProto(dim=[TensorShapeProto.Dim(size=-1 if d is None else d) for d in self._plain])

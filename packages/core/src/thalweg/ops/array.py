@@ -17,8 +17,9 @@ def shape_from_input(node, index):
     value = node.constant(index)
     if value is not None:
         sizes = [int(d) for d in np.ravel(value)]
-        if any(d < -1 for d in sizes):
-            raise ValueError(f"Dimension {min(sizes)} must be >= 0")
+        if sizes and min(sizes) < -1:
+            least = min(sizes)
+            raise ValueError(f"Dimension {least} must be >= 0. Invalid value in tensor used for shape: {least} in {sizes}")
         return tuple([None if d == -1 else d for d in sizes])
     return constant_value_as_shape(node.inputs[index]) if node.inputs else None
 
@@ -200,34 +201,46 @@ def rank_internal(input, name=None, optimize=True):
 def reshape(tensor, shape):
     """The same elements, row by row, in another shape; one size may be -1 and is inferred."""
     sizes = tuple(int(d) for d in shape)
-    known = int(np.prod([d for d in sizes if d != -1], dtype=np.int64))
     if sizes.count(-1) > 1 or any(d < -1 for d in sizes):
         raise errors.InvalidArgumentError(None, None, f"Reshape to {list(sizes)}: at most one size may be -1.")
-    if -1 in sizes and (known == 0 or tensor.size % known) or -1 not in sizes and known != tensor.size:
+    found = _inferred(tensor.shape, sizes, -1)
+    if found is None:
+        known = shapes.size_of([d for d in sizes if d != -1])
         raise errors.InvalidArgumentError(
             None, None, f"Input to reshape is a tensor with {tensor.size} values, but the requested shape "
                         f"{list(sizes)} requires {'a multiple of ' * (-1 in sizes)}{known}")
-    return tensor.reshape(sizes)
+    return tensor.reshape(found)
 
 
 @reshape.shape
 def reshape_shape(node, x, spelled):
     sizes = shape_from_input(node, 1)
-    if sizes is None:
-        return None
-    have, known = shapes.size_of(x), shapes.size_of([d for d in sizes if d is not None])
-    missing = sizes.count(None)
-    if have is None or missing > 1:
+    if sizes is None or shapes.size_of(x) is None or sizes.count(None) > 1:
         return sizes
-    if missing:
-        if known == 0 or have % known:
-            raise ValueError(f"Cannot reshape a tensor with {have} elements to shape {shapes.text(sizes)} "
-                             f"({known} elements per unknown)")
-        return tuple([have // known if d is None else d for d in sizes])
-    if have != known:
-        raise ValueError(f"Cannot reshape a tensor with {have} elements to shape {shapes.text(sizes)} "
-                         f"({known} elements)")
-    return sizes
+    found = _inferred(x, sizes, None)
+    if found is None:
+        known = shapes.size_of([d for d in sizes if d is not None])
+        raise ValueError(f"Cannot reshape a tensor with {shapes.size_of(x)} elements to shape {shapes.text(sizes)} "
+                         f"({known} elements{' per unknown' * (None in sizes)})")
+    return found
+
+
+def _inferred(shape, sizes, unknown):
+    """`sizes` with the one that is `unknown` inferred from the tensor's shape; None where they do not fit.
+
+    Zeros say nothing of the other sizes, so where both sides have one it is left out on both, as TensorFlow does:
+    [0, 4, 3] becomes [0, 12] by [0, -1].
+    """
+    size, known = shapes.size_of(shape), shapes.size_of([d for d in sizes if d != unknown])
+    if unknown not in sizes:
+        return sizes if size == known else None
+    if known == 0 and size == 0:
+        missing = shapes.size_of([d for d in shape if d]) // shapes.size_of([d for d in sizes if d and d != unknown])
+    elif known == 0 or size % known:
+        return None
+    else:
+        missing = size // known
+    return tuple([missing if d == unknown else d for d in sizes])
 
 
 @reshape.gradient
@@ -443,6 +456,9 @@ def concat(values, axis, name="concat"):
     """Joins tensors along `axis`, which they may differ in; all other dimensions must agree."""
     if not isinstance(values, (list, tuple)):
         values = [values]
+    if not values:
+        raise ValueError("concat: values is an empty list, expected one Tensor or more to join. Try tf.zeros of the "
+                         "shape and dtype that an empty result should have")
     if len(values) == 1:
         with name_scope(name):
             if convert_to_tensor(axis, dtypes.int32, name="concat_dim")._shape not in ((), None):

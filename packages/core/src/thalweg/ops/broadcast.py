@@ -57,15 +57,21 @@ def unbroadcast(gradient, operand, *others):
     for more in others[1:]:
         other = shapes.broadcast(other, more._shape)
     if shape is not None and other is not None:
-        axes = _axes_to_sum(shape, other)
-        if axes is not None:
-            return _sum_static(gradient, axes, operand, max(len(shape), len(other)))
+        summed = unbroadcast_statically(gradient, operand, other)
+        if summed is not None:
+            return summed
     mine = array.shape(operand)
     theirs = array.shape(others[0])
     for more in others[1:]:
         theirs = broadcast_args(theirs, array.shape(more))
     axes, _ = broadcast_gradient_args(mine, theirs)
     return array.reshape(reduction.sum_op(gradient, axes), mine)
+
+
+def unbroadcast_statically(gradient, operand, other):
+    """`unbroadcast` where the operand's shape and the plain shape `other` of the rest decide it; else None."""
+    axes = _axes_to_sum(operand._shape, other)
+    return None if axes is None else _sum_static(gradient, axes, operand, max(len(operand._shape), len(other)))
 
 
 def _sum_static(gradient, axes, operand, rank):

@@ -6,9 +6,9 @@ from thalweg.framework.conversion import convert_to_tensor
 from thalweg.framework.declaration import define_op
 from thalweg.framework.dtypes import DType, as_dtype
 from thalweg.framework.graph import Tensor, name_scope
+from thalweg.framework.packed import to_float32, to_packed
 
 from . import math as arithmetic
-from .values import to_packed
 
 _CASTABLE = dtypes.NUMBERS + (dtypes.bool_, dtypes.bfloat16)
 
@@ -18,7 +18,7 @@ def cast_op(x, *, DstT: DType, Truncate: bool = False):
     """x as `DstT`: reals go to integers by dropping the fraction, anything but 0 is True, complex loses its imaginary
     part. Reals round to the nearest, ties to even; `Truncate` drops the surplus bits instead (to bfloat16 only)."""
     if x.dtype.names:
-        x = dtypes.from_bfloat16(x)
+        x = to_float32(x)
     if DstT.np.names:
         return _truncated(x) if Truncate else to_packed(x, DstT)
     if x.dtype.kind == "c" and DstT.kind not in "cb":

@@ -58,9 +58,11 @@ def _filled_to(values, shape, verify_shape):
     size = shapes.size_of(shape)
     if size is None:
         raise errors.ShapeError(f"a constant needs a known shape, not {shapes.text(shape)}")
+    if size == 0:
+        return np.empty(shape, values.dtype)
     if values.size > size:
         raise errors.ShapeError(f"Too many elements provided. Needed at most {size}, but received {values.size}")
-    if values.size == 0 and size:
+    if values.size == 0:
         raise errors.ShapeError(f"a constant of shape {shape} needs at least one element")
     flat = values.ravel()
     if flat.size < size:
@@ -83,7 +85,7 @@ def fill(dims, value):
 @fill.shape
 def fill_shape(node, dims, value):
     sizes = node.constant(0)
-    if sizes is not None and np.any(sizes < 0):
+    if sizes is not None and np.any(np.asarray(sizes) < 0):
         raise ValueError(f"Fill dimensions must be >= 0, not {np.ravel(sizes).tolist()}")
     return array.shape_from_input(node, 0)
 

@@ -14,6 +14,8 @@ def meshgrid(*args, indexing="xy", name="meshgrid"):
     """
     if indexing not in ("xy", "ij"):
         raise ValueError(f"indexing parameter must be either 'xy' or 'ij', not {indexing!r}")
+    if not args:
+        raise ValueError("meshgrid got no vectors, expected one per dimension of the grid: tf.meshgrid(x, y)")
     with name_scope(name, "meshgrid", args):
         rank = len(args)
         spread = []

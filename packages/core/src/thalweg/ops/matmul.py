@@ -10,7 +10,6 @@ from thalweg.framework.graph import name_scope
 from . import complex
 from ._gradient import conjugated
 from ._reference import widened
-from .broadcast import unbroadcast
 
 _NUMBERS = FLOATS + COMPLEX + (int32, int64)
 
@@ -142,24 +141,17 @@ def batch_mat_mul_v2_grad(node, dy):
 
 def _unbatched(gradient, operand, other):
     """Sums the batch dimensions in which `operand` was repeated; its last two dimensions are its own."""
-    mine, theirs = operand._shape, other._shape
-    if mine is not None and theirs is not None and mine[:-2] == theirs[:-2] and None not in mine[:-2]:
-        return gradient
-    if mine is not None and theirs is not None:
-        theirs = theirs[:-2] + mine[-2:]                          # equal there, so never summed
-        if None not in mine[:-2]:
-            return unbroadcast(gradient, operand, _ShapeOnly(theirs))
     from . import array, broadcast, reduction
+    mine, theirs = operand._shape, other._shape
+    if mine is not None and theirs is not None and None not in mine[:-2]:
+        if mine[:-2] == theirs[:-2]:
+            return gradient
+        summed = broadcast.unbroadcast_statically(gradient, operand, theirs[:-2] + (1, 1))
+        if summed is not None:
+            return summed
     sizes = array.shape(operand)
     axes, _ = broadcast.broadcast_gradient_args(sizes[:-2], array.shape(other)[:-2])
     return array.reshape(reduction.sum_op(gradient, axes), sizes)
-
-
-class _ShapeOnly:
-    """Stands for a tensor of which only the static shape is asked."""
-
-    def __init__(self, shape):
-        self._shape = shape
 
 
 def matmul(a, b, transpose_a=False, transpose_b=False, adjoint_a=False, adjoint_b=False, a_is_sparse=False,

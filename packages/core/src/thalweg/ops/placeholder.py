@@ -48,9 +48,18 @@ def placeholder(dtype, shape=None, name=None):
 
     Running it unfed raises InvalidArgumentError, which says which fetch needs it.
     """
-    return placeholder_op(dtype=as_dtype(dtype).base_dtype, shape=shape, name=name)
+    return placeholder_op(dtype=as_dtype(dtype).base_dtype, shape=_declared(shape), name=name)
 
 
 def placeholder_with_default(input, shape, name=None):
     """A tensor that may be fed, and is `input` otherwise; `shape` is what fed values must have, None being free."""
-    return placeholder_with_default_op(input, shape=shape, name=name)
+    return placeholder_with_default_op(input, shape=_declared(shape), name=name)
+
+
+def _declared(shape):
+    try:
+        return TensorShape(shape)
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"placeholder: {shape!r} is not a shape: {error}. Expected a list of sizes, with None where one is "
+                   "free, or None") from error

@@ -27,6 +27,8 @@ def _pooled_shape(node, x, rank=None):
                          f"{node.strides}")
     if node.padding not in ("SAME", "VALID"):
         raise ValueError(f"padding must be \"SAME\" or \"VALID\", not {node.padding!r}")
+    if min(node.ksize) < 1:
+        raise ValueError(f"ksize must be positive: ksize {node.ksize}. A window of 1 leaves a dimension as it is")
     if node.ksize[0] != 1 or node.strides[0] != 1:
         raise ValueError(f"Pooling is not supported on the batch dimension: ksize {node.ksize}, strides "
                          f"{node.strides}")
@@ -67,6 +69,20 @@ def _max_and_place(x, ksize, strides, padding):
     return best, place
 
 
+def _maximum(x, ksize, strides, padding, lowest):
+    """The maximum of each window from `lowest` on; as in TensorFlow's kernels a NaN is no maximum."""
+    out, pads, offsets = _places(x.shape, ksize, strides, padding)
+    padded = np.pad(x, pads, constant_values=_lowest(x.dtype))
+    best = np.full(out, lowest, x.dtype)
+    for offset in offsets:
+        np.fmax(best, padded[offset], out=best)
+    return best
+
+
+def _least_finite(dtype):
+    return np.finfo(dtype).min if dtype.kind == "f" else np.iinfo(dtype).min
+
+
 def _scattered(values, places, shape):
     """Adds values at places of a flat array; float16 and float32 are added up in float64."""
     wide = np.float64 if values.dtype.kind == "f" else values.dtype
@@ -85,8 +101,8 @@ def _gathered(values, places):
 
 @define_op("MaxPool", "input: T -> output: T", T=_POOLED, cpu="pooling:max_pool")
 def max_pool_op(input, *, ksize: list[int], strides: list[int], padding: str, data_format: str = "NHWC"):
-    """The maximum of each window; its gradient goes to the first of equal elements, row by row."""
-    return _max_and_place(input, ksize, strides, padding)[0]
+    """The maximum of each window, NaN left out; its gradient goes to the first of equal elements, row by row."""
+    return _maximum(input, ksize, strides, padding, _least_finite(input.dtype))
 
 
 @max_pool_op.shape
@@ -148,8 +164,8 @@ def max_pool_grad_grad_grad(node, dy):
 
 @define_op("MaxPool3D", "input: T -> output: T", T=_NO_FLOAT64, cpu="pooling:max_pool3d")
 def max_pool3d_op(input, *, ksize: list[int], strides: list[int], padding: str, data_format: str = "NDHWC"):
-    """The maximum of each window of volumes; its gradient goes to the first of equal elements."""
-    return _max_and_place(input, ksize, strides, padding)[0]
+    """The maximum of each window of volumes, NaN left out; its gradient goes to the first of equal elements."""
+    return _maximum(input, ksize, strides, padding, _lowest(input.dtype))
 
 
 @max_pool3d_op.shape
@@ -162,12 +178,16 @@ def max_pool3d_grad(node, dy):
     return max_pool3d_grad_op(node.input, node.output, dy, **node.attrs)
 
 
+def _without_nan(x):
+    return np.where(np.isnan(x), -np.inf, x).astype(x.dtype) if x.dtype.kind == "f" else x
+
+
 @define_op("MaxPool3DGrad", "orig_input: TInput, orig_output: TInput, grad: T -> output: T", T=_NO_FLOAT64,
            TInput=_NO_FLOAT64, cpu="pooling:max_pool3d_grad")
 def max_pool3d_grad_op(orig_input, orig_output, grad, *, ksize: list[int], strides: list[int], padding: str,
                        data_format: str = "NDHWC"):
     """Puts each window's gradient where its maximum came from: the first of equal elements."""
-    places = _max_and_place(orig_input, ksize, strides, padding)[1]
+    places = _max_and_place(_without_nan(orig_input), ksize, strides, padding)[1]
     return _scattered(grad, places, orig_input.shape)
 
 
@@ -175,7 +195,7 @@ def max_pool3d_grad_op(orig_input, orig_output, grad, *, ksize: list[int], strid
 def max_pool3d_grad_grad_op(orig_input, orig_output, grad, *, ksize: list[int], strides: list[int], padding: str,
                             data_format: str = "NDHWC"):
     """Takes from `grad`, which has the input's shape, the elements that were the maxima of the windows."""
-    return _gathered(grad, _max_and_place(orig_input, ksize, strides, padding)[1])
+    return _gathered(grad, _max_and_place(_without_nan(orig_input), ksize, strides, padding)[1])
 
 
 max_pool3d_grad_op.shape(_as_input)

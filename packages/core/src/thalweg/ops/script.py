@@ -8,8 +8,9 @@ import numpy as np
 
 from thalweg.framework import errors
 from thalweg.framework.declaration import define_op
-from thalweg.framework.dtypes import DType, as_dtype
+from thalweg.framework.dtypes import DType, as_dtype, bfloat16
 from thalweg.framework.graph import get_default_graph
+from thalweg.framework.packed import for_user
 
 from .values import array_of
 
@@ -34,7 +35,7 @@ def _call(inputs, token, dtypes):
     if function is None:
         raise errors.NotFoundError(None, None, f"callback {token} is not found: a Python function lives only in the "
                                                "process and with the graph that tf.py_func was called for")
-    found = function(*[value[()] if value.ndim == 0 else value for value in inputs])
+    found = function(*[for_user(value[()] if value.ndim == 0 else value) for value in inputs])
     found = list(found) if isinstance(found, (list, tuple)) else [] if found is None else [found]
     if len(found) != len(dtypes):
         raise errors.InvalidArgumentError(None, None, f"{token} returns {len(found)} values, but expects to see "
@@ -43,9 +44,9 @@ def _call(inputs, token, dtypes):
 
 
 def _checked(token, i, value, dtype):
-    array = np.asarray(value) if isinstance(value, (np.ndarray, np.generic)) else array_of(value, dtype)
-    if array.dtype.kind in "SUO":
-        array = array_of(array)
+    array = np.asarray(value)
+    if array.dtype.kind in "SUO" or dtype is bfloat16 and array.dtype == dtype.as_numpy_dtype:
+        array = array_of(array, dtype)
     if array.dtype != dtype.np:
         raise errors.InvalidArgumentError(None, None, f"{i}-th value returned by {token} is {array.dtype.name}, but "
                                                       f"expects {dtype.name}")
@@ -87,6 +88,9 @@ def py_func(func, inp, Tout, stateful=True, name=None):
     -------
     Tensor for one dtype, list of Tensors for a list, the operation for none. Shapes are unknown: use `set_shape`.
     """
+    if not callable(func):
+        raise ValueError(f"Expected func to be callable, got func of type {type(func)}: {func!r}. Try "
+                         "tf.py_func(function, inputs, dtypes), with the function itself and not what it gives")
     graph = get_default_graph()
     while getattr(graph, "outer_graph", None) is not None:       # a function graph: its program keeps the function
         graph = graph.outer_graph

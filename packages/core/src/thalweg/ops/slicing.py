@@ -129,9 +129,9 @@ def strided_slice_op(input, begin, end, strides, *, begin_mask=0, end_mask=0, el
 @strided_slice_op.shape
 def strided_slice_shape(node, x, begin_shape, end_shape, strides_shape):
     count = next((s[0] for s in (begin_shape, end_shape, strides_shape) if s and s[0] is not None), None)
+    begin, end, strides = (node.constant(k) for k in (1, 2, 3))
     if x is None or count is None:
         return None
-    begin, end, strides = (node.constant(k) for k in (1, 2, 3))
     result = []
     for dimension, i in _plan(len(x), count, node.attrs):
         if dimension is None:
@@ -147,6 +147,8 @@ def strided_slice_shape(node, x, begin_shape, end_shape, strides_shape):
 
 
 def _sliced_size(size, i, begin, end, strides, node):
+    if strides is not None:
+        _checked_stride(strides[i], i)
     from_start, to_end = node.begin_mask >> i & 1, node.end_mask >> i & 1
     if size is None or strides is None or begin is None and not from_start or end is None and not to_end:
         return None

@@ -26,6 +26,7 @@ def space_to_batch_nd(input, block_shape, paddings):
     """Pads dimensions 1 ... M with zeros, then moves each block's places into the batch: [N * prod(block), ...]."""
     blocks = [int(b) for b in block_shape]
     count = len(blocks)
+    _check_moves(blocks, paddings, "paddings")
     widths = [(0, 0)] + [(int(b), int(a)) for b, a in paddings] + [(0, 0)] * (input.ndim - 1 - count)
     padded = np.pad(input, widths)
     sizes = padded.shape[1:1 + count]
@@ -42,9 +43,18 @@ def space_to_batch_nd(input, block_shape, paddings):
                                      input.dtype)
 
 
+def _check_moves(blocks, edges, what):
+    """Refuses what no rule of either direction allows; None stands for values that are not known yet."""
+    if blocks is not None and any(b < 1 for b in blocks):
+        raise ValueError(f"block_shape must be positive, not {[int(b) for b in blocks]}")
+    if edges is not None and np.any(np.asarray(edges) < 0):
+        raise ValueError(f"{what} cannot be negative, but they are {np.asarray(edges).tolist()}")
+
+
 def _moved_shape(node, x, to_batch):
     """Shape rule of both directions: the batch times or over the block's size, space the other way."""
     blocks, edges = node.constant(1), node.constant(2)
+    _check_moves(blocks, edges, "paddings" if to_batch else "crops")
     if x is None:
         return None
     if blocks is None:
@@ -88,6 +98,7 @@ def space_to_batch_nd_grad(node, dy):
 def batch_to_space_nd(input, block_shape, crops):
     """The inverse of SpaceToBatchND; `crops` takes its padding away."""
     blocks = [int(b) for b in block_shape]
+    _check_moves(blocks, crops, "crops")
     count, rest = len(blocks), input.shape[1 + len(blocks):]
     batch = input.shape[0] // int(np.prod(blocks, dtype=np.int64))
     if batch * int(np.prod(blocks, dtype=np.int64)) != input.shape[0]:
@@ -304,7 +315,7 @@ def _spread(values, fill, dims):
             stop += 1
         if dims[start] > last + 1:
             gap = [dims[start] - 1 - last, *values._shape[1:]]
-            result.append(np.full(gap, fill, values.dtype.as_numpy_dtype))
+            result.append(np.full(gap, fill, values.dtype.np))
         result.append(rows[start:stop])
         last, start = dims[stop - 1], stop
     return array.concat(result, 0) if known is None else np.concatenate(result)

@@ -177,6 +177,11 @@ def _is_ref(ref):
     return ref.dtype.is_ref_dtype
 
 
+def _assigns_itself(ref):
+    """Whether `ref` is a resource variable, or some other thing with methods to assign to it."""
+    return not _is_ref(ref) or getattr(ref, "_is_resource", False)
+
+
 def is_variable_initialized(ref, name=None):
     """Whether the variable holds a value, a bool tensor."""
     return is_variable_initialized_op(ref, name=name) if _is_ref(ref) else ref.is_initialized(name=name)
@@ -184,7 +189,7 @@ def is_variable_initialized(ref, name=None):
 
 def assign(ref, value, validate_shape=None, use_locking=None, name=None):
     """Sets the variable `ref` to `value`; the result is the variable's buffer, after that."""
-    if not _is_ref(ref):
+    if _assigns_itself(ref):
         return ref.assign(value, name=name)
     return assign_op(ref, value, use_locking=use_locking is not False, name=name,
                      validate_shape=validate_shape is not False)
@@ -192,14 +197,14 @@ def assign(ref, value, validate_shape=None, use_locking=None, name=None):
 
 def assign_add(ref, value, use_locking=None, name=None):
     """Adds `value` to the variable `ref`."""
-    if not _is_ref(ref):
+    if _assigns_itself(ref):
         return ref.assign_add(value)
     return assign_add_op(ref, value, use_locking=bool(use_locking), name=name)
 
 
 def assign_sub(ref, value, use_locking=None, name=None):
     """Subtracts `value` from the variable `ref`."""
-    if not _is_ref(ref):
+    if _assigns_itself(ref):
         return ref.assign_sub(value)
     return assign_sub_op(ref, value, use_locking=bool(use_locking), name=name)
 

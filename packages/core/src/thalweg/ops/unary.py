@@ -52,9 +52,9 @@ def negative_grad(node, dy):
 
 @elementwise("Sign", "x: T -> y: T", T=_SIGNED, cpu=_CPU, public="sign")
 def sign(x):
-    """-1, 0 or 1 by the sign of x, NaN for NaN; x / |x| for complex numbers, 0 for 0."""
+    """-1, 0 or 1 by the sign of x, 0 for NaN; x / |x| for complex numbers, 0 for 0."""
     if x.dtype.kind != "c":
-        return np.sign(x)
+        return np.where(np.isnan(x), 0, np.sign(x)).astype(x.dtype)
     modulus = np.abs(x)
     return np.where(modulus == 0, x, x / np.where(modulus == 0, 1, modulus)).astype(x.dtype)
 

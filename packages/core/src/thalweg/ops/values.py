@@ -8,7 +8,8 @@ import numbers
 import numpy as np
 
 from thalweg.framework import dtypes, errors, shapes
-from thalweg.framework.dtypes import as_dtype
+from thalweg.framework.dtypes import as_dtype, is_numpy_bfloat16
+from thalweg.framework.packed import to_packed
 
 
 def array_of(value, dtype=None):
@@ -31,21 +32,10 @@ def _from_numpy(array, dtype):
             raise errors.DTypeError(f"Expected {dtype.name}, got an array of {array.dtype} instead.")
         return _bytes_array(array)
     if dtype is None:
-        return array.astype(as_dtype(array.dtype).np)
+        dtype = as_dtype(array.dtype)
     if dtype is dtypes.string:
         raise errors.DTypeError(f"Expected string, got an array of {array.dtype} instead.")
-    if dtype.np.names:
-        return array.astype(dtype.np) if array.dtype.names else to_packed(array, dtype)
-    return array.astype(dtype.np)
-
-
-def to_packed(array, dtype):
-    """Numbers as the one-field records that stand for bfloat16 and the quantized integers."""
-    if dtype is dtypes.bfloat16:
-        return dtypes.to_bfloat16(array)
-    result = np.empty(array.shape, dtype.np)
-    result[dtype.np.names[0]] = array
-    return result
+    return to_packed(array, dtype) if dtype.np.names else array.astype(dtype.np)
 
 
 def _as_bytes(value):
@@ -139,6 +129,8 @@ def _inferred(value, items, shape):
         array = np.array(items)
     except (TypeError, ValueError, OverflowError) as error:
         raise not_a_tensor(value) from error
+    if is_numpy_bfloat16(array.dtype):
+        return to_packed(array.reshape(shape), dtypes.bfloat16)
     if array.dtype.kind not in "biufc":
         raise not_a_tensor(value)
     return _narrow(array, value).reshape(shape)

@@ -193,6 +193,20 @@ def _take_snapshots(ir):
         ranks = writes_of.get(name, ())
         if any(node.rank < w < _last_read(user) for w in ranks for user in _users_through_aliases(node.outputs[0])):
             _make_copy(ir, node)
+    _read_before_scattering(ir)
+
+
+def _read_before_scattering(ir):
+    """Gives scatters into a resource variable a copy of it where they take it as a value, too.
+
+    TensorFlow's resource variables are read whole; a reference variable is read while it is written.
+    """
+    names = {n.outputs[0].variable for n in ir.nodes if n.op_type in VARIABLES and n.attrs.get("_resource")}
+    for node in [n for n in ir.nodes if n.op_type.startswith("Scatter") and n.inputs[0].variable in names]:
+        for k, value in enumerate(node.inputs[1:], 1):
+            if value.variable == node.inputs[0].variable:
+                node.inputs[k] = _copied(ir, value, node)
+                ir.link()
 
 
 def _last_read(user):
@@ -210,15 +224,19 @@ def _users_through_aliases(value):
 
 def _make_copy(ir, node):
     """Inserts a COPY of the variable before the alias `node`, which then aliases the copy."""
-    source = node.inputs[0]
+    node.inputs[0] = _copied(ir, node.inputs[0], node)
+    _forget_variable(node.outputs[0])
+    ir.link()
+
+
+def _copied(ir, source, node):
+    """The copy of a value that a new COPY node makes at the place of `node`."""
     copy = Node(COPY, None, {}, [source], list(node.controls), node.source, node.rank - 0.25, node.device,
                 f"{node.name}/snapshot")
     copy.position = node.position
     copy.outputs = [Value(copy, 0, source.dtype, source.shape)]
     ir.nodes.insert(ir.nodes.index(node), copy)
-    node.inputs[0] = copy.outputs[0]
-    _forget_variable(node.outputs[0])
-    ir.link()
+    return copy.outputs[0]
 
 
 def _forget_variable(value):

@@ -1,6 +1,8 @@
 """Fetches of any nesting: flat, distinct graph elements, and how to put the results back."""
 
+from thalweg.framework.dtypes import bfloat16
 from thalweg.framework.indexed_slices import IndexedSlices
+from thalweg.framework.packed import for_user
 
 
 class Fetches:
@@ -56,10 +58,9 @@ def _prepare_element(graph, fetch, found):
     if not graph.is_fetchable(element):
         raise ValueError(f"Operation {element.name!r} has been marked as not fetchable.")
     position = found.setdefault(element, len(found))
+    if getattr(element, "dtype", None) in (bfloat16, bfloat16.as_ref):
+        return lambda values: for_user(values[position])
     return lambda values: values[position]
-
-
-
 
 def feed_items(graph, feed_dict):
     """(Tensor, value) for each entry of a feed dict; composite keys are taken apart."""

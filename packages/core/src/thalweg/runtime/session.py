@@ -7,6 +7,7 @@ import numpy as np
 from thalweg.framework import errors, shapes
 from thalweg.framework.graph import Graph, Tensor, _Stack, get_default_graph
 from thalweg.framework.graph import _default_stack as _default_graphs
+from thalweg.framework.packed import to_packed
 
 from .config import ConfigProto
 from .engine import Engine
@@ -90,7 +91,8 @@ class BaseSession:
 
         Returns
         -------
-        NumPy arrays (scalars for tensors of rank 0, None for operations)
+        NumPy arrays (scalars for tensors of rank 0, None for operations); bfloat16 is that of the package ml_dtypes
+        or, where it is not installed, float32, which holds the same values
 
         Raises
         ------
@@ -180,6 +182,8 @@ def as_feed(tensor, value):
 def _number_array(tensor, value, dtype):
     if type(value) is np.ndarray and value.dtype == dtype.np:
         return value
+    if dtype.np.names:
+        return _packed_array(tensor, value, dtype)
     if isinstance(value, int) and not isinstance(value, bool) and dtype.kind in "iu" \
             and not dtype.min <= value <= dtype.max:
         raise TypeError(f"Type of feed value {value} with type {type(value)} is not compatible with Tensor type "
@@ -188,12 +192,21 @@ def _number_array(tensor, value, dtype):
     try:
         return np.asarray(value, dtype=dtype.np)
     except (TypeError, ValueError, OverflowError) as error:
-        kind = ValueError if isinstance(error, OverflowError) else type(error)
-        is_whole = dtype.kind in "iu"
-        hint = f"numbers in [{dtype.min}, {dtype.max}], or a placeholder of a wider dtype" if is_whole else None
-        raise kind(errors.explain(
-            f"Cannot feed Tensor '{tensor.name}' of dtype {dtype.name} with {type(value).__name__}: {error}",
-            hint=hint, built_at=tensor.op.frame)) from error
+        raise _cannot_feed(tensor, value, error) from error
+
+
+def _packed_array(tensor, value, dtype):
+    try:
+        return to_packed(value, dtype)
+    except (TypeError, ValueError) as error:
+        raise _cannot_feed(tensor, value, error) from error
+
+
+def _cannot_feed(tensor, value, error):
+    kind, dtype = TypeError if isinstance(error, TypeError) else ValueError, tensor.dtype.base_dtype
+    hint = f"numbers in [{dtype.min}, {dtype.max}], or a placeholder of a wider dtype" if dtype.kind in "iu" else None
+    return kind(errors.explain(f"Cannot feed Tensor '{tensor.name}' of dtype {dtype.name} with "
+                               f"{type(value).__name__}: {error}", hint=hint, built_at=tensor.op.frame))
 
 
 def _string_array(value):

@@ -61,6 +61,9 @@ class VariableStore:
                      use_resource=None, custom_getter=None, constraint=None,
                      synchronization=VariableSynchronization.AUTO, aggregation=VariableAggregation.NONE):
         """The variable of that full name, made or found as `reuse` says; see `get_variable`."""
+        if name == "":
+            raise ValueError("'' is not a valid node name: a variable needs a name of its own, as in "
+                             "tf.get_variable('weights', ...)")
         if custom_getter is not None and not callable(custom_getter):
             raise ValueError(f"Passed a custom_getter which is not callable: {custom_getter}")
         options = {"shape": shape, "dtype": as_dtype(dtype).base_dtype, "initializer": initializer,

@@ -8,6 +8,7 @@ from thalweg.framework.collections import GraphKeys
 from thalweg.framework.conversion import convert_to_tensor, register_tensor_conversion_function
 from thalweg.framework.func_graph import FuncGraph, init_scope
 from thalweg.framework.graph import Tensor, colocate_with, device, get_default_graph, name_scope
+from thalweg.framework.packages import needs_io
 from thalweg.ops import array, indexing, operators, slicing, state
 from thalweg.ops.cond import cond
 
@@ -54,7 +55,8 @@ class SaveSliceInfo:
 
     def to_proto(self, export_scope=None):
         """The SaveSliceInfoDef message (needs thalweg-io); None outside of `export_scope`."""
-        from thalweg_io.graph_def import save_slice_info_def
+        with needs_io("SaveSliceInfo.to_proto()"):
+            from thalweg_io.graph_def import save_slice_info_def
         return save_slice_info_def(self, export_scope)
 
 
@@ -74,7 +76,8 @@ class Variable:
     expected_shape : accepted; the shape is that of the initial value
     import_scope : str          name scope for a variable_def
     constraint : callable       value -> value, for optimizers to apply after an update
-    use_resource : bool         accepted: both kinds of TensorFlow's variables behave like this one
+    use_resource : bool         True: a scatter of the variable into itself reads all of it first. Both kinds of
+        TensorFlow's variables are else this one
     shape :                     the static shape, where it is to be less specific than the initial value's
 
     Raises
@@ -103,6 +106,7 @@ class Variable:
         self._trainable = trainable is None or bool(trainable)
         self._constraint, self._caching_device = constraint, caching_device
         collections = self._checked_collections(collections)
+        self._is_resource = bool(use_resource)
         with init_scope(), name_scope(name, "Variable", [] if callable(initial_value) else [initial_value]) as scope:
             self._build(initial_value, scope, dtype, validate_shape, shape)
             get_default_graph().add_to_collections(collections, self)
@@ -139,12 +143,14 @@ class Variable:
                 self._snapshot = array.identity(self._variable, name="read")
 
     def _add_buffer(self, value, scope, validate_shape, shape):
+        get_default_graph()._next_id += self._is_resource                # TensorFlow asks a resource whether it is set
         if shape is None:
             shape = value.get_shape() if validate_shape else None
             if validate_shape and not shape.is_fully_defined():
                 raise ValueError(f"initial_value must have a shape specified: {value}. Try validate_shape=False, or "
                                  "set_shape on the initial value.")
-        self._variable = state.variable_op(shape=shape, dtype=value.dtype.base_dtype, name=scope)
+        with get_default_graph()._attr_scope({"_resource": True} if self._is_resource else {}):
+            self._variable = state.variable_op(shape=shape, dtype=value.dtype.base_dtype, name=scope)
 
     def _init_from_proto(self, message, import_scope):
         graph = get_default_graph()
@@ -158,6 +164,7 @@ class Variable:
         self._initial_value = element(message.initial_value_name) if message.initial_value_name else None
         self._safe_initial_value = self._initial_value
         self._trainable = getattr(message, "trainable", True)
+        self._is_resource = bool(self._variable.op.attrs.get("_resource"))
         self._caching_device = self._constraint = None
         if message.HasField("save_slice_info_def"):
             self._save_slice_info = SaveSliceInfo(save_slice_info_def=message.save_slice_info_def,
@@ -247,7 +254,12 @@ class Variable:
         return self._variable
 
     def _AsTensor(self):
+        self._count_read()
         return self._snapshot
+
+    def _count_read(self):
+        """TensorFlow makes a node for each read of a resource, which default seeds depend on."""
+        get_default_graph()._next_id += self._is_resource
 
     def _ref(self):
         """The buffer, for ops that change it."""
@@ -274,15 +286,21 @@ class Variable:
 
     def assign(self, value, use_locking=False, name=None, read_value=True):
         """Sets the variable. Gives its buffer after that; the operation if not `read_value`."""
-        return _result(state.assign(self._variable, value, use_locking=use_locking, name=name), read_value)
+        return self._result(state.assign(self._variable, value, use_locking=use_locking, name=name), read_value)
 
     def assign_add(self, delta, use_locking=False, name=None, read_value=True):
         """Adds `delta`."""
-        return _result(state.assign_add(self._variable, delta, use_locking=use_locking, name=name), read_value)
+        return self._result(state.assign_add(self._variable, delta, use_locking=use_locking, name=name), read_value)
 
     def assign_sub(self, delta, use_locking=False, name=None, read_value=True):
         """Subtracts `delta`."""
-        return _result(state.assign_sub(self._variable, delta, use_locking=use_locking, name=name), read_value)
+        return self._result(state.assign_sub(self._variable, delta, use_locking=use_locking, name=name), read_value)
+
+    def _result(self, reference, read_value):
+        if not read_value:
+            return reference.op
+        self._count_read()
+        return reference
 
     def count_up_to(self, limit):
         """The value, after which it is one more; OutOfRangeError from `limit` on."""
@@ -304,7 +322,8 @@ class Variable:
 
     def to_proto(self, export_scope=None):
         """The VariableDef message (needs thalweg-io); None for a variable outside of `export_scope`."""
-        from thalweg_io.graph_def import variable_def
+        with needs_io("variable.to_proto()"):
+            from thalweg_io.graph_def import variable_def
         return variable_def(self, export_scope)
 
     @staticmethod
@@ -339,10 +358,6 @@ class Variable:
 
 
 RefVariable = Variable
-
-
-def _result(reference, read_value):
-    return reference if read_value else reference.op
 
 
 def _check_is_outside(initial_value, scope):

@@ -17,13 +17,30 @@ def refused(layer, problem, inputs=None, expected=None, hint=None, kind=errors.S
 def sizes(layer, value, what):
     """An int, or one per spatial dimension of the layer, as a tuple."""
     if isinstance(value, numbers.Integral):
-        return (int(value),) * layer.rank
-    try:
-        found = tuple(int(v) for v in value)
-    except (TypeError, ValueError):
-        found = ()
+        found = (int(value),) * layer.rank
+    else:
+        try:
+            found = tuple(int(v) for v in value)
+        except (TypeError, ValueError):
+            found = ()
     if len(found) != layer.rank:
         raise refused(layer, f"{what} must be an int or {layer.rank} of them, not {value!r}", kind=ValueError)
+    if min(found) < 0:
+        raise refused(layer, f"{what} cannot be negative, got {value!r}", kind=ValueError)
+    return found
+
+
+def count(layer, value, what):
+    """The number of a layer's outputs, an int of 0 or more."""
+    try:
+        found = int(value)
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise refused(layer, f"{what} must be an int, got {value!r}", expected="the number of outputs",
+                      kind=kind) from error
+    if found < 0:
+        raise refused(layer, f"{what} must be 0 or more, got {value!r}", expected="the number of outputs",
+                      kind=ValueError)
     return found
 
 

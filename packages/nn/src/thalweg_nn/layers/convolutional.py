@@ -6,6 +6,7 @@ from .arguments import (
     activation_of,
     all_dimensions,
     channel_count,
+    count,
     format_name,
     initializer_of,
     op_format,
@@ -27,7 +28,7 @@ class Convolution(Layer):
                  kernel_regularizer=None, bias_regularizer=None, activity_regularizer=None, kernel_constraint=None,
                  bias_constraint=None, trainable=True, name=None, **kwargs):
         super().__init__(trainable=trainable, name=name, activity_regularizer=activity_regularizer, **kwargs)
-        self.filters = None if filters is None else int(filters)
+        self.filters = None if filters is None else count(self, filters, "filters")
         self.kernel_size = sizes(self, kernel_size, "kernel_size")
         self.strides = sizes(self, strides, "strides")
         self.dilation_rate = sizes(self, dilation_rate, "dilation_rate")

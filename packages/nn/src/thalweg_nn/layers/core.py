@@ -2,7 +2,7 @@
 import thalweg as tf
 from thalweg.framework import errors
 
-from .arguments import activation_of, channel_count, choose, format_name, initializer_of, refused
+from .arguments import activation_of, channel_count, choose, count, format_name, initializer_of, refused
 from .base import Layer
 
 
@@ -15,7 +15,7 @@ class Dense(Layer):
                  kernel_regularizer=None, bias_regularizer=None, activity_regularizer=None, kernel_constraint=None,
                  bias_constraint=None, trainable=True, name=None, **kwargs):
         super().__init__(trainable=trainable, name=name, activity_regularizer=activity_regularizer, **kwargs)
-        self.units, self.use_bias = int(units), use_bias
+        self.units, self.use_bias = count(self, units, "units"), use_bias
         self.activation = activation_of(self, activation)
         self.kernel_initializer = initializer_of(self, kernel_initializer)
         self.bias_initializer = initializer_of(self, bias_initializer)

@@ -54,6 +54,10 @@ class Optimizer:
         """A list of (gradient, variable); the gradient is None where the loss does not depend on the variable."""
         if callable(loss):
             loss = loss()
+        if not isinstance(loss, (tf.Tensor, tf.Variable)):
+            raise refused(self._name, f"the loss is no Tensor: {loss!r} of type {type(loss).__name__}",
+                          expected="a Tensor that depends on the variables, such as tf.reduce_mean(errors)",
+                          kind=TypeError)
         if gate_gradients not in (self.GATE_NONE, self.GATE_OP, self.GATE_GRAPH):
             raise refused(self._name, f"gate_gradients is {gate_gradients!r}",
                           expected="Optimizer.GATE_NONE, Optimizer.GATE_OP or Optimizer.GATE_GRAPH")

@@ -33,16 +33,27 @@ static void narrow_chunk(void* arg, int64_t begin, int64_t end, void* scratch) {
   job->convert->narrow(job->floats + begin, job->halves + begin, end - begin);
 }
 
-/* The float32 copy of operand k. An output that is an input's buffer (a reference, or in place) shares its copy. */
-static thw_tensor copy_of(const thw_half_state* state, const thw_call* call, const thw_tensor* in, const thw_tensor* own,
-                          int32_t k) {
-  thw_tensor tensor = *own;
-  if (!state->operands[k].format) return tensor;
-  size_t offset = state->operands[k].offset;
-  for (int32_t i = 0; k >= state->n_in && i < state->n_in; ++i)
-    if (in[i].data == own->data && state->operands[i].format && state->operands[i].n == state->operands[k].n)
-      offset = state->operands[i].offset;
-  tensor.data = (char*)call->workspace + offset;
+static int is_same(const thw_tensor* a, const thw_tensor* b) {
+  return (char*)a->data + a->byte_offset == (char*)b->data + b->byte_offset;
+}
+
+/* Operand k of the node: first the inputs, then the outputs. */
+static const thw_tensor* operand(const thw_half_state* state, const thw_tensor* in, const thw_tensor* out, int32_t k) {
+  return k < state->n_in ? &in[k] : &out[k - state->n_in];
+}
+
+/* The float32 copy of operand k. What is one buffer stays one: the operands that share one (a variable and its value,
+   an output in place) share the copy of the first of them, so that what the kernel writes is what is rounded back. */
+static thw_tensor copy_of(const thw_half_state* state, const thw_call* call, const thw_tensor* in,
+                          const thw_tensor* out, int32_t k) {
+  const thw_half_operand* operands = state->operands;
+  thw_tensor tensor = *operand(state, in, out, k);
+  if (!operands[k].format) return tensor;
+  int32_t first = 0;
+  while (first < k && !(operands[first].format && operands[first].n == operands[k].n &&
+                        is_same(operand(state, in, out, first), &tensor)))
+    ++first;
+  tensor.data = (char*)call->workspace + operands[first].offset;
   tensor.byte_offset = 0;
   tensor.dtype.code = 2; /* kDLFloat */
   tensor.dtype.bits = 32;
@@ -59,17 +70,17 @@ int thw_half_run(thw_call* call, const thw_tensor* in, int32_t n_in, thw_tensor*
   const thw_half_state* state = call->state;
   thw_tensor* copies = (thw_tensor*)((char*)call->workspace + state->tensors_offset);
   for (int32_t k = 0; k < n_in; ++k) {
-    copies[k] = copy_of(state, call, in, &in[k], k);
+    copies[k] = copy_of(state, call, in, out, k);
     if (state->operands[k].format) convert(state, call, &in[k], &copies[k], k, widen_chunk);
   }
-  for (int32_t k = 0; k < n_out; ++k) copies[n_in + k] = copy_of(state, call, in, &out[k], n_in + k);
+  for (int32_t k = 0; k < n_out; ++k) copies[n_in + k] = copy_of(state, call, in, out, n_in + k);
   thw_call inner = *call;
   inner.state = state->inner.state;
   int code = state->inner.fn(&inner, copies, n_in, copies + n_in, n_out);
   if (code) return code;
   for (int32_t k = 0; k < n_in + n_out; ++k)
     if (state->operands[k].format && (k >= n_in || state->operands[k].is_ref))
-      convert(state, call, k < n_in ? &in[k] : &out[k - n_in], &copies[k], k, narrow_chunk);
+      convert(state, call, operand(state, in, out, k), &copies[k], k, narrow_chunk);
   return THW_OK;
 }
 
