@@ -18,8 +18,8 @@ def shape_from_input(node, index):
     if value is not None:
         sizes = [int(d) for d in np.ravel(value)]
         if sizes and min(sizes) < -1:
-            least = min(sizes)
-            raise ValueError(f"Dimension {least} must be >= 0. Invalid value in tensor used for shape: {least} in {sizes}")
+            raise ValueError("Dimension {0} must be >= 0. Invalid value in tensor used for shape: {0} in {1}".format(
+                min(sizes), sizes))
         return tuple([None if d == -1 else d for d in sizes])
     return constant_value_as_shape(node.inputs[index]) if node.inputs else None
 

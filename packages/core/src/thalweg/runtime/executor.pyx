@@ -671,7 +671,7 @@ cdef class Program:
                           now.tv_sec * 1000000000 + now.tv_nsec - start))
 
     cdef _heed(self, Frame frame, int position):
-        """Between two steps: raises for a signal, a closed session, and a deadline that passed before the last step."""
+        """Between two steps: raises for a signal, a closed session, and a deadline that passed before the last one."""
         cdef timespec now
         PyErr_CheckSignals()
         self.shared.check_open(self.plan.steps[min(position, self.n_steps - 1)].node.source)
