@@ -213,6 +213,20 @@ def depthwise(x, w, strides, padding, dilations):
     return sum(parts).reshape(parts[0].shape[:3] + (w.shape[2] * w.shape[3],))
 
 
+@pytest.mark.parametrize("x_shape, multiplier, strides", [((2, 9, 11, 32), 1, (1, 1)), ((2, 9, 10, 37), 1, (2, 2)),
+                                                          ((2, 8, 7, 5), 3, (1, 1))])
+def test_fused_depthwise(x_shape, multiplier, strides):
+    x, w = numbers(*x_shape), numbers(3, 3, x_shape[-1], multiplier, seed=1)
+    channels = x_shape[-1] * multiplier
+    gamma, beta, mean, variance = (numbers(channels, seed=s) for s in (3, 4, 5, 6))
+    variance = np.abs(variance) + np.float32(0.1)
+    y = depthwise(x, w, strides, "SAME", (1, 1))
+    residual = numbers(*y.shape, seed=2)
+    y = np.clip((y - mean) / np.sqrt(variance + 1e-3) * gamma + beta + residual, 0, 6)
+    check(conv.fused_depthwise_conv2d, "_FusedDepthwiseConv2dNative", [x, w, gamma, beta, mean, variance, residual],
+          [y], attributes(strides, "SAME", (1, 1), fused_ops="FusedBatchNorm,Add,Relu6", epsilon=1e-3), rtol=2e-5)
+
+
 @pytest.mark.parametrize("case", CASES_DEPTHWISE.values(), ids=CASES_DEPTHWISE)
 @DTYPES
 def test_depthwise_and_its_gradients(case, dtype):

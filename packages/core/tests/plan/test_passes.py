@@ -209,6 +209,17 @@ def test_convolution_takes_over_normalisation_residual_and_activation():
         np.testing.assert_allclose(fused.run(y, feed), unfused.run(y, feed), rtol=1e-5, atol=1e-5)
 
 
+def test_depthwise_convolution_takes_over_bias_and_activation():
+    x = tf.placeholder(tf.float32, [2, 6, 6, 8])
+    w, bias = tf.constant(np.ones([3, 3, 8, 1], np.float32)), tf.constant(np.full(8, -7, np.float32))
+    y = tf.nn.relu6(tf.nn.bias_add(tf.nn.depthwise_conv2d(x, w, [1, 2, 2, 1], "SAME"), bias))
+    plan = made([y], [x])
+    assert plan_kinds(plan) == ["_FusedDepthwiseConv2dNative"]
+    feed = {x: np.random.RandomState(1).rand(2, 6, 6, 8) * 3}
+    with tf.Session() as fused, tf.Session(config=plain_config()) as unfused:
+        np.testing.assert_allclose(fused.run(y, feed), unfused.run(y, feed), rtol=1e-5, atol=1e-5)
+
+
 def test_two_products_that_meet_are_added_once():
     x = tf.placeholder(tf.float32, [3, 4])
     a, b = tf.constant(np.ones([4, 4], np.float32)), tf.constant(np.full([4, 4], 2, np.float32))

@@ -1,6 +1,7 @@
 """Depthwise convolutions as jobs of cpu/c/depthwise.h."""
 from itertools import product
 
+from thalweg.cpu._gemm cimport set_finish, thw_finish
 from thalweg.cpu._geometry cimport Geometry, conv_geometry
 from thalweg.cpu._request cimport Request
 from thalweg.cpu._windows cimport phase_taps
@@ -43,6 +44,7 @@ cdef extern from "cpu/c/depthwise.h" nogil:
         int32_t other
         int32_t widens_x
         int32_t sums_y
+        thw_finish finish
     ctypedef struct thw_depthwise_table:
         void (*plan_correlation)(thw_depthwise_job* job, int is_double, size_t* workspace, size_t* scratch)
         void (*plan_gathering)(thw_depthwise_job* job, int is_double, size_t* workspace, size_t* scratch)
@@ -54,11 +56,13 @@ cdef extern from "cpu/c/depthwise.h" nogil:
 cdef const thw_depthwise_table* TABLE = thw_depthwise()
 
 
-cdef int set_depthwise(Request r) except -1:
-    """DepthwiseConv2dNative: output channel c*multiplier + m is channel c under its filter m."""
+cdef int set_depthwise(Request r, bint is_fused) except -1:
+    """DepthwiseConv2dNative: output channel c*multiplier + m is channel c under its filter m; `fused_ops` follow."""
     cdef thw_depthwise_job* job = _image_side(r, r.in_shapes[0], r.in_shapes[1], r.out_shapes[0])
     job.x, job.other = 0, 1
     job.widens_x = job.multiplier > 1
+    if is_fused:
+        set_finish(r, &job.finish, 2)
     return _set_correlation(r, job)
 
 
@@ -126,6 +130,7 @@ cdef thw_depthwise_job* _new_job(Request r, Geometry g, tuple filter_shape, int6
         taps += rows + columns
     job.images, job.multiplier, job.channels = g.images, filter_shape[3], g.channels * filter_shape[3]
     job.filter_rows, job.filter_columns = rows, columns
+    job.finish.shift = job.finish.residual = job.finish.normalisation = -1
     return job
 
 

@@ -25,7 +25,12 @@ def fused_conv2d(Request r):
 
 def depthwise_conv2d(Request r):
     """Prepare DepthwiseConv2dNative: each channel under filters of its own."""
-    set_depthwise(r)
+    set_depthwise(r, False)
+
+
+def fused_depthwise_conv2d(Request r):
+    """Prepare _FusedDepthwiseConv2dNative: the same, with the epilogue of _FusedConv2D."""
+    set_depthwise(r, True)
 
 
 cdef int _set_convolution(Request r, bint is_fused) except -1:

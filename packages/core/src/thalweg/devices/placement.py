@@ -142,6 +142,9 @@ def _example(op_type, dtype):
     shapes_in, out, attrs = {
         "_FusedMatMul": (((2, 3), (3, 4), (4,)), (2, 4), {"transpose_a": False, "transpose_b": False,
                                                           "fused_ops": ["BiasAdd", "Relu"], "num_args": 1}),
+        "_FusedDepthwiseConv2dNative": (((1, 4, 4, 8), (3, 3, 8, 1), (8,)), (1, 4, 4, 8),
+                                        {"strides": [1, 1, 1, 1], "padding": "SAME", "data_format": "NHWC",
+                                         "dilations": [1, 1, 1, 1], "fused_ops": ["BiasAdd", "Relu"], "num_args": 1}),
         "_FusedConv2D": (((1, 4, 4, 3), (3, 3, 3, 8), (8,)), (1, 4, 4, 8),
                          {"strides": [1, 1, 1, 1], "padding": "SAME", "data_format": "NHWC", "dilations": [1, 1, 1, 1],
                           "explicit_paddings": [], "fused_ops": ["BiasAdd", "Relu"], "num_args": 1})}[op_type]

@@ -12,6 +12,7 @@ from thalweg.framework.dtypes import FLOATS
 from thalweg.framework.shapes import broadcast
 
 from .conv import conv2d_op, conv2d_shape
+from .depthwise import depthwise_conv2d_native_op, depthwise_conv2d_native_shape
 from .matmul import mat_mul, mat_mul_shape
 
 _MADE_BY_PLAN = "the plan makes it after the gradients are built"
@@ -45,6 +46,24 @@ def fused_conv2d_shape(node, x, w, args):
 
 
 fused_conv2d.no_gradient(_MADE_BY_PLAN)
+
+
+@define_op("_FusedDepthwiseConv2dNative", "input: T, filter: T, args: num_args*T -> output: T", T=FLOATS,
+           cpu="conv:fused_depthwise_conv2d")
+def fused_depthwise_conv2d(input, filter, args, *, strides: list[int], padding: str, data_format: str,
+                           dilations: list[int], fused_ops: list[str], epsilon: float = 0.0):
+    """DepthwiseConv2dNative, then `fused_ops`, whose further operands are `args`."""
+    product = depthwise_conv2d_native_op.body(input, filter, strides=strides, padding=padding, data_format=data_format,
+                                              dilations=dilations)
+    return _epilogue(product, args, fused_ops, epsilon)
+
+
+@fused_depthwise_conv2d.shape
+def fused_depthwise_conv2d_shape(node, x, w, args):
+    return depthwise_conv2d_native_shape(node, x, w)
+
+
+fused_depthwise_conv2d.no_gradient(_MADE_BY_PLAN)
 
 
 @define_op("_FusedMatMul", "a: T, b: T, args: num_args*T -> product: T", T=FLOATS, cpu="matmul:fused_matmul")

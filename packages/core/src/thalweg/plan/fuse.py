@@ -10,7 +10,8 @@ from thalweg.framework.declaration import REGISTRY
 from .effects import ALIASES
 from .ir import FETCH, Node, sorted_nodes
 
-_PRODUCERS = {"Conv2D": "_FusedConv2D", "MatMul": "_FusedMatMul"}
+_PRODUCERS = {"Conv2D": "_FusedConv2D", "DepthwiseConv2dNative": "_FusedDepthwiseConv2dNative",
+              "MatMul": "_FusedMatMul"}
 _ADDS = ("BiasAdd", "Add", "AddV2")
 _NORMS = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
 _ACTIVATIONS = ("Relu", "Relu6")

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cpu/c/epilogue.h"
 #include "cpu/c/isa.h"
 #include "thalweg_abi.h"
 
@@ -36,6 +37,7 @@ typedef struct {
   int64_t multiplier, x_numbers, y_numbers; /* of whole tensors, widened */
   int32_t x, other;                   /* inputs: the windowed tensor; filter or dy */
   int32_t widens_x, sums_y;           /* because of the multiplier */
+  thw_finish finish;                  /* of a correlation of one phase */
   /* chosen by plan */
   int64_t rows, grain, chunk_rows, chunks; /* rows: of the phase that has most */
 } thw_depthwise_job;

@@ -1,6 +1,8 @@
 /* The jobs of depthwise.h for one instruction set: float, then double. */
 #include "cpu/c/depthwise.h"
 
+#include <math.h>
+
 #include "cpu/c/simd.h"
 
 #define SMALL_PRODUCTS (1 << 18) /* in about 20 us of one core: these kernels wait for memory */
@@ -32,11 +34,13 @@ static void tap_range(const thw_line* line, const thw_line_tap* tap, int64_t* be
 }
 
 #define REAL float
+#include "cpu/c/finish.h"
 #include "cpu/c/depthwise_rows.h"
 #include "cpu/c/depthwise_grad.h"
 #include "cpu/c/depthwise_run.h"
 #undef REAL
 #define REAL double
+#include "cpu/c/finish.h"
 #include "cpu/c/depthwise_rows.h"
 #include "cpu/c/depthwise_grad.h"
 #include "cpu/c/depthwise_run.h"

@@ -9,6 +9,8 @@ typedef struct {
   const thw_depthwise_job* job;
   const REAL *x, *other;
   REAL* y;
+  NAME(Epilogue) epilogue;
+  int has_epilogue;
 } NAME(Depthwise);
 
 /* y[i*y_step + c] = sum over taps of x[t][i*x_step + c] * w[t][c] for `places` places. */
@@ -87,6 +89,16 @@ static void NAME(run_places)(int kind, const NAME(TapList)* list, int64_t step, 
   }
 }
 
+/* The epilogue for a row of places, which has just been written and is near. */
+static void NAME(finish_row)(const NAME(Depthwise)* run, REAL* y, int64_t places) {
+  int64_t channels = run->job->channels;
+  for (int64_t i = 0; i < places; i++, y += channels) {
+    int64_t c = 0;
+    for (; c + VL <= channels; c += VL) STORE(y + c, NAME(finish_vector)(&run->epilogue, LOAD(y + c), y + c, c));
+    for (; c < channels; c++) y[c] = NAME(finish_one)(&run->epilogue, y[c], y + c, c);
+  }
+}
+
 static void NAME(run_row)(const NAME(Depthwise)* run, const thw_depthwise_phase* phase, int64_t image, int64_t row,
                           NAME(TapList)* list) {
   const thw_depthwise_job* job = run->job;
@@ -106,6 +118,7 @@ static void NAME(run_row)(const NAME(Depthwise)* run, const thw_depthwise_phase*
     NAME(listed_taps)(1, list->n_taps, list->x, list->w, 0, y + x * phase->y_column, 0, job->channels);
     x++;
   }
+  if (run->has_epilogue) NAME(finish_row)(run, y, columns->places);
 }
 
 static void NAME(run_rows)(void* arg, int64_t begin, int64_t end, void* scratch) {

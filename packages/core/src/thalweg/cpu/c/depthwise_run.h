@@ -35,7 +35,8 @@ static void NAME(plan_correlation)(thw_depthwise_job* job, size_t* workspace, si
                 phase->columns.n_taps;
   }
   job->grain = most(1, SMALL_PRODUCTS * job->images * job->rows / most(1, products));
-  *workspace = (job->widens_x ? job->x_numbers * sizeof(REAL) : 0) + (job->sums_y ? job->y_numbers * sizeof(REAL) : 0);
+  *workspace = ((job->widens_x ? job->x_numbers : 0) + (job->sums_y ? job->y_numbers : 0) +
+                folded_numbers(&job->finish, job->channels)) * sizeof(REAL);
   *scratch = 2 * job->filter_rows * job->filter_columns * sizeof(void*);
 }
 
@@ -60,8 +61,10 @@ static const REAL* NAME(widened)(thw_call* call, const thw_depthwise_job* job, c
 static int NAME(run_correlation)(thw_call* call, const thw_tensor* in, int32_t n_in, thw_tensor* out, int32_t n_out) {
   (void)n_in, (void)n_out;
   const thw_depthwise_job* job = call->state;
-  NAME(Depthwise) run = {job, NULL, in[job->other].data, out[0].data};
+  NAME(Depthwise) run = {.job = job, .other = in[job->other].data, .y = out[0].data};
   run.x = NAME(widened)(call, job, in[job->x].data, call->workspace);
+  REAL* folded = (REAL*)call->workspace + (job->widens_x ? job->x_numbers : 0); /* no epilogue has sums_y as well */
+  run.has_epilogue = NAME(set_epilogue)(&run.epilogue, &job->finish, job->channels, in, run.y, folded);
   if (job->sums_y) run.y = call->workspace;
   call->core->parallel_for(call->core_ctx, job->images * job->rows, job->grain, NAME(run_rows), &run);
   NAME(Widening) back = {out[0].data, run.y, job->multiplier};
@@ -90,7 +93,7 @@ static int NAME(run_gathering)(thw_call* call, const thw_tensor* in, int32_t n_i
   (void)n_in, (void)n_out;
   const thw_depthwise_job* job = call->state;
   REAL *wide = call->workspace, *copies = wide + (job->widens_x ? job->x_numbers : 0);
-  NAME(Depthwise) run = {job, NULL, in[job->other].data, copies};
+  NAME(Depthwise) run = {.job = job, .other = in[job->other].data, .y = copies};
   run.x = NAME(widened)(call, job, in[job->x].data, wide);
   call->core->parallel_for(call->core_ctx, job->chunks, 1, NAME(gather_chunks), &run);
   int64_t filter = job->filter_rows * job->filter_columns * job->channels;

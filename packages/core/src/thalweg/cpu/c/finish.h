@@ -1,4 +1,32 @@
-/* The epilogue of a run (tile.h) from what the job asks for, once per REAL. */
+/* The epilogue of a run (epilogue.h), once per REAL. */
+
+#ifndef FOLDED_NUMBERS
+#define FOLDED_NUMBERS
+/* Numbers of workspace for a folded normalisation. */
+INLINE int64_t folded_numbers(const thw_finish* f, int64_t columns) {
+  return f->normalisation >= 0 ? 2 * ceil_div(columns, 16) * 16 : 0;
+}
+#endif
+
+/* What happens to a finished sum: y = clamp(sum * scale + shift + residual). */
+typedef struct {
+  const REAL* scale; /* [columns], or NULL for 1 */
+  const REAL* shift; /* [columns], or NULL for 0 */
+  ptrdiff_t residual; /* bytes from an output element to its residual */
+  int has_residual, is_clamped;
+  REAL low, high;
+} NAME(Epilogue);
+
+INLINE REAL NAME(finish_one)(const NAME(Epilogue)* e, REAL sum, const REAL* out, int64_t column) {
+  if (e->scale) sum *= e->scale[column];
+  if (e->shift) sum += e->shift[column];
+  if (e->has_residual) sum += *(const REAL*)((const char*)out + e->residual);
+  if (e->is_clamped) {
+    sum = e->low > sum ? e->low : sum; /* NaN passes */
+    sum = e->high < sum ? e->high : sum;
+  }
+  return sum;
+}
 
 /* scale = gamma / sqrt(variance + epsilon), shift = beta - mean * scale, in double. */
 static void NAME(fold_normalisation)(int64_t columns, double epsilon, const thw_tensor* in, REAL* scale, REAL* shift) {
@@ -24,4 +52,11 @@ static int NAME(set_epilogue)(NAME(Epilogue)* e, const thw_finish* f, int64_t co
   e->is_clamped = f->is_clamped;
   e->low = (REAL)f->low, e->high = (REAL)f->high;
   return e->shift || e->has_residual || e->is_clamped;
+}
+
+INLINE vector NAME(finish_vector)(const NAME(Epilogue)* e, vector sum, const REAL* out, int64_t column) {
+  if (e->scale) sum *= LOAD(e->scale + column);
+  if (e->shift) sum += LOAD(e->shift + column);
+  if (e->has_residual) sum += LOAD((const char*)out + e->residual);
+  return e->is_clamped ? NAME(smaller)(SPLAT(e->high), NAME(larger)(SPLAT(e->low), sum)) : sum;
 }

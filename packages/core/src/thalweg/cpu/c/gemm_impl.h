@@ -19,11 +19,6 @@
 
 #include "cpu/c/window.h"
 
-/* Numbers of workspace for a folded normalisation. */
-INLINE int64_t folded_numbers(const thw_finish* f, int64_t columns) {
-  return f->normalisation >= 0 ? 2 * ceil_div(columns, 16) * 16 : 0;
-}
-
 /* The tiles of a convolution whose `outputs` and geometry are known. */
 static void complete_tiling(thw_tiling* g) {
   g->points = g->outputs + g->window - 1;
@@ -32,9 +27,9 @@ static void complete_tiling(thw_tiling* g) {
 }
 
 #define REAL float
+#include "cpu/c/finish.h"
 #include "cpu/c/tile.h"
 #include "cpu/c/pack.h"
-#include "cpu/c/finish.h"
 #include "cpu/c/margin.h"
 #include "cpu/c/vector.h"
 #include "cpu/c/correlate.h"
@@ -45,9 +40,9 @@ static void complete_tiling(thw_tiling* g) {
 #undef REAL
 
 #define REAL double
+#include "cpu/c/finish.h"
 #include "cpu/c/tile.h"
 #include "cpu/c/pack.h"
-#include "cpu/c/finish.h"
 #include "cpu/c/margin.h"
 #include "cpu/c/vector.h"
 #include "cpu/c/correlate.h"

@@ -19,15 +19,6 @@
 #define NV 2
 #endif
 
-/* What happens to a finished sum: y = clamp(sum * scale + shift + residual). */
-typedef struct {
-  const REAL* scale; /* [columns], or NULL for 1 */
-  const REAL* shift; /* [columns], or NULL for 0 */
-  ptrdiff_t residual; /* bytes from an output element to its residual */
-  int has_residual, is_clamped;
-  REAL low, high;
-} NAME(Epilogue);
-
 typedef struct {
   const REAL* const* rows; /* rows: [taps][mr]; places: [depth] */
   const int32_t* numbers;  /* rows: [taps]; places: [depth] */
@@ -40,17 +31,6 @@ typedef struct {
   int accumulate;      /* add to what the output holds */
   const NAME(Epilogue)* epilogue; /* NULL: store the sums */
 } NAME(Tile);
-
-INLINE REAL NAME(finish_one)(const NAME(Epilogue)* e, REAL sum, const REAL* out, int64_t column) {
-  if (e->scale) sum *= e->scale[column];
-  if (e->shift) sum += e->shift[column];
-  if (e->has_residual) sum += *(const REAL*)((const char*)out + e->residual);
-  if (e->is_clamped) {
-    sum = e->low > sum ? e->low : sum; /* NaN passes */
-    sum = e->high < sum ? e->high : sum;
-  }
-  return sum;
-}
 
 /* Stores a tile whose last vector is cut; `sums` is [mr][NV*VL]. */
 static __attribute__((noinline)) void NAME(store_cut)(const NAME(Tile)* tile, int mr, const REAL* sums) {

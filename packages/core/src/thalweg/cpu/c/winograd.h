@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cpu/c/epilogue.h"
 #include "cpu/filters.h"
 #include "thalweg_abi.h"
 
@@ -27,13 +28,6 @@ typedef struct { /* where the tiles lie: x is read, y is written; the gradient o
   int64_t points;            /* a */
   int64_t grid[2], tiles;    /* tiles of an image; of all images */
 } thw_tiling;
-
-typedef struct {
-  int32_t shift, residual;     /* inputs, or -1: y = clamp(sum * scale + shift + residual) */
-  int32_t normalisation;       /* the first of scale, offset, mean, variance, which give scale and shift; or -1 */
-  int32_t is_clamped;
-  double low, high, epsilon;
-} thw_finish;
 
 typedef struct {
   thw_tiling tiling;

@@ -166,13 +166,6 @@ static void NAME(multiply)(const NAME(Winograd)* run, int64_t point, const REAL*
 
 /* --- tiles of y ------------------------------------------------------------------------------------------------- */
 
-INLINE vector NAME(finish_vector)(const NAME(Epilogue)* e, vector sum, const REAL* out, int64_t column) {
-  if (e->scale) sum *= LOAD(e->scale + column);
-  if (e->shift) sum += LOAD(e->shift + column);
-  if (e->has_residual) sum += LOAD((const char*)out + e->residual);
-  return e->is_clamped ? NAME(smaller)(SPLAT(e->high), NAME(larger)(SPLAT(e->low), sum)) : sum;
-}
-
 INLINE void NAME(store_place)(const NAME(Winograd)* run, vector sum, REAL* out, int64_t column) {
   int64_t columns = run->job->tiling.columns;
   if (column + VL <= columns) {
