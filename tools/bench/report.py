@@ -1,60 +1,147 @@
-"""Tables from raw figures: medians, and the ratio to the best peer of the same run."""
-import os
-import platform
+"""Tables from raw figures: medians with their spread, and ratios to peers of the same run."""
 import statistics
 from pathlib import Path
+
+import kernels
+import plots
+from ratios import DEFAULTS, TUNED, class_ratios, ratio
+from subjects import KINDS
+from works import THEMES, WORKS
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def line(name, result):
+def line(work, figures, reasons, busy):
     """One work on one line."""
-    parts = [f"{s} {statistics.median(v):.4g}" for s, v in result["figures"].items()]
-    parts += [f"{s}: {reason}" for s, reason in result["reasons"].items()]
-    return f"{name} [{result['unit']}]  " + "  ".join(parts)
+    parts = [f"{s} {statistics.median(v):.4g}" for s, v in figures.items()]
+    parts += [f"{s}: {reason}" for s, reason in reasons.items()]
+    parts += [f"(others used {100 * statistics.mean(busy):.0f} %)"] if busy else []
+    return f"{work.name} [{work.unit}]  " + "  ".join(parts)
 
 
-def ratio(result):
-    """How much better thalweg's median is than the best peer's; None without a peer."""
-    medians = {s: statistics.median(v) for s, v in result["figures"].items()}
-    own = medians.pop("thalweg", None)
-    if own is None or not medians:
-        return None
-    if result["better"] == "less":
-        return min(medians.values()) / own
-    return own / max(medians.values())
+def markdown(collected, figures=()):
+    """The page; `figures` are (file relative to docs/, what it shows)."""
+    parts = ["# Performance", _head(collected)]
+    for threads, run in sorted(collected["runs"].items(), key=lambda item: -int(item[0])):
+        run = {name: result for name, result in run.items() if name in WORKS}
+        of = f", {threads} thread{'s' if threads != '1' else ''}"
+        parts += _aims(run, of) + _classes(run, of)
+        for theme, title in THEMES.items():
+            parts += _theme(theme, title + of, run)
+    parts += [f"![{about}]({file})" for file, about in figures]
+    return "\n\n".join([*parts, _notes(collected)]) + "\n"
 
 
-def markdown(results, args):
-    """The table of one run, with the machine."""
-    names = list(dict.fromkeys(s for r in results.values() for s in r["figures"]))
-    rows = [f"| work | unit | {' | '.join(names)} | thalweg / best peer |", "|---|---|" + "---|" * (len(names) + 1)]
-    for name, result in results.items():
-        cells = [f"{statistics.median(result['figures'][s]):.4g}" if s in result["figures"] else "-" for s in names]
-        better = ratio(result)
-        last = "-" if better is None else f"{better:.2f}"
-        rows.append(f"| {name} | {result['unit']} | {' | '.join(cells)} | {last} |")
-    notes = [f"* {name}: {result['about']}" for name, result in results.items() if result["about"]]
-    return "\n".join([_machine(args), "", *rows, "", *dict.fromkeys(notes)])
+def _head(collected):
+    machine, runs = collected["machine"], collected["runs"].values()
+    results = [result for run in runs for result in run.values()]
+    said = {key: sorted({r[key] for r in results if r[key]}) for key in ("date", "commit", "note")}
+    rows = [[name, KINDS[name].about, found["version"], found["details"], "tuned" if KINDS[name].tuned else "default"]
+            for name, found in collected["subjects"].items() if name in KINDS]
+    return "\n\n".join([
+        "Made by `python tools/bench --write`; every figure is measured. Figures are medians of interleaved rounds, "
+        "with the least and the greatest in brackets; a ratio compares medians of one run, above 1 thalweg is better.",
+        f"{machine['cpu']}, {machine['processors']} processors, {machine['memory_gb']} GB, {machine['system']}, "
+        f"Python {machine['python']}; {', '.join(said['date'])}; thalweg at {', '.join(said['commit'])}. "
+        f"{_busy(results)}{' '.join(said['note'])}".rstrip(),
+        _table(["subject", "how", "version", "found", "column"], rows)])
 
 
-def _machine(args):
-    names = [text.split(":")[1].strip() for text in _lines("/proc/cpuinfo") if text.startswith("model name")]
-    model = names[0] if names else "unknown processor"
-    return (f"{model}, {os.cpu_count()} processors, {args.threads} threads, {platform.system()}, "
-            f"Python {platform.python_version()}; medians of {args.rounds} interleaved rounds. "
-            f"A ratio above 1: thalweg is better. {args.note}".rstrip())
+def _busy(results):
+    shares = [share for result in results for share in result["busy"]]
+    if not shares:
+        return ""
+    return (f"Other processes used {100 * statistics.median(shares):.0f} % of the processors before a turn (median; "
+            f"{100 * statistics.quantiles([*shares, *shares], n=10)[-1]:.0f} % or less before nine of ten). ")
 
 
-def _lines(path):
-    try:
-        return Path(path).read_text().splitlines()
-    except OSError:
-        return []
+def _aims(run, of):
+    """What issue 3 asks for, beside what is measured."""
+    rows = []
+    for name, result in run.items():
+        work = WORKS[name]
+        if work.must is not None:
+            reached = ratio(work, result["figures"], [work.against] if work.against else DEFAULTS)
+            rows.append([name, work.against or "best default peer", _ratio(reached), _ratio(work.must),
+                         _ratio(work.goal), _verdict(reached, work.must, work.goal)])
+    return _section(f"Aims{of}", ["work", "against", "ratio", "must", "goal", ""], rows)
+
+
+def _verdict(reached, must, goal):
+    if reached is None:
+        return "not measured"
+    return "goal" if reached >= goal else "must" if reached >= must else "missed"
+
+
+def _classes(run, of):
+    """The kernel classes; the middle ratio is the geometric mean over a class's shapes."""
+    rows = []
+    for kind in kernels.CLASSES:
+        if ratios := class_ratios(kind, run):
+            rows.append([kind.name, kind.about, len(ratios), _ratio(min(ratios)),
+                         _ratio(statistics.geometric_mean(ratios)), _ratio(max(ratios)), _ratio(kind.realistic),
+                         _ratio(kind.stretch)])
+    return _section(f"Kernel classes{of}: ratio to the best default peer",
+                    ["class", "", "shapes", "least", "mean", "greatest", "realistic", "stretch"], rows)
+
+
+def _theme(theme, title, run):
+    chosen = {name: result for name, result in run.items() if WORKS[name].theme == theme}
+    present = {s for result in chosen.values() for s in result["figures"]}
+    defaults, tuned = ([s for s in names if s in present] for names in (DEFAULTS, TUNED))
+    head = ["work", "unit", "thalweg", *defaults, "/ best default", *tuned, *(["/ best tuned"] if tuned else [])]
+    rows = []
+    for name, result in chosen.items():
+        work, figures = WORKS[name], result["figures"]
+        row = [name, work.unit, _cell(figures.get("thalweg")), *(_cell(figures.get(s)) for s in defaults),
+               _ratio(ratio(work, figures, DEFAULTS)), *(_cell(figures.get(s)) for s in tuned)]
+        rows.append(row + [_ratio(ratio(work, figures, TUNED))] if tuned else row)
+    return _section(title, head, rows)
+
+
+def _section(title, head, rows):
+    return [f"## {title}", _table(head, rows)] if rows else []
+
+
+def _table(head, rows):
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    return "\n".join(lines + ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows])
+
+
+def _cell(values):
+    """Median and spread; `-` where nothing is measured."""
+    if not values:
+        return "-"
+    middle = f"{statistics.median(values):.4g}"
+    return middle if len(values) == 1 else f"{middle} [{min(values):.3g}, {max(values):.3g}]"
+
+
+def _ratio(value):
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _notes(collected):
+    """What the works are, and why a subject has no figure."""
+    abouts, reasons = {}, {}
+    for run in collected["runs"].values():
+        for name, result in run.items():
+            if name not in WORKS:
+                continue
+            if WORKS[name].about:
+                abouts.setdefault(WORKS[name].about, []).append(name)
+            for subject, reason in result["reasons"].items():
+                reasons.setdefault((subject, reason), []).append(name)
+    lines = [f"* {', '.join(dict.fromkeys(names))}: {about}" for about, names in abouts.items()]
+    lines += [f"* without {subject}: {', '.join(dict.fromkeys(names))}: {reason}"
+              for (subject, reason), names in reasons.items()]
+    return "## What the works are\n\n" + "\n".join(lines)
+
+
+def write_figures(collected):
+    """Draws into docs/figures; gives (file relative to docs/, what it shows)."""
+    return plots.draw(collected, ROOT / "docs" / "figures")
 
 
 def write(text):
-    """Replaces the measured part of docs/performance.md."""
-    page = ROOT / "docs" / "performance.md"
-    head = "# Performance\n\nMade by `python tools/bench --write`; every figure is measured.\n\n"
-    page.write_text(head + text + "\n")
+    """Replaces docs/performance.md."""
+    (ROOT / "docs" / "performance.md").write_text(text)

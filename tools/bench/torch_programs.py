@@ -1,16 +1,27 @@
-"""The same networks in torch, eager, channels-last memory where torch itself advises it for CPUs (images)."""
-import sys
+"""The same programs in torch. BENCH_SUBJECT says how: eager as users write it, compiled, or tuned.
+
+`torch` and `torch_compile` take torch's defaults (NCHW memory, unfused optimizers). `torch_tuned` is eager with
+channels-last memory and fused optimizers; `torch_frozen` compiles for inference with constant weights.
+"""
+import os
 
 import numpy as np
 import torch
+import torch_kernels
+from networks import torch_networks
+from networks.architectures import NETWORKS
+from networks.torch_layers import Layers
 from torch import nn
+from torch_kernels import NoSuchProgram
 
 VERSION = torch.__version__
-torch.set_num_threads(int(sys.argv[2]))
-
-
-class NoSuchProgram(Exception):
-    """torch has no graph to build or to run."""
+SUBJECT = os.environ.get("BENCH_SUBJECT", "torch")
+COMPILED = SUBJECT in ("torch_compile", "torch_frozen")
+TUNED = SUBJECT in ("torch_tuned", "torch_frozen")
+torch.set_num_threads(int(os.environ.get("BENCH_THREADS", "2")))
+if SUBJECT == "torch_frozen":
+    import torch._inductor.config
+    torch._inductor.config.freezing = True
 
 
 def build_nodes(count):
@@ -20,63 +31,75 @@ def build_nodes(count):
 def run_overhead(length):
     x, one = torch.tensor(1.0), torch.tensor(1.0)
 
-    def step():
-        y = x
+    def chain(y):
         for _ in range(length):
             y = y + one
-        return y.item()
-    return step, 1, 1e-6
+        return y
+    chain = _compiled(chain)
+    return lambda: chain(x).item(), 1, 1e-6
 
 
-def lenet(batch, training):
-    model = nn.Sequential(nn.Conv2d(1, 32, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(32, 64, 5, padding=2),
-                          nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(3136, 1024), nn.ReLU(),
-                          nn.Dropout(0.4), nn.Linear(1024, 10))
-    return _step(model, [batch, 1, 28, 28], 10, training, lambda p: torch.optim.Adam(p, 1e-3))
-
-
-def resnet50(batch, training):
-    layers = [nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(3, 2, 1)]
-    channels = 64
-    for stage, (filters, blocks) in enumerate([(64, 3), (128, 4), (256, 6), (512, 3)]):
-        for block in range(blocks):
-            layers.append(_Bottleneck(channels, filters, 2 if stage and block == 0 else 1, block == 0))
-            channels = 4 * filters
-    model = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2048, 1000))
-    return _step(model, [batch, 3, 224, 224], 1000, training, lambda p: torch.optim.SGD(p, 0.01, momentum=0.9))
-
-
-class _Bottleneck(nn.Module):
-    def __init__(self, channels, filters, stride, project):
-        super().__init__()
-        out = 4 * filters
-        self.body = nn.Sequential(
-            nn.Conv2d(channels, filters, 1, bias=False), nn.BatchNorm2d(filters), nn.ReLU(),
-            nn.Conv2d(filters, filters, 3, stride, 1, bias=False), nn.BatchNorm2d(filters), nn.ReLU(),
-            nn.Conv2d(filters, out, 1, bias=False), nn.BatchNorm2d(out))
-        self.shortcut = nn.Sequential(nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out)) \
-            if project else nn.Identity()
-
-    def forward(self, x):
-        return torch.relu(self.body(x) + self.shortcut(x))
-
-
-def _step(model, shape, classes, training, optimizer):
+def network(name, batch, training, side=None, width=1.0, per="image", **more):
+    if training and SUBJECT == "torch_frozen":
+        raise NoSuchProgram("weights are frozen for inference only")
+    about, layers = NETWORKS[name], Layers(width)
+    side = side or about.side
+    model = _laid_out(getattr(torch_networks, name)(layers, side, about.classes, **more))
     random = np.random.RandomState(1)
-    x = torch.from_numpy(random.rand(*shape).astype(np.float32))
-    labels = torch.from_numpy(random.randint(0, classes, shape[0]))
+    channels = layers.count(about.channels) if name == "stack" else about.channels
+    x = _laid_out(torch.from_numpy(random.rand(batch, channels, side, side).astype(np.float32)))
     if training:
-        model.train()
-        optimizer = optimizer(model.parameters())
-
-        def step():
-            optimizer.zero_grad()
-            nn.functional.cross_entropy(model(x), labels).backward()
-            optimizer.step()
+        step = _training(model, about, x, torch.from_numpy(random.randint(0, about.classes, batch)))
     else:
-        model.eval()
+        step = _inference(model, x)
+    return (step, batch, None) if per == "image" else (step, 1, 1e-3)
 
-        def step():
-            with torch.inference_mode():
-                return torch.softmax(model(x), 1)
-    return step, shape[0], None
+
+def _training(model, about, x, labels):
+    model.train()
+    fused = {"fused": True} if TUNED else {}
+    trainable = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.Adam(trainable, 1e-3, **fused) if about.optimizer == "adam" \
+        else torch.optim.SGD(trainable, 0.01, momentum=0.9, **fused)
+    model = _compiled(model)
+
+    def step():
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x), labels).backward()
+        optimizer.step()
+    return step
+
+
+def _inference(model, x):
+    model = _compiled(model.eval())
+    without_gradients = torch.no_grad if COMPILED else torch.inference_mode
+
+    def step():
+        with without_gradients():
+            return torch.softmax(model(x), 1)
+    return step
+
+
+def parameters(name, **more):
+    """Trainable parameters of a network."""
+    about = NETWORKS[name]
+    model = getattr(torch_networks, name)(Layers(), about.side, about.classes, **more)
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def kernel(of, **arguments):
+    """One kernel class on one shape."""
+    if of == "optimizer" and COMPILED:
+        raise NoSuchProgram("torch.compile is for models; the optimizer runs as it does without")
+    return getattr(torch_kernels, of)(_compiled, _laid_out, TUNED, **arguments), 1, 1e-3
+
+
+def _compiled(function):
+    if not COMPILED:
+        return function
+    torch._dynamo.reset()            # a work of its own, not a further shape of the last one
+    return torch.compile(function)
+
+
+def _laid_out(data):
+    return data.to(memory_format=torch.channels_last) if TUNED else data

@@ -1,14 +1,17 @@
 """The worker side of `tools/bench`: runs in the subject's own interpreter, reads questions from stdin."""
+import gc
+import importlib
 import json
 import os
 import subprocess
 import sys
 import time
 
-NAME, THREADS = sys.argv[1], int(sys.argv[2])
-MODULE = {"thalweg": "thalweg", "tensorflow": "tensorflow", "torch": "torch"}[NAME]
-os.environ["THALWEG_NUM_THREADS"] = str(THREADS)
-SECONDS = 1.0                            # least time of one measurement
+from subjects import KINDS
+
+NAME = os.environ["BENCH_SUBJECT"]
+FRAMEWORK = os.environ["BENCH_FRAMEWORK"]
+WARM_STEPS, WARM_SECONDS = 3, 3.0        # after the first step, which may compile
 
 
 def main():
@@ -19,14 +22,14 @@ def main():
     except ImportError as error:
         print(error, file=sys.stderr)
         return
-    _send(answers, {"version": programs.VERSION})
+    _send(answers, {"version": programs.VERSION, "details": _details()})
     kept = {}
     for line in sys.stdin:
         question = json.loads(line)
         try:
             _send(answers, {"figure": _answer(programs, kept, **question)})
         except Exception as error:       # the harness reports it as this subject's reason
-            _send(answers, {"error": f"{type(error).__name__}: {error}"})
+            _send(answers, {"error": f"{type(error).__name__}: {str(error)[:300]}"})
 
 
 def _send(stream, message):
@@ -35,16 +38,28 @@ def _send(stream, message):
 
 
 def _programs():
-    if NAME == "torch":
-        import torch_programs
-        return torch_programs
-    import tf_programs
-    return tf_programs
+    return importlib.import_module(KINDS[NAME].programs)
 
 
-def _answer(programs, kept, program, arguments, key):
+def _details():
+    """What the framework found on this machine."""
+    if FRAMEWORK == "thalweg":
+        from thalweg.cpu.device import isa
+        return f"instruction set {isa()}"
+    if FRAMEWORK == "torch":
+        import torch
+        return f"instruction set {torch.backends.cpu.get_cpu_capability()}"
+    try:
+        from tensorflow.python.util import _pywrap_util_port
+        return f"oneDNN {'on' if _pywrap_util_port.IsMklEnabled() else 'off'}"
+    except ImportError:                  # TensorFlow 1.x
+        return "oneDNN unknown"
+
+
+def _answer(programs, kept, program, arguments, key, seconds):
     if program == "forget":
         kept.pop(key, None)
+        gc.collect()
         return None
     if program in OWN:
         return OWN[program](**arguments)
@@ -52,24 +67,33 @@ def _answer(programs, kept, program, arguments, key):
         return programs.build_nodes(**arguments)
     if key not in kept:
         kept[key] = getattr(programs, program)(**arguments)
-        step, _, _ = kept[key]
-        for _ in range(3):
-            step()
+        _warm(kept[key][0])
     step, per_step, unit_seconds = kept[key]
-    seconds = _seconds_per_call(step)
-    return per_step / seconds if unit_seconds is None else seconds / unit_seconds
+    elapsed = _seconds_per_call(step, seconds)
+    return per_step / elapsed if unit_seconds is None else elapsed / unit_seconds
 
 
-def _seconds_per_call(step):
-    count, elapsed = 1, 0.0
+def _warm(step):
+    step()
+    start = time.perf_counter()
+    for _ in range(WARM_STEPS):
+        step()
+        if time.perf_counter() - start > WARM_SECONDS:
+            return
+
+
+def _seconds_per_call(step, seconds):
+    """Of a loop that takes at least `seconds`. The shorter loops that find its length bring caches and clocks back
+    after the other subjects' turns."""
+    count = 1
     while True:
         start = time.perf_counter()
         for _ in range(count):
             step()
         elapsed = time.perf_counter() - start
-        if elapsed >= SECONDS:
+        if elapsed >= seconds:
             return elapsed / count
-        count = max(count * 2, int(count * 1.2 * SECONDS / max(elapsed, 1e-6)))
+        count = max(count * 2, int(count * 1.2 * seconds / max(elapsed, 1e-6)))
 
 
 def import_time():
@@ -81,13 +105,13 @@ def import_time():
             subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
             times.append(time.perf_counter() - start)
         return min(times)
-    return best(f"import {MODULE}") - best("pass")
+    return best(f"import {FRAMEWORK}") - best("pass")
 
 
 def install_size():
     """MB of what the subject installs: thalweg's package folders (an editable checkout counts as its wheels would),
     of the peers their distributions with those that they bring for themselves."""
-    if NAME == "thalweg":
+    if FRAMEWORK == "thalweg":
         from importlib.util import find_spec
         folders = [os.path.dirname(find_spec(name).origin) for name in ("thalweg", "thalweg_nn", "thalweg_io")]
         files = [os.path.join(top, f) for folder in folders for top, _, names in os.walk(folder) for f in names
@@ -95,7 +119,7 @@ def install_size():
         return sum(os.path.getsize(f) for f in files) / 1e6
     from importlib import metadata
     names = {"torch": ["torch"], "tensorflow": ["tensorflow", "tensorflow-cpu", "keras", "tensorboard", "grpcio",
-                                                "h5py", "ml_dtypes", "libclang", "protobuf"]}[NAME]
+                                                "h5py", "ml_dtypes", "libclang", "protobuf"]}[FRAMEWORK]
     total = 0
     for name in names:
         try:
@@ -107,15 +131,20 @@ def install_size():
 
 
 def peak_memory(of, **arguments):
-    """MB of peak resident memory of a new process that runs three steps."""
-    code = (f"import sys; sys.argv = [sys.argv[0], {NAME!r}, {str(THREADS)!r}]\n"
-            f"sys.path.insert(0, {os.path.dirname(os.path.abspath(__file__))!r})\n"
-            f"import worker, resource\n"
-            f"step = getattr(worker._programs(), {of!r})(**{arguments!r})[0]\n"
+    """MB of peak resident memory of a new process that runs three steps of network `of`."""
+    code = (f"import sys; sys.path.insert(0, {os.path.dirname(os.path.abspath(__file__))!r})\n"
+            f"import worker\n"
+            f"step = worker._programs().network({of!r}, **{arguments!r})[0]\n"
             "for _ in range(3): step()\n"
-            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)\n")
+            "print(worker.own_peak_mb())\n")
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     return float(done.stdout.strip().splitlines()[-1])
+
+
+def own_peak_mb():
+    """Peak resident MB of this process since its program began: getrusage would count what its parent had."""
+    with open("/proc/self/status") as status:
+        return next(int(text.split()[1]) for text in status if text.startswith("VmHWM")) / 1024
 
 
 OWN = {"import_time": import_time, "install_size": install_size, "peak_memory": peak_memory}

@@ -256,6 +256,15 @@ def test_elementwise_chains_become_one_region():
     assert len(plan_kinds(made([y], [x], optimize=False))) > 3
 
 
+def test_a_region_that_is_run_for_an_operation_has_its_result():
+    """Without one no kernel takes it, and Python ran it."""
+    x = tf.Variable(np.ones(4, np.float32))
+    y = tf.sqrt(x * x + 1.0)
+    plan = made([y.op])
+    (region,) = [n for n in plan.nodes if n.op_type == "_Region"]
+    assert region.attrs["results"] == [2] and not plan.fallbacks
+
+
 def test_a_region_never_waits_for_itself():
     x = tf.placeholder(tf.float32, [4, 4])
     a = tf.exp(x)

@@ -239,15 +239,19 @@ def _needs_itself(union, regions, parts, needs):
 
 def _build_regions(ir, regions):
     replaced_by = {n: r for r in regions for n in r.nodes}
-    made = {r: _region_node(r) for r in regions}
+    targets = set(ir.targets)
+    made = {r: _region_node(r, targets) for r in regions}
     ir.nodes = [n for n in ir.nodes if n not in replaced_by] + list(made.values())
     ir.targets = [made[replaced_by[t]] if t in replaced_by else t for t in ir.targets]
     ir.nodes = sorted_nodes(ir.nodes)
     ir.link()
 
 
-def _region_node(region):
-    """The `_Region` node: external inputs, then a little program of ops over them and earlier results."""
+def _region_node(region, targets):
+    """The `_Region` node: external inputs, then a little program of ops over them and earlier results.
+
+    A target's value is a result even if nobody uses it: a region has one at least.
+    """
     inside = {n.outputs[0]: i for i, n in enumerate(region.nodes)}
     externals = list(dict.fromkeys(v for n in region.nodes for v in n.inputs if v not in inside))
     number = {v: i for i, v in enumerate(externals)}
@@ -257,7 +261,7 @@ def _region_node(region):
         slots = [len(externals) + inside[v] if v in inside else number[v] for v in node.inputs]
         args += slots + [-1] * (3 - len(slots))
         alphas.append(float(node.attrs.get("alpha", 0.0)))
-        if any(user not in members for user in node.outputs[0].uses):
+        if node in targets or any(user not in members for user in node.outputs[0].uses):
             results.append(i)
     last = region.nodes[-1]
     dtype = last.outputs[0].dtype

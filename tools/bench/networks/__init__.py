@@ -1,0 +1,1 @@
+"""The networks under measurement: what they consist of (architectures), from tf.nn and in torch."""
