@@ -8,6 +8,8 @@ import numpy as np
 from . import dtypes
 from .dtypes import is_numpy_bfloat16, numpy_bfloat16
 
+_HALF = np.uint32(16)                    # bits; NumPy before 2.0 would make 64 of a lone uint32 and a Python int
+
 
 def to_packed(values, dtype):
     """`values` (records, numbers, or some package's bfloat16) as the records that stand for `dtype`."""
@@ -30,13 +32,14 @@ def _to_bfloat16(array):
         raise TypeError(f"an array of {array.dtype} does not fit bfloat16")
     with np.errstate(over="ignore"):                                             # 1e300 is infinite, as for float32
         bits = np.asarray(array, np.float32, order="C").view(np.uint32)
-    rounded = (bits + np.uint32(0x7FFF) + ((bits >> 16) & 1)) >> 16              # to the nearest, ties to even
+    odd = (bits >> _HALF) & np.uint32(1)
+    rounded = (bits + np.uint32(0x7FFF) + odd) >> _HALF                          # to the nearest, ties to even
     return np.where(np.isnan(bits.view(np.float32)), 0x7FC0, rounded).astype(np.uint16).view(dtypes.bfloat16.np)
 
 
 def to_float32(records):
     """The float32 values of bfloat16 records."""
-    return (records["bfloat16"].astype(np.uint32) << 16).view(np.float32)
+    return (records["bfloat16"].astype(np.uint32) << _HALF).view(np.float32)
 
 
 def for_user(value):

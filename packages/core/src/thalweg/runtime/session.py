@@ -16,6 +16,8 @@ from .fetches import Fetches, feed_items
 
 _default_sessions = _Stack()
 
+_WRAPS = np.lib.NumpyVersion(np.__version__) < "2.0.0"      # Python ints that do not fit
+
 
 def get_default_session():
     """The session of the innermost `with session:` of this thread, or None."""
@@ -190,9 +192,18 @@ def _number_array(tensor, value, dtype):
                         f"{dtype.as_numpy_dtype}. Try explicitly setting the type of the feed tensor to a larger type "
                         "(e.g. int64).")
     try:
-        return np.asarray(value, dtype=dtype.np)
+        return _within_limits(value, dtype) if _WRAPS and dtype.kind in "iu" else np.asarray(value, dtype=dtype.np)
     except (TypeError, ValueError, OverflowError) as error:
         raise _cannot_feed(tensor, value, error) from error
+
+
+def _within_limits(value, dtype):
+    """What NumPy before 2.0 does not do: refuse Python ints that the dtype cannot hold."""
+    array = np.asarray(value)
+    if array.dtype.kind in "iu" and array.size and not isinstance(value, np.ndarray) \
+            and not dtype.min <= int(array.min()) <= int(array.max()) <= dtype.max:
+        raise OverflowError(f"Python integer out of bounds for {dtype.name}")
+    return np.asarray(value, dtype=dtype.np)
 
 
 def _packed_array(tensor, value, dtype):
