@@ -59,6 +59,18 @@ def test_epilogues(algorithm, rtol, images):
           asked(algorithm, "SAME", fused_ops="BiasAdd,Add,Relu6", epsilon=0.0), rtol=rtol)
 
 
+def test_a_filter_larger_than_the_caches_goes_by_blocks_of_phases():
+    x, w = numbers(1, 57, 58, 290), numbers(3, 3, 290, 300, seed=1)
+
+    def run(algorithm, threads):
+        return KernelCall(conv.conv2d, "Conv2D", [x, w], [((1, 57, 58, 300), np.float32)], asked(algorithm, "SAME"),
+                          threads=threads).run()[0].copy()
+
+    exact, tiled = run("exact", 2), run("4x4", 1)
+    assert tiled.tobytes() == run("4x4", 2).tobytes()
+    np.testing.assert_allclose(tiled, exact, atol=2e-5 * np.sqrt(np.mean(exact ** 2)))
+
+
 def test_nothing_to_do_is_left_to_direct_sums():
     for x_shape, w_shape in [((0, 8, 8, 4), (3, 3, 4, 5)), ((2, 8, 8, 0), (3, 3, 0, 5)), ((2, 8, 8, 4), (3, 3, 4, 0))]:
         y = convolve(np.zeros(x_shape), np.zeros(w_shape), (1, 1), "SAME", (1, 1))

@@ -68,7 +68,7 @@ def _dilated(n, input, filter, strides, rates, padding, data_format, name):
         every = conv.per_dimension(list(strides), n, data_format, "strides")
         return _plain(n, inside, filter, every, inner_padding, data_format, [1] * (n + 2), name)
 
-    input = input if hasattr(input, "op") else convert_to_tensor(input)
+    input = convert_to_tensor(input)
     return space_to_batch.dilated(input, rates, padding, apply, shapes.TensorShape(filter_shape), None, data_format,
                                   filter)
 

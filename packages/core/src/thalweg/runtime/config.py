@@ -78,8 +78,9 @@ class ConfigProto(_Options):
     device_count : dict               most devices of a type, {"CPU": 1}
     log_device_placement : bool       prints where each op of a plan runs
     convolution_algorithm : str       thalweg's own: "auto", the quickest by estimate; "exact", direct sums; "2x2" or
-                                      "4x4", Winograd tiles of so many places wherever they can be (docs/performance.md
-                                      has their errors)
+                                      "4x4", Winograd tiles of so many places wherever they can be. Tiles of a batch of
+                                      well-scaled images err as direct sums do; within a tile a pixel that is not
+                                      finite, or larger than the others by many orders, reaches every place
     """
 
     _FIELDS = {"device_count": dict, "intra_op_parallelism_threads": 0, "inter_op_parallelism_threads": 0,

@@ -3,21 +3,23 @@
  *
  *   U [points^2][panel][depth][PANEL]    V [points^2][tile][v_stride]    M [points^2][tile][m_stride]
  *
- * Many tiles: a task takes a block of them through all three steps in its own scratch. Few: the steps are phases over
- * all tiles, in the call's workspace, so that products can be split by position and by panel. Strides are skewed, or
- * the points^2 streams would fall into the same cache sets.
+ * Many tiles: a task takes a block of them through all three steps in its own scratch. Few tiles, or a U that is larger
+ * than the caches: the steps are phases over a block, in the call's workspace, so that products are split by position
+ * and by panel, and all threads read U once for a block. Strides are skewed, or the points^2 streams would fall into
+ * the same cache sets.
  */
 
 #define SKEW 16              /* numbers: a cache line */
-#define BLOCK_TILES 24       /* of a task, while U is small ... */
-#define LARGE_BLOCK_TILES 48 /* ... and where it is read from memory */
-#define LARGE_U (3 << 20)    /* numbers */
+#define BLOCK_TILES 24      /* of a task */
+#define PHASE_TILES 192     /* of a block by phases: V and M stay in the last-level cache */
+#define LARGE_U (3 << 20)   /* numbers that are read from memory each time */
 #define LEAST_BLOCKS 8
 
 typedef struct {
   const thw_winograd* job;
   const REAL *x, *filter;
-  REAL *y, *u, *v, *m; /* v and m: of all tiles, by phases */
+  REAL *y, *u, *v, *m;  /* v and m: of a block, by phases */
+  int64_t first, count; /* tiles of that block */
   NAME(Epilogue) epilogue;
   int has_epilogue;
 } NAME(Winograd);
@@ -229,7 +231,7 @@ static void NAME(run_input_phase)(void* arg, int64_t begin, int64_t end, void* s
   (void)scratch;
   const NAME(Winograd)* run = arg;
   const thw_winograd* job = run->job;
-  NAME(input_tiles)(&job->tiling, run->x, job->zeros, begin, end - begin, run->v + begin * job->v_stride,
+  NAME(input_tiles)(&job->tiling, run->x, job->zeros, run->first + begin, end - begin, run->v + begin * job->v_stride,
                     job->v_stride, job->v_plane);
 }
 
@@ -239,7 +241,7 @@ static void NAME(run_product_phase)(void* arg, int64_t begin, int64_t end, void*
   const thw_winograd* job = run->job;
   for (int64_t i = begin; i < end; i++) {
     int64_t p = i / job->groups, first = i % job->groups * job->group_panels * PANEL;
-    NAME(multiply)(run, p, run->v + p * job->v_plane, run->m + p * job->m_plane, job->tiling.tiles, first,
+    NAME(multiply)(run, p, run->v + p * job->v_plane, run->m + p * job->m_plane, run->count, first,
                    least(job->tiling.columns, first + job->group_panels * PANEL));
   }
 }
@@ -248,19 +250,23 @@ static void NAME(run_output_phase)(void* arg, int64_t begin, int64_t end, void* 
   (void)scratch;
   const NAME(Winograd)* run = arg;
   for (int64_t i = begin; i < end; i++)
-    NAME(output_tile)(run, i, run->m + i * run->job->m_stride, run->job->m_plane);
+    NAME(output_tile)(run, run->first + i, run->m + i * run->job->m_stride, run->job->m_plane);
 }
 
 static void NAME(run_tiles)(thw_call* call, NAME(Winograd)* run) {
   const thw_winograd* job = run->job;
-  if (job->blocks > 1) {
-    call->core->parallel_for(call->core_ctx, job->blocks, 1, NAME(run_tile_blocks), run);
+  const thw_core_api* core = call->core;
+  if (!job->is_by_phases) {
+    core->parallel_for(call->core_ctx, job->blocks, 1, NAME(run_tile_blocks), run);
     return;
   }
   int64_t points = job->tiling.points * job->tiling.points;
-  call->core->parallel_for(call->core_ctx, job->tiling.tiles, job->tile_grain, NAME(run_input_phase), run);
-  call->core->parallel_for(call->core_ctx, points * job->groups, job->product_grain, NAME(run_product_phase), run);
-  call->core->parallel_for(call->core_ctx, job->tiling.tiles, job->tile_grain, NAME(run_output_phase), run);
+  for (run->first = 0; run->first < job->tiling.tiles; run->first += run->count) {
+    run->count = least(job->block_tiles, job->tiling.tiles - run->first);
+    core->parallel_for(call->core_ctx, run->count, job->tile_grain, NAME(run_input_phase), run);
+    core->parallel_for(call->core_ctx, points * job->groups, job->product_grain, NAME(run_product_phase), run);
+    core->parallel_for(call->core_ctx, run->count, job->tile_grain, NAME(run_output_phase), run);
+  }
 }
 
 static int NAME(run_winograd)(thw_call* call, const thw_tensor* in, int32_t n_in, thw_tensor* out, int32_t n_out) {
@@ -268,7 +274,7 @@ static int NAME(run_winograd)(thw_call* call, const thw_tensor* in, int32_t n_in
   thw_winograd* job = call->state;
   REAL *u = call->workspace, *v = u + job->u_numbers, *folded = v;
   NAME(Winograd) run = {.job = job, .x = in[job->x].data, .filter = in[job->filter].data, .y = out[0].data};
-  if (job->blocks == 1) run.v = v, run.m = v + job->v_numbers, folded = run.m + job->m_numbers;
+  if (job->is_by_phases) run.v = v, run.m = v + job->v_numbers, folded = run.m + job->m_numbers;
   run.has_epilogue = NAME(set_epilogue)(&run.epilogue, &job->finish, job->tiling.columns, in, run.y, folded);
   thw_kept* kept = NULL;
   void* data = u;
@@ -333,16 +339,16 @@ static void NAME(plan_winograd)(thw_winograd* job, size_t* workspace, size_t* sc
   int64_t width = NAME(packed_width)(g->columns);
   job->u_plane = g->depth * width + SKEW;
   job->u_numbers = points * job->u_plane;
-  int64_t wanted = job->u_numbers > LARGE_U ? LARGE_BLOCK_TILES : BLOCK_TILES;
-  job->block_tiles = g->tiles >= LEAST_BLOCKS * wanted ? wanted : most(1, g->tiles);
-  job->blocks = ceil_div(g->tiles, job->block_tiles);
+  job->is_by_phases = job->u_numbers > LARGE_U || g->tiles < LEAST_BLOCKS * BLOCK_TILES;
+  job->blocks = most(1, ceil_div(g->tiles, job->is_by_phases ? PHASE_TILES : BLOCK_TILES));
+  job->block_tiles = job->is_by_phases ? most(1, ceil_div(g->tiles, job->blocks)) : BLOCK_TILES;
   job->v_stride = NAME(packed_width)(g->depth) + SKEW;
   job->m_stride = width + SKEW;
   job->v_plane = job->block_tiles * job->v_stride + SKEW;
   job->m_plane = job->block_tiles * job->m_stride + SKEW;
   job->v_numbers = points * job->v_plane;
   job->m_numbers = points * job->m_plane;
-  int64_t products = g->tiles * g->depth * g->columns;
+  int64_t products = job->block_tiles * g->depth * g->columns;
   job->groups = least(panels, most(1, products / SMALL_WORK));
   job->group_panels = ceil_div(panels, job->groups);
   job->groups = ceil_div(panels, job->group_panels);
@@ -353,7 +359,7 @@ static void NAME(plan_winograd)(thw_winograd* job, size_t* workspace, size_t* sc
   job->layout = (thw_layout){{sizeof(REAL), 0x57u << 8 | (uint64_t)g->points << 4 | (uint64_t)job->is_turned,
                               (uint64_t)g->window, (uint64_t)g->depth, (uint64_t)g->columns}};
   int64_t fill = g->window * g->window * job->fill_depth * PANEL;
-  *scratch = most(fill, job->blocks > 1 ? job->v_numbers + job->m_numbers : 0) * sizeof(REAL);
-  *workspace = (job->u_numbers + (job->blocks > 1 ? 0 : job->v_numbers + job->m_numbers) +
+  *scratch = most(fill, job->is_by_phases ? 0 : job->v_numbers + job->m_numbers) * sizeof(REAL);
+  *workspace = (job->u_numbers + (job->is_by_phases ? job->v_numbers + job->m_numbers : 0) +
                 folded_numbers(&job->finish, g->columns)) * sizeof(REAL);
 }
