@@ -11,7 +11,7 @@
 
 #define SKEW 16              /* numbers: a cache line */
 #define BLOCK_TILES 24      /* of a task */
-#define PHASE_TILES 192     /* of a block by phases: V and M stay in the last-level cache */
+#define PHASE_TILES 384     /* of a block by phases: V and M stay in the last-level cache */
 #define LARGE_U (3 << 20)   /* numbers that are read from memory each time */
 #define LEAST_BLOCKS 8
 
