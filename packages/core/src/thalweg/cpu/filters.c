@@ -56,54 +56,56 @@ static void leave(thw_filter_use* use) {
   use->known = NULL;
 }
 
-static thw_filter_state take(thw_filter_use* use, const uint64_t* counter, const thw_layout* layout, size_t bytes) {
-  uint64_t version = __atomic_load_n(counter, __ATOMIC_ACQUIRE);
+/* The copy to read, or to make where `made` is not the version; NULL: none is kept. */
+static thw_kept* find_copy(thw_filter_use* use, const uint64_t* counter, uint64_t version, const thw_layout* layout,
+                           size_t bytes) {
   if (use->known && use->known->counter != counter) leave(use);
   if (!use->known) {
     use->known = find(counter, layout, bytes);
-    if (!use->known) return THW_FILTER_MAKE_ONCE;
+    if (!use->known) return NULL;
     use->known->users++;
   }
   thw_kept* kept = use->known;
-  if (kept->made == version) return THW_FILTER_READY;
+  if (kept->made == version) return kept;
   int is_new = kept->seen != version;
   kept->seen = version;
-  if (is_new || kept->readers) return THW_FILTER_MAKE_ONCE;
+  if (is_new || kept->readers) return NULL;
   if (!kept->data && ((size_t)memory.bytes_in_use + bytes > budget ||
                       thw_memory_alloc(&memory, bytes, 64, &kept->data) != THW_OK))
-    return THW_FILTER_MAKE_ONCE;
+    return NULL;
   kept->made = 0;
   kept->making = version;
-  return THW_FILTER_MAKE;
+  return kept;
 }
 
-thw_filter_state thw_filter_take(thw_filter_use* use, const thw_call* call, int input, const thw_layout* layout,
-                                 size_t bytes, thw_kept** kept, void** data) {
+thw_filter thw_filter_take(thw_filter_use* use, const thw_call* call, int input, const thw_layout* layout, size_t bytes,
+                           void* own) {
   const uint64_t* counter = call->in_versions ? call->in_versions[input] : NULL;
-  *kept = NULL;
-  if (!counter || !bytes) return THW_FILTER_MAKE_ONCE;
+  thw_filter filter = {.data = own};
+  if (!counter || !bytes) return filter;
   pthread_mutex_lock(&lock);
-  thw_filter_state state = take(use, counter, layout, bytes);
-  if (state != THW_FILTER_MAKE_ONCE) {
-    *kept = use->known;
-    *data = use->known->data;
-    use->known->readers++;
+  uint64_t version = __atomic_load_n(counter, __ATOMIC_ACQUIRE);
+  thw_kept* kept = find_copy(use, counter, version, layout, bytes);
+  if (kept) {
+    kept->readers++;
+    filter = (thw_filter){kept->data, kept->made == version, kept};
   }
   pthread_mutex_unlock(&lock);
-  return state;
+  return filter;
 }
 
-void thw_filter_made(thw_kept* kept) {
+void thw_filter_made(const thw_filter* filter) {
+  if (!filter->kept) return;
   pthread_mutex_lock(&lock);
-  kept->made = kept->making;
+  filter->kept->made = filter->kept->making;
   pthread_mutex_unlock(&lock);
 }
 
-void thw_filter_give(thw_kept* kept) {
-  if (!kept) return;
+void thw_filter_give(const thw_filter* filter) {
+  if (!filter->kept) return;
   pthread_mutex_lock(&lock);
-  kept->readers--;
-  drop_unused(kept);
+  filter->kept->readers--;
+  drop_unused(filter->kept);
   pthread_mutex_unlock(&lock);
 }
 

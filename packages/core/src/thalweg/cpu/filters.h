@@ -22,14 +22,17 @@ typedef struct { /* in a kernel's state, zeroed */
   thw_kept* known; /* the copy that it uses; guarded by the lock in filters.c */
 } thw_filter_use;
 
-typedef enum { THW_FILTER_READY, THW_FILTER_MAKE, THW_FILTER_MAKE_ONCE } thw_filter_state;
+typedef struct { /* a filter for the time of one call */
+  void* data;
+  int is_made;    /* 0: it has to be made at `data`, and thw_filter_made called then */
+  thw_kept* kept; /* NULL: `data` is the call's own memory */
+} thw_filter;
 
-/* What to do for input `input` of this call. READY: *data is made. MAKE: make it at *data, then call
-   thw_filter_made. MAKE_ONCE: make it in memory of the call's own. With the first two, *kept has to be given back. */
-thw_filter_state thw_filter_take(thw_filter_use* use, const thw_call* call, int input, const thw_layout* layout,
-                                 size_t bytes, thw_kept** kept, void** data);
-void thw_filter_made(thw_kept* kept);
-void thw_filter_give(thw_kept* kept); /* NULL: nothing */
+/* The filter that is input `input` of this call; `own`, of `bytes`, is used where none is kept. Give it back. */
+thw_filter thw_filter_take(thw_filter_use* use, const thw_call* call, int input, const thw_layout* layout, size_t bytes,
+                           void* own);
+void thw_filter_made(const thw_filter* filter);
+void thw_filter_give(const thw_filter* filter);
 
 /* When the kernel is freed. */
 void thw_filter_leave(thw_filter_use* use);

@@ -313,18 +313,17 @@ static void NAME(run_all_tasks)(thw_call* call, const NAME(Correlation)* run) {
 /* With the filter packed beforehand: kept from an earlier run, or now. */
 static void NAME(run_prepacked)(thw_call* call, NAME(Correlation)* run, thw_filter_use* use) {
   const thw_correlation* job = run->job;
-  thw_kept* kept = NULL;
-  void* packed = (void*)run->packed;
-  thw_filter_state state = THW_FILTER_MAKE_ONCE;
+  thw_filter filter = {.data = (void*)run->packed};
   if (job->filter_lasts)
-    state = thw_filter_take(use, call, job->filter, &job->layout, job->packed_numbers * sizeof(REAL), &kept, &packed);
-  run->packed = packed;
-  if (state != THW_FILTER_READY)
+    filter = thw_filter_take(use, call, job->filter, &job->layout, job->packed_numbers * sizeof(REAL), filter.data);
+  run->packed = filter.data;
+  if (!filter.is_made) {
     call->core->parallel_for(call->core_ctx, job->n_windows * ceil_div(job->columns, PACK_PANELS * PANEL),
                              job->pack_grain, NAME(prepack), run);
-  if (state == THW_FILTER_MAKE) thw_filter_made(kept);
+    thw_filter_made(&filter);
+  }
   NAME(run_all_tasks)(call, run);
-  thw_filter_give(kept);
+  thw_filter_give(&filter);
 }
 
 static int NAME(run_correlation)(thw_call* call, const thw_tensor* in, int32_t n_in, thw_tensor* out, int32_t n_out) {

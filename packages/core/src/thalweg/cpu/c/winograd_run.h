@@ -276,18 +276,17 @@ static int NAME(run_winograd)(thw_call* call, const thw_tensor* in, int32_t n_in
   NAME(Winograd) run = {.job = job, .x = in[job->x].data, .filter = in[job->filter].data, .y = out[0].data};
   if (job->is_by_phases) run.v = v, run.m = v + job->v_numbers, folded = run.m + job->m_numbers;
   run.has_epilogue = NAME(set_epilogue)(&run.epilogue, &job->finish, job->tiling.columns, in, run.y, folded);
-  thw_kept* kept = NULL;
-  void* data = u;
-  thw_filter_state state = THW_FILTER_MAKE_ONCE;
+  thw_filter filter = {.data = u};
   if (job->filter_lasts)
-    state = thw_filter_take(&job->use, call, job->filter, &job->layout, job->u_numbers * sizeof(REAL), &kept, &data);
-  run.u = data;
-  if (state != THW_FILTER_READY)
+    filter = thw_filter_take(&job->use, call, job->filter, &job->layout, job->u_numbers * sizeof(REAL), u);
+  run.u = filter.data;
+  if (!filter.is_made) {
     call->core->parallel_for(call->core_ctx, ceil_div(job->tiling.columns, PANEL) * job->fill_parts, 1, NAME(fill_u),
                              &run);
-  if (state == THW_FILTER_MAKE) thw_filter_made(kept);
+    thw_filter_made(&filter);
+  }
   NAME(run_tiles)(call, &run);
-  thw_filter_give(kept);
+  thw_filter_give(&filter);
   return THW_OK;
 }
 
