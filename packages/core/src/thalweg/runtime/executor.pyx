@@ -621,12 +621,9 @@ cdef class Program:
         paused[0] = False
         for i in range(position, stop):
             step = &steps[i]
+            code = 0
             if step.kind == KERNEL:
                 code = step.fn(&step.call, step.ins, step.n_in, step.outs, step.n_out)
-                if step.written != NULL:
-                    _note_writes(step)
-                if code != 0 or context.code != 0:
-                    return i
             elif step.kind == CHECK:
                 if step.flag[0] == 0:
                     return i
@@ -634,11 +631,11 @@ cdef class Program:
                 step.flag[0] = 1
             elif step.kind == MOVE:
                 code = _move(step)
-                if step.written != NULL:
-                    _note_writes(step)
-                if code != 0:
-                    return i
             else:
+                return i
+            if step.written != NULL:     # what failed may have written, too
+                _note_writes(step)
+            if code != 0 or context.code != 0:
                 return i
             if (i & 15) == 15 or step.scratch_bytes or frame.deadline:
                 clock_gettime(CLOCK_MONOTONIC, &now)
