@@ -96,6 +96,10 @@ class DType:
     def limits(self):
         return self.min, self.max
 
+    def holds(self, least, most):
+        """Whether an integer type holds the integers from `least` to `most`."""
+        return self.min <= least and most <= self.max
+
     def _limits(self):
         if self.kind == "f":
             return np.finfo(self.np)

@@ -83,7 +83,7 @@ def _from_python(value, dtype):
 
 
 def _within_limits(items, dtype):
-    if dtype.kind in "iu" and items and not dtype.min <= min(items) <= max(items) <= dtype.max:
+    if dtype.kind in "iu" and items and not dtype.holds(min(items), max(items)):
         raise OverflowError("NumPy before 2.0 would wrap around")
     return np.array(items, dtype.np)
 

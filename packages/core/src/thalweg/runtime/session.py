@@ -187,7 +187,7 @@ def _number_array(tensor, value, dtype):
     if dtype.np.names:
         return _packed_array(tensor, value, dtype)
     if isinstance(value, int) and not isinstance(value, bool) and dtype.kind in "iu" \
-            and not dtype.min <= value <= dtype.max:
+            and not dtype.holds(value, value):
         raise TypeError(f"Type of feed value {value} with type {type(value)} is not compatible with Tensor type "
                         f"{dtype.as_numpy_dtype}. Try explicitly setting the type of the feed tensor to a larger type "
                         "(e.g. int64).")
@@ -201,7 +201,7 @@ def _within_limits(value, dtype):
     """What NumPy before 2.0 does not do: refuse Python ints that the dtype cannot hold."""
     array = np.asarray(value)
     if array.dtype.kind in "iu" and array.size and not isinstance(value, np.ndarray) \
-            and not dtype.min <= int(array.min()) <= int(array.max()) <= dtype.max:
+            and not dtype.holds(int(array.min()), int(array.max())):
         raise OverflowError(f"Python integer out of bounds for {dtype.name}")
     return np.asarray(value, dtype=dtype.np)
 
