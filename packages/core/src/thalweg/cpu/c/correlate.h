@@ -55,7 +55,7 @@ static void NAME(split_terms)(thw_correlation* job, int64_t most_taps) {
   if (!job->is_prepacked)
     terms = least(terms, most(128, GROUP_BYTES / (job->group_panels * PANEL * (int64_t)sizeof(REAL))));
   job->taps_block = most(1, least(most_taps, terms / most(1, job->depth)));
-  job->depth_block = most(1, least(job->depth, terms));
+  job->depth_block = most(1, ceil_div(job->depth, most(1, ceil_div(job->depth, terms))));
   int is_one_block = job->depth <= job->depth_block && most_taps <= job->taps_block;
   int64_t group_bytes = most_taps * job->depth * job->group_panels * PANEL * (int64_t)sizeof(REAL);
   job->is_row_major = is_one_block && group_bytes <= GROUP_BYTES;
@@ -250,11 +250,11 @@ INLINE void NAME(run_tile)(const NAME(Block)* block, const NAME(TilePlan)* plan,
   const NAME(Epilogue)* epilogue = is_last && run->has_epilogue ? &run->epilogue : NULL;
   if (!taps && !is_first && !epilogue) return;
   NAME(Tile) tile = {plan->rows + skipped * plan->height, plan->numbers + skipped, taps, s.k1 - s.k0, s.k0,
-                     panel - s.t0 * (s.k1 - s.k0) * width, width, block->out + plan->first, column,
-                     least(width, run->job->columns - column), !is_first, epilogue, ahead, 0};
+                     panel - s.t0 * (s.k1 - s.k0) * width, block->out + plan->first, column,
+                     least(width, run->job->columns - column), !is_first, epilogue, NULL, 0};
   if (ahead) {
-    tile.ahead_step = ceil_div(plan->height * (int64_t)sizeof(REAL), shares);
-    tile.ahead = (const char*)ahead + share * tile.ahead_step * tile.depth;
+    tile.ahead_lines = ceil_div(plan->height * AHEAD_TERMS * (int64_t)sizeof(REAL), 64 * shares);
+    tile.ahead = (const char*)ahead + share * tile.ahead_lines * 64 * ceil_div(tile.depth, AHEAD_TERMS);
   }
   NAME(rows_tiles)[plan->height - 1][width / VL - 1](&tile);
 }

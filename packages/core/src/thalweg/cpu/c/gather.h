@@ -140,7 +140,7 @@ static void NAME(run_unit)(const NAME(GatherBlock)* block, REAL* y, int64_t unit
   for (int64_t r = 0; r < mr; r++) out[r] = y + (i + r) * job->columns;
   for (int64_t column = block->first_column; column < block->end_column; column += PANEL) {
     int64_t width = NAME(panel_width)(column, job->columns);
-    NAME(Tile) tile = {rows, block->numbers, 1, block->inside, offset, panel, width, out, column,
+    NAME(Tile) tile = {rows, block->numbers, 1, block->inside, offset, panel, out, column,
                        least(width, job->columns - column), !block->is_first,
                        block->is_last && block->run->has_epilogue ? &block->run->epilogue : NULL, NULL, 0};
     NAME(places_tiles)[mr - 1][width / VL - 1](&tile);

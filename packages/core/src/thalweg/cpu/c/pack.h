@@ -45,8 +45,10 @@ static void NAME(pack_columns)(REAL* target, const REAL* source, int64_t column_
   const int64_t line = 64 / sizeof(REAL), whole = columns / 4 * 4, turned = depth / 4 * 4;
   for (int64_t first = 0; first < turned; first += line)
     for (int64_t j = 0; j < whole; j += 4)
-      for (int64_t k = first; k < least(first + line, turned); k += 4)
+      for (int64_t k = first; k < least(first + line, turned); k += 4) {
         NAME(turn_block)(target + k * width + j, width, source + j * column_stride + k, column_stride);
+        __builtin_prefetch(source + (j + (k - first) / 4) * column_stride + first + 4 * line, 0, 2);
+      }
   for (int64_t r = 0; r < depth; r++)
     for (int64_t j = r < turned ? whole : 0; j < width; j++)
       target[r * width + j] = j < columns ? source[j * column_stride + r] : 0;
@@ -69,6 +71,7 @@ static void NAME(pack_panels)(REAL* target, int64_t distance, int64_t row0, cons
     REAL* panel = target;
     for (int64_t column = first; column < end; column += PANEL, panel += distance) {
       int64_t width = NAME(panel_width)(column, columns);
+      for (int64_t j = 0; j < width; j += VL) __builtin_prefetch(source + 8 * row_stride + column + j);
       NAME(pack_row)(panel + (row0 + k) * width, source + column, least(width, columns - column), width);
     }
   }

@@ -34,6 +34,20 @@ typedef int64_t mask_double __attribute__((vector_size(VECTOR_BYTES), aligned(8)
 typedef int32_t integer_float; /* as wide as a number */
 typedef int64_t integer_double;
 
+/* sum += x * b in one rounding. Left to itself GCC 12 overwrites factors and copies them back and forth in loops that
+   need most registers. */
+#if THW_X86 && THW_VL > 4
+INLINE void add_product_float(vector_float* sum, vector_float x, vector_float b) {
+  __asm__("vfmadd231ps %2, %1, %0" : "+v"(*sum) : "v"(x), "v"(b));
+}
+INLINE void add_product_double(vector_double* sum, vector_double x, vector_double b) {
+  __asm__("vfmadd231pd %2, %1, %0" : "+v"(*sum) : "v"(x), "v"(b));
+}
+#else
+INLINE void add_product_float(vector_float* sum, vector_float x, vector_float b) { *sum += x * b; }
+INLINE void add_product_double(vector_double* sum, vector_double x, vector_double b) { *sum += x * b; }
+#endif
+
 /* larger(a, b): a where a > b, else b, so that b comes through where either is NaN; smaller likewise. */
 #if THW_VL == 16
 INLINE vector_float larger_float(vector_float a, vector_float b) {

@@ -23,15 +23,14 @@ typedef struct {
   const REAL* const* rows; /* rows: [taps][mr]; places: [depth] */
   const int32_t* numbers;  /* rows: [taps]; places: [depth] */
   int64_t taps, depth, offset;
-  const REAL* b;
-  int64_t b_stride;    /* rows: from k to k + 1; places: always nv * VL */
+  const REAL* b;       /* panels: [..][nv * VL] */
   REAL* const* out;    /* [mr] */
   int64_t column;      /* first column of the tile */
   int64_t columns;     /* that are stored, <= nv * VL */
   int accumulate;      /* add to what the output holds */
   const NAME(Epilogue)* epilogue; /* NULL: store the sums */
-  const void* ahead;   /* rows: what is read later and fetched now, ahead_step bytes with each k; NULL: nothing */
-  int64_t ahead_step;
+  const char* ahead;   /* rows: what is read later and fetched now, so many cache lines for each AHEAD_TERMS of k */
+  int64_t ahead_lines;
 } NAME(Tile);
 
 /* Stores a tile whose last vector is cut; `sums` is [mr][NV*VL]. */
@@ -84,31 +83,35 @@ INLINE void NAME(store_tile)(const int mr, const int nv, const NAME(Tile)* tile,
 }
 
 #define AHEAD 512 /* bytes of b that are prefetched */
+#define AHEAD_TERMS 16 /* of the sums, for which Tile.ahead_lines are prefetched */
 
 /* Not unrolled over k: GCC 12 then hoists broadcasts and spills sums, at half the speed. */
 INLINE void NAME(rows_tile)(const int mr, const int nv, const NAME(Tile)* tile) {
   vector acc[MR][NV];
   UNROLLED for (int i = 0; i < mr; i++) UNROLLED for (int v = 0; v < nv; v++) acc[i][v] = (vector){0};
   const REAL* const* rows = tile->rows;
-  const int64_t depth = tile->depth, b_stride = tile->b_stride, ahead_step = tile->ahead_step;
-  const char* ahead = tile->ahead ? tile->ahead : (const char*)tile->b;
+  const int64_t depth = tile->depth, ahead_lines = tile->ahead_lines;
+  const char* ahead = tile->ahead;
   UNROLLED for (int i = 0; i < mr; i++) UNROLLED for (int v = 0; v < nv; v++)
     __builtin_prefetch(tile->out[i] + tile->column + v * VL, 1); /* 64 -> 256 at 56 x 56: 75 -> 86 GF/s */
   if (tile->epilogue && tile->epilogue->has_residual)
     UNROLLED for (int i = 0; i < mr; i++) UNROLLED for (int v = 0; v < nv; v++)
       __builtin_prefetch((const char*)(tile->out[i] + tile->column + v * VL) + tile->epilogue->residual);
   for (int64_t t = 0; t < tile->taps; t++, rows += mr) {
-    const REAL *a[MR], *b = tile->b + tile->numbers[t] * depth * b_stride;
+    const REAL *a[MR], *b = tile->b + tile->numbers[t] * depth * (nv * VL);
     UNROLLED for (int i = 0; i < mr; i++) a[i] = rows[i] + tile->offset;
-    for (int64_t k = 0; k < depth; k++, b += b_stride) {
-      vector column[NV];
-      __builtin_prefetch((const char*)b + AHEAD);
-      __builtin_prefetch(ahead);
-      ahead += ahead_step;
-      UNROLLED for (int v = 0; v < nv; v++) column[v] = LOAD(b + v * VL);
-      UNROLLED for (int i = 0; i < mr; i++) {
-        vector x = SPLAT(a[i][k]);
-        UNROLLED for (int v = 0; v < nv; v++) acc[i][v] += x * column[v];
+    for (int64_t rest = depth, n; rest > 0; rest -= n) {
+      n = least(rest, AHEAD_TERMS);
+      for (int64_t line = 0; line < ahead_lines; line++, ahead += 64) __builtin_prefetch(ahead);
+      UNROLLED for (int i = 0; i < mr; i++) a[i] += n;
+      for (int64_t k = -n; k < 0; k++, b += nv * VL) { /* up to 0: one register fewer, and there is none to spare */
+        vector column[NV];
+        __builtin_prefetch((const char*)b + AHEAD);
+        UNROLLED for (int v = 0; v < nv; v++) column[v] = LOAD(b + v * VL);
+        UNROLLED for (int i = 0; i < mr; i++) {
+          vector x = SPLAT(a[i][k]);
+          UNROLLED for (int v = 0; v < nv; v++) NAME(add_product)(&acc[i][v], x, column[v]);
+        }
       }
     }
   }
@@ -118,6 +121,8 @@ INLINE void NAME(rows_tile)(const int mr, const int nv, const NAME(Tile)* tile) 
 INLINE void NAME(places_tile)(const int mr, const int nv, const NAME(Tile)* tile) {
   vector acc[MR][NV];
   UNROLLED for (int i = 0; i < mr; i++) UNROLLED for (int v = 0; v < nv; v++) acc[i][v] = (vector){0};
+  UNROLLED for (int i = 0; i < mr; i++) UNROLLED for (int v = 0; v < nv; v++)
+    __builtin_prefetch(tile->out[i] + tile->column + v * VL, 1);
   for (int64_t k = 0; k < tile->depth; k++) {
     const REAL *a = tile->rows[k] + tile->offset, *b = tile->b + tile->numbers[k] * (nv * VL);
     __builtin_prefetch((const char*)b + AHEAD);
@@ -125,7 +130,7 @@ INLINE void NAME(places_tile)(const int mr, const int nv, const NAME(Tile)* tile
     UNROLLED for (int v = 0; v < nv; v++) column[v] = LOAD(b + v * VL);
     UNROLLED for (int i = 0; i < mr; i++) {
       vector x = SPLAT(a[i]);
-      UNROLLED for (int v = 0; v < nv; v++) acc[i][v] += x * column[v];
+      UNROLLED for (int v = 0; v < nv; v++) NAME(add_product)(&acc[i][v], x, column[v]);
     }
   }
   NAME(store_tile)(mr, nv, tile, acc);

@@ -159,7 +159,7 @@ static void NAME(multiply)(const NAME(Winograd)* run, int64_t point, const REAL*
       REAL* out[MR];
       height = least(most_height, count - i);
       for (int64_t r = 0; r < height; r++) rows[r] = v + (i + r) * job->v_stride, out[r] = m + (i + r) * job->m_stride;
-      NAME(Tile) tile = {rows, &number, 1, g->depth, 0, NAME(panel_of_u)(run, point, column), width,
+      NAME(Tile) tile = {rows, &number, 1, g->depth, 0, NAME(panel_of_u)(run, point, column),
                          out,  column,  width, 0, NULL, NULL, 0};
       NAME(rows_tiles)[height - 1][width / VL - 1](&tile);
     }
