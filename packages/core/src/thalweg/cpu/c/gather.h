@@ -1,9 +1,10 @@
 /* gather (gemm.h), once per REAL: gradients of filters, and products with a transposed left factor.
  *
  * The result is made of tiles: a unit, up to MR channels of one tap, by one panel of columns. A task owns a range of
- * units, a group of panels and a range of places; it walks its places in blocks, packs dy for the block and reads x
- * through one pointer per place. While the result is small, places are split first: each split sums into its own
- * copy, and the copies are added in order.
+ * units, a group of panels and a range of places; it walks its places in blocks and packs what it needs of dy and, tap
+ * by tap, of x: read in place, rows would lie far apart, and fall into few cache sets. Where a few panels do not pay for
+ * that, it reads x through one pointer per place. While the result is small, places are split first: each split sums
+ * into its own copy, and the copies are added in order.
  */
 
 typedef struct {
@@ -28,8 +29,8 @@ static void NAME(split_places)(thw_gathering* job, int64_t wanted, int64_t resul
 
 static void NAME(split_result)(thw_gathering* job, int64_t wanted) {
   int64_t units = job->window.n_taps * job->depth_tiles, panels = ceil_div(job->columns, PANEL);
-  int64_t unit_groups = most(1, least(units / 8, wanted)); /* 8 units pay for packing their panels */
-  int64_t panel_groups = most(1, least(ceil_div(panels, 4), ceil_div(wanted, unit_groups)));
+  int64_t unit_groups = most(1, least(units / 8, wanted)); /* 8 units pay for packing their panels, ... */
+  int64_t panel_groups = most(1, least(panels / 4, wanted / unit_groups)); /* ... 4 panels for packing units */
   panel_groups = most(panel_groups, ceil_div(job->columns, 256)); /* a block of dy stays in the second-level cache */
   job->units_per_group = most(1, ceil_div(units, unit_groups));
   job->group_panels = most(1, ceil_div(panels, panel_groups));
@@ -50,15 +51,14 @@ static void NAME(plan_gathering)(thw_gathering* job, size_t* workspace, size_t* 
   int64_t wanted = ceil_div(least(16, 1 + multiply_adds / SMALL_WORK), most(1, job->batches));
   NAME(split_places)(job, wanted, result * job->batches * (int64_t)sizeof(REAL));
   NAME(split_result)(job, ceil_div(wanted, job->splits));
-  /* Rows 2 KB apart or more fall into few cache sets: copying them first makes 75 GF/s of 61 at 1024 -> 256. */
-  job->is_packed = w->n_taps == 1 && job->depth * sizeof(REAL) >= 2048;
   job->tasks = job->batches * job->splits * job->unit_groups * job->panel_groups;
   job->grain = most(1, SMALL_WORK * job->tasks / most(1, multiply_adds));
   job->margin_numbers = ceil_div(job->margin.rows * job->margin.width, 16) * 16;
   job->copies_numbers = job->splits > 1 ? job->splits * result * job->batches : 0;
   *workspace = (job->margin_numbers + job->copies_numbers + folded_numbers(&job->finish, job->columns)) * sizeof(REAL);
+  job->is_packed = w->n_taps == 1 || job->group_panels > 2;
   int64_t numbers = job->group_panels * job->place_block * PANEL;
-  if (job->is_packed) numbers += job->units_per_group * NAME(unit_stride)(job);
+  if (job->is_packed) numbers += least(job->units_per_group, job->depth_tiles) * NAME(unit_stride)(job);
   *scratch = job->place_block * (sizeof(thw_place) + sizeof(void*) + sizeof(int32_t)) + 64 + numbers * sizeof(REAL);
 }
 
@@ -74,24 +74,30 @@ typedef struct { /* a task at one block of its places */
   int32_t* numbers;    /* of those places in the block */
   int64_t inside;      /* their count */
   REAL* panels;        /* dy: [group's panels][count][PANEL] */
-  REAL* units;         /* x, where it is packed: [units][count][MR] */
+  REAL* units;         /* x at one tap: [units][count][MR] */
   int64_t first_column, end_column;
   int is_first, is_last;
+  const char *ahead_x, *ahead_dy; /* of the next block */
+  int64_t ahead_lines, ahead_bytes; /* that a tile fetches: lines for each AHEAD_TERMS places, and all */
+  int64_t turn, dy_turns, turns; /* tiles so far; that fetch dy; that fetch */
 } NAME(GatherBlock);
 
 static void NAME(pack_places)(const NAME(GatherBlock)* block) {
   const thw_gathering* job = block->run->job;
   REAL* target = block->panels;
-  for (int64_t column = block->first_column; column < block->end_column; column += PANEL) {
-    int64_t width = NAME(panel_width)(column, job->columns), columns = least(width, job->columns - column);
-    if (job->column_stride != 1) { /* a transposed matrix: places lie side by side */
-      NAME(pack_columns)(target, block->dy + block->places[0].y + column * job->column_stride, job->column_stride,
-                         block->count, columns, width);
-    } else {
-      for (int64_t k = 0; k < block->count; k++)
-        NAME(pack_row)(target + k * width, block->dy + block->places[k].y + column, columns, width);
+  int64_t distance = block->count * PANEL;
+  if (job->column_stride != 1) { /* a transposed matrix: places lie side by side */
+    NAME(pack_panels)(target, distance, 0, block->dy + block->places[0].y, 1, job->column_stride, block->count,
+                      block->first_column, block->end_column, job->columns);
+    return;
+  }
+  for (int64_t k = 0; k < block->count; k++) {
+    const REAL* row = block->dy + block->places[k].y;
+    REAL* panel = target;
+    for (int64_t column = block->first_column; column < block->end_column; column += PANEL, panel += distance) {
+      int64_t width = NAME(panel_width)(column, job->columns);
+      NAME(pack_row)(panel + k * width, row + column, least(width, job->columns - column), width);
     }
-    target += block->count * PANEL;
   }
 }
 
@@ -131,8 +137,28 @@ static void NAME(pack_units)(const NAME(GatherBlock)* block, int64_t begin, int6
   }
 }
 
-static void NAME(run_unit)(const NAME(GatherBlock)* block, REAL* y, int64_t unit, const REAL* const* rows,
-                           int64_t offset) {
+/* Before the tiles of a block: what they fetch meanwhile for the next one, where it lies in one piece. */
+static void NAME(look_ahead)(NAME(GatherBlock)* block, int64_t next, int64_t units) {
+  const thw_gathering* job = block->run->job;
+  const thw_window* w = &job->window;
+  int64_t count = least(block->count, w->places - next), panels = block->end_column - block->first_column;
+  block->ahead_lines = block->turn = 0;
+  if (!job->is_packed || w->n_taps != 1 || w->places != w->grid[2] || count <= 0) return;
+  int is_x_whole = job->unit_groups == 1 && w->step[2] * w->x_stride[3] == job->depth;
+  int is_dy_whole = job->panel_groups == 1 && job->column_stride == 1 && w->y_stride[3] == job->columns;
+  int64_t x_lines = is_x_whole ? count * job->depth * (int64_t)sizeof(REAL) / 64 : 0;
+  int64_t dy_lines = is_dy_whole ? count * job->columns * (int64_t)sizeof(REAL) / 64 : 0;
+  int64_t pieces = units * ceil_div(panels, PANEL) * ceil_div(block->count, AHEAD_TERMS);
+  block->ahead_lines = ceil_div(x_lines + dy_lines, most(1, pieces));
+  block->ahead_bytes = 64 * block->ahead_lines * ceil_div(block->count, AHEAD_TERMS);
+  block->ahead_dy = (const char*)(block->dy + w->y_first + next * w->y_stride[3]);
+  block->ahead_x = (const char*)(block->x + next * job->depth) + w->corner[2] * w->x_stride[3];
+  block->dy_turns = ceil_div(dy_lines * 64, most(1, block->ahead_bytes));
+  block->turns = block->dy_turns + ceil_div(x_lines * 64, most(1, block->ahead_bytes));
+}
+
+static void NAME(run_unit)(NAME(GatherBlock)* block, REAL* y, int64_t unit, const REAL* const* rows,
+                           int64_t offset, NAME(tile_fn) const (*tiles)[NV]) {
   const thw_gathering* job = block->run->job;
   int64_t i = unit * job->tile_depth, mr = least(job->tile_depth, job->depth - i);
   const REAL* panel = block->panels;
@@ -143,7 +169,14 @@ static void NAME(run_unit)(const NAME(GatherBlock)* block, REAL* y, int64_t unit
     NAME(Tile) tile = {rows, block->numbers, 1, block->inside, offset, panel, out, column,
                        least(width, job->columns - column), !block->is_first,
                        block->is_last && block->run->has_epilogue ? &block->run->epilogue : NULL, NULL, 0};
-    NAME(places_tiles)[mr - 1][width / VL - 1](&tile);
+    if (block->ahead_lines && block->turn < block->turns) {
+      int64_t x_turn = block->turn - block->dy_turns;
+      tile.ahead = x_turn < 0 ? block->ahead_dy + block->turn * block->ahead_bytes
+                              : block->ahead_x + x_turn * block->ahead_bytes;
+      tile.ahead_lines = block->ahead_lines;
+      block->turn++;
+    }
+    tiles[mr - 1][width / VL - 1](&tile);
     panel += block->count * PANEL;
   }
 }
@@ -155,13 +188,15 @@ static void NAME(run_tap)(NAME(GatherBlock)* block, const thw_tap* tap, int64_t 
   NAME(point_places)(block, tap);
   if (!job->is_packed) {
     for (int64_t unit = begin; unit < end; unit++)
-      NAME(run_unit)(block, y, unit, block->rows, unit * job->tile_depth);
+      NAME(run_unit)(block, y, unit, block->rows, unit * job->tile_depth, NAME(places_tiles));
     return;
   }
   NAME(pack_units)(block, begin, end);
-  for (int64_t k = 0; k < block->inside; k++) block->rows[k] = block->units + k * MR;
+  int is_whole = block->inside == block->count;
+  for (int64_t k = 0; k < (is_whole ? 1 : block->inside); k++) block->rows[k] = block->units + k * MR;
   for (int64_t unit = begin; unit < end; unit++)
-    NAME(run_unit)(block, y, unit, block->rows, (unit - begin) * NAME(unit_stride)(job));
+    NAME(run_unit)(block, y, unit, block->rows, (unit - begin) * NAME(unit_stride)(job),
+                   is_whole ? NAME(packed_tiles) : NAME(places_tiles));
 }
 
 /* --- running ---------------------------------------------------------------------------------------------------- */
@@ -180,6 +215,7 @@ static void NAME(gather_task)(NAME(GatherBlock)* block, int64_t split, int64_t u
       expand_places(&job->window, begin, block->count, block->places);
       NAME(pack_places)(block);
     }
+    NAME(look_ahead)(block, begin + block->count, end_unit - first_unit);
     for (int64_t unit = first_unit; unit < end_unit;) {
       int64_t t = unit / job->depth_tiles, next = least(end_unit, (t + 1) * job->depth_tiles);
       NAME(run_tap)(block, &job->window.taps[t], unit - t * job->depth_tiles, next - t * job->depth_tiles);

@@ -2,6 +2,7 @@
  *
  *   rows:   c[i][j] = sum over t < taps, k < depth of rows[t][i][offset + k] * b[numbers[t]*depth + k][j]
  *   places: c[i][j] = sum over k < depth           of rows[k][offset + i]    * b[numbers[k]][j]
+ *   packed: c[i][j] = sum over k < depth           of rows[0][offset + k * MR + i] * b[k][j]
  *
  * Rows are pointers into the tensor itself, so a convolution copies nothing; padding points at zeros, and what is
  * padding for all rows is not listed. Per k: nv loads of b, mr broadcasts, mr*nv multiply-adds. With the tiles below
@@ -20,7 +21,7 @@
 #endif
 
 typedef struct {
-  const REAL* const* rows; /* rows: [taps][mr]; places: [depth] */
+  const REAL* const* rows; /* rows: [taps][mr]; places: [depth]; packed: one */
   const int32_t* numbers;  /* rows: [taps]; places: [depth] */
   int64_t taps, depth, offset;
   const REAL* b;       /* panels: [..][nv * VL] */
@@ -29,7 +30,7 @@ typedef struct {
   int64_t columns;     /* that are stored, <= nv * VL */
   int accumulate;      /* add to what the output holds */
   const NAME(Epilogue)* epilogue; /* NULL: store the sums */
-  const char* ahead;   /* rows: what is read later and fetched now, so many cache lines for each AHEAD_TERMS of k */
+  const char* ahead;   /* rows, packed: what is read later, and fetched now: cache lines for each AHEAD_TERMS of k */
   int64_t ahead_lines;
 } NAME(Tile);
 
@@ -136,11 +137,36 @@ INLINE void NAME(places_tile)(const int mr, const int nv, const NAME(Tile)* tile
   NAME(store_tile)(mr, nv, tile, acc);
 }
 
+/* Both factors lie side by side: [depth][MR] and panels. */
+INLINE void NAME(packed_tile)(const int mr, const int nv, const NAME(Tile)* tile) {
+  vector acc[MR][NV];
+  UNROLLED for (int i = 0; i < mr; i++) UNROLLED for (int v = 0; v < nv; v++) acc[i][v] = (vector){0};
+  UNROLLED for (int i = 0; i < mr; i++) UNROLLED for (int v = 0; v < nv; v++)
+    __builtin_prefetch(tile->out[i] + tile->column + v * VL, 1);
+  const REAL *a = tile->rows[0] + tile->offset, *b = tile->b;
+  const char* ahead = tile->ahead;
+  for (int64_t rest = tile->depth, n; rest > 0; rest -= n) {
+    n = least(rest, AHEAD_TERMS);
+    for (int64_t line = 0; line < tile->ahead_lines; line++, ahead += 64) __builtin_prefetch(ahead, 0, 2);
+    for (int64_t k = 0; k < n; k++, a += MR, b += nv * VL) {
+      vector column[NV];
+      __builtin_prefetch((const char*)b + AHEAD);
+      UNROLLED for (int v = 0; v < nv; v++) column[v] = LOAD(b + v * VL);
+      UNROLLED for (int i = 0; i < mr; i++) {
+        vector x = SPLAT(a[i]);
+        UNROLLED for (int v = 0; v < nv; v++) NAME(add_product)(&acc[i][v], x, column[v]);
+      }
+    }
+  }
+  NAME(store_tile)(mr, nv, tile, acc);
+}
+
 typedef void (*NAME(tile_fn))(const NAME(Tile)*);
 
 #define TILE(kind, m, n) \
   static void NAME(kind##_##m##x##n)(const NAME(Tile)* tile) { NAME(kind##_tile)(m, n, tile); }
-#define TILES(m) TILE(rows, m, 1) TILE(rows, m, 2) TILE(places, m, 1) TILE(places, m, 2)
+#define TILES(m) \
+  TILE(rows, m, 1) TILE(rows, m, 2) TILE(places, m, 1) TILE(places, m, 2) TILE(packed, m, 1) TILE(packed, m, 2)
 #define ENTRY(kind, m) {NAME(kind##_##m##x1), NAME(kind##_##m##x2)}
 TILES(1) TILES(2) TILES(3) TILES(4) TILES(5) TILES(6)
 #if MR >= 8
@@ -161,6 +187,7 @@ TILES(9) TILES(10) TILES(11) TILES(12)
 #endif
 static const NAME(tile_fn) NAME(rows_tiles)[MR][NV] = ENTRIES(rows);     /* [mr - 1][nv - 1] */
 static const NAME(tile_fn) NAME(places_tiles)[MR][NV] = ENTRIES(places);
+static const NAME(tile_fn) NAME(packed_tiles)[MR][NV] = ENTRIES(packed);
 #undef TILE
 #undef TILES
 #undef ENTRY
