@@ -102,7 +102,7 @@ INLINE void NAME(rows_tile)(const int mr, const int nv, const NAME(Tile)* tile) 
     const REAL *a[MR], *b = tile->b + tile->numbers[t] * depth * (nv * VL);
     UNROLLED for (int i = 0; i < mr; i++) a[i] = rows[i] + tile->offset;
     for (int64_t rest = depth, n; rest > 0; rest -= n) {
-      n = least(rest, AHEAD_TERMS);
+      n = ahead_lines ? least(rest, AHEAD_TERMS) : rest;
       for (int64_t line = 0; line < ahead_lines; line++, ahead += 64) __builtin_prefetch(ahead);
       UNROLLED for (int i = 0; i < mr; i++) a[i] += n;
       for (int64_t k = -n; k < 0; k++, b += nv * VL) { /* up to 0: one register fewer, and there is none to spare */
@@ -144,10 +144,11 @@ INLINE void NAME(packed_tile)(const int mr, const int nv, const NAME(Tile)* tile
   UNROLLED for (int i = 0; i < mr; i++) UNROLLED for (int v = 0; v < nv; v++)
     __builtin_prefetch(tile->out[i] + tile->column + v * VL, 1);
   const REAL *a = tile->rows[0] + tile->offset, *b = tile->b;
+  const int64_t ahead_lines = tile->ahead_lines;
   const char* ahead = tile->ahead;
   for (int64_t rest = tile->depth, n; rest > 0; rest -= n) {
-    n = least(rest, AHEAD_TERMS);
-    for (int64_t line = 0; line < tile->ahead_lines; line++, ahead += 64) __builtin_prefetch(ahead, 0, 2);
+    n = ahead_lines ? least(rest, AHEAD_TERMS) : rest;
+    for (int64_t line = 0; line < ahead_lines; line++, ahead += 64) __builtin_prefetch(ahead, 0, 2);
     for (int64_t k = 0; k < n; k++, a += MR, b += nv * VL) {
       vector column[NV];
       __builtin_prefetch((const char*)b + AHEAD);
