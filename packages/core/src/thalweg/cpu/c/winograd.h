@@ -56,5 +56,6 @@ typedef struct { /* gradient of the filter: tiling.depth and .columns are those 
   int64_t v_stride, v_plane, d_plane, u_plane, group_panels, groups;
   int64_t v_numbers, d_numbers, u_numbers;
   int64_t tile_grain, product_grain, filter_grain;
+  int64_t splits, split_tiles; /* splits > 0: each sums some tiles by itself, and they are added at the end */
 } thw_winograd_gradient;
 #endif

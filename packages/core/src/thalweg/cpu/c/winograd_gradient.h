@@ -3,10 +3,15 @@
  *   V [points^2][tile][v_stride]    D [points^2][panel][tile][PANEL]    U [points^2][depth][columns, whole vectors]
  *
  * Blocks of tiles one after the other, each in two phases: tiles of x and of dy are transformed, then their products
- * are added to U, position by position. At the end U becomes the filter's gradient.
+ * are added to U, position by position. At the end U becomes the filter's gradient. While U is small, splits of the
+ * tiles do so side by side, each with a U of its own and with V and D in its thread's second-level cache: LeNet's
+ * 32 -> 64 with 5 x 5 at batch 100 takes 3.4 ms instead of 6.4 (Xeon, two cores).
  */
 
 #define GRADIENT_BYTES (8 << 20) /* of V and D together: they stay in the last-level cache */
+#define SPLIT_BYTES (768 << 10)  /* of a split's V and D */
+#define SPLIT_U (160 << 10)      /* numbers, at most, where tiles are split */
+#define MOST_SPLITS 8
 #define MOST_BLOCK_TILES 256
 
 typedef struct {
@@ -14,6 +19,7 @@ typedef struct {
   const REAL *x, *dy;
   REAL *y, *v, *d, *u;
   int64_t first, count; /* tiles of this block */
+  int adds;             /* to what U holds */
 } NAME(WinogradGradient);
 
 /* --- tiles ------------------------------------------------------------------------------------------------------ */
@@ -91,7 +97,7 @@ static void NAME(add_products)(void* arg, int64_t begin, int64_t end, void* scra
         for (int64_t r = 0; r < height; r++) out[r] = run->u + p * job->u_plane + (i + r) * width_of_u;
         const REAL* panel = run->d + p * job->d_plane + column * job->block_tiles;
         NAME(Tile) tile = {rows, numbers, 0, run->count, i, panel, out, column, width,
-                           run->first > 0, NULL, NULL, 0};
+                           run->adds, NULL, NULL, 0};
         NAME(places_tiles)[height - 1][width / VL - 1](&tile);
       }
     }
@@ -106,7 +112,11 @@ INLINE void NAME(finish_filter_row)(const int window, const NAME(WinogradGradien
   for (int64_t c = 0; c < g->columns; c += VL) {
     vector line[6], half[5][6], taps[5];
     UNROLLED for (int y = 0; y < 6; y++) {
-      UNROLLED for (int x = 0; x < 6; x++) line[x] = LOAD(u + (y * 6 + x) * run->job->u_plane + c);
+      UNROLLED for (int x = 0; x < 6; x++) {
+        const REAL* place = u + (y * 6 + x) * run->job->u_plane + c;
+        line[x] = LOAD(place);
+        for (int64_t split = 1; split < run->job->splits; split++) line[x] += LOAD(place + split * run->job->u_numbers);
+      }
       NAME(filter_adjoint)(window, line, taps);
       UNROLLED for (int x = 0; x < window; x++) half[x][y] = taps[x];
     }
@@ -135,6 +145,33 @@ static void NAME(finish_filter)(void* arg, int64_t begin, int64_t end, void* scr
 
 /* --- running and planning --------------------------------------------------------------------------------------- */
 
+static void NAME(run_splits)(void* arg, int64_t begin, int64_t end, void* scratch) {
+  NAME(WinogradGradient) run = *(const NAME(WinogradGradient)*)arg;
+  const thw_winograd_gradient* job = run.job;
+  REAL* copies = run.u;
+  run.v = scratch, run.d = run.v + job->v_numbers;
+  for (int64_t split = begin; split < end; split++) {
+    int64_t last = least(job->tiling.tiles, (split + 1) * job->split_tiles);
+    run.u = copies + split * job->u_numbers;
+    run.adds = 0;
+    for (run.first = split * job->split_tiles; run.first < last; run.first += run.count, run.adds = 1) {
+      run.count = least(job->block_tiles, last - run.first);
+      NAME(transform_tiles)(&run, 0, run.count, NULL);
+      NAME(add_products)(&run, 0, 36 * job->groups, NULL);
+    }
+  }
+}
+
+static void NAME(run_phases)(thw_call* call, NAME(WinogradGradient)* run) {
+  const thw_winograd_gradient* job = run->job;
+  const thw_core_api* core = call->core;
+  for (; run->first < job->tiling.tiles; run->first += job->block_tiles, run->adds = 1) {
+    run->count = least(job->block_tiles, job->tiling.tiles - run->first);
+    core->parallel_for(call->core_ctx, run->count, job->tile_grain, NAME(transform_tiles), run);
+    core->parallel_for(call->core_ctx, 36 * job->groups, job->product_grain, NAME(add_products), run);
+  }
+}
+
 static int NAME(run_winograd_gradient)(thw_call* call, const thw_tensor* in, int32_t n_in, thw_tensor* out,
                                        int32_t n_out) {
   (void)n_in, (void)n_out;
@@ -142,11 +179,10 @@ static int NAME(run_winograd_gradient)(thw_call* call, const thw_tensor* in, int
   const thw_core_api* core = call->core;
   NAME(WinogradGradient) run = {.job = job, .x = in[job->x].data, .dy = in[job->dy].data, .y = out[0].data};
   run.u = call->workspace, run.v = run.u + job->u_numbers, run.d = run.v + job->v_numbers;
-  for (; run.first < job->tiling.tiles; run.first += job->block_tiles) {
-    run.count = least(job->block_tiles, job->tiling.tiles - run.first);
-    core->parallel_for(call->core_ctx, run.count, job->tile_grain, NAME(transform_tiles), &run);
-    core->parallel_for(call->core_ctx, 36 * job->groups, job->product_grain, NAME(add_products), &run);
-  }
+  if (job->splits)
+    core->parallel_for(call->core_ctx, job->splits, 1, NAME(run_splits), &run);
+  else
+    NAME(run_phases)(call, &run);
   core->parallel_for(call->core_ctx, job->tiling.depth, job->filter_grain, NAME(finish_filter), &run);
   return THW_OK;
 }
@@ -157,9 +193,16 @@ static void NAME(plan_winograd_gradient)(thw_winograd_gradient* job, size_t* wor
   complete_tiling(g);
   int64_t width = NAME(packed_width)(g->columns), panels = ceil_div(g->columns, PANEL);
   job->v_stride = NAME(packed_width)(g->depth) + SKEW;
-  int64_t most_tiles = GRADIENT_BYTES / (36 * (job->v_stride + width) * (int64_t)sizeof(REAL));
-  int64_t blocks = ceil_div(g->tiles, most(16, least(MOST_BLOCK_TILES, most_tiles)));
-  job->block_tiles = ceil_div(g->tiles, blocks);
+  int64_t tile_bytes = 36 * (job->v_stride + width) * (int64_t)sizeof(REAL);
+  int is_split = 36 * g->depth * width <= SPLIT_U;
+  int64_t most_tiles = most(16, least(MOST_BLOCK_TILES, (is_split ? SPLIT_BYTES : GRADIENT_BYTES) / tile_bytes));
+  job->block_tiles = ceil_div(g->tiles, ceil_div(g->tiles, most_tiles));
+  job->splits = is_split ? least(MOST_SPLITS, ceil_div(g->tiles, job->block_tiles)) : 0;
+  if (is_split) {
+    int64_t blocks = ceil_div(ceil_div(g->tiles, job->block_tiles), job->splits);
+    job->split_tiles = blocks * job->block_tiles;
+    job->splits = ceil_div(g->tiles, job->split_tiles);
+  }
   job->v_plane = job->block_tiles * job->v_stride + SKEW;
   job->d_plane = job->block_tiles * width + SKEW;
   job->u_plane = g->depth * width + SKEW;
@@ -171,8 +214,9 @@ static void NAME(plan_winograd_gradient)(thw_winograd_gradient* job, size_t* wor
   job->product_grain = most(1, SMALL_WORK * job->groups / most(1, products));
   job->tile_grain = most(1, SMALL_WORK_BYTES / (36 * (g->depth + g->columns) * (int64_t)sizeof(REAL)));
   job->filter_grain = most(1, SMALL_WORK_BYTES / (36 * g->columns * (int64_t)sizeof(REAL)));
-  *workspace = (job->u_numbers + job->v_numbers + job->d_numbers) * sizeof(REAL);
-  *scratch = 0;
+  size_t tiles_bytes = (job->v_numbers + job->d_numbers) * sizeof(REAL);
+  *workspace = most(1, job->splits) * job->u_numbers * sizeof(REAL) + (is_split ? 0 : tiles_bytes);
+  *scratch = is_split ? tiles_bytes : 0;
 }
 
 static int NAME(is_gradient_quicker)(const thw_tiling* geometry) {
