@@ -115,7 +115,8 @@ INLINE void NAME(finish_filter_row)(const int window, const NAME(WinogradGradien
       UNROLLED for (int x = 0; x < 6; x++) {
         const REAL* place = u + (y * 6 + x) * run->job->u_plane + c;
         line[x] = LOAD(place);
-        for (int64_t split = 1; split < run->job->splits; split++) line[x] += LOAD(place + split * run->job->u_numbers);
+        for (int64_t split = 1; split < run->job->splits; split++)
+          line[x] += LOAD(place + split * run->job->u_numbers);
       }
       NAME(filter_adjoint)(window, line, taps);
       UNROLLED for (int x = 0; x < window; x++) half[x][y] = taps[x];

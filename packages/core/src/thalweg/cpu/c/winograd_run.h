@@ -145,23 +145,29 @@ static void NAME(input_tiles)(const thw_tiling* g, const REAL* x, const REAL* ze
 
 /* --- products --------------------------------------------------------------------------------------------------- */
 
-/* M = V U at one position, for `count` tiles and the panels of columns [first, end). */
+/* M = V U at one position, for `count` tiles and the panels of columns [first, end). Few tiles wait for U from memory:
+   during the tiles of a panel the next one is fetched. */
 static void NAME(multiply)(const NAME(Winograd)* run, int64_t point, const REAL* v, REAL* m, int64_t count,
                            int64_t first, int64_t end) {
   const thw_winograd* job = run->job;
   const thw_tiling* g = &job->tiling;
   const int32_t number = 0;
-  int64_t most_height = ceil_div(count, ceil_div(count, MR));
+  int64_t heights = ceil_div(count, MR), most_height = ceil_div(count, heights);
+  int64_t lines = 0;
+  if (heights <= 4 && job->u_numbers > LARGE_U) /* 7 x 7, 512 -> 512 at batch 8: 1.22 times the speed */
+    lines = ceil_div(AHEAD_TERMS * PANEL * (int64_t)sizeof(REAL), 64 * heights);
   for (int64_t column = first; column < end; column += PANEL) {
     int64_t width = NAME(panel_width)(column, g->columns);
+    const REAL* panel = NAME(panel_of_u)(run, point, column);
+    const char* ahead = (const char*)(panel + g->depth * width);
     for (int64_t i = 0, height; i < count; i += height) {
       const REAL* rows[MR];
       REAL* out[MR];
       height = least(most_height, count - i);
       for (int64_t r = 0; r < height; r++) rows[r] = v + (i + r) * job->v_stride, out[r] = m + (i + r) * job->m_stride;
-      NAME(Tile) tile = {rows, &number, 1, g->depth, 0, NAME(panel_of_u)(run, point, column),
-                         out,  column,  width, 0, NULL, NULL, 0};
+      NAME(Tile) tile = {rows, &number, 1, g->depth, 0, panel, out, column, width, 0, NULL, ahead, lines};
       NAME(rows_tiles)[height - 1][width / VL - 1](&tile);
+      ahead += lines * 64 * ceil_div(g->depth, AHEAD_TERMS);
     }
   }
 }
