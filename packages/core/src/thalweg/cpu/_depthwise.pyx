@@ -27,6 +27,7 @@ cdef extern from "cpu/c/depthwise.h" nogil:
         int64_t y_first
         int64_t y_row
         int64_t y_column
+        int64_t kind
     ctypedef struct thw_depthwise_job:
         thw_depthwise_phase* phases
         int64_t n_phases

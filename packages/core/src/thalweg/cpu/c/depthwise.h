@@ -27,6 +27,7 @@ typedef struct { /* taps ascend in `at` */
 typedef struct { /* a grid of places that share their taps */
   thw_line rows, columns;
   int64_t y_first, y_row, y_column;   /* places in the other tensor's image, in numbers */
+  int64_t kind;                       /* of kernel; plan fills it in */
 } thw_depthwise_phase;
 
 typedef struct {

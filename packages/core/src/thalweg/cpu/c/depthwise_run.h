@@ -30,6 +30,7 @@ static void NAME(plan_correlation)(thw_depthwise_job* job, size_t* workspace, si
     thw_depthwise_phase* phase = &job->phases[i];
     complete_line(&phase->rows);
     complete_line(&phase->columns);
+    phase->kind = neighbour_kind(&phase->columns, job->channels);
     job->rows = most(job->rows, phase->rows.places);
     products += job->images * phase->rows.places * phase->columns.places * job->channels * phase->rows.n_taps *
                 phase->columns.n_taps;
