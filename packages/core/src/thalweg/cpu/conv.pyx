@@ -1,5 +1,5 @@
 """Forward convolutions: places of the output, taps of the filter, as jobs of cpu/c/gemm.h."""
-from thalweg.cpu._depthwise cimport set_depthwise
+from thalweg.cpu._depthwise cimport set_depthwise, set_separable
 from thalweg.cpu._geometry cimport Geometry, full_geometry
 from thalweg.cpu._gemm cimport (int64_t, new_correlation, set_correlation, set_finish, set_winograd,
                                 thw_correlation, thw_winograd)
@@ -31,6 +31,11 @@ def depthwise_conv2d(Request r):
 def fused_depthwise_conv2d(Request r):
     """Prepare _FusedDepthwiseConv2dNative: the same, with the epilogue of _FusedConv2D."""
     set_depthwise(r, True)
+
+
+def fused_separable_conv2d(Request r):
+    """Prepare _FusedSeparableConv2D: a depthwise convolution and a 1 x 1 convolution of its result, in blocks."""
+    set_separable(r)
 
 
 cdef int _set_convolution(Request r, bint is_fused) except -1:

@@ -27,17 +27,29 @@ static size_t NAME(layout_bytes)(const thw_correlation* job) {
                               (1 + taps) * sizeof(int32_t) + 1);
 }
 
+/* Places of a block of one tap. Where x is made there must be tasks without groups of panels, which would each make
+   their block again, and blocks that stay in the second-level cache. */
+static int64_t NAME(made_places)(thw_correlation* job, int64_t places) {
+  int64_t most_made = MADE_BYTES / most(1, job->depth * (int64_t)sizeof(REAL));
+  for (int64_t wanted = 96; job->makes_x && wanted >= 48; wanted /= 2)
+    if (wanted <= most_made && places / wanted >= TASKS) return wanted;
+  job->makes_x = 0;
+  return 96;
+}
+
 /* Blocks of places: enough for whole tiles of each kind (order_places), few enough for the second-level cache. Where
-   they are few, groups of panels make up the tasks, 16 in all where there is so much to do. */
+   they are few, groups of panels make up the tasks, TASKS in all where there is so much to do. */
 static void NAME(split_tasks)(thw_correlation* job, int64_t most_places, int64_t most_taps, int64_t products) {
-  int64_t wanted = most_taps > 1 ? 192 : 96, blocks = most(1, (most_places + wanted / 2) / wanted), all_blocks = 0;
+  int64_t wanted = most_taps > 1 ? 192 : NAME(made_places)(job, most_places), all_blocks = 0;
+  int64_t blocks = most(1, (most_places + wanted / 2) / wanted);
   job->block_places = ceil_div(ceil_div(most(most_places, 1), blocks), MR) * MR;
   for (int64_t i = 0; i < job->n_windows; i++) {
     job->windows[i].blocks = ceil_div(job->windows[i].places, job->block_places);
     all_blocks += job->windows[i].blocks * job->batches;
   }
   int64_t panels = ceil_div(job->columns, PANEL);
-  int64_t groups = least(panels, least(ceil_div(16, most(1, all_blocks)), 1 + products / SMALL_WORK));
+  int64_t groups = least(panels, least(ceil_div(TASKS, most(1, all_blocks)), 1 + products / SMALL_WORK));
+  if (job->makes_x) groups = 1;
   job->group_panels = ceil_div(most(panels, 1), most(groups, 1));
   job->groups = ceil_div(panels, job->group_panels);
   job->is_prepacked = job->batches == 1 && (blocks > 1 || job->filter_lasts);
@@ -92,6 +104,7 @@ static void NAME(plan_correlation)(thw_correlation* job, size_t* workspace, size
   job->margin_numbers = ceil_div(job->margin.rows * job->margin.width, 16) * 16;
   *workspace = (job->packed_numbers + job->margin_numbers + folded_numbers(&job->finish, job->columns)) * sizeof(REAL);
   *scratch = job->is_product ? 0 : NAME(layout_bytes)(job) + 64;
+  if (job->makes_x) *scratch += job->block_places * job->depth * sizeof(REAL) + job->maker_scratch + 64;
   if (!job->is_product && !job->is_prepacked)
     *scratch += job->taps_block * job->depth_block * job->group_panels * PANEL * sizeof(REAL);
 }
@@ -217,6 +230,11 @@ static void NAME(lay_out_block)(NAME(Block)* block, int64_t batch, int64_t begin
   int32_t* numbers = block->order + size;
   block->kind = (uint8_t*)(numbers + size * w->n_taps);
   block->panels = (REAL*)(((uintptr_t)scratch + NAME(layout_bytes)(job) + 63) & ~(uintptr_t)63);
+  if (job->makes_x) {
+    REAL* made = block->panels; /* the filter is prepacked */
+    run->source.make(run->source.maker, begin, begin + block->count, made, made + size * job->depth);
+    block->x = made - begin * job->depth;
+  }
   if (expand_places(w, begin, block->count, block->places)) {
     for (int64_t i = 0; i < block->count; i++) block->order[i] = (int32_t)i;
     NAME(cut_tiles)(block, 0, block->count, ~(uint64_t)0);
@@ -326,21 +344,26 @@ static void NAME(run_prepacked)(thw_call* call, NAME(Correlation)* run, thw_filt
   thw_filter_give(&filter);
 }
 
-static int NAME(run_correlation)(thw_call* call, const thw_tensor* in, int32_t n_in, thw_tensor* out, int32_t n_out) {
-  (void)n_in, (void)n_out;
-  const thw_correlation* job = call->state;
+static int NAME(follow)(thw_call* call, void* state, const thw_tensor* in, thw_tensor* out, const thw_source* x) {
+  const thw_correlation* job = state;
   REAL *packed = call->workspace, *margin = packed + job->packed_numbers, *folded = margin + job->margin_numbers;
-  NAME(Correlation) run = {.job = job, .x = in[job->x].data, .filter = in[job->filter].data, .packed = packed,
+  NAME(Correlation) run = {.job = job, .source = *x, .filter = in[job->filter].data, .packed = packed,
                            .y = out[0].data};
-  run.x = NAME(with_margin)(call, &job->margin, run.x, margin);
+  run.x = NAME(with_margin)(call, &job->margin, x->data, margin);
   run.has_epilogue = NAME(set_epilogue)(&run.epilogue, &job->finish, job->columns, in, run.y, folded);
   if (job->is_product) {
     NAME(run_product)(call, &run, packed);
     return THW_OK;
   }
   if (job->is_prepacked)
-    NAME(run_prepacked)(call, &run, &((thw_correlation*)call->state)->use);
+    NAME(run_prepacked)(call, &run, &((thw_correlation*)state)->use);
   else
     NAME(run_all_tasks)(call, &run);
   return THW_OK;
+}
+
+static int NAME(run_correlation)(thw_call* call, const thw_tensor* in, int32_t n_in, thw_tensor* out, int32_t n_out) {
+  (void)n_in, (void)n_out;
+  const thw_correlation* job = call->state;
+  return NAME(follow)(call, call->state, in, out, &(thw_source){.data = in[job->x].data});
 }

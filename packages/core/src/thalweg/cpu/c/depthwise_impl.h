@@ -59,4 +59,5 @@ static void plan_gathering(thw_depthwise_job* job, int is_double, size_t* worksp
 const thw_depthwise_table THW_TABLE(depthwise) = {plan_correlation,
                                                   plan_gathering,
                                                   {run_correlation_float, run_correlation_double},
-                                                  {run_gathering_float, run_gathering_double}};
+                                                  {run_gathering_float, run_gathering_double},
+                                                  {run_separable_float, run_separable_double}};

@@ -232,3 +232,20 @@ static void NAME(run_rows)(void* arg, int64_t begin, int64_t end, void* scratch)
                        run->y + image * job->y_image + phase->y_first + row * phase->y_row, &list);
     }
 }
+
+/* Places [begin, end) of all images as rows of a block; a maker of source.h. */
+static void NAME(make_places)(const void* maker, int64_t begin, int64_t end, void* rows, void* scratch) {
+  const NAME(Depthwise)* run = maker;
+  const thw_depthwise_job* job = run->job;
+  const thw_depthwise_phase* phase = &job->phases[0];
+  int64_t width = phase->columns.places;
+  NAME(TapList) list = {.x = scratch};
+  list.w = list.x + job->filter_rows * job->filter_columns;
+  REAL* y = rows;
+  for (int64_t place = begin, count; place < end; place += count, y += count * job->channels) {
+    int64_t row = place / width, column = place % width;
+    count = least(width - column, end - place);
+    NAME(run_places)(run, phase, row / job->rows, row % job->rows, column, column + count,
+                     y - column * job->channels, &list);
+  }
+}

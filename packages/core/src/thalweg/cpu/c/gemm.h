@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "cpu/c/isa.h"
+#include "cpu/c/source.h"
 #include "cpu/c/winograd.h"
 #include "cpu/filters.h"
 #include "thalweg_abi.h"
@@ -52,6 +53,8 @@ typedef struct {
   const void* zeros;           /* depth of them */
   thw_margin margin;
   thw_finish finish;
+  int32_t makes_x;             /* x may come from a maker (source.h); plan clears it where there are few blocks */
+  size_t maker_scratch;
   /* chosen by plan_correlation */
   int64_t block_places, group_panels, groups, depth_block, taps_block, tasks, grain, pack_grain;
   int32_t is_prepacked, is_row_major, is_product;
@@ -82,6 +85,7 @@ typedef struct {
   void (*plan_correlation)(thw_correlation*, int is_double, size_t* workspace, size_t* scratch);
   void (*plan_gathering)(thw_gathering*, int is_double, size_t* workspace, size_t* scratch);
   thw_kernel_fn correlate[2], gather[2]; /* [is_double]; the state is the job */
+  thw_follow_fn follow[2];               /* correlate on what another kernel's source gives */
   void (*plan_winograd)(thw_winograd*, size_t* workspace, size_t* scratch); /* float only */
   thw_kernel_fn winograd;
   void (*plan_winograd_gradient)(thw_winograd_gradient*, size_t* workspace, size_t* scratch);
