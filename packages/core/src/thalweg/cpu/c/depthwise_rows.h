@@ -27,10 +27,9 @@ typedef struct { /* up to PLACES neighbours of a row */
 INLINE void NAME(finish_strip)(const NAME(Epilogue)* e, int64_t count, vector sum[PLACES], const REAL* y,
                                int64_t y_step, int64_t c) {
   if (e->scale) {
-    vector scale = LOAD(e->scale + c);
-    UNROLLED for (int i = 0; i < PLACES; i++) sum[i] *= scale;
-  }
-  if (e->shift) {
+    vector scale = LOAD(e->scale + c), shift = LOAD(e->shift + c);
+    UNROLLED for (int i = 0; i < PLACES; i++) sum[i] = sum[i] * scale + shift;
+  } else if (e->shift) {
     vector shift = LOAD(e->shift + c);
     UNROLLED for (int i = 0; i < PLACES; i++) sum[i] += shift;
   }
