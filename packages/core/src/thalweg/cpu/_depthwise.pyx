@@ -123,7 +123,7 @@ cdef int _add_product(Request r, thw_separable* both, tuple between) except -1:
     cdef thw_correlation* job = new_correlation(r, 1, 1, g.channels)
     job.filter, job.columns = 2, r.out_shapes[0][3]
     job.block_stride, job.row_stride, job.column_stride = g.channels * job.columns, job.columns, 1
-    fill_window(g, job.windows, &job.margin, job.columns)
+    fill_window(g, job.windows, NULL, job.columns)
     cdef int32_t end = fill_finish(r, &job.finish, r.attr_str("fused_ops", ""), r.attr_float("epsilon"),
                                    r.out_shapes[0], both.arguments)
     if end != r.n_in:

@@ -24,6 +24,7 @@ cdef extern from "cpu/c/gemm.h" nogil:
         int64_t y_first
         int64_t y_stride[4]
         int64_t corner[3]
+        int64_t reach
         int64_t n_taps
         thw_tap* taps
     ctypedef struct thw_margin:
@@ -55,7 +56,6 @@ cdef extern from "cpu/c/gemm.h" nogil:
         const int64_t* filter_offsets
         int64_t y_batch_stride
         const void* zeros
-        thw_margin margin
         thw_finish finish
         int32_t makes_x
         size_t maker_scratch

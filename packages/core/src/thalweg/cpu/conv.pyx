@@ -62,5 +62,5 @@ cdef thw_correlation* _direct_convolution(Request r, Geometry g, int64_t columns
     cdef thw_correlation* job = new_correlation(r, 1, taps, depth)
     job.x, job.filter, job.columns = 0, 1, columns
     job.block_stride, job.row_stride, job.column_stride = depth * columns, columns, 1
-    fill_window(g, job.windows, &job.margin, columns)
+    fill_window(g, job.windows, NULL, columns)
     return job

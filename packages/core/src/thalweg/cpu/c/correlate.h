@@ -61,6 +61,14 @@ static void NAME(split_tasks)(thw_correlation* job, int64_t most_places, int64_t
   job->grain = most(1, SMALL_WORK * job->tasks / most(1, products));
 }
 
+/* Numbers for the rows that a block's places read over the edge of x. */
+static int64_t NAME(edge_numbers)(const thw_correlation* job) {
+  const thw_window* w = &job->windows[0]; /* only a job of one window has rows */
+  if (!w->is_by_rows || w->reach == 1) return 0;
+  int64_t of_row = w->inside_begin + w->grid[2] - w->inside_end, rows = job->block_places / most(1, w->grid[2]) + 2;
+  return ceil_div(least(job->block_places, rows * of_row) * w->n_taps * job->depth, 16) * 16;
+}
+
 /* Terms of the sums that one pass takes: whole taps, or some channels of one. */
 static void NAME(split_terms)(thw_correlation* job, int64_t most_taps) {
   int64_t terms = DEPTH_BLOCK;
@@ -101,9 +109,9 @@ static void NAME(plan_correlation)(thw_correlation* job, size_t* workspace, size
   job->packed_numbers = ceil_div(job->is_product ? sums : job->is_prepacked ? packed : 0, 16) * 16;
   job->pack_grain = most(1, SMALL_WORK_BYTES / most(1, most_taps * job->depth * PACK_PANELS * PANEL *
                                                            (int64_t)sizeof(REAL)));
-  job->margin_numbers = ceil_div(job->margin.rows * job->margin.width, 16) * 16;
-  *workspace = (job->packed_numbers + job->margin_numbers + folded_numbers(&job->finish, job->columns)) * sizeof(REAL);
-  *scratch = job->is_product ? 0 : NAME(layout_bytes)(job) + 64;
+  job->edge_numbers = NAME(edge_numbers)(job);
+  *workspace = (job->packed_numbers + folded_numbers(&job->finish, job->columns)) * sizeof(REAL);
+  *scratch = job->is_product ? 0 : NAME(layout_bytes)(job) + job->edge_numbers * sizeof(REAL) + 64;
   if (job->makes_x) *scratch += job->block_places * job->depth * sizeof(REAL) + job->maker_scratch + 64;
   if (!job->is_product && !job->is_prepacked)
     *scratch += job->taps_block * job->depth_block * job->group_panels * PANEL * sizeof(REAL);
@@ -143,7 +151,7 @@ typedef struct { /* what a task has laid out in its scratch */
   int64_t count, n_tiles;
   thw_place* places;         /* [count], in order of memory */
   int32_t* order;            /* [count]: places whose taps read padding alike stand together */
-  uint8_t* kind;             /* [count]: which taps those are */
+  uint8_t* kind;             /* [count]: which taps those are; by rows: whether the place is at an edge */
   NAME(TilePlan)* tiles;
   REAL** out;                /* [count], in the block's order */
   REAL* panels;              /* packed here, unless prepacked */
@@ -189,6 +197,13 @@ static void NAME(order_places)(NAME(Block)* block) {
   }
 }
 
+typedef struct { /* where a block of rows is laid out */
+  int64_t begin;
+  const REAL **corner, **rows; /* [count], of the places in x; next free */
+  int32_t* numbers;            /* next free */
+  REAL* edges;                 /* next free */
+} NAME(Layout);
+
 /* Row pointers of a tile; gives the next free ones. */
 static const REAL** NAME(point_tile)(const NAME(Block)* block, NAME(TilePlan)* tile, const REAL** rows,
                                      int32_t* numbers) {
@@ -214,6 +229,68 @@ static const REAL** NAME(point_tile)(const NAME(Block)* block, NAME(TilePlan)* t
   return rows;
 }
 
+/* A tap's row of x for a place at its edge: the pixels that are inside, and zeros. */
+static const REAL* NAME(cut_row)(const NAME(Block)* block, const REAL* row, int64_t x, REAL* target) {
+  const thw_window* w = block->window;
+  int64_t low = most(0, -x), high = least(w->reach, w->size[2] - x), pixel = w->x_stride[3];
+  if (low >= high) return block->run->job->zeros;
+  memset(target, 0, w->reach * pixel * sizeof(REAL));
+  memcpy(target + low * pixel, row + low * pixel, (high - low) * pixel * sizeof(REAL));
+  return target;
+}
+
+/* Tiles over places [first, end), whose taps are the same, with corners in x. */
+static void NAME(point_rows)(NAME(Block)* block, NAME(Layout)* l, int64_t first, int64_t end, uint64_t taps) {
+  const thw_window* w = block->window;
+  int64_t i = block->n_tiles;
+  for (NAME(cut_tiles)(block, first, end, taps); i < block->n_tiles; i++) {
+    NAME(TilePlan)* tile = &block->tiles[i];
+    tile->rows = l->rows, tile->numbers = l->numbers;
+    for (int64_t t = 0; t < w->n_taps; t++) {
+      if (!(taps >> t & 1)) continue;
+      *l->numbers++ = (int32_t)t;
+      for (int64_t r = 0, i = tile->first; r < tile->height; r++, i++, l->rows++) {
+        const REAL* row = l->corner[i] + w->taps[t].offset;
+        *l->rows = row;
+        if (!block->kind[i]) continue;
+        int64_t column = (l->begin + i) % w->grid[2];
+        *l->rows = NAME(cut_row)(block, row, w->corner[2] + w->taps[t].at[2] + column * w->step[2], l->edges);
+        if (*l->rows == l->edges) l->edges += w->reach * w->x_stride[3];
+      }
+    }
+  }
+}
+
+/* A block of a window by rows. */
+static void NAME(lay_out_rows)(NAME(Block)* block, int64_t batch, NAME(Layout)* l) {
+  const thw_window* w = block->window;
+  const int64_t x_step = w->step[2] * w->x_stride[3], y_step = w->y_stride[3];
+  int64_t first = 0, count;
+  uint64_t run_taps = 0;
+  for (int64_t i = 0; i < block->count; i += count) {
+    int64_t column = (l->begin + i) % w->grid[2], rest = (l->begin + i) / w->grid[2], at[3] = {0, 0, column};
+    at[1] = rest % w->grid[1], rest /= w->grid[1];
+    at[0] = rest % w->grid[0];
+    int64_t image = rest / w->grid[0];
+    const REAL* x = block->x + image * w->x_stride[0];
+    REAL* y = block->run->y + batch * block->run->job->y_batch_stride + w->y_first + image * w->y_stride[0];
+    thw_place place = {0};
+    for (int d = 0; d < 3; d++) {
+      place.at[d] = (int32_t)(w->corner[d] + at[d] * w->step[d]);
+      x += place.at[d] * w->x_stride[d + 1], y += at[d] * w->y_stride[d + 1];
+    }
+    uint64_t taps = 0;
+    for (int64_t t = 0; t < w->n_taps; t++) taps |= (uint64_t)reads_row(w, &place, &w->taps[t]) << t;
+    if (taps != run_taps && i > first) NAME(point_rows)(block, l, first, i, run_taps), first = i;
+    run_taps = taps;
+    count = least(block->count - i, w->grid[2] - column);
+    for (int64_t j = i; j < i + count; j++, x += x_step, y += y_step) l->corner[j] = x, block->out[j] = y;
+    for (int64_t j = 0; j < count; j++)
+      block->kind[i + j] = column + j < w->inside_begin || column + j >= w->inside_end;
+  }
+  NAME(point_rows)(block, l, first, block->count, run_taps);
+}
+
 static void NAME(lay_out_block)(NAME(Block)* block, int64_t batch, int64_t begin, char* scratch) {
   const NAME(Correlation)* run = block->run;
   const thw_correlation* job = run->job;
@@ -229,11 +306,16 @@ static void NAME(lay_out_block)(NAME(Block)* block, int64_t batch, int64_t begin
   block->order = (int32_t*)(rows + size * most(1, w->n_taps));
   int32_t* numbers = block->order + size;
   block->kind = (uint8_t*)(numbers + size * w->n_taps);
-  block->panels = (REAL*)(((uintptr_t)scratch + NAME(layout_bytes)(job) + 63) & ~(uintptr_t)63);
+  REAL* edges = (REAL*)(((uintptr_t)scratch + NAME(layout_bytes)(job) + 63) & ~(uintptr_t)63);
+  block->panels = edges + job->edge_numbers;
   if (job->makes_x) {
     REAL* made = block->panels; /* the filter is prepacked */
     run->source.make(run->source.maker, begin, begin + block->count, made, made + size * job->depth);
     block->x = made - begin * job->depth;
+  }
+  if (w->is_by_rows) {
+    NAME(lay_out_rows)(block, batch, &(NAME(Layout)){begin, (const REAL**)block->places, rows, numbers, edges});
+    return;
   }
   if (expand_places(w, begin, block->count, block->places)) {
     for (int64_t i = 0; i < block->count; i++) block->order[i] = (int32_t)i;
@@ -346,10 +428,9 @@ static void NAME(run_prepacked)(thw_call* call, NAME(Correlation)* run, thw_filt
 
 static int NAME(follow)(thw_call* call, void* state, const thw_tensor* in, thw_tensor* out, const thw_source* x) {
   const thw_correlation* job = state;
-  REAL *packed = call->workspace, *margin = packed + job->packed_numbers, *folded = margin + job->margin_numbers;
-  NAME(Correlation) run = {.job = job, .source = *x, .filter = in[job->filter].data, .packed = packed,
-                           .y = out[0].data};
-  run.x = NAME(with_margin)(call, &job->margin, x->data, margin);
+  REAL *packed = call->workspace, *folded = packed + job->packed_numbers;
+  NAME(Correlation) run = {.job = job, .x = x->data, .source = *x, .filter = in[job->filter].data,
+                           .packed = packed, .y = out[0].data};
   run.has_epilogue = NAME(set_epilogue)(&run.epilogue, &job->finish, job->columns, in, run.y, folded);
   if (job->is_product) {
     NAME(run_product)(call, &run, packed);
