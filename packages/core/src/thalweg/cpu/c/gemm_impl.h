@@ -34,6 +34,7 @@ static void complete_tiling(thw_tiling* g) {
 #include "cpu/c/pack.h"
 #include "cpu/c/margin.h"
 #include "cpu/c/vector.h"
+#include "cpu/c/blocks.h"
 #include "cpu/c/correlate.h"
 #include "cpu/c/gather.h"
 #include "cpu/c/winograd_points.h"
@@ -47,6 +48,7 @@ static void complete_tiling(thw_tiling* g) {
 #include "cpu/c/pack.h"
 #include "cpu/c/margin.h"
 #include "cpu/c/vector.h"
+#include "cpu/c/blocks.h"
 #include "cpu/c/correlate.h"
 #include "cpu/c/gather.h"
 #undef REAL
