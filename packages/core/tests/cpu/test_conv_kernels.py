@@ -22,6 +22,11 @@ CASES_2D = {
     "colour strided": ((2, 13, 12, 3), (7, 7, 3, 20), (2, 2), "SAME", (1, 1)),
     "colour valid": ((2, 9, 9, 3), (3, 3, 3, 8), (2, 2), "VALID", (1, 1)),
     "row wise, dilated downwards": ((2, 12, 9, 2), (3, 4, 2, 6), (1, 1), "SAME", (3, 1)),
+    "colour with borders": ((2, 6, 7, 3), (3, 3, 3, 5), (2, 1), [(2, 4), (5, 3)], (1, 1)),
+    "colour in blocks": ((2, 37, 41, 3), (3, 5, 3, 32), (2, 2), "SAME", (1, 1)),
+    "one row of colour": ((2, 5, 9, 3), (1, 4, 3, 7), (1, 2), "SAME", (1, 1)),
+    "patches": ((2, 6, 12, 3), (1, 4, 3, 7), (1, 4), "VALID", (1, 1)),
+    "1x1 with borders": ((2, 5, 6, 12), (1, 1, 12, 9), (2, 2), [(1, 2), (3, 1)], (1, 1)),
     "one filter": ((2, 6, 6, 40), (3, 3, 40, 1), (1, 1), "SAME", (1, 1)),
     "window beyond the image": ((2, 3, 3, 10), (5, 5, 10, 6), (1, 1), "SAME", (1, 1)),
     "deep": ((2, 4, 4, 600), (3, 3, 600, 35), (1, 1), "SAME", (1, 1)),
@@ -35,6 +40,7 @@ CASES_3D = {
     "same": ((2, 5, 6, 7, 9), (3, 3, 3, 9, 10), (1, 1, 1), "SAME", (1, 1, 1)),
     "strided": ((2, 7, 6, 5, 4), (2, 3, 3, 4, 17), (2, 1, 2), "VALID", (1, 1, 1)),
     "grey": ((2, 6, 6, 6, 1), (3, 3, 3, 1, 8), (1, 2, 1), "SAME", (1, 1, 1)),
+    "many rows of taps": ((1, 9, 10, 5, 1), (9, 8, 3, 1, 4), (1, 1, 1), "SAME", (1, 1, 1)),
     "1x1x1": ((2, 3, 4, 5, 12), (1, 1, 1, 12, 6), (1, 1, 1), "SAME", (1, 1, 1)),
 }
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -195,6 +201,8 @@ CASES_DEPTHWISE = {
     "5x5": ((1, 12, 15, 16), (5, 5, 16, 1), (1, 1), "SAME", (1, 1)),
     "5x5 strided": ((1, 13, 15, 48), (5, 5, 48, 1), (2, 2), "VALID", (1, 1)),
     "uneven channels": ((2, 9, 11, 37), (3, 3, 37, 1), (1, 1), "SAME", (1, 1)),
+    "narrower than a strip": ((2, 6, 3, 19), (3, 3, 19, 1), (2, 2), "SAME", (1, 1)),
+    "fewer channels than a vector": ((1, 9, 11, 3), (3, 3, 3, 1), (1, 1), "SAME", (1, 1)),
     "multiplier": ((2, 8, 7, 5), (3, 2, 5, 3), (1, 1), "SAME", (1, 1)),
     "multiplier, strided": ((2, 8, 9, 8), (3, 3, 8, 2), (2, 2), "SAME", (1, 1)),
     "dilated": ((2, 14, 13, 16), (3, 3, 16, 1), (1, 1), "SAME", (2, 3)),
@@ -250,3 +258,76 @@ def test_depthwise_and_its_gradients(case, dtype):
         *w_shape[:3], channels, multiplier)[:, :, np.arange(channels), np.arange(channels)]
     check(conv_grad.depthwise_backprop_filter, "DepthwiseConv2dNativeBackpropFilter",
           [x, np.array(w_shape, np.int32), dy], [dw], attrs, constants=(1,))
+
+
+# --- depthwise + pointwise ------------------------------------------------------------------------------------------
+
+CASES_SEPARABLE = {
+    "in blocks": ((1, 28, 28, 24), (3, 3, 24, 1), 37, (1, 1), "SAME", (1, 1)),
+    "in blocks, strided": ((2, 41, 43, 19), (3, 3, 19, 1), 32, (2, 2), "SAME", (1, 1)),
+    "in blocks, strides differ": ((2, 29, 43, 16), (3, 3, 16, 1), 8, (1, 2), "SAME", (1, 1)),
+    "in blocks, multiplier": ((1, 29, 30, 6), (3, 3, 6, 3), 20, (1, 1), "SAME", (1, 1)),
+    "in blocks, dilated": ((1, 30, 31, 16), (3, 3, 16, 1), 5, (1, 1), "SAME", (2, 3)),
+    "in blocks, 5x5": ((1, 33, 34, 20), (5, 5, 20, 1), 33, (1, 1), "VALID", (1, 1)),
+    "in blocks of small images": ((40, 5, 5, 16), (3, 3, 16, 1), 16, (1, 1), "SAME", (1, 1)),
+    "few places": ((1, 9, 10, 32), (3, 3, 32, 1), 48, (1, 1), "SAME", (1, 1)),
+    "few places, multiplier": ((2, 7, 5, 5), (2, 3, 5, 2), 7, (1, 1), "SAME", (1, 1)),
+    "one place": ((1, 1, 1, 16), (3, 3, 16, 1), 40, (1, 1), "SAME", (1, 1)),
+    "more channels than a block holds": ((1, 28, 29, 2800), (3, 3, 2800, 1), 3, (1, 1), "SAME", (1, 1)),
+    "no images": ((0, 9, 11, 16), (3, 3, 16, 1), 8, (1, 1), "SAME", (1, 1)),
+    "no channels": ((1, 28, 28, 0), (3, 3, 0, 1), 8, (1, 1), "SAME", (1, 1)),
+    "no filters": ((1, 28, 28, 8), (3, 3, 8, 1), 0, (1, 1), "SAME", (1, 1)),
+}
+
+
+@pytest.mark.parametrize("case", CASES_SEPARABLE.values(), ids=CASES_SEPARABLE)
+@DTYPES
+def test_separable_convolution(case, dtype):
+    """Near the truth, and the very bits of its two parts."""
+    x_shape, w_shape, filters, strides, padding, dilations = case
+    channels = w_shape[2] * w_shape[3]
+    x, w, p = numbers(*x_shape, dtype=dtype), numbers(*w_shape, seed=1, dtype=dtype), \
+        numbers(1, 1, channels, filters, seed=2, dtype=dtype)
+    gamma, beta, mean, variance = (numbers(channels, seed=s, dtype=dtype) for s in (3, 4, 5, 6))
+    variance = np.abs(variance) + dtype(0.1)
+    bias = numbers(filters, seed=7, dtype=dtype)
+    attrs = attributes(strides, padding, dilations)
+    between = depthwise(x, w, strides, padding, dilations)
+    between = np.clip((between - mean) / np.sqrt(variance + 1e-3) * gamma + beta, 0, 6)
+    product = between @ p[0, 0].astype(np.float64) + bias
+    residual = numbers(*product.shape, seed=8, dtype=dtype)
+    y = np.maximum(product + residual, 0)
+    first = {"epsilon": 1e-3, "fused_ops": "FusedBatchNorm,Relu6"}
+    second = {"epsilon": 0.0, "fused_ops": "BiasAdd,Add,Relu"}
+    whole, = check(conv.fused_separable_conv2d, "_FusedSeparableConv2D",
+                   [x, w, p, gamma, beta, mean, variance, bias, residual], [y],
+                   attrs | second | {"depthwise_ops": first["fused_ops"], "depthwise_epsilon": 1e-3}, rtol=2e-5)
+    part, = run(conv.fused_depthwise_conv2d, "_FusedDepthwiseConv2dNative", [x, w, gamma, beta, mean, variance],
+                [(between.shape, dtype)], attrs | first)
+    parts, = run(conv.fused_conv2d, "_FusedConv2D", [part, p, bias, residual], [(y.shape, dtype)],
+                 attributes((1, 1), "VALID", (1, 1)) | second)
+    assert whole.tobytes() == parts.tobytes()
+
+
+def test_separable_convolution_without_epilogues():
+    x, w, p = numbers(1, 28, 28, 16), numbers(3, 3, 16, 1, seed=1), numbers(1, 1, 16, 8, seed=2)
+    y = depthwise(x, w, (1, 1), "SAME", (1, 1)) @ p[0, 0].astype(np.float64)
+    check(conv.fused_separable_conv2d, "_FusedSeparableConv2D", [x, w, p], [y],
+          attributes((1, 1), "SAME", (1, 1)) | {"depthwise_epsilon": 0.0, "epsilon": 0.0}, rtol=2e-5)
+
+
+BAD_SEPARABLE = {
+    "axes": ({}, (2, 8, 3), (1, 1, 3, 4), r"must have 4 axes"),
+    "pointwise": ({}, (2, 8, 8, 3), (1, 1, 4, 4), r"pointwise filter \(1, 1, 4, 4\) does not take \(2, 8, 8, 3\)"),
+    "residual": ({"depthwise_ops": "Add"}, (2, 8, 8, 3), (1, 1, 3, 4), "a residual between the convolutions"),
+    "operands": ({"depthwise_ops": "Relu"}, (2, 8, 8, 3), (1, 1, 3, 4), "4 inputs, but the epilogues use 3"),
+}
+
+
+@pytest.mark.parametrize("changes, x_shape, pointwise, message", BAD_SEPARABLE.values(), ids=BAD_SEPARABLE)
+def test_separable_convolutions_that_do_not_fit_say_why(changes, x_shape, pointwise, message):
+    attrs = attributes((1, 1), "SAME", (1, 1)) | {"depthwise_epsilon": 0.0, "epsilon": 0.0} | changes
+    with pytest.raises(Unsupported, match=f"_FusedSeparableConv2D: .*{message}"):
+        run(conv.fused_separable_conv2d, "_FusedSeparableConv2D",
+            [numbers(*x_shape), numbers(3, 3, 3, 1), numbers(*pointwise), numbers(2, 8, 8, 3)],
+            [((2, 8, 8, 4), np.float32)], attrs)

@@ -46,6 +46,22 @@ def test_a_filter_is_kept_when_it_is_met_again_and_freed_with_the_session():
     assert kept_bytes() == 0
 
 
+def test_the_pointwise_filter_of_a_separable_convolution_is_kept():
+    x = tf.placeholder(tf.float32, [1, 30, 30, 16])
+    depthwise, pointwise = tf.Variable(np.ones((3, 3, 16, 1), np.float32)), tf.Variable(W[:1, :1])
+    y = tf.nn.separable_conv2d(x, depthwise, pointwise, [1, 1, 1, 1], "SAME")
+    feed = {x: np.random.default_rng(2).standard_normal((1, 30, 30, 16))}
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        once = three_times(session, y, feed)
+        assert kept_bytes() >= W[0, 0].nbytes
+        session.run(tf.assign(pointwise, 2 * pointwise))
+        np.testing.assert_allclose(three_times(session, y, feed), 2 * once, rtol=1e-5, atol=1e-5)
+    del session
+    gc.collect()
+    assert kept_bytes() == 0
+
+
 @pytest.mark.parametrize("change", ["assign", "scatter", "py_func", "load", "loop", "branch"])
 def test_a_changed_variable_is_packed_anew(change):
     v = tf.Variable(W)

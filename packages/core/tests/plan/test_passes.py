@@ -287,6 +287,109 @@ def test_fusion_keeps_values():
         np.testing.assert_allclose(fused.run(z, feed), unfused.run(z, feed), rtol=1e-5, atol=1e-6)
 
 
+# --- separable convolutions -----------------------------------------------------------------------------
+
+def separable(x, size=3, strides=1, multiplier=1, filters=10, padding="SAME", dilation=1):
+    """A depthwise convolution and a pointwise one, each with batch norm and relu6: (what is between, the result)."""
+    random = np.random.RandomState(0)
+    channels = x.shape.as_list()[3] * multiplier
+
+    def norm(h, n):
+        scale, offset, mean, variance = (tf.constant(random.rand(n).astype(np.float32)) for _ in range(4))
+        return tf.nn.fused_batch_norm(h, scale, offset, mean, variance, epsilon=1e-3, is_training=False)[0]
+    w = tf.constant(random.randn(size, size, channels // multiplier, multiplier).astype(np.float32))
+    p = tf.constant(random.randn(1, 1, channels, filters).astype(np.float32))
+    h = tf.nn.depthwise_conv2d_native(x, w, [1, strides, strides, 1], padding, dilations=[1, dilation, dilation, 1])
+    h = tf.nn.relu6(norm(h, channels))
+    return h, tf.nn.relu6(norm(tf.nn.conv2d(h, p, [1, 1, 1, 1], "SAME"), filters))
+
+
+SEPARABLE = {
+    "blocks": ((1, 30, 29, 16), {}),
+    "odd": ((3, 41, 23, 19), {"strides": 2, "filters": 33}),
+    "multiplier": ((2, 23, 21, 5), {"multiplier": 3}),
+    "dilated": ((1, 33, 35, 8), {"dilation": 2, "padding": "VALID"}),
+    "5x5": ((1, 33, 35, 24), {"size": 5, "padding": "VALID"}),
+    "small": ((1, 5, 7, 16), {}),
+    "no images": ((0, 30, 29, 16), {}),
+}
+
+
+@pytest.mark.parametrize("shape, options", SEPARABLE.values(), ids=SEPARABLE)
+def test_depthwise_and_pointwise_become_one(shape, options):
+    x = tf.placeholder(tf.float32, [None, *shape[1:]])
+    _, y = separable(x, **options)
+    assert plan_kinds(made([y], [x], [shape])) == ["_FusedSeparableConv2D"]
+    feed = {x: np.random.RandomState(1).randn(*shape)}
+    with tf.Session() as fused, tf.Session(config=plain_config()) as unfused:
+        np.testing.assert_allclose(fused.run(y, feed), unfused.run(y, feed), rtol=1e-5, atol=1e-5)
+    with tf.Session(config=tf.ConfigProto(intra_op_parallelism_threads=1)) as one, \
+            tf.Session(config=tf.ConfigProto(intra_op_parallelism_threads=2)) as two:
+        assert one.run(y, feed).tobytes() == two.run(y, feed).tobytes()
+
+
+def test_plain_depthwise_and_pointwise_become_one():
+    x = tf.placeholder(tf.float32, [1, 6, 6, 4])
+    w, p = tf.constant(np.ones([3, 3, 4, 1], np.float32)), tf.constant(np.ones([1, 1, 4, 2], np.float32))
+    y = tf.nn.separable_conv2d(x, w, p, [1, 1, 1, 1], "SAME")
+    assert plan_kinds(made([y], [x])) == ["_FusedSeparableConv2D"]
+    feed = {x: np.random.RandomState(1).rand(1, 6, 6, 4)}
+    with tf.Session() as fused, tf.Session(config=plain_config()) as unfused:
+        np.testing.assert_allclose(fused.run(y, feed), unfused.run(y, feed), rtol=1e-5)
+
+
+def test_a_separable_chain_stays_in_its_order():
+    """A residual around two of them; what is between the parts of the second is that of the first no more."""
+    x = tf.placeholder(tf.float32, [1, 28, 30, 8])
+    _, first = separable(x, filters=8)
+    _, second = separable(first, filters=8)
+    y = second + first
+    assert sorted(plan_kinds(made([y], [x])))[-2:] == ["_FusedSeparableConv2D"] * 2
+    feed = {x: np.random.RandomState(1).randn(1, 28, 30, 8)}
+    with tf.Session() as fused, tf.Session(config=plain_config()) as unfused:
+        np.testing.assert_allclose(fused.run(y, feed), unfused.run(y, feed), rtol=1e-5, atol=1e-5)
+
+
+def test_what_is_between_and_has_other_users_stays():
+    x = tf.placeholder(tf.float32, [1, 28, 30, 8])
+    h, y = separable(x, filters=8)
+    kept = ["_FusedDepthwiseConv2dNative", "_FusedConv2D"]
+    assert plan_kinds(made([y, h], [x])) == kept                               # it is fetched
+    assert plan_kinds(made([y, tf.tanh(h)], [x]))[:1] == kept[:1]              # a second consumer
+    w = tf.constant(np.random.RandomState(2).randn(1, 1, 8, 8).astype(np.float32))
+    own = tf.nn.relu(tf.nn.conv2d(h, w, [1, 1, 1, 1], "SAME") + h)             # the residual of its own product
+    assert "_FusedSeparableConv2D" not in plan_kinds(made([own], [x]))
+    feed = {x: np.random.RandomState(1).randn(1, 28, 30, 8)}
+    with tf.Session() as fused, tf.Session(config=plain_config()) as unfused:
+        for got, truth in zip(fused.run([y, h, own], feed), unfused.run([y, h, own], feed), strict=True):
+            np.testing.assert_allclose(got, truth, rtol=1e-5, atol=1e-5)
+
+
+def test_what_is_waited_for_between_stays():
+    """An assignment waits for the depthwise part; the pointwise part reads what it assigned."""
+    x = tf.placeholder(tf.float32, [1, 6, 6, 4])
+    p = tf.Variable(np.ones([1, 1, 4, 2], np.float32))
+    h = tf.nn.depthwise_conv2d(x, tf.constant(np.ones([3, 3, 4, 1], np.float32)), [1, 1, 1, 1], "SAME")
+    with tf.control_dependencies([h]):
+        twice = tf.assign(p, 2 * p)
+    with tf.control_dependencies([twice]):
+        y = tf.nn.conv2d(h, p, [1, 1, 1, 1], "SAME")
+    with tf.Session() as session:
+        session.run(p.initializer)
+        got = session.run(y, {x: np.ones((1, 6, 6, 4))})
+    assert got[0, 2, 2, 0] == 9 * 4 * 2
+
+
+def test_other_convolutions_after_a_depthwise_one_stay_apart():
+    x = tf.placeholder(tf.float32, [1, 6, 6, 4])
+    h = tf.nn.depthwise_conv2d(x, tf.constant(np.ones([3, 3, 4, 1], np.float32)), [1, 1, 1, 1], "SAME")
+    w, p = tf.constant(np.ones([3, 3, 4, 2], np.float32)), tf.constant(np.ones([1, 1, 4, 2], np.float32))
+    border = [[0, 0], [1, 1], [1, 1], [0, 0]]
+    for y in (tf.nn.conv2d(h, w, [1, 1, 1, 1], "SAME"), tf.nn.conv2d(h, p, [1, 2, 2, 1], "SAME"),
+              tf.nn.conv2d(h, p, [1, 1, 1, 1], border)):
+        assert plan_kinds(made([y], [x])) == ["DepthwiseConv2dNative", "Conv2D"]
+
+
 # --- memory ---------------------------------------------------------------------------------------------
 
 def test_no_two_live_values_share_memory():

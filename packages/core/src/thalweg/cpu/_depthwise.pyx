@@ -1,10 +1,13 @@
 """Depthwise convolutions as jobs of cpu/c/depthwise.h."""
 from itertools import product
 
-from thalweg.cpu._gemm cimport set_finish, thw_finish
+from libc.stdlib cimport free
+
+from thalweg.cpu._gemm cimport (fill_finish, follow_correlation, free_correlation, new_correlation, set_correlation,
+                                set_finish, thw_correlation, thw_finish, thw_follow_fn)
 from thalweg.cpu._geometry cimport Geometry, conv_geometry
 from thalweg.cpu._request cimport Request
-from thalweg.cpu._windows cimport phase_taps
+from thalweg.cpu._windows cimport fill_window, phase_taps
 from thalweg.devices.abi cimport int32_t, int64_t, thw_kernel_fn
 
 from thalweg.cpu._request import Unsupported
@@ -27,6 +30,7 @@ cdef extern from "cpu/c/depthwise.h" nogil:
         int64_t y_first
         int64_t y_row
         int64_t y_column
+        int64_t kind
     ctypedef struct thw_depthwise_job:
         thw_depthwise_phase* phases
         int64_t n_phases
@@ -45,11 +49,21 @@ cdef extern from "cpu/c/depthwise.h" nogil:
         int32_t widens_x
         int32_t sums_y
         thw_finish finish
+    ctypedef struct thw_separable:
+        thw_depthwise_job* depthwise
+        void* product
+        thw_follow_fn follow
+        int32_t is_made_in_blocks
+        int32_t arguments
+        size_t depthwise_scratch
+        size_t made_at
+        size_t product_at
     ctypedef struct thw_depthwise_table:
         void (*plan_correlation)(thw_depthwise_job* job, int is_double, size_t* workspace, size_t* scratch)
         void (*plan_gathering)(thw_depthwise_job* job, int is_double, size_t* workspace, size_t* scratch)
         thw_kernel_fn correlate[2]
         thw_kernel_fn gather[2]
+        thw_kernel_fn separable[2]
     const thw_depthwise_table* thw_depthwise()
 
 
@@ -64,6 +78,74 @@ cdef int set_depthwise(Request r, bint is_fused) except -1:
     if is_fused:
         set_finish(r, &job.finish, 2)
     return _set_correlation(r, job)
+
+
+cdef int set_separable(Request r) except -1:
+    """_FusedSeparableConv2D (input, depthwise filter, pointwise filter, operands of both epilogues)."""
+    if {len(r.in_shapes[0]), len(r.in_shapes[1]), len(r.out_shapes[0])} != {4}:
+        raise Unsupported(f"{r.op_type}: {r.in_shapes[0]}, {r.in_shapes[1]} and {r.out_shapes[0]} must have 4 axes")
+    cdef tuple between = (*r.out_shapes[0][:3], r.in_shapes[0][3] * r.in_shapes[1][3])
+    cdef thw_separable* both = <thw_separable*>r.new_state(sizeof(thw_separable))
+    r.take_state()
+    try:
+        _add_depthwise(r, both, between)
+        r.take_state()
+        _add_product(r, both, between)
+        r.take_state()
+    except BaseException:
+        _free_separable(both)
+        raise
+    r.kernel.state, r.kernel.free_state = both, _free_separable
+    r.set(TABLE.separable[_is_double(r)])
+    return 0
+
+
+cdef int _add_depthwise(Request r, thw_separable* both, tuple between) except -1:
+    cdef thw_depthwise_job* job = _image_side(r, r.in_shapes[0], r.in_shapes[1], between)
+    job.x, job.other = 0, 1
+    job.widens_x = job.multiplier > 1
+    both.arguments = fill_finish(r, &job.finish, r.attr_str("depthwise_ops", ""), r.attr_float("depthwise_epsilon"),
+                                 between, 3)
+    if job.finish.residual >= 0:
+        raise Unsupported(f"{r.op_type}: a residual between the convolutions")
+    TABLE.plan_correlation(job, _is_double(r), &both.product_at, &both.depthwise_scratch)
+    both.depthwise = job
+    return 0
+
+
+cdef int _add_product(Request r, thw_separable* both, tuple between) except -1:
+    """After the depthwise job: its operands and its memory come first."""
+    cdef size_t item = 8 if _is_double(r) else 4
+    cdef Geometry g = Geometry(r, between, r.out_shapes[0], (1, 1), (1, 1), (1, 1))
+    if r.in_shapes[2] != (1, 1, between[3], r.out_shapes[0][3]):
+        raise Unsupported(f"{r.op_type}: pointwise filter {r.in_shapes[2]} does not take {between} to "
+                          f"{r.out_shapes[0]}")
+    cdef thw_correlation* job = new_correlation(r, 1, 1, g.channels)
+    job.filter, job.columns = 2, r.out_shapes[0][3]
+    job.block_stride, job.row_stride, job.column_stride = g.channels * job.columns, job.columns, 1
+    fill_window(g, job.windows, NULL, job.columns)
+    cdef int32_t end = fill_finish(r, &job.finish, r.attr_str("fused_ops", ""), r.attr_float("epsilon"),
+                                   r.out_shapes[0], both.arguments)
+    if end != r.n_in:
+        raise Unsupported(f"{r.op_type}: {r.n_in} inputs, but the epilogues use {end}")
+    job.makes_x, job.maker_scratch = 1, both.depthwise_scratch
+    set_correlation(r, job)
+    both.product, both.follow, both.is_made_in_blocks = job, follow_correlation(r), job.makes_x
+    both.made_at = -(-both.product_at // 64) * 64
+    both.product_at = both.made_at
+    if not job.makes_x:
+        both.product_at += -(-both.depthwise.y_numbers * item // 64) * 64
+    r.kernel.workspace_bytes += both.product_at
+    r.kernel.scratch_bytes = max(r.kernel.scratch_bytes, both.depthwise_scratch)
+    return 0
+
+
+cdef void _free_separable(void* state) noexcept nogil:
+    cdef thw_separable* both = <thw_separable*>state
+    if both.product != NULL:
+        free_correlation(both.product)
+    free(both.depthwise)
+    free(both)
 
 
 cdef int set_depthwise_filter_gradient(Request r) except -1:

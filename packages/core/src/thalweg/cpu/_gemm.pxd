@@ -1,11 +1,15 @@
 """The jobs of cpu/c/gemm.h for prepare functions; the C itself is linked into this module alone."""
-from thalweg.devices.abi cimport int32_t, int64_t, thw_kernel_fn
+from thalweg.devices.abi cimport int32_t, int64_t, thw_call, thw_kernel_fn, thw_tensor
 from thalweg.cpu._request cimport Request
 
 
 cdef extern from "cpu/filters.h" nogil:
     ctypedef struct thw_filter_use:
         pass
+
+cdef extern from "cpu/c/source.h" nogil:
+    ctypedef int (*thw_follow_fn)(thw_call* call, void* job, const thw_tensor* inputs, thw_tensor* outputs,
+                                  const void* source)
 
 cdef extern from "cpu/c/gemm.h" nogil:
     ctypedef struct thw_tap:
@@ -20,6 +24,7 @@ cdef extern from "cpu/c/gemm.h" nogil:
         int64_t y_first
         int64_t y_stride[4]
         int64_t corner[3]
+        int64_t reach
         int64_t n_taps
         thw_tap* taps
     ctypedef struct thw_margin:
@@ -51,8 +56,9 @@ cdef extern from "cpu/c/gemm.h" nogil:
         const int64_t* filter_offsets
         int64_t y_batch_stride
         const void* zeros
-        thw_margin margin
         thw_finish finish
+        int32_t makes_x
+        size_t maker_scratch
         thw_filter_use use
     ctypedef struct thw_tiling:
         int64_t images
@@ -101,5 +107,9 @@ cdef bint is_gradient_quicker(const thw_tiling* tiling)
 cdef int64_t best_outputs(const thw_tiling* tiling, bint filter_lasts)
 cdef int set_winograd(Request r, thw_winograd* job) except -1
 cdef int set_correlation(Request r, thw_correlation* job) except -1
+cdef thw_follow_fn follow_correlation(Request r) except NULL
+cdef void free_correlation(void* job) noexcept nogil
 cdef int set_gathering(Request r, thw_gathering* job) except -1
 cdef int set_finish(Request r, thw_finish* finish, int32_t first_argument) except -1
+cdef int32_t fill_finish(Request r, thw_finish* finish, str ops, double epsilon, tuple shape,
+                         int32_t argument) except -1

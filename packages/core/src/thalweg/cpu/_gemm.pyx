@@ -11,6 +11,7 @@ cdef extern from "cpu/c/gemm.h" nogil:
         void (*plan_gathering)(thw_gathering* job, int is_double, size_t* workspace, size_t* scratch)
         thw_kernel_fn correlate[2]
         thw_kernel_fn gather[2]
+        thw_follow_fn follow[2]
         void (*plan_winograd)(thw_winograd* job, size_t* workspace, size_t* scratch)
         thw_kernel_fn winograd
         void (*plan_winograd_gradient)(thw_winograd_gradient* job, size_t* workspace, size_t* scratch)
@@ -112,7 +113,7 @@ cdef int set_winograd(Request r, thw_winograd* job) except -1:
     return 0
 
 
-cdef void _free_correlation(void* job) noexcept nogil:
+cdef void free_correlation(void* job) noexcept nogil:
     thw_filter_leave(&(<thw_correlation*>job).use)
     free(job)
 
@@ -126,10 +127,15 @@ cdef int set_correlation(Request r, thw_correlation* job) except -1:
     """Plans a job that is filled in, and names its kernel."""
     cdef int is_double = _is_double(r)
     job.filter_lasts = r.lasts(job.filter)
-    r.kernel.free_state = _free_correlation
+    r.kernel.free_state = free_correlation
     TABLE.plan_correlation(job, is_double, &r.kernel.workspace_bytes, &r.kernel.scratch_bytes)
     r.set(TABLE.correlate[is_double])
     return 0
+
+
+cdef thw_follow_fn follow_correlation(Request r) except NULL:
+    """What runs a planned correlation inside of another kernel."""
+    return TABLE.follow[_is_double(r)]
 
 
 cdef int set_gathering(Request r, thw_gathering* job) except -1:
@@ -141,18 +147,27 @@ cdef int set_gathering(Request r, thw_gathering* job) except -1:
 
 cdef int set_finish(Request r, thw_finish* finish, int32_t first_argument) except -1:
     """The epilogue that `fused_ops` asks for; its operands are the inputs from `first_argument` on, in order."""
-    cdef int32_t argument = first_argument
-    channels = r.out_shapes[0][len(r.out_shapes[0]) - 1:]
-    for name in r.attr_str("fused_ops").split(","):
+    argument = fill_finish(r, finish, r.attr_str("fused_ops", ""), r.attr_float("epsilon", 0.0), r.out_shapes[0],
+                           first_argument)
+    if argument != r.n_in:
+        raise Unsupported(f"{r.op_type}: {r.n_in} inputs, but fused_ops use {argument}")
+    return 0
+
+
+cdef int32_t fill_finish(Request r, thw_finish* finish, str ops, double epsilon, tuple shape,
+                         int32_t argument) except -1:
+    """The epilogue of a result of this shape; gives the input after its last operand."""
+    channels = shape[len(shape) - 1:]
+    for name in ops.split(",") if ops else ():
         if finish.is_clamped:
             raise Unsupported(f"{r.op_type}: {name} after the activation")
         if name == "BiasAdd" and finish.shift < 0 and finish.normalisation < 0 and finish.residual < 0:
             finish.shift, operands = argument, [channels]
         elif name == "FusedBatchNorm" and finish.shift < 0 and finish.normalisation < 0 and finish.residual < 0:
             finish.normalisation, operands = argument, [channels] * 4
-            finish.epsilon = r.attr_float("epsilon")
+            finish.epsilon = epsilon
         elif name == "Add" and finish.residual < 0:
-            finish.residual, operands = argument, [r.out_shapes[0]]
+            finish.residual, operands = argument, [shape]
         elif name in ("Relu", "Relu6"):
             finish.is_clamped, finish.low, operands = 1, 0, []
             finish.high = 6 if name == "Relu6" else INFINITY
@@ -160,7 +175,5 @@ cdef int set_finish(Request r, thw_finish* finish, int32_t first_argument) excep
             raise Unsupported(f"{r.op_type}: {name!r} at this place of fused_ops")
         if list(r.in_shapes[argument:argument + len(operands)]) != operands:
             raise Unsupported(f"{r.op_type}: {name} with operands {r.in_shapes[argument:]}, not {operands}")
-        argument += len(operands)
-    if argument != r.n_in:
-        raise Unsupported(f"{r.op_type}: {r.n_in} inputs, but fused_ops use {argument}")
-    return 0
+        argument += <int32_t>len(operands)
+    return argument

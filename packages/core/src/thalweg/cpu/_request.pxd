@@ -11,6 +11,7 @@ cdef class Request:
     cdef readonly tuple in_shapes, out_shapes     # tuples of ints, always fully known
     cdef readonly tuple in_dtypes, out_dtypes     # DataType numbers: 1 float32, 2 float64, 3 int32, 9 int64, 10 bool
     cdef void* new_state(self, size_t nbytes) except NULL       # zeroed; core frees it with the kernel
+    cdef void* take_state(self) noexcept                        # the caller frees it
     cdef void set(self, thw_kernel_fn fn, uint64_t flags=*) noexcept
 
     @staticmethod

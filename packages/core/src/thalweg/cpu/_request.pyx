@@ -73,6 +73,11 @@ cdef class Request:
         self.kernel.state, self.kernel.free_state = state, _free_state
         return state
 
+    cdef void* take_state(self) noexcept:
+        """The state, whose owner is the caller from now on: a kernel of two jobs makes one after the other."""
+        state, self.kernel.state = self.kernel.state, NULL
+        return state
+
     cdef void set(self, thw_kernel_fn fn, uint64_t flags=0) noexcept:
         """Names the function that runs the node, and its THW_* flags."""
         self.kernel.fn = fn

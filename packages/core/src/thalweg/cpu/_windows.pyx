@@ -9,14 +9,15 @@ from itertools import product
 
 # Rows of few channels are read whole: a row of the window is one tap of window * channels numbers.
 cdef enum:
+    MOST_ROWS = 64
     MOST_ROW_CHANNELS = 8
     MOST_ROW_NUMBERS = 128
 
 
 cdef bint is_row_wise(Geometry g):
-    """Whether a row of the window is one tap; then x gets margins where windows reach over its edge."""
+    """Whether a row of the window is one tap."""
     return (g.channels <= MOST_ROW_CHANNELS and g.window[2] > 1 and g.dilation[2] == 1
-            and g.channels * g.window[2] <= MOST_ROW_NUMBERS)
+            and g.window[0] * g.window[1] <= MOST_ROWS and g.channels * g.window[2] <= MOST_ROW_NUMBERS)
 
 
 cdef int _fill_strides(int64_t* stride, sizes, int64_t channels) except -1:
@@ -29,14 +30,18 @@ cdef int _fill_strides(int64_t* stride, sizes, int64_t channels) except -1:
 
 
 cdef int fill_window(Geometry g, thw_window* w, thw_margin* margin, int64_t y_channels) except -1:
-    """The image side: every tap of the filter, or every row of it."""
+    """The image side: every tap of the filter, or every row of it.
+
+    Rows that reach over the edge of x are for the job (`reach`), or with `margin` read a copy of x with margins.
+    """
     cdef bint row_wise = is_row_wise(g)
     cdef int64_t width = g.size[2], left = g.before[2]
     columns = range(1 if row_wise else g.window[2])
     w.images, w.y_first, w.n_taps = g.images, 0, 0
     for k in range(3):
         w.grid[k], w.size[k], w.step[k], w.corner[k] = g.places[k], g.size[k], g.step[k], -g.before[k]
-    if row_wise:
+    w.reach = g.window[2] if row_wise and margin == NULL else 1
+    if row_wise and margin != NULL:
         width = max(left + g.size[2], (g.places[2] - 1) * g.step[2] + g.window[2])
         w.size[2], w.corner[2] = width, 0
         if width > g.size[2]:

@@ -1,5 +1,5 @@
 """Forward convolutions: places of the output, taps of the filter, as jobs of cpu/c/gemm.h."""
-from thalweg.cpu._depthwise cimport set_depthwise
+from thalweg.cpu._depthwise cimport set_depthwise, set_separable
 from thalweg.cpu._geometry cimport Geometry, full_geometry
 from thalweg.cpu._gemm cimport (int64_t, new_correlation, set_correlation, set_finish, set_winograd,
                                 thw_correlation, thw_winograd)
@@ -33,6 +33,11 @@ def fused_depthwise_conv2d(Request r):
     set_depthwise(r, True)
 
 
+def fused_separable_conv2d(Request r):
+    """Prepare _FusedSeparableConv2D: a depthwise convolution and a 1 x 1 convolution of its result, in blocks."""
+    set_separable(r)
+
+
 cdef int _set_convolution(Request r, bint is_fused) except -1:
     cdef Geometry g = full_geometry(r, r.in_shapes[0], r.in_shapes[1], r.out_shapes[0])
     cdef int64_t columns = r.in_shapes[1][g.rank + 1], outputs = tile_outputs(r, g, columns, 1, False)
@@ -57,5 +62,5 @@ cdef thw_correlation* _direct_convolution(Request r, Geometry g, int64_t columns
     cdef thw_correlation* job = new_correlation(r, 1, taps, depth)
     job.x, job.filter, job.columns = 0, 1, columns
     job.block_stride, job.row_stride, job.column_stride = depth * columns, columns, 1
-    fill_window(g, job.windows, &job.margin, columns)
+    fill_window(g, job.windows, NULL, columns)
     return job

@@ -145,6 +145,11 @@ def _example(op_type, dtype):
         "_FusedDepthwiseConv2dNative": (((1, 4, 4, 8), (3, 3, 8, 1), (8,)), (1, 4, 4, 8),
                                         {"strides": [1, 1, 1, 1], "padding": "SAME", "data_format": "NHWC",
                                          "dilations": [1, 1, 1, 1], "fused_ops": ["BiasAdd", "Relu"], "num_args": 1}),
+        "_FusedSeparableConv2D": (((1, 4, 4, 8), (3, 3, 8, 1), (1, 1, 8, 4), (8,), (4,)), (1, 4, 4, 4),
+                                  {"strides": [1, 1, 1, 1], "padding": "SAME", "data_format": "NHWC",
+                                   "dilations": [1, 1, 1, 1], "depthwise_ops": ["BiasAdd", "Relu"],
+                                   "depthwise_epsilon": 0.0, "fused_ops": ["BiasAdd", "Relu"], "epsilon": 0.0,
+                                   "num_args": 2}),
         "_FusedConv2D": (((1, 4, 4, 3), (3, 3, 3, 8), (8,)), (1, 4, 4, 8),
                          {"strides": [1, 1, 1, 1], "padding": "SAME", "data_format": "NHWC", "dilations": [1, 1, 1, 1],
                           "explicit_paddings": [], "fused_ops": ["BiasAdd", "Relu"], "num_args": 1})}[op_type]

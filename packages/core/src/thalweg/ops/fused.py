@@ -66,6 +66,34 @@ def fused_depthwise_conv2d_shape(node, x, w, args):
 fused_depthwise_conv2d.no_gradient(_MADE_BY_PLAN)
 
 
+@define_op("_FusedSeparableConv2D",
+           "input: T, depthwise_filter: T, pointwise_filter: T, args: num_args*T -> output: T", T=FLOATS,
+           cpu="conv:fused_separable_conv2d")
+def fused_separable_conv2d(input, depthwise_filter, pointwise_filter, args, *, strides: list[int], padding: str,
+                           data_format: str, dilations: list[int], depthwise_ops: list[str], fused_ops: list[str],
+                           depthwise_epsilon: float = 0.0, epsilon: float = 0.0):
+    """DepthwiseConv2dNative and `depthwise_ops`, then Conv2D of 1 x 1 filters and `fused_ops`.
+
+    `args` are the further operands of both, in this order.
+    """
+    first = sum(_OPERANDS.get(name, 0) for name in depthwise_ops)
+    between = fused_depthwise_conv2d.body(input, depthwise_filter, args[:first], strides=strides, padding=padding,
+                                          data_format=data_format, dilations=dilations, fused_ops=depthwise_ops,
+                                          epsilon=depthwise_epsilon)
+    return fused_conv2d.body(between, pointwise_filter, args[first:], strides=[1, 1, 1, 1], padding="VALID",
+                             explicit_paddings=[], data_format=data_format, dilations=[1, 1, 1, 1],
+                             fused_ops=fused_ops, epsilon=epsilon)
+
+
+@fused_separable_conv2d.shape
+def fused_separable_conv2d_shape(node, x, depthwise, pointwise, args):
+    between = depthwise_conv2d_native_shape(node, x, depthwise)
+    return (*between[:3], pointwise[3])
+
+
+fused_separable_conv2d.no_gradient(_MADE_BY_PLAN)
+
+
 @define_op("_FusedMatMul", "a: T, b: T, args: num_args*T -> product: T", T=FLOATS, cpu="matmul:fused_matmul")
 def fused_mat_mul(a, b, args, *, transpose_a: bool, transpose_b: bool, fused_ops: list[str], epsilon: float = 0.0):
     """MatMul, then `fused_ops`, whose further operands are `args`."""

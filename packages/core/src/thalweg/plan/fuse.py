@@ -1,4 +1,5 @@
-"""Pass 5: several nodes become one step: convolution or matmul with what follows it, and elementwise regions.
+"""Pass 5: several nodes become one step: convolution or matmul with what follows it, a depthwise convolution with the
+pointwise one after it, and elementwise regions.
 
 A device must know the fused op types, and each op that a region holds; otherwise the nodes stay as they are.
 """
@@ -20,9 +21,10 @@ _MAX_OPS, _MAX_INPUTS = 256, 24
 
 
 def fuse(ir, fuses):
-    """Both fusions; `fuses(device name, op type, dtype, part)` says what a device can take, a region with each op."""
+    """All fusions; `fuses(device name, op type, dtype, part)` says what a device can take, a region with each op."""
     ir.link()
     _fuse_epilogues(ir, fuses)
+    _fuse_separable(ir, fuses)
     _fuse_regions(ir, fuses)
 
 
@@ -140,6 +142,43 @@ def _substitute(ir, owner):
     ir.targets = [owner.get(t, t) for t in ir.targets]
     ir.nodes = sorted_nodes(list(nodes))
     ir.link()
+
+
+# --- depthwise + pointwise convolution ------------------------------------------------------------------
+
+def _fuse_separable(ir, fuses):
+    """A depthwise convolution whose result only a 1 x 1 convolution takes, each with its epilogue."""
+    replaced, awaited = {}, {c for node in ir.nodes for c in node.controls}
+    for node in ir.nodes:
+        if node.op_type not in ("DepthwiseConv2dNative", "_FusedDepthwiseConv2dNative") or node in awaited:
+            continue
+        user = _only_user(node)
+        if user is not None and _is_pointwise(user, node) and "Add" not in node.attrs.get("fused_ops", ()) \
+                and fuses(node.device, "_FusedSeparableConv2D", node.outputs[0].dtype):
+            replaced.update(dict.fromkeys((node, user), _separable(node, user)))
+    _substitute(ir, replaced)
+
+
+def _is_pointwise(user, node):
+    """Whether `user` is a 1 x 1 convolution, at every place, of `node`'s result, which it takes for nothing else."""
+    return user.op_type in ("Conv2D", "_FusedConv2D") and user.inputs[0].node is node \
+        and sum(v.node is node for v in user.inputs) == 1 and _is_channels_last(node, user) \
+        and user.inputs[1].shape is not None and user.inputs[1].shape[:2] == (1, 1) \
+        and set(user.attrs["strides"]) == {1} and user.attrs["padding"] in ("SAME", "VALID") \
+        and shapes.is_known(node.outputs[0].shape)
+
+
+def _separable(node, user):
+    declaration = REGISTRY["_FusedSeparableConv2D"]
+    attrs = {name: node.attrs[name] for name in ("strides", "padding", "data_format", "dilations", "T")}
+    attrs |= {"depthwise_ops": node.attrs.get("fused_ops", []), "fused_ops": user.attrs.get("fused_ops", []),
+              "depthwise_epsilon": node.attrs.get("epsilon", 0.0), "epsilon": user.attrs.get("epsilon", 0.0)}
+    operands = [*node.inputs[2:], *user.inputs[2:]]
+    fused = Node("_FusedSeparableConv2D", declaration, {**attrs, "num_args": len(operands)},
+                 [*node.inputs[:2], user.inputs[1], *operands], [*node.controls, *user.controls],
+                 user.source or node.source, node.rank, node.device, user.name)
+    fused.outputs = user.outputs[:1]
+    return fused
 
 
 # --- elementwise regions --------------------------------------------------------------------------------

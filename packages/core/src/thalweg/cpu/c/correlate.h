@@ -6,38 +6,35 @@
  * second-level cache.
  */
 
-typedef struct { /* rows of the result that are computed together */
-  int64_t first, height;   /* places, in the block's order */
-  uint64_t taps;           /* that read inside x for at least one of them */
-  const REAL** rows;       /* [taps][height] */
-  const int32_t* numbers;  /* [taps] */
-} NAME(TilePlan);
-
 /* --- planning ------------------------------------------------------------------------------------------------- */
 
 static int64_t NAME(packed_offset)(const thw_correlation* job, const thw_window* w, int64_t column) {
   return w->first_packed + column * w->n_taps * job->depth; /* whole panels come before it */
 }
 
-/* What lay_out_block writes, besides panels; a tile has at least one place. */
-static size_t NAME(layout_bytes)(const thw_correlation* job) {
-  int64_t taps = 1;
-  for (int64_t i = 0; i < job->n_windows; i++) taps = most(taps, job->windows[i].n_taps);
-  return job->block_places * (sizeof(thw_place) + sizeof(REAL*) + sizeof(NAME(TilePlan)) + taps * sizeof(REAL*) +
-                              (1 + taps) * sizeof(int32_t) + 1);
+/* Places of a block of one tap. Where x is made there must be tasks without groups of panels, which would each make
+   their block again, and blocks that stay in the second-level cache. */
+static int64_t NAME(made_places)(thw_correlation* job, int64_t places) {
+  int64_t most_made = MADE_BYTES / most(1, job->depth * (int64_t)sizeof(REAL));
+  for (int64_t wanted = 96; job->makes_x && wanted >= 48; wanted /= 2)
+    if (wanted <= most_made && places / wanted >= TASKS) return wanted;
+  job->makes_x = 0;
+  return 96;
 }
 
 /* Blocks of places: enough for whole tiles of each kind (order_places), few enough for the second-level cache. Where
-   they are few, groups of panels make up the tasks, 16 in all where there is so much to do. */
+   they are few, groups of panels make up the tasks, TASKS in all where there is so much to do. */
 static void NAME(split_tasks)(thw_correlation* job, int64_t most_places, int64_t most_taps, int64_t products) {
-  int64_t wanted = most_taps > 1 ? 192 : 96, blocks = most(1, (most_places + wanted / 2) / wanted), all_blocks = 0;
+  int64_t wanted = most_taps > 1 ? 192 : NAME(made_places)(job, most_places), all_blocks = 0;
+  int64_t blocks = most(1, (most_places + wanted / 2) / wanted);
   job->block_places = ceil_div(ceil_div(most(most_places, 1), blocks), MR) * MR;
   for (int64_t i = 0; i < job->n_windows; i++) {
     job->windows[i].blocks = ceil_div(job->windows[i].places, job->block_places);
     all_blocks += job->windows[i].blocks * job->batches;
   }
   int64_t panels = ceil_div(job->columns, PANEL);
-  int64_t groups = least(panels, least(ceil_div(16, most(1, all_blocks)), 1 + products / SMALL_WORK));
+  int64_t groups = least(panels, least(ceil_div(TASKS, most(1, all_blocks)), 1 + products / SMALL_WORK));
+  if (job->makes_x) groups = 1;
   job->group_panels = ceil_div(most(panels, 1), most(groups, 1));
   job->groups = ceil_div(panels, job->group_panels);
   job->is_prepacked = job->batches == 1 && (blocks > 1 || job->filter_lasts);
@@ -89,9 +86,10 @@ static void NAME(plan_correlation)(thw_correlation* job, size_t* workspace, size
   job->packed_numbers = ceil_div(job->is_product ? sums : job->is_prepacked ? packed : 0, 16) * 16;
   job->pack_grain = most(1, SMALL_WORK_BYTES / most(1, most_taps * job->depth * PACK_PANELS * PANEL *
                                                            (int64_t)sizeof(REAL)));
-  job->margin_numbers = ceil_div(job->margin.rows * job->margin.width, 16) * 16;
-  *workspace = (job->packed_numbers + job->margin_numbers + folded_numbers(&job->finish, job->columns)) * sizeof(REAL);
-  *scratch = job->is_product ? 0 : NAME(layout_bytes)(job) + 64;
+  job->edge_numbers = NAME(edge_numbers)(job);
+  *workspace = (job->packed_numbers + folded_numbers(&job->finish, job->columns)) * sizeof(REAL);
+  *scratch = job->is_product ? 0 : NAME(layout_bytes)(job) + job->edge_numbers * sizeof(REAL) + 64;
+  if (job->makes_x) *scratch += job->block_places * job->depth * sizeof(REAL) + job->maker_scratch + 64;
   if (!job->is_product && !job->is_prepacked)
     *scratch += job->taps_block * job->depth_block * job->group_panels * PANEL * sizeof(REAL);
 }
@@ -122,115 +120,6 @@ static void NAME(prepack)(void* arg, int64_t begin, int64_t end, void* scratch) 
 }
 
 /* --- running -------------------------------------------------------------------------------------------------- */
-
-typedef struct { /* what a task has laid out in its scratch */
-  const NAME(Correlation)* run;
-  const thw_window* window;
-  const REAL *x, *filter;    /* of this batch */
-  int64_t count, n_tiles;
-  thw_place* places;         /* [count], in order of memory */
-  int32_t* order;            /* [count]: places whose taps read padding alike stand together */
-  uint8_t* kind;             /* [count]: which taps those are */
-  NAME(TilePlan)* tiles;
-  REAL** out;                /* [count], in the block's order */
-  REAL* panels;              /* packed here, unless prepacked */
-  const REAL* next;          /* where the rows of the block that the task takes next begin, if they are all dense */
-} NAME(Block);
-
-/* Tiles over places [first, end) of the order, of nearly equal height, for the taps that any of their places has. */
-static void NAME(cut_tiles)(NAME(Block)* block, int64_t first, int64_t end, uint64_t taps) {
-  int64_t height = ceil_div(end - first, ceil_div(end - first, MR));
-  for (; first < end; first += height) {
-    height = least(height, end - first);
-    block->tiles[block->n_tiles++] = (NAME(TilePlan)){first, height, taps, NULL, NULL};
-  }
-}
-
-/* Orders the places so that tiles have few taps: places of the same taps together, kinds of fewer than half a tile
-   at the end, mixed. */
-static void NAME(order_places)(NAME(Block)* block) {
-  enum { MOST_KINDS = 32 };
-  const thw_place* places = block->places;
-  uint64_t kinds[MOST_KINDS], mixed = 0;
-  int64_t counts[MOST_KINDS + 1] = {0}, n_kinds = 0, kind = 0, done = 0;
-  for (int64_t i = 0; i < block->count; i++) {
-    if (i == 0 || places[i].taps != places[i - 1].taps)
-      for (kind = 0; kind < n_kinds && kinds[kind] != places[i].taps;) kind++;
-    if (kind == n_kinds && n_kinds < MOST_KINDS) kinds[n_kinds++] = places[i].taps;
-    block->kind[i] = (uint8_t)kind;
-    counts[kind]++;
-  }
-  for (int64_t k = 0; k < n_kinds; k++) {
-    if (2 * counts[k] < MR && n_kinds > 1) continue;
-    int64_t first = done;
-    for (int64_t i = 0; done < first + counts[k]; i++)
-      if (block->kind[i] == k) block->order[done++] = (int32_t)i;
-    NAME(cut_tiles)(block, first, done, kinds[k]);
-  }
-  for (int64_t i = 0, first = done; done < block->count; i++) {
-    if (block->kind[i] != MOST_KINDS && 2 * counts[block->kind[i]] >= MR) continue;
-    block->order[done++] = (int32_t)i;
-    mixed |= places[i].taps;
-    if (done - first < MR && done < block->count) continue;
-    NAME(cut_tiles)(block, first, done, mixed);
-    first = done, mixed = 0;
-  }
-}
-
-/* Row pointers of a tile; gives the next free ones. */
-static const REAL** NAME(point_tile)(const NAME(Block)* block, NAME(TilePlan)* tile, const REAL** rows,
-                                     int32_t* numbers) {
-  const thw_window* w = block->window;
-  const thw_place* places[MR];
-  const REAL* corner[MR];
-  int inside = 1;
-  for (int64_t i = 0; i < tile->height; i++) {
-    places[i] = &block->places[block->order[tile->first + i]];
-    corner[i] = block->x + places[i]->x;
-    inside &= places[i]->is_inside;
-  }
-  tile->rows = rows, tile->numbers = numbers;
-  for (int64_t t = 0; t < w->n_taps; t++) {
-    const thw_tap* tap = &w->taps[t];
-    if (t < MASKED_TAPS && !(tile->taps >> t & 1)) continue;
-    *numbers++ = (int32_t)t;
-    for (int64_t i = 0; i < tile->height; i++)
-      rows[i] = inside || reads_inside(w, places[i], tap) ? corner[i] + tap->offset
-                                                          : (const REAL*)block->run->job->zeros;
-    rows += tile->height;
-  }
-  return rows;
-}
-
-static void NAME(lay_out_block)(NAME(Block)* block, int64_t batch, int64_t begin, char* scratch) {
-  const NAME(Correlation)* run = block->run;
-  const thw_correlation* job = run->job;
-  const thw_window* w = block->window;
-  int64_t size = job->block_places;
-  block->x = run->x + (job->batches > 1 ? job->x_offsets[batch] : 0);
-  block->filter = run->filter + (job->batches > 1 ? job->filter_offsets[batch] : 0);
-  block->count = least(size, w->places - begin);
-  block->places = (thw_place*)scratch;
-  block->out = (REAL**)(block->places + size);
-  block->tiles = (NAME(TilePlan)*)(block->out + size);
-  const REAL** rows = (const REAL**)(block->tiles + size);
-  block->order = (int32_t*)(rows + size * most(1, w->n_taps));
-  int32_t* numbers = block->order + size;
-  block->kind = (uint8_t*)(numbers + size * w->n_taps);
-  block->panels = (REAL*)(((uintptr_t)scratch + NAME(layout_bytes)(job) + 63) & ~(uintptr_t)63);
-  if (expand_places(w, begin, block->count, block->places)) {
-    for (int64_t i = 0; i < block->count; i++) block->order[i] = (int32_t)i;
-    NAME(cut_tiles)(block, 0, block->count, ~(uint64_t)0);
-  } else {
-    find_taps(w, block->places, block->count);
-    NAME(order_places)(block);
-  }
-  for (int64_t i = 0; i < block->count; i++)
-    block->out[i] = run->y + batch * job->y_batch_stride + block->places[block->order[i]].y;
-  for (int64_t i = 0; i < block->n_tiles; i++, numbers += w->n_taps)
-    rows = NAME(point_tile)(block, &block->tiles[i], rows, numbers);
-  if (begin > 0) block->next = block->tiles[0].rows[0] - size * w->step[2] * w->x_stride[3]; /* tasks go backwards */
-}
 
 /* How many of the tile's taps come before tap t. */
 INLINE int64_t NAME(taps_before)(const NAME(TilePlan)* tile, int64_t t, int64_t n_taps) {
@@ -338,21 +227,25 @@ static void NAME(run_prepacked)(thw_call* call, NAME(Correlation)* run, thw_filt
   thw_filter_give(&filter);
 }
 
-static int NAME(run_correlation)(thw_call* call, const thw_tensor* in, int32_t n_in, thw_tensor* out, int32_t n_out) {
-  (void)n_in, (void)n_out;
-  const thw_correlation* job = call->state;
-  REAL *packed = call->workspace, *margin = packed + job->packed_numbers, *folded = margin + job->margin_numbers;
-  NAME(Correlation) run = {.job = job, .x = in[job->x].data, .filter = in[job->filter].data, .packed = packed,
-                           .y = out[0].data};
-  run.x = NAME(with_margin)(call, &job->margin, run.x, margin);
+static int NAME(follow)(thw_call* call, void* state, const thw_tensor* in, thw_tensor* out, const thw_source* x) {
+  const thw_correlation* job = state;
+  REAL *packed = call->workspace, *folded = packed + job->packed_numbers;
+  NAME(Correlation) run = {.job = job, .x = x->data, .source = *x, .filter = in[job->filter].data,
+                           .packed = packed, .y = out[0].data};
   run.has_epilogue = NAME(set_epilogue)(&run.epilogue, &job->finish, job->columns, in, run.y, folded);
   if (job->is_product) {
     NAME(run_product)(call, &run, packed);
     return THW_OK;
   }
   if (job->is_prepacked)
-    NAME(run_prepacked)(call, &run, &((thw_correlation*)call->state)->use);
+    NAME(run_prepacked)(call, &run, &((thw_correlation*)state)->use);
   else
     NAME(run_all_tasks)(call, &run);
   return THW_OK;
+}
+
+static int NAME(run_correlation)(thw_call* call, const thw_tensor* in, int32_t n_in, thw_tensor* out, int32_t n_out) {
+  (void)n_in, (void)n_out;
+  const thw_correlation* job = call->state;
+  return NAME(follow)(call, call->state, in, out, &(thw_source){.data = in[job->x].data});
 }

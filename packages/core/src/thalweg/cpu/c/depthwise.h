@@ -13,6 +13,7 @@
 
 #include "cpu/c/epilogue.h"
 #include "cpu/c/isa.h"
+#include "cpu/c/source.h"
 #include "thalweg_abi.h"
 
 typedef struct { int64_t at, filter; } thw_line_tap; /* from the window's corner; row or column of the filter */
@@ -27,6 +28,7 @@ typedef struct { /* taps ascend in `at` */
 typedef struct { /* a grid of places that share their taps */
   thw_line rows, columns;
   int64_t y_first, y_row, y_column;   /* places in the other tensor's image, in numbers */
+  int64_t kind;                       /* of kernel; plan fills it in */
 } thw_depthwise_phase;
 
 typedef struct {
@@ -42,10 +44,21 @@ typedef struct {
   int64_t rows, grain, chunk_rows, chunks; /* rows: of the phase that has most */
 } thw_depthwise_job;
 
+typedef struct { /* a correlation of one phase, whose result is what another job reads */
+  thw_depthwise_job* depthwise;
+  void* product;
+  thw_follow_fn follow;
+  int32_t is_made_in_blocks;         /* by the product's run; else as a whole before it, in the workspace */
+  int32_t arguments;                 /* the product's first operand among the inputs */
+  size_t depthwise_scratch;
+  size_t made_at, product_at;        /* in the workspace */
+} thw_separable;
+
 typedef struct {
   void (*plan_correlation)(thw_depthwise_job*, int is_double, size_t* workspace, size_t* scratch);
   void (*plan_gathering)(thw_depthwise_job*, int is_double, size_t* workspace, size_t* scratch);
   thw_kernel_fn correlate[2], gather[2];
+  thw_kernel_fn separable[2]; /* of a thw_separable */
 } thw_depthwise_table;
 
 THW_CHOOSE_TABLE(depthwise)

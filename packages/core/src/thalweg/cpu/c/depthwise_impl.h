@@ -18,11 +18,13 @@ static void complete_line(thw_line* line) {
   }
 }
 
-/* The kernel for 3 or 5 neighbouring taps at step 1 or 2, all channels in whole vectors; or 0. */
+/* The kernel for 3 or 5 neighbouring taps at step 1 or 2, at least a vector of channels; or 0. */
 static int neighbour_kind(const thw_line* columns, int64_t channels) {
-  if (channels % THW_VL || (columns->n_taps != 3 && columns->n_taps != 5) || columns->step > 2) return 0;
+  const thw_line_tap* taps = columns->taps;
+  if (channels < THW_VL || (columns->n_taps != 3 && columns->n_taps != 5) || columns->step > 2) return 0;
+  int64_t filter_step = taps[1].filter - taps[0].filter;
   for (int64_t k = 1; k < columns->n_taps; k++)
-    if (columns->taps[k].at != columns->taps[0].at + k) return 0;
+    if (taps[k].at != taps[0].at + k || taps[k].filter != taps[0].filter + k * filter_step) return 0;
   return (int)(columns->n_taps * 10 + columns->step);
 }
 
@@ -57,4 +59,5 @@ static void plan_gathering(thw_depthwise_job* job, int is_double, size_t* worksp
 const thw_depthwise_table THW_TABLE(depthwise) = {plan_correlation,
                                                   plan_gathering,
                                                   {run_correlation_float, run_correlation_double},
-                                                  {run_gathering_float, run_gathering_double}};
+                                                  {run_gathering_float, run_gathering_double},
+                                                  {run_separable_float, run_separable_double}};

@@ -30,6 +30,7 @@ static void NAME(plan_correlation)(thw_depthwise_job* job, size_t* workspace, si
     thw_depthwise_phase* phase = &job->phases[i];
     complete_line(&phase->rows);
     complete_line(&phase->columns);
+    phase->kind = neighbour_kind(&phase->columns, job->channels);
     job->rows = most(job->rows, phase->rows.places);
     products += job->images * phase->rows.places * phase->columns.places * job->channels * phase->rows.n_taps *
                 phase->columns.n_taps;
@@ -58,19 +59,40 @@ static const REAL* NAME(widened)(thw_call* call, const thw_depthwise_job* job, c
   return target;
 }
 
-static int NAME(run_correlation)(thw_call* call, const thw_tensor* in, int32_t n_in, thw_tensor* out, int32_t n_out) {
-  (void)n_in, (void)n_out;
-  const thw_depthwise_job* job = call->state;
-  NAME(Depthwise) run = {.job = job, .other = in[job->other].data, .y = out[0].data};
+static NAME(Depthwise) NAME(begin_run)(thw_call* call, const thw_depthwise_job* job, const thw_tensor* in, REAL* y) {
+  NAME(Depthwise) run = {.job = job, .other = in[job->other].data, .y = y};
   run.x = NAME(widened)(call, job, in[job->x].data, call->workspace);
   REAL* folded = (REAL*)call->workspace + (job->widens_x ? job->x_numbers : 0); /* no epilogue has sums_y as well */
   run.has_epilogue = NAME(set_epilogue)(&run.epilogue, &job->finish, job->channels, in, run.y, folded);
+  return run;
+}
+
+static int NAME(run_correlation)(thw_call* call, const thw_tensor* in, int32_t n_in, thw_tensor* out, int32_t n_out) {
+  (void)n_in, (void)n_out;
+  const thw_depthwise_job* job = call->state;
+  NAME(Depthwise) run = NAME(begin_run)(call, job, in, out[0].data);
   if (job->sums_y) run.y = call->workspace;
   call->core->parallel_for(call->core_ctx, job->images * job->rows, job->grain, NAME(run_rows), &run);
   NAME(Widening) back = {out[0].data, run.y, job->multiplier};
   if (job->sums_y)
     call->core->parallel_for(call->core_ctx, job->y_numbers / job->multiplier, 1 << 15, NAME(sum_back), &back);
   return THW_OK;
+}
+
+static int NAME(run_separable)(thw_call* call, const thw_tensor* in, int32_t n_in, thw_tensor* out, int32_t n_out) {
+  (void)n_in, (void)n_out;
+  const thw_separable* both = call->state;
+  const thw_depthwise_job* job = both->depthwise;
+  REAL* made = (REAL*)((char*)call->workspace + both->made_at);
+  NAME(Depthwise) run = NAME(begin_run)(call, job, in, made);
+  thw_source source = {.make = NAME(make_places), .maker = &run};
+  if (!both->is_made_in_blocks) {
+    call->core->parallel_for(call->core_ctx, job->images * job->rows, job->grain, NAME(run_rows), &run);
+    source.data = made;
+  }
+  thw_call rest = *call;
+  rest.workspace = (char*)call->workspace + both->product_at;
+  return both->follow(&rest, both->product, in, out, &source);
 }
 
 typedef struct {

@@ -10,7 +10,7 @@ INLINE int64_t folded_numbers(const thw_finish* f, int64_t columns) {
 
 /* What happens to a finished sum: y = clamp(sum * scale + shift + residual). */
 typedef struct {
-  const REAL* scale; /* [columns], or NULL for 1 */
+  const REAL* scale; /* [columns], or NULL for 1; with a shift */
   const REAL* shift; /* [columns], or NULL for 0 */
   ptrdiff_t residual; /* bytes from an output element to its residual */
   int has_residual, is_clamped;
@@ -18,8 +18,10 @@ typedef struct {
 } NAME(Epilogue);
 
 INLINE REAL NAME(finish_one)(const NAME(Epilogue)* e, REAL sum, const REAL* out, int64_t column) {
-  if (e->scale) sum *= e->scale[column];
-  if (e->shift) sum += e->shift[column];
+  if (e->scale)
+    sum = sum * e->scale[column] + e->shift[column];
+  else if (e->shift)
+    sum += e->shift[column];
   if (e->has_residual) sum += *(const REAL*)((const char*)out + e->residual);
   if (e->is_clamped) {
     sum = e->low > sum ? e->low : sum; /* NaN passes */
@@ -55,8 +57,10 @@ static int NAME(set_epilogue)(NAME(Epilogue)* e, const thw_finish* f, int64_t co
 }
 
 INLINE vector NAME(finish_vector)(const NAME(Epilogue)* e, vector sum, const REAL* out, int64_t column) {
-  if (e->scale) sum *= LOAD(e->scale + column);
-  if (e->shift) sum += LOAD(e->shift + column);
+  if (e->scale)
+    sum = sum * LOAD(e->scale + column) + LOAD(e->shift + column);
+  else if (e->shift)
+    sum += LOAD(e->shift + column);
   if (e->has_residual) sum += LOAD((const char*)out + e->residual);
   return e->is_clamped ? NAME(smaller)(SPLAT(e->high), NAME(larger)(SPLAT(e->low), sum)) : sum;
 }

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "cpu/c/isa.h"
+#include "cpu/c/source.h"
 #include "cpu/c/winograd.h"
 #include "cpu/filters.h"
 #include "thalweg_abi.h"
@@ -29,10 +30,13 @@ typedef struct { /* a grid of windows; lengths in numbers, not bytes */
   int64_t x_stride[4];        /* image, z, y, x */
   int64_t y_first, y_stride[4]; /* where places lie in the other tensor: the first, then image, z, y, x */
   int64_t corner[3];          /* position in x of the first window's corner; may be negative */
+  int64_t reach;              /* pixels along x that a tap covers, where depth is more than a pixel's channels; or 0 */
   int64_t n_taps;
   thw_tap* taps;
   int64_t least_at[3], most_at[3]; /* over taps; plan fills these and the next in */
   int64_t places, blocks, first_task, first_packed;
+  int64_t inside_begin, inside_end; /* places of a row whose taps all read inside it */
+  int32_t is_by_rows;         /* a row's places have their taps in common */
 } thw_window;
 
 typedef struct { /* copy of x with wider rows, made first: rows of a small-channel image then need no bounds */
@@ -50,12 +54,13 @@ typedef struct {
   const int64_t *x_offsets, *filter_offsets; /* [batches] */
   int64_t y_batch_stride;
   const void* zeros;           /* depth of them */
-  thw_margin margin;
   thw_finish finish;
+  int32_t makes_x;             /* x may come from a maker (source.h); plan clears it where there are few blocks */
+  size_t maker_scratch;
   /* chosen by plan_correlation */
   int64_t block_places, group_panels, groups, depth_block, taps_block, tasks, grain, pack_grain;
   int32_t is_prepacked, is_row_major, is_product;
-  int64_t packed_numbers, margin_numbers;
+  int64_t packed_numbers, edge_numbers;
   thw_layout layout;
   /* changes from run to run */
   thw_filter_use use;
@@ -82,6 +87,7 @@ typedef struct {
   void (*plan_correlation)(thw_correlation*, int is_double, size_t* workspace, size_t* scratch);
   void (*plan_gathering)(thw_gathering*, int is_double, size_t* workspace, size_t* scratch);
   thw_kernel_fn correlate[2], gather[2]; /* [is_double]; the state is the job */
+  thw_follow_fn follow[2];               /* correlate on what another kernel's source gives */
   void (*plan_winograd)(thw_winograd*, size_t* workspace, size_t* scratch); /* float only */
   thw_kernel_fn winograd;
   void (*plan_winograd_gradient)(thw_winograd_gradient*, size_t* workspace, size_t* scratch);

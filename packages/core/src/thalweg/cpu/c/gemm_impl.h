@@ -13,6 +13,8 @@
 #define ROWS 4                      /* products of so many rows are a matter of reading the matrix ... */
 #define LARGE_ROWS 12               /* ... and of so many, where the matrix comes from memory */
 #define LARGE_MATRIX (16 << 20)     /* bytes */
+#define TASKS 16                    /* at least so many where there is so much to do */
+#define MADE_BYTES (512 << 10)      /* of x that is made for a block: it stays in the second-level cache */
 #define GROUP_BYTES (384 << 10)     /* of panels that a task packs for itself: they stay in the second-level cache */
 #define PLACE_BLOCK 256             /* places that gather takes at a time */
 #define COPIES_BYTES (4 << 20)      /* at most so much for partial results that are added at the end */
@@ -32,6 +34,7 @@ static void complete_tiling(thw_tiling* g) {
 #include "cpu/c/pack.h"
 #include "cpu/c/margin.h"
 #include "cpu/c/vector.h"
+#include "cpu/c/blocks.h"
 #include "cpu/c/correlate.h"
 #include "cpu/c/gather.h"
 #include "cpu/c/winograd_points.h"
@@ -45,6 +48,7 @@ static void complete_tiling(thw_tiling* g) {
 #include "cpu/c/pack.h"
 #include "cpu/c/margin.h"
 #include "cpu/c/vector.h"
+#include "cpu/c/blocks.h"
 #include "cpu/c/correlate.h"
 #include "cpu/c/gather.h"
 #undef REAL
@@ -61,6 +65,7 @@ const thw_gemm_table THW_TABLE(gemm) = {plan_correlation,
                                         plan_gathering,
                                         {run_correlation_float, run_correlation_double},
                                         {run_gathering_float, run_gathering_double},
+                                        {follow_float, follow_double},
                                         plan_winograd_float,
                                         run_winograd_float,
                                         plan_winograd_gradient_float,

@@ -86,6 +86,14 @@ INLINE vector_double smaller_double(vector_double a, vector_double b) { return S
 
 #define LOAD(p) (*(const vector*)(p))
 #define STORE(p, v) (*(vector*)(p) = (v))
+/* Has v in a register from here on: GCC 12 would rather read memory again at each use. */
+#if THW_X86
+#define IN_REGISTER(v) __asm__("" : "+v"(v))
+#elif defined(__aarch64__)
+#define IN_REGISTER(v) __asm__("" : "+w"(v))
+#else
+#define IN_REGISTER(v) ((void)0)
+#endif
 #define SPLAT(x) ((vector)((x) - (vector){0})) /* x - 0 keeps every x, -0 and NaN too */
 
 INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }

@@ -49,10 +49,10 @@ INLINE void NAME(finish_tile)(const int mr, const int nv, const NAME(Tile)* tile
   const NAME(Epilogue)* e = tile->epilogue;
   if (e->scale)
     UNROLLED for (int v = 0; v < nv; v++) {
-      vector scale = LOAD(e->scale + tile->column + v * VL);
-      UNROLLED for (int i = 0; i < mr; i++) acc[i][v] *= scale;
+      vector scale = LOAD(e->scale + tile->column + v * VL), shift = LOAD(e->shift + tile->column + v * VL);
+      UNROLLED for (int i = 0; i < mr; i++) acc[i][v] = acc[i][v] * scale + shift;
     }
-  if (e->shift)
+  else if (e->shift)
     UNROLLED for (int v = 0; v < nv; v++) {
       vector shift = LOAD(e->shift + tile->column + v * VL);
       UNROLLED for (int i = 0; i < mr; i++) acc[i][v] += shift;

@@ -9,6 +9,7 @@ typedef struct { /* a run of a job */
   const thw_correlation* job;
   const REAL *x, *filter; /* filter: as given */
   const REAL* packed;     /* or, where job->is_prepacked, in panels */
+  thw_source source;      /* of x, which is NULL where it is made */
   REAL* y;
   NAME(Epilogue) epilogue;
   int has_epilogue;

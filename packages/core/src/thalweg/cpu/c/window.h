@@ -55,10 +55,14 @@ static int expand_places(const thw_window* w, int64_t begin, int64_t count, thw_
   return (int)all_inside;
 }
 
-INLINE int reads_inside(const thw_window* w, const thw_place* p, const thw_tap* t) {
+/* Whether a tap reads a row of x, at whatever place of it. */
+INLINE int reads_row(const thw_window* w, const thw_place* p, const thw_tap* t) {
   return (uint64_t)(p->at[0] + t->at[0]) < (uint64_t)w->size[0] &&
-         (uint64_t)(p->at[1] + t->at[1]) < (uint64_t)w->size[1] &&
-         (uint64_t)(p->at[2] + t->at[2]) < (uint64_t)w->size[2];
+         (uint64_t)(p->at[1] + t->at[1]) < (uint64_t)w->size[1];
+}
+
+INLINE int reads_inside(const thw_window* w, const thw_place* p, const thw_tap* t) {
+  return reads_row(w, p, t) && (uint64_t)(p->at[2] + t->at[2]) < (uint64_t)w->size[2];
 }
 
 /* Finds the taps that read inside x, for each place. */
@@ -89,6 +93,7 @@ static void join_axes(thw_window* w) {
 static void complete_window(thw_window* w) {
   w->places = w->images * w->grid[0] * w->grid[1] * w->grid[2];
   int always_inside = w->n_taps == 1;
+  w->reach = most(1, w->reach);
   for (int d = 0; d < 3; d++) {
     w->least_at[d] = w->n_taps ? INT64_MAX : 0;
     w->most_at[d] = w->n_taps ? INT64_MIN : 0;
@@ -96,12 +101,16 @@ static void complete_window(thw_window* w) {
       w->least_at[d] = least(w->least_at[d], w->taps[t].at[d]);
       w->most_at[d] = most(w->most_at[d], w->taps[t].at[d]);
     }
-    always_inside = always_inside && w->corner[d] + w->least_at[d] >= 0 &&
-                    w->corner[d] + (w->grid[d] - 1) * w->step[d] + w->most_at[d] < w->size[d];
+    int64_t end = w->corner[d] + (w->grid[d] - 1) * w->step[d] + w->most_at[d] + (d == 2 ? w->reach : 1);
+    always_inside = always_inside && w->corner[d] + w->least_at[d] >= 0 && end <= w->size[d];
   }
   for (int64_t t = 0; t < w->n_taps; t++) {
     thw_tap* tap = &w->taps[t];
     tap->offset = tap->at[0] * w->x_stride[1] + tap->at[1] * w->x_stride[2] + tap->at[2] * w->x_stride[3];
   }
   if (always_inside) join_axes(w);
+  w->is_by_rows = w->least_at[2] == w->most_at[2] && w->n_taps <= MASKED_TAPS && (w->reach > 1 || w->n_taps == 1);
+  int64_t first = w->corner[2] + w->least_at[2], end = w->size[2] - w->reach + 1 - first; /* of what is read */
+  w->inside_begin = first < 0 ? least(w->grid[2], ceil_div(-first, w->step[2])) : 0;
+  w->inside_end = end > 0 ? least(w->grid[2], ceil_div(end, w->step[2])) : 0;
 }
