@@ -392,7 +392,7 @@ def test_the_fetches_that_were_not_used_for_longest_are_forgotten_first(session,
     values = [tf.constant(float(i)) + 0.0 for i in range(4)]
     for i in 0, 1, 2, 0, 3:
         assert session.run(values[i]) == i
-    assert [key[0] for key in session._engine._templates] == [(values[i],) for i in (2, 0, 3)]
+    assert {key[0] for key in session._engine._templates} == {(values[i],) for i in (2, 0, 3)}
 
 
 def test_arenas_are_freed_when_their_frame_dies_in_a_cycle(session):

@@ -11,7 +11,7 @@ from thalweg.framework.packed import to_packed
 
 from .config import ConfigProto
 from .engine import Engine
-from .executor import dense
+from .executor import dense, is_ready, scalars
 from .fetches import Fetches, feed_items
 
 _default_sessions = _Stack()
@@ -103,9 +103,8 @@ class BaseSession:
         if self._closed:
             raise RuntimeError("Attempted to use a closed Session.")
         prepared = self._prepare(fetches)
-        tensors, arrays = self._feed(feed_dict) if feed_dict else ((), ())
-        values = self._engine.run(prepared.elements, tensors, arrays, options, run_metadata)
-        return prepared.rebuild(values)
+        tensors, arrays = self._feed(feed_dict) if feed_dict else ((), [])
+        return prepared.rebuild(scalars(self._engine.run(prepared.elements, tensors, arrays, options, run_metadata)))
 
     def _prepare(self, fetches):
         key = fetches if type(fetches) is Tensor else _cache_key(fetches)
@@ -138,7 +137,8 @@ class BaseSession:
             if len(args) != len(tensors):
                 raise ValueError(f"this callable takes {len(tensors)} values, got {len(args)}")
             arrays = [as_feed(t, a) for t, a in zip(tensors, args)]
-            return prepared.rebuild(self._engine.run(prepared.elements, tensors, arrays, options, run_metadata))
+            values = self._engine.run(prepared.elements, tensors, arrays, options, run_metadata)
+            return prepared.rebuild(scalars(values))
         return call
 
     def close(self):
@@ -165,6 +165,8 @@ def _cache_key(fetches):
 def as_feed(tensor, value):
     """`value` as the array that stands for `tensor`: dtype converted, dense, shape checked against the graph's."""
     dtype = tensor.dtype.base_dtype
+    if is_ready(value, dtype.np, tensor._shape):
+        return value
     if isinstance(value, (Tensor,)) or hasattr(value, "_as_graph_element"):
         raise TypeError("The value of a feed cannot be a tf.Tensor object. Acceptable feed values include Python "
                         "scalars, strings, lists, numpy ndarrays, or TensorHandles. "
@@ -174,6 +176,8 @@ def as_feed(tensor, value):
         raise ValueError(f"Cannot feed None for Tensor '{tensor.name}', which has dtype {dtype.name} and shape "
                          f"'{shapes.text(tensor._shape)}'")
     array = _string_array(value) if dtype.kind == "O" else _number_array(tensor, value, dtype)
+    if is_ready(array, dtype.np, tensor._shape):
+        return array
     array = dense(array)
     if array.shape != tensor._shape and not shapes.compatible(array.shape, tensor._shape):
         raise ValueError(f"Cannot feed value of shape {array.shape} for Tensor '{tensor.name}', which has shape "
