@@ -124,5 +124,6 @@ def test_a_resnet18_follows_the_exact_loss_curve(capsys):
             print(*(f"{value:.4f}" for value in row))
     exact = means["exact"]
     assert exact[-1] < exact[0] / 4
-    for algorithm, losses in means.items():
-        assert np.abs(losses - exact).max() < 0.05, algorithm
+    for algorithm, losses in means.items():                  # which part by rounding alone while they fall steeply
+        assert np.abs(losses - exact).max() < exact[0] / 20, algorithm
+        assert np.abs(losses - exact)[-4:].max() < 0.01, algorithm

@@ -4,6 +4,8 @@ A Program is a bound plan. Each run borrows a Frame - operand descriptors, arena
 pool, so runs from several threads go side by side; what they share are the variables' buffers.
 """
 from cpython.exc cimport PyErr_CheckSignals
+from libc.float cimport FLT_MAX
+from libc.math cimport INFINITY
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
@@ -798,27 +800,42 @@ def dense(array):
     return array if array.flags.c_contiguous and array.flags.aligned else array.copy("C")
 
 
-def is_ready(value, cnp.dtype dtype, tuple shape):
-    """Whether `value` can stand for a feed as it is: a dense array of numbers of this dtype that fits this shape.
+def ready_feed(value, cnp.dtype dtype, tuple shape):
+    """The array that stands for a feed where `value` needs no closer look, else None.
 
-    False says only that a closer look is needed.
+    It needs none if it is a dense array of numbers of this dtype that fits this shape, or a Python float for a scalar.
     """
     cdef cnp.ndarray array
     cdef int i
+    if dtype is None:
+        return None
+    if type(value) is float:
+        return _scalar_array(value, dtype.type_num) if not shape else None
     if type(value) is not np.ndarray:
-        return False
+        return None
     array = value
     if array.descr is not dtype or dtype.type_num == cnp.NPY_OBJECT \
             or not cnp.PyArray_CHKFLAGS(array, cnp.NPY_ARRAY_C_CONTIGUOUS | cnp.NPY_ARRAY_ALIGNED):
-        return False
-    if shape is None:
-        return True
-    if array.ndim != len(shape):
-        return False
-    for i in range(array.ndim):
-        if shape[i] is not None and shape[i] != array.shape[i]:
-            return False
-    return True
+        return None
+    if shape is not None:
+        if array.ndim != len(shape):
+            return None
+        for i in range(array.ndim):
+            if shape[i] is not None and shape[i] != array.shape[i]:
+                return None
+    return array
+
+
+cdef _scalar_array(double value, int type_num):
+    """float32 or float64; None for other types, and for what float32 cannot hold."""
+    if type_num != cnp.NPY_DOUBLE and (type_num != cnp.NPY_FLOAT or FLT_MAX < abs(value) < INFINITY):
+        return None
+    array = cnp.PyArray_EMPTY(0, NULL, type_num, 0)
+    if type_num == cnp.NPY_FLOAT:
+        (<float*>cnp.PyArray_DATA(array))[0] = <float>value
+    else:
+        (<double*>cnp.PyArray_DATA(array))[0] = value
+    return array
 
 
 def feed_key(list arrays):

@@ -11,7 +11,7 @@ from thalweg.framework.packed import to_packed
 
 from .config import ConfigProto
 from .engine import Engine
-from .executor import dense, is_ready, scalars
+from .executor import dense, ready_feed, scalars
 from .fetches import Fetches, feed_items
 
 _default_sessions = _Stack()
@@ -165,8 +165,9 @@ def _cache_key(fetches):
 def as_feed(tensor, value):
     """`value` as the array that stands for `tensor`: dtype converted, dense, shape checked against the graph's."""
     dtype = tensor.dtype.base_dtype
-    if is_ready(value, dtype.np, tensor._shape):
-        return value
+    array = ready_feed(value, dtype.np, tensor._shape)
+    if array is not None:
+        return array
     if isinstance(value, (Tensor,)) or hasattr(value, "_as_graph_element"):
         raise TypeError("The value of a feed cannot be a tf.Tensor object. Acceptable feed values include Python "
                         "scalars, strings, lists, numpy ndarrays, or TensorHandles. "
@@ -176,8 +177,6 @@ def as_feed(tensor, value):
         raise ValueError(f"Cannot feed None for Tensor '{tensor.name}', which has dtype {dtype.name} and shape "
                          f"'{shapes.text(tensor._shape)}'")
     array = _string_array(value) if dtype.kind == "O" else _number_array(tensor, value, dtype)
-    if is_ready(array, dtype.np, tensor._shape):
-        return array
     array = dense(array)
     if array.shape != tensor._shape and not shapes.compatible(array.shape, tensor._shape):
         raise ValueError(f"Cannot feed value of shape {array.shape} for Tensor '{tensor.name}', which has shape "
