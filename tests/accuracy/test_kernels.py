@@ -32,7 +32,7 @@ def limit_of(request, algorithm):
     if "Conv2D" in kind and request.is_tiled and algorithm in ("4x4", "auto"):
         if kind == "Conv2DBackpropFilter":
             return 3e-5
-        return 1.5e-5 if request.size < 1_000_000 else 2.2e-5 if request.size < LARGE / 10 else 2.6e-5
+        return 1.5e-5 if request.size < 1_000_000 else 2.2e-5 if request.size < 3_000_000 else 2.6e-5
     if "Conv2D" in kind and request.is_tiled and algorithm == "2x2":
         return 8e-6
     if "Conv2D" in kind or "MatMul" in kind:
