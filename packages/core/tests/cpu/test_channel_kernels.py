@@ -44,6 +44,17 @@ def test_batch_norm_in_training(shape, shift):
           attrs, rtol=1e-4 if shift else 1e-5)
 
 
+def test_a_first_row_that_is_far_off_costs_no_accuracy():
+    x = np.random.default_rng(0).standard_normal((1, 16, 16, 64)).astype(np.float32)
+    x[0, 0, 0] = 4                                       # deviations
+    mean, variance = statistics(x)
+    one, zero, empty = np.ones(64, np.float32), np.zeros(64, np.float32), np.zeros(0, np.float32)
+    found = run(batch_norm.fused_batch_norm, "FusedBatchNorm", [x, one, zero, empty, empty],
+                [(x.shape, np.float32), *[((64,), np.float32)] * 4], {"epsilon": 0.0, "is_training": True})
+    np.testing.assert_allclose(found[4], variance, rtol=1e-6)
+    np.testing.assert_allclose(found[0], (x - mean) / np.sqrt(variance), atol=2e-6)
+
+
 def test_batch_norm_of_equal_and_of_no_rows():
     attrs = {"epsilon": 1e-3, "is_training": True}
     one, empty, three = np.ones(3, np.float32), np.zeros(0, np.float32), ((3,), np.float32)

@@ -118,6 +118,36 @@ def test_bytes_at_odd_addresses_are_copied_before_a_kernel_reads_them(session, m
     assert session.run(tf.exp(tf.py_func(lambda: odd, [], tf.float32) * 0.0)).tolist() == [1.0] * 6
 
 
+@pytest.mark.parametrize("dtype", [tf.float16, tf.float32, tf.float64])
+@pytest.mark.parametrize("value", [1.5, 0.1, -0.0, 1e300, float("inf"), float("nan")])
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_a_python_float_is_rounded_as_numpy_rounds_it(session, dtype, value):
+    for shape in [], None:
+        x = tf.placeholder(dtype, shape)
+        found = session.run(tf.identity(x), {x: value})
+        assert type(found) is dtype.as_numpy_dtype and found.tobytes() == dtype.as_numpy_dtype(value).tobytes()
+
+
+def test_a_python_float_is_no_vector(session):
+    x = tf.placeholder(tf.float32, [1])
+    with pytest.raises(ValueError, match=r"Cannot feed value of shape \(\) for Tensor .* which has shape '\(1,\)'"):
+        session.run(x, {x: 1.0})
+
+
+def test_an_array_is_taken_as_it_is_where_it_fits(session, monkeypatch):
+    x, seen = tf.placeholder(tf.float32, [None, 3]), []
+    run = session._engine.run
+    monkeypatch.setattr(session._engine, "run", lambda *args: seen.extend(args[2]) or run(*args))
+    dense, turned = np.ones((2, 3), np.float32), np.ones((3, 2), np.float32).T
+    for feed in dense, turned, dense.astype(np.float64), dense.astype(">f4"):
+        session.run(x + 1.0, {x: feed})
+    assert [a is dense for a in seen] == [True, False, False, False]
+    assert all(a.flags.c_contiguous and a.dtype == np.float32 and a.dtype.isnative for a in seen)
+    for feed in np.ones(3, np.float32), np.ones((2, 4), np.float32):
+        with pytest.raises(ValueError, match="Cannot feed value of shape"):
+            session.run(x, {x: feed})
+
+
 def test_a_tensor_is_no_feed(session):
     x = tf.placeholder(tf.float32, [])
     with pytest.raises(TypeError, match="cannot be a tf.Tensor object"):
@@ -392,7 +422,7 @@ def test_the_fetches_that_were_not_used_for_longest_are_forgotten_first(session,
     values = [tf.constant(float(i)) + 0.0 for i in range(4)]
     for i in 0, 1, 2, 0, 3:
         assert session.run(values[i]) == i
-    assert [key[0] for key in session._engine._templates] == [(values[i],) for i in (2, 0, 3)]
+    assert {key[0] for key in session._engine._templates} == {(values[i],) for i in (2, 0, 3)}
 
 
 def test_arenas_are_freed_when_their_frame_dies_in_a_cycle(session):

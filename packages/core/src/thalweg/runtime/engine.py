@@ -1,7 +1,6 @@
 """What a session owns: variables, generators of random ops, templates and plans; and how a run finds its program."""
 import threading
 import time
-from collections import OrderedDict
 
 from thalweg.devices.placement import Placement
 from thalweg.framework import errors, flags, shapes
@@ -11,7 +10,7 @@ from thalweg.plan.prune import unfed_placeholder
 
 from . import debug, messages, python_steps
 from .config import RunOptions
-from .executor import Program, RngState, Shared, VariableBuffer
+from .executor import Program, RngState, Shared, VariableBuffer, feed_key
 
 MAX_TEMPLATES = 256                      # fetch sets remembered per session
 MAX_PROGRAMS = 32                        # fed shapes remembered per fetch set; beyond it, shapes are left open
@@ -25,17 +24,20 @@ class Engine:
         self.placement = None
         self.shared = Shared()
         self.variables, self._rngs = {}, {}
-        self._templates = OrderedDict()
+        self._templates, self._runs = {}, 0
         self._lock = threading.RLock()
         self._mutations, self._reshaped = graph._mutations, 0
         self._timeout_in_ms = config.operation_timeout_in_ms
         self._running = threading.local()        # .deadline: of this thread's run, in ns of the monotonic clock
+        self._has_deadlines = self._timeout_in_ms > 0        # whether any run has had one
 
     # --- running -------------------------------------------------------------------------------------
 
     def run(self, elements, fed, arrays, options=None, metadata=None):
-        """Values of `elements` (None for operations), with `arrays` in the place of the tensors `fed`."""
+        """Arrays of the values of `elements` (None for operations), with `arrays` in place of the tensors `fed`."""
         self.shared.check_open()
+        if options is None and metadata is None and not self._has_deadlines and flags.DEBUG < 4:
+            return self._program(elements, fed, arrays).run(arrays)
         if options is not None and options.timeout_in_ms > 0 or self._timeout_in_ms > 0:
             return self._run_until(elements, fed, arrays, options, metadata)
         return self._run(elements, fed, arrays, options, metadata)
@@ -46,6 +48,7 @@ class Engine:
             return self._run(elements, fed, arrays, options, metadata)
         own = 0 if options is None else options.timeout_in_ms
         timeout_ms = own if own > 0 else self._timeout_in_ms
+        self._has_deadlines = True
         self._running.deadline = time.monotonic_ns() + timeout_ms * 1_000_000
         try:
             return self._run(elements, fed, arrays, options, metadata)
@@ -56,37 +59,27 @@ class Engine:
         program = self._program(elements, fed, arrays)
         is_traced = options is not None and options.trace_level >= RunOptions.SOFTWARE_TRACE
         trace = [] if is_traced or flags.DEBUG >= 4 else None
-        values = program.run(list(arrays), trace, getattr(self._running, "deadline", 0))
+        values = program.run(arrays, trace, getattr(self._running, "deadline", 0))
         if flags.DEBUG >= 4:
             debug.tell_run(trace)
         if metadata is not None:
             metadata.fallbacks = dict(program.plan.fallbacks)
             metadata.step_stats = trace or []
-        return [_scalar(v) for v in values]
+        return values
 
     def _program(self, elements, fed, arrays):
         if self._reshaped != self.shared.reshaped:
             self._forget_programs()
-        values = tuple([(i, bool(a)) for i, a in enumerate(arrays) if a.dtype.kind == "b" and a.ndim == 0])
-        fetch_set = elements, fed, values
-        entry = self._templates.get(fetch_set)
+        values, key = feed_key(arrays)
+        entry = self._templates.get((elements, fed, values))
         if entry is None or self._mutations != self.graph._mutations:
             entry = self._entry(elements, fed, values)
-        else:
-            self._note_use(fetch_set)
-        key = tuple([a.shape for a in arrays])
+        entry.last_use = self._runs = self._runs + 1
         program = entry.programs.get(key)
         if program is None:
             with self._lock:
                 program = entry.programs.get(key) or self._specialise(entry, elements, fed, values, key)
         return program
-
-    def _note_use(self, fetch_set):
-        """Moves a fetch set behind those that were used longer ago, which are forgotten first."""
-        try:
-            self._templates.move_to_end(fetch_set)
-        except KeyError:
-            pass                         # another thread has just cleared or evicted it
 
     def _forget_programs(self):
         """A variable without a declared shape holds a value of another shape now: plans for the old one are stale."""
@@ -107,9 +100,10 @@ class Engine:
             missing = unfed_placeholder(template.ir)
             if missing is not None:
                 raise messages.unfed_placeholder(*missing, fed)
-            entry = self._templates[elements, fed, values] = _Entry(template)
-            if len(self._templates) > MAX_TEMPLATES:
-                self._templates.popitem(last=False)
+            entry = self._templates[elements, fed, values] = _Entry(template, self._runs)
+            entries = list(self._templates.items())
+            if len(entries) > MAX_TEMPLATES:
+                self._templates.pop(min(entries, key=lambda item: item[1].last_use)[0], None)
             return entry
 
     def _template(self, elements, fed, values, doubts=False):
@@ -198,13 +192,7 @@ def _buffer(name, node, device):
 
 
 class _Entry:
-    __slots__ = ("template", "doubting", "programs")
+    __slots__ = ("template", "doubting", "programs", "last_use")
 
-    def __init__(self, template):
-        self.template, self.doubting, self.programs = template, None, {}
-
-
-def _scalar(value):
-    return value[()] if value is not None and value.ndim == 0 else value
-
-
+    def __init__(self, template, last_use):
+        self.template, self.doubting, self.programs, self.last_use = template, None, {}, last_use

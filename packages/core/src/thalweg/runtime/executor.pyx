@@ -4,6 +4,8 @@ A Program is a bound plan. Each run borrows a Frame - operand descriptors, arena
 pool, so runs from several threads go side by side; what they share are the variables' buffers.
 """
 from cpython.exc cimport PyErr_CheckSignals
+from libc.float cimport FLT_MAX
+from libc.math cimport INFINITY
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
@@ -286,7 +288,7 @@ cdef class Program:
 
     cdef readonly object plan
     cdef Shared shared
-    cdef list values, calls, keep, variables, arena_devices, arena_sizes, fetch_values
+    cdef list values, calls, keep, variables, arena_devices, arena_sizes
     cdef dict index_of
     cdef CStep* steps
     cdef int n_steps, n_operands, n_objects
@@ -295,6 +297,7 @@ cdef class Program:
     cdef int* operand_value              # operand -> index of its value
     cdef uint64_t** operand_version      # operand -> the version of its bytes; NULL where they last for the run only
     cdef list patch_feeds, patch_fetches, patch_variables, patch_arena
+    cdef list fetch_shapes, fetch_dtypes  # of the caller's arrays; None where a step brings the value
     cdef set reshaped                    # variables that a step gives another buffer before others read it
     cdef list pool
     cdef size_t max_scratch, arena_total
@@ -309,6 +312,9 @@ cdef class Program:
         self.n_objects = plan.n_objects
         self.reshaped = {v.storage.payload for s in plan.steps if s.kind == PYTHON for v in s.outputs
                          if v.storage.kind == VARIABLE}
+        static = [v if v is not None and v.is_static else None for v in plan.fetches]
+        self.fetch_shapes = [None if v is None else v.shape for v in static]
+        self.fetch_dtypes = [None if v is None else v.dtype.np for v in static]
         self._number_values()
         self._make_operands()
         self._make_steps(engine)
@@ -577,22 +583,22 @@ cdef class Program:
                 for k in <list>self.patch_feeds[i]:
                     frame.operands[<int>k].data = data
         frame.objects = [None] * self.n_objects if self.n_objects else None
-        fetched = [None] * len(self.plan.fetches)
-        for i in range(len(fetched)):
-            value = self.plan.fetches[i]
-            if value is None or not value.is_static:
-                continue
-            try:
-                array = fetched[i] = np.empty(value.shape, value.dtype.np)
-            except MemoryError as error:
-                from .messages import value_too_large
-                nbytes = shapes.size_of(value.shape) * value.dtype.size
-                raise value_too_large(value, nbytes, "a fetch", error) from error
-            if self.patch_fetches[i]:
+        frame.fetched = [None] * len(self.fetch_shapes)
+        for i in range(len(self.fetch_shapes)):
+            if self.fetch_shapes[i] is not None:
+                frame.fetched[i] = array = self._new_fetch(i)
                 data = cnp.PyArray_DATA(array)
                 for k in <list>self.patch_fetches[i]:
                     frame.operands[<int>k].data = data
-        frame.fetched = fetched
+
+    cdef _new_fetch(self, Py_ssize_t i):
+        """An array for the value of fetch `i`, which becomes the caller's."""
+        try:
+            return _new_array(self.fetch_shapes[i], self.fetch_dtypes[i])
+        except MemoryError as error:
+            from .messages import value_too_large
+            value = self.plan.fetches[i]
+            raise value_too_large(value, shapes.size_of(value.shape) * value.dtype.size, "a fetch", error) from error
 
     cdef _run_steps(self, Frame frame):
         cdef int position = 0
@@ -792,6 +798,77 @@ cdef _constant(value):
 def dense(array):
     """The array, or a copy of it, whose elements lie one after the other, each where its type may lie."""
     return array if array.flags.c_contiguous and array.flags.aligned else array.copy("C")
+
+
+def ready_feed(value, cnp.dtype dtype, tuple shape):
+    """The array that stands for a feed where `value` needs no closer look, else None.
+
+    It needs none if it is a dense array of numbers of this dtype that fits this shape, or a Python float for a scalar.
+    """
+    cdef cnp.ndarray array
+    cdef int i
+    if dtype is None:
+        return None
+    if type(value) is float:
+        return _scalar_array(value, dtype.type_num) if not shape else None
+    if type(value) is not np.ndarray:
+        return None
+    array = value
+    if array.descr is not dtype or dtype.type_num == cnp.NPY_OBJECT \
+            or not cnp.PyArray_CHKFLAGS(array, cnp.NPY_ARRAY_C_CONTIGUOUS | cnp.NPY_ARRAY_ALIGNED):
+        return None
+    if shape is not None:
+        if array.ndim != len(shape):
+            return None
+        for i in range(array.ndim):
+            if shape[i] is not None and shape[i] != array.shape[i]:
+                return None
+    return array
+
+
+cdef _scalar_array(double value, int type_num):
+    """float32 or float64; None for other types, and for what float32 cannot hold."""
+    if type_num != cnp.NPY_DOUBLE and (type_num != cnp.NPY_FLOAT or FLT_MAX < abs(value) < INFINITY):
+        return None
+    array = cnp.PyArray_EMPTY(0, NULL, type_num, 0)
+    if type_num == cnp.NPY_FLOAT:
+        (<float*>cnp.PyArray_DATA(array))[0] = <float>value
+    else:
+        (<double*>cnp.PyArray_DATA(array))[0] = value
+    return array
+
+
+def feed_key(list arrays):
+    """What a plan depends on in what is fed: the scalar bools, (number, value) each, and the shapes."""
+    cdef list bools = None
+    cdef Py_ssize_t i
+    cdef cnp.ndarray array
+    for i in range(len(arrays)):
+        array = arrays[i]
+        if array.ndim == 0 and cnp.PyArray_TYPE(array) == cnp.NPY_BOOL:
+            bools = bools or []
+            bools.append((i, bool(array)))
+    return () if bools is None else tuple(bools), tuple([a.shape for a in arrays])
+
+
+def scalars(list values):
+    """The same list, arrays of rank 0 replaced by NumPy scalars."""
+    for i in range(len(values)):
+        value = values[i]
+        if isinstance(value, np.ndarray) and cnp.PyArray_NDIM(<cnp.ndarray>value) == 0:
+            values[i] = value[()]
+    return values
+
+
+cdef _new_array(tuple shape, cnp.dtype dtype):
+    """An uninitialised array."""
+    cdef cnp.npy_intp[32] dims
+    cdef int i, rank = len(shape)
+    if rank > 32 or dtype.type_num >= cnp.NPY_OBJECT:
+        return np.empty(shape, dtype)
+    for i in range(rank):
+        dims[i] = shape[i]
+    return cnp.PyArray_EMPTY(rank, dims, dtype.type_num, 0)
 
 
 def _as_array(result, dtype):

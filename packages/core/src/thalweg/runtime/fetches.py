@@ -1,6 +1,8 @@
 """Fetches of any nesting: flat, distinct graph elements, and how to put the results back."""
+from operator import itemgetter
 
 from thalweg.framework.dtypes import bfloat16
+from thalweg.framework.graph import Tensor
 from thalweg.framework.indexed_slices import IndexedSlices
 from thalweg.framework.packed import for_user
 
@@ -60,12 +62,15 @@ def _prepare_element(graph, fetch, found):
     position = found.setdefault(element, len(found))
     if getattr(element, "dtype", None) in (bfloat16, bfloat16.as_ref):
         return lambda values: for_user(values[position])
-    return lambda values: values[position]
+    return itemgetter(position)
+
 
 def feed_items(graph, feed_dict):
     """(Tensor, value) for each entry of a feed dict; composite keys are taken apart."""
     for key, value in feed_dict.items():
-        if isinstance(key, IndexedSlices):
+        if type(key) is Tensor and key.graph is graph and graph.is_feedable(key):
+            yield key, value
+        elif isinstance(key, IndexedSlices):
             yield from zip((key.values, key.indices, key.dense_shape), value)
         elif isinstance(key, tuple):
             for part, part_value in zip(key, value):
@@ -83,5 +88,3 @@ def _feed_tensor(graph, key):
     if not graph.is_feedable(tensor):
         raise ValueError(f"Tensor {tensor} may not be fed.")
     return tensor
-
-

@@ -146,12 +146,8 @@ def _if(engine, node):
     branches = [_signature(node, 1, node.attrs[name]) for name in ("else_branch", "then_branch")]
 
     def call(arrays):
-        return _arrays(engine.run(*branches[bool(arrays[0])], _passed(node, 1, arrays[1:])))
+        return engine.run(*branches[bool(arrays[0])], _passed(node, 1, arrays[1:]))
     return call
-
-
-def _arrays(values):
-    return [np.asarray(v) for v in values]
 
 
 def _while(engine, node):
@@ -167,7 +163,7 @@ def _while(engine, node):
         state, captures = list(arrays[:n_vars]), list(arrays[n_vars:])
         history, count = [[] for _ in kept], 0
         while engine.run(*cond_signature, _passed(node, 0, state + captures))[0]:
-            results = _arrays(engine.run(elements, body_fed, _passed(node, 0, state + captures)))
+            results = engine.run(elements, body_fed, _passed(node, 0, state + captures))
             state = results[:n_vars]
             for values, value in zip(history, results[n_vars:]):
                 values.append(value)

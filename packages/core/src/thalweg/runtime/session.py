@@ -11,7 +11,7 @@ from thalweg.framework.packed import to_packed
 
 from .config import ConfigProto
 from .engine import Engine
-from .executor import dense
+from .executor import dense, ready_feed, scalars
 from .fetches import Fetches, feed_items
 
 _default_sessions = _Stack()
@@ -103,9 +103,8 @@ class BaseSession:
         if self._closed:
             raise RuntimeError("Attempted to use a closed Session.")
         prepared = self._prepare(fetches)
-        tensors, arrays = self._feed(feed_dict) if feed_dict else ((), ())
-        values = self._engine.run(prepared.elements, tensors, arrays, options, run_metadata)
-        return prepared.rebuild(values)
+        tensors, arrays = self._feed(feed_dict) if feed_dict else ((), [])
+        return prepared.rebuild(scalars(self._engine.run(prepared.elements, tensors, arrays, options, run_metadata)))
 
     def _prepare(self, fetches):
         key = fetches if type(fetches) is Tensor else _cache_key(fetches)
@@ -138,7 +137,8 @@ class BaseSession:
             if len(args) != len(tensors):
                 raise ValueError(f"this callable takes {len(tensors)} values, got {len(args)}")
             arrays = [as_feed(t, a) for t, a in zip(tensors, args)]
-            return prepared.rebuild(self._engine.run(prepared.elements, tensors, arrays, options, run_metadata))
+            values = self._engine.run(prepared.elements, tensors, arrays, options, run_metadata)
+            return prepared.rebuild(scalars(values))
         return call
 
     def close(self):
@@ -165,6 +165,9 @@ def _cache_key(fetches):
 def as_feed(tensor, value):
     """`value` as the array that stands for `tensor`: dtype converted, dense, shape checked against the graph's."""
     dtype = tensor.dtype.base_dtype
+    array = ready_feed(value, dtype.np, tensor._shape)
+    if array is not None:
+        return array
     if isinstance(value, (Tensor,)) or hasattr(value, "_as_graph_element"):
         raise TypeError("The value of a feed cannot be a tf.Tensor object. Acceptable feed values include Python "
                         "scalars, strings, lists, numpy ndarrays, or TensorHandles. "

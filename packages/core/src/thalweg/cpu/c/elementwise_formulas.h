@@ -74,7 +74,7 @@
   X(Xlogy, VECTOR, a == 0 ? 0 : a * OWN(log)(b))                                                          \
   /* a: upstream gradient, b: features */                                                                 \
   X(ReluGrad, CHEAP, b > 0 ? a : 0)                                                                       \
-  X(Relu6Grad, CHEAP, (b > 0) & (b < 6) ? a : 0)                                                          \
+  X(Relu6Grad, CHEAP, ((b > 0) & (b < 6)) ? a : 0)                                                        \
   X(LeakyReluGrad, CHEAP, b > 0 ? a : a * k)                                                              \
   X(SoftplusGrad, VECTOR, a * OWN(sigmoid)(b))                                                            \
   X(SoftsignGrad, VECTOR, a / ((1 + fabs(b)) * (1 + fabs(b))))                                            \
@@ -139,7 +139,7 @@
   X(FloorDiv, a / b - (T)((a % b != 0) & ((a < 0) != (b < 0))), (T)(0 - (U)a))                            \
   X(Mod, a % b, 0)                                                                                        \
   X(TruncateMod, a % b, 0)                                                                                \
-  X(FloorMod, (T)(a % b + ((a % b != 0) & ((a < 0) != (b < 0)) ? b : 0)), 0)
+  X(FloorMod, (T)(a % b + (((a % b != 0) & ((a < 0) != (b < 0))) ? b : 0)), 0)
 
 #define BOOL_BINARY(X)                                                                                    \
   X(LogicalAnd, CHEAP, a & b)                                                                             \

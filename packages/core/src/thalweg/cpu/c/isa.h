@@ -28,6 +28,14 @@
 #define THW_VL 4 /* floats in a vector: SSE2 and NEON, which every machine of their kind has */
 #endif
 
+/* Before a loop: no element is read after another one was written. Loops that call a function stay as they are. */
+#if defined(__clang__)
+#pragma clang diagnostic ignored "-Wpass-failed"
+#define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
 #define THW_PASTE_(a, b, c) a##b##c
 #define THW_PASTE(a, b, c) THW_PASTE_(a, b, c)
 #ifdef THW_ISA /* inside a stub */

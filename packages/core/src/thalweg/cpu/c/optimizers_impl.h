@@ -3,12 +3,6 @@
 
 #include <tgmath.h>
 
-#if defined(__clang__)
-#define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
-#else
-#define INDEPENDENT _Pragma("GCC ivdep")
-#endif
-
 /* SLOT(k) and GRAD(k) name input k as an array, HYPER(k) as a number; g is the gradient's element. */
 #define SLOT(name, k) T* name = x[k]
 #define GRAD(k) const T* grad = x[k]

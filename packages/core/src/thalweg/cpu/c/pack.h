@@ -24,18 +24,24 @@ INLINE void NAME(pack_row)(REAL* target, const REAL* source, int64_t columns, in
 
 typedef REAL NAME(four) __attribute__((vector_size(4 * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));
 typedef NAME(integer) NAME(four_order) __attribute__((vector_size(4 * sizeof(REAL))));
+#ifndef PICK /* four of the eight numbers of a and b */
+#if defined(__clang__) || __GNUC__ >= 12
+#define PICK(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#else
+#define PICK(a, b, i, j, k, l) __builtin_shuffle(a, b, (NAME(four_order)){i, j, k, l})
+#endif
+#endif
 
 /* A 4 x 4 block, transposed. */
 INLINE void NAME(turn_block)(REAL* target, int64_t width, const REAL* source, int64_t stride) {
-  const NAME(four_order) low = {0, 4, 1, 5}, high = {2, 6, 3, 7}, even = {0, 1, 4, 5}, odd = {2, 3, 6, 7};
   NAME(four) a = *(const NAME(four)*)source, b = *(const NAME(four)*)(source + stride),
              c = *(const NAME(four)*)(source + 2 * stride), d = *(const NAME(four)*)(source + 3 * stride);
-  NAME(four) ab = __builtin_shuffle(a, b, low), cd = __builtin_shuffle(c, d, low);
-  NAME(four) ab_high = __builtin_shuffle(a, b, high), cd_high = __builtin_shuffle(c, d, high);
-  *(NAME(four)*)target = __builtin_shuffle(ab, cd, even);
-  *(NAME(four)*)(target + width) = __builtin_shuffle(ab, cd, odd);
-  *(NAME(four)*)(target + 2 * width) = __builtin_shuffle(ab_high, cd_high, even);
-  *(NAME(four)*)(target + 3 * width) = __builtin_shuffle(ab_high, cd_high, odd);
+  NAME(four) ab = PICK(a, b, 0, 4, 1, 5), cd = PICK(c, d, 0, 4, 1, 5);
+  NAME(four) ab_high = PICK(a, b, 2, 6, 3, 7), cd_high = PICK(c, d, 2, 6, 3, 7);
+  *(NAME(four)*)target = PICK(ab, cd, 0, 1, 4, 5);
+  *(NAME(four)*)(target + width) = PICK(ab, cd, 2, 3, 6, 7);
+  *(NAME(four)*)(target + 2 * width) = PICK(ab_high, cd_high, 0, 1, 4, 5);
+  *(NAME(four)*)(target + 3 * width) = PICK(ab_high, cd_high, 2, 3, 6, 7);
 }
 
 /* target[k * width + j] = source[j * column_stride + k]. A cache line of each column is used up before the next one

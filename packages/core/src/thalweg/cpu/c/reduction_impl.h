@@ -3,12 +3,6 @@
 
 #include <math.h>
 
-#if defined(__clang__)
-#define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
-#else
-#define INDEPENDENT _Pragma("GCC ivdep")
-#endif
-
 /* Where a caller with constant sizes would unroll it into kilobytes. */
 #define NOT_INLINE __attribute__((noinline))
 

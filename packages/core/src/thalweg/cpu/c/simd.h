@@ -18,8 +18,6 @@
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLLED _Pragma("GCC unroll 32") /* loops over registers: counts are constants after inlining */
 
-#define INDEPENDENT _Pragma("GCC ivdep") /* no element is read after another one was written */
-
 #define VECTOR_BYTES (4 * THW_VL)
 #define VL ((int)(VECTOR_BYTES / sizeof(REAL)))
 #define vector NAME(vector)

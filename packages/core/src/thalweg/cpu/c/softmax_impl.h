@@ -8,12 +8,6 @@
 #include "cpu/c/math_f32.h"
 #include "cpu/c/math_f64.h"
 
-#if defined(__clang__)
-#define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
-#else
-#define INDEPENDENT _Pragma("GCC ivdep")
-#endif
-
 enum { BLOCK = 1024, LANES = 32 };
 
 static inline int64_t rows_of_block(int64_t rows, int64_t classes) {
