@@ -84,8 +84,9 @@ def _pieces_of(node, lasts, workspaces):
         nbytes = (size_of(value.shape) or 0) * value.dtype.size
         if kind == memory.ARENA:
             yield _Piece(value, node, place.device, place.offset, nbytes, lasts[value])
-        elif kind == memory.FETCHES:
-            yield _Piece(value, node, f"fetch {place}", 0, nbytes, lasts[value])
+        elif kind in (memory.FETCHES, memory.GIVEN):
+            space = f"fetch {place}" if kind == memory.FETCHES else f"array {place} for a variable"
+            yield _Piece(value, node, space, 0, nbytes, lasts[value])
 
 
 def _check_bounds(piece, arena_bytes):
