@@ -188,8 +188,8 @@ static void NAME(multiply_panel)(const thw_winograd* job, const REAL* u, int64_t
     REAL* out[MR];
     height = least(most_height, count - i);
     for (int64_t r = 0; r < height; r++) rows[r] = v + (i + r) * job->v_stride, out[r] = m + (i + r) * job->m_stride;
-    NAME(Tile) tile = {rows, &number, 1, job->tiling.depth, 0, u, width,
-                       out,  column,  width, 0, NULL};
+    NAME(Tile) tile = {.rows = rows, .numbers = &number, .taps = 1, .depth = job->tiling.depth, .b = u,
+                       .b_stride = width, .out = out, .column = column, .columns = width};
     NAME(rows_tiles)[height - 1][width / VL - 1](&tile);
   }
 }
