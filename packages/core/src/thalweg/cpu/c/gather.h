@@ -142,7 +142,7 @@ static void NAME(run_unit)(const NAME(GatherBlock)* block, REAL* y, int64_t unit
     int64_t width = NAME(panel_width)(column, job->columns);
     NAME(Tile) tile = {rows, block->numbers, 1, block->inside, offset, panel, width, out, column,
                        least(width, job->columns - column), !block->is_first,
-                       block->is_last && block->run->has_epilogue ? &block->run->epilogue : NULL};
+                       block->is_last && block->run->has_epilogue ? &block->run->epilogue : NULL, NULL, 0};
     NAME(places_tiles)[mr - 1][width / VL - 1](&tile);
     panel += block->count * PANEL;
   }

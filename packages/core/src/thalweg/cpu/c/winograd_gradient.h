@@ -90,7 +90,8 @@ static void NAME(add_products)(void* arg, int64_t begin, int64_t end, void* scra
         height = least(MR, g->depth - i);
         for (int64_t r = 0; r < height; r++) out[r] = run->u + p * job->u_plane + (i + r) * width_of_u;
         const REAL* panel = run->d + p * job->d_plane + column * job->block_tiles;
-        NAME(Tile) tile = {rows, numbers, 0, run->count, i, panel, width, out, column, width, run->first > 0, NULL};
+        NAME(Tile) tile = {rows, numbers, 0, run->count, i, panel, width, out, column, width,
+                           run->first > 0, NULL, NULL, 0};
         NAME(places_tiles)[height - 1][width / VL - 1](&tile);
       }
     }
