@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 import thalweg as tf
+from thalweg.devices.placement import Placement
 from thalweg.framework import flags
 from thalweg.ops import training
+from thalweg.plan import check, pipeline
+from thalweg.plan.ir import PlanError
 
 SIDE = 600                               # 600 x 600 float32: above plan.taking.LEAST_BYTES
 
@@ -246,6 +249,36 @@ def test_a_computed_value_that_others_take_is_copied(session):
     session.run(v.assign_add(tf.ones([SIDE, SIDE])).op)
     np.testing.assert_array_equal(session.run(w), got)
     np.testing.assert_array_equal(session.run(v), got + 1)
+
+
+def test_one_value_for_two_variables(session):
+    x = tf.random_uniform([SIDE, SIDE], seed=1)
+    v, w = tf.Variable(x), tf.Variable(x)
+    session.run([v.initializer, w.initializer])
+    first = session.run(v)
+    np.testing.assert_array_equal(session.run(w), first)
+    session.run(v.assign_add(tf.ones([SIDE, SIDE])).op)
+    np.testing.assert_array_equal(session.run(w), first)
+
+
+def test_zeros_for_many_variables(session):
+    variables = [tf.Variable(tf.zeros([SIDE, SIDE])) for _ in range(4)]
+    session.run(tf.global_variables_initializer())
+    session.run([v.assign_add(tf.fill([SIDE, SIDE], float(k))).op for k, v in enumerate(variables)])
+    for k, v in enumerate(variables):
+        np.testing.assert_array_equal(session.run(v), np.full([SIDE, SIDE], k, np.float32))
+
+
+def test_the_check_finds_a_value_that_is_given_away_too_early():
+    x = tf.random_uniform([SIDE, SIDE], seed=1)
+    fetches = tuple(tf.Variable(x).initializer for _ in range(2))
+    template = pipeline.make_template(fetches, (), Placement(tf.ConfigProto()))
+    plan = pipeline.specialise(template, [], {}, with_value=())
+    early, late = [n for n in plan.nodes if n.op_type == "Assign"]
+    assert plan.given == [late]
+    plan.given[0] = early
+    with pytest.raises(PlanError, match="leaves random_uniform.* to its variable, but it is taken later"):
+        check.check_layout(plan)
 
 
 def test_a_first_value_that_fails_leaves_none(session):

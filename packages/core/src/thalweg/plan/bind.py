@@ -43,7 +43,8 @@ class Plan:
     feeds : list of Value
     arena_bytes : dict                  device name -> bytes
     n_objects : int                     count of values that are Python objects
-    given : list of Value               made in arrays that variables take: such a plan serves one run
+    given : list of Node                assignments whose values are made in arrays that the variables take: such a
+                                        plan serves one run
     written : set of str                variables that steps write in place
     fallbacks : dict                    (op type, requested device) -> count
     """
@@ -71,7 +72,7 @@ def bind(ir, placement, fallbacks, with_value):
             if name not in checked:
                 checked.add(name)
                 steps.append(Step(CHECK, node, [], [], name))
-        step = _step(node, layout.workspaces.get(node), placement.device_of)
+        step = _step(node, layout, placement.device_of)
         if step is not None:
             steps.append(step)
         if node.op_type == "Assign":
@@ -89,7 +90,7 @@ def _variables_needed(node):
     return dict.fromkeys(v.variable for v in inputs if v.variable)
 
 
-def _step(node, workspace, device_of):
+def _step(node, layout, device_of):
     if node.op_type == FETCH:
         if node.attrs.get("direct"):
             return None
@@ -100,18 +101,20 @@ def _step(node, workspace, device_of):
         return None
     if node.op_type == COPY:
         return Step(MOVE if node.outputs[0].is_static else PYTHON, node, node.inputs, node.outputs)
-    if taking.may_take(node, device_of) and _can_be_free(node):
+    workspace = layout.workspaces.get(node)
+    if taking.may_take(node, device_of) and _can_be_free(node, layout.given):
         return Step(TAKE, node, node.inputs, node.outputs, node.kernel, workspace)
     if node.kernel is not None:
         return Step(KERNEL, node, node.inputs, node.outputs, node.kernel, workspace)
     return Step(PYTHON, node, node.inputs, node.outputs)
 
 
-def _can_be_free(node):
+def _can_be_free(node, given):
     """Whether nothing but the assignment `node` needs its value's array, as far as a plan can tell."""
     value = node.inputs[1]
     kind = value.storage.kind
-    return kind in (memory.CONST, memory.GIVEN) or kind == memory.OBJECT and value.uses == [node]
+    return kind == memory.CONST or kind == memory.OBJECT and value.uses == [node] \
+        or kind == memory.GIVEN and given[value.storage.payload] is node
 
 
 def _fetch_step(node):

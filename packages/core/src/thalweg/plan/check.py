@@ -35,6 +35,9 @@ def check_layout(plan):
                         and not _is_in_place(piece, other):
                     raise PlanError(f"after memory: {piece!r} and {other!r} overlap in {piece.space}")
             alive.append(piece)
+    for node in plan.given:
+        if lasts[_owner(node.inputs[1])] != node.position:
+            raise PlanError(f"after memory: {node!r} leaves {node.inputs[1]!r} to its variable, but it is taken later")
 
 
 def check_steps(steps):

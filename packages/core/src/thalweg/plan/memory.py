@@ -52,7 +52,7 @@ class Layout:
     arena_bytes : dict          device name -> bytes
     n_objects : int             count of values that are Python objects
     workspaces : dict           node -> Allocation
-    given : list of Value       the assigned ones of those that are made in arrays which variables take
+    given : list of Node        assignments whose values are made in arrays that the variables take
     """
 
     __slots__ = ("arena_bytes", "n_objects", "workspaces", "given")
@@ -163,7 +163,7 @@ def _give(node, held, with_value, given):
     """Moves what an assignment uses up from the arena to an array, which its variable then takes."""
     storage = root(node.inputs[1]).storage
     if storage.kind == ARENA and taking.can_be_given(node, held[storage.payload], storage.payload.end, with_value):
-        given.append(node.inputs[1])
+        given.append(node)
         for value in held[storage.payload]:
             value.storage.kind, value.storage.payload = GIVEN, len(given) - 1
 

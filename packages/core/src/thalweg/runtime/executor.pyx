@@ -648,7 +648,8 @@ cdef class Program:
         """Memory for what assignments leave to their variables."""
         cdef void* data
         frame.given = []
-        for value, operands in zip(self.plan.given, self.patch_given):
+        for node, operands in zip(self.plan.given, self.patch_given):
+            value = node.inputs[1]
             try:
                 array = _aligned_array(value.shape, value.dtype.np)
             except MemoryError as error:
