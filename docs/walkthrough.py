@@ -108,13 +108,13 @@ for node in ir.nodes:
 print(f"  nodes that had to move to another device: {fallbacks or 'none'}")
 
 heading("4.8 memory and bind: where each value lies, and the flat list of steps (plan/memory.py, plan/bind.py)")
-plan = bind.bind(ir, placement, fallbacks)
+plan = bind.bind(ir, placement, fallbacks, with_value=None)
 kinds = {memory.CONST: "constant", memory.FEEDS: "feed", memory.VARIABLE: "variable", memory.FETCHES: "fetch",
-         memory.ARENA: "arena", memory.OBJECT: "object"}
+         memory.ARENA: "arena", memory.OBJECT: "object", memory.GIVEN: "given"}
 for step in plan.steps:
     places = ", ".join(f"{kinds[v.storage.kind]}" + (
         f"+{v.storage.payload.offset}" if v.storage.kind == memory.ARENA else "") for v in step.outputs)
-    name = ("kernel", "python", "check", "mark", "move")[step.kind]
+    name = ("kernel", "python", "check", "mark", "move", "take")[step.kind]
     print(f"  {name:7} {step.node.op_type:16} -> {places}")
 print(f"  arena: {plan.arena_bytes}")
 

@@ -100,6 +100,29 @@ def test_weights_that_every_run_changes_are_not_kept():
         assert kept_bytes() == 0
 
 
+@pytest.mark.parametrize("algorithm, x_shape, w_shape", [
+    ("4x4", (11, 12, 11, 300), (3, 3, 300, 304)), ("2x2", (4, 12, 11, 448), (3, 3, 448, 464)),
+    ("4x4", (25, 5, 4, 300), (5, 5, 300, 304)), ("4x4", (400, 4, 3, 300), (3, 3, 300, 304)),
+], ids=["4x4", "2x2", "5x5", "two blocks"])
+def test_a_large_filter_in_pieces_or_whole_gives_the_same_bits(algorithm, x_shape, w_shape):
+    random = np.random.default_rng(3)
+    x = tf.constant(random.standard_normal(x_shape).astype(np.float32))
+    w = random.standard_normal(w_shape).astype(np.float32)
+    y = tf.nn.conv2d(x, tf.Variable(w), [1, 1, 1, 1], "SAME")
+
+    def run(algorithm, threads, times):
+        config = tf.ConfigProto(convolution_algorithm=algorithm, intra_op_parallelism_threads=threads)
+        with tf.Session(config=config) as session:
+            session.run(tf.global_variables_initializer())
+            return [session.run(y) for _ in range(times)], kept_bytes()
+    (in_pieces, made, kept), n_bytes = run(algorithm, 2, 3)
+    assert n_bytes > 3 * w.nbytes // 2
+    (alone,), n_bytes = run(algorithm, 1, 1)
+    assert in_pieces.tobytes() == made.tobytes() == kept.tobytes() == alone.tobytes()
+    (exact,), _ = run("exact", 2, 1)
+    np.testing.assert_allclose(alone, exact, atol=3e-5 * np.sqrt(np.mean(exact ** 2)))
+
+
 def test_plans_of_other_shapes_share_what_is_kept():
     x, y = convolution(tf.constant(W))
     with tf.Session() as session:

@@ -2,11 +2,11 @@
 
 A step is a kernel call, a Python call, a check that a variable has a value, or the note that it has one now.
 """
-from . import memory
-from .effects import VARIABLES
+from . import memory, taking
+from .effects import VARIABLES, reads_and_writes
 from .ir import COPY, FEED, FETCH, Value
 
-KERNEL, PYTHON, CHECK, MARK, MOVE = range(5)
+KERNEL, PYTHON, CHECK, MARK, MOVE, TAKE = range(6)
 
 # Ops that may be handed a variable without a value: the plans of branches and bodies check at the place of use.
 _CHECKS_ITSELF = frozenset(("IsVariableInitialized", "If", "While"))
@@ -17,10 +17,12 @@ class Step:
 
     Attributes
     ----------
-    kind : int                      KERNEL, PYTHON, CHECK, MARK or MOVE (bytes from one device to another)
+    kind : int                      KERNEL, PYTHON, CHECK, MARK, MOVE (bytes from one device to another) or TAKE (an
+                                    assignment that may keep the value's array; else it runs like the first two)
     node : Node
     inputs, outputs : list of Value
-    payload : the Kernel; for PYTHON what to call is made from the node; for CHECK and MARK the variable's name
+    payload : the Kernel, None for PYTHON, where what to call is made from the node; for CHECK and MARK the variable's
+        name
     workspace : Allocation or None
     """
 
@@ -41,33 +43,43 @@ class Plan:
     feeds : list of Value
     arena_bytes : dict                  device name -> bytes
     n_objects : int                     count of values that are Python objects
+    given : list of Node                assignments whose values are made in arrays that the variables take: such a
+                                        plan serves one run
+    written : set of str                variables that steps write in place
     fallbacks : dict                    (op type, requested device) -> count
     """
 
-    __slots__ = ("steps", "fetches", "feeds", "arena_bytes", "n_objects", "fallbacks", "nodes", "placement")
+    __slots__ = ("steps", "fetches", "feeds", "arena_bytes", "n_objects", "given", "written", "fallbacks",
+                 "nodes", "placement")
 
-    def __init__(self, ir, steps, arena_bytes, n_objects, fallbacks, placement):
-        self.nodes, self.steps, self.arena_bytes, self.n_objects = ir.nodes, steps, arena_bytes, n_objects
+    def __init__(self, ir, steps, layout, fallbacks, placement):
+        self.nodes, self.steps = ir.nodes, steps
+        self.arena_bytes, self.n_objects, self.given = layout.arena_bytes, layout.n_objects, layout.given
+        self.written = {name for s in steps if s.kind in (KERNEL, PYTHON) for name in _written(s.node)}
         self.fetches, self.feeds, self.fallbacks, self.placement = ir.fetches, ir.feeds, fallbacks, placement
 
 
-def bind(ir, placement, fallbacks):
-    """Lays out memory and lists the steps; gives the Plan."""
-    arena_bytes, n_objects, workspaces = memory.lay_out(ir, placement.device_of)
+def _written(node):
+    return reads_and_writes(node)[1] & {v.variable for v in node.inputs}
+
+
+def bind(ir, placement, fallbacks, with_value):
+    """Lays out memory and lists the steps; gives the Plan. `with_value`: names of variables that have one already."""
+    layout = memory.lay_out(ir, placement.device_of, with_value)
     steps, checked = [], set()
     for node in ir.nodes:
         for name in _variables_needed(node):
             if name not in checked:
                 checked.add(name)
                 steps.append(Step(CHECK, node, [], [], name))
-        step = _step(node, workspaces.get(node))
+        step = _step(node, layout, placement.device_of)
         if step is not None:
             steps.append(step)
         if node.op_type == "Assign":
             name = node.outputs[0].variable
             steps.append(Step(MARK, node, [], [], name))
             checked.add(name)
-    return Plan(ir, steps, arena_bytes, n_objects, fallbacks, placement)
+    return Plan(ir, steps, layout, fallbacks, placement)
 
 
 def _variables_needed(node):
@@ -78,7 +90,7 @@ def _variables_needed(node):
     return dict.fromkeys(v.variable for v in inputs if v.variable)
 
 
-def _step(node, workspace):
+def _step(node, layout, device_of):
     if node.op_type == FETCH:
         if node.attrs.get("direct"):
             return None
@@ -89,9 +101,20 @@ def _step(node, workspace):
         return None
     if node.op_type == COPY:
         return Step(MOVE if node.outputs[0].is_static else PYTHON, node, node.inputs, node.outputs)
+    workspace = layout.workspaces.get(node)
+    if taking.may_take(node, device_of) and _can_be_free(node, layout.given):
+        return Step(TAKE, node, node.inputs, node.outputs, node.kernel, workspace)
     if node.kernel is not None:
         return Step(KERNEL, node, node.inputs, node.outputs, node.kernel, workspace)
     return Step(PYTHON, node, node.inputs, node.outputs)
+
+
+def _can_be_free(node, given):
+    """Whether nothing but the assignment `node` needs its value's array, as far as a plan can tell."""
+    value = node.inputs[1]
+    kind = value.storage.kind
+    return kind == memory.CONST or kind == memory.OBJECT and value.uses == [node] \
+        or kind == memory.GIVEN and given[value.storage.payload] is node
 
 
 def _fetch_step(node):

@@ -35,6 +35,9 @@ def check_layout(plan):
                         and not _is_in_place(piece, other):
                     raise PlanError(f"after memory: {piece!r} and {other!r} overlap in {piece.space}")
             alive.append(piece)
+    for node in plan.given:
+        if lasts[_owner(node.inputs[1])] != node.position:
+            raise PlanError(f"after memory: {node!r} leaves {node.inputs[1]!r} to its variable, but it is taken later")
 
 
 def check_steps(steps):
@@ -84,8 +87,9 @@ def _pieces_of(node, lasts, workspaces):
         nbytes = (size_of(value.shape) or 0) * value.dtype.size
         if kind == memory.ARENA:
             yield _Piece(value, node, place.device, place.offset, nbytes, lasts[value])
-        elif kind == memory.FETCHES:
-            yield _Piece(value, node, f"fetch {place}", 0, nbytes, lasts[value])
+        elif kind in (memory.FETCHES, memory.GIVEN):
+            space = f"fetch {place}" if kind == memory.FETCHES else f"array {place} for a variable"
+            yield _Piece(value, node, space, 0, nbytes, lasts[value])
 
 
 def _check_bounds(piece, arena_bytes):

@@ -2,17 +2,18 @@
 
 Storage kinds: CONST (the plan's own array), FEED (the caller's array, never written), VARIABLE (the session's),
 FETCH (the array that the caller gets), ARENA (an offset in the device's arena), OBJECT (a Python object: strings,
-and arrays whose shape is known only when the run is there).
+and arrays whose shape is known only when the run is there), GIVEN (an array that becomes a variable's).
 """
 from bisect import bisect_left, insort
 from heapq import heappop, heappush
 
 from thalweg.framework.shapes import size_of
 
+from . import taking
 from .effects import ALIASES
 from .ir import COPY, FEED, FETCH
 
-CONST, FEEDS, VARIABLE, FETCHES, ARENA, OBJECT = range(6)
+CONST, FEEDS, VARIABLE, FETCHES, ARENA, OBJECT, GIVEN = range(7)
 _ALIGN = 64
 
 
@@ -43,29 +44,49 @@ def is_alias(node):
     return source.is_static and value.is_static and value.is_proven and size_of(source.shape) == size_of(value.shape)
 
 
-def lay_out(ir, device_of):
-    """Gives every value its Storage; returns (arena bytes per device name, number of objects, workspace by node)."""
+class Layout:
+    """What a plan needs besides its values' places.
+
+    Attributes
+    ----------
+    arena_bytes : dict          device name -> bytes
+    n_objects : int             count of values that are Python objects
+    workspaces : dict           node -> Allocation
+    given : list of Node        assignments whose values are made in arrays that the variables take
+    """
+
+    __slots__ = ("arena_bytes", "n_objects", "workspaces", "given")
+
+    def __init__(self):
+        self.arena_bytes, self.n_objects, self.workspaces, self.given = {}, 0, {}, []
+
+
+def lay_out(ir, device_of, with_value):
+    """Gives every value its Storage; returns the Layout. `with_value`: names of variables that have one already."""
     ir.link()
     ends = _last_uses(ir)
-    allocations, workspaces, n_objects = [], {}, 0
+    layout, allocations, held = Layout(), [], {}
     for node in ir.nodes:
         for value in node.outputs:
             storage = _fixed_storage(value)
             if storage is None and not value.is_static:
-                storage, n_objects = Storage(OBJECT, n_objects), n_objects + 1
+                storage, layout.n_objects = Storage(OBJECT, layout.n_objects), layout.n_objects + 1
             if storage is None:
                 storage = Storage(ARENA, _allocate(value, node, ends, device_of, allocations))
+                held.setdefault(storage.payload, []).append(value)
             value.storage = storage
         if node.op_type == FETCH:
             _fetch_directly(node)
+        elif taking.may_take(node, device_of):
+            _give(node, held, with_value, layout.given)
         if node.kernel is not None and node.kernel.workspace_bytes:
-            workspaces[node] = Allocation(node.kernel.workspace_bytes, node.position, node.position,
-                                          device_of(node).name)
-            allocations.append(workspaces[node])
-    used = {id(v.storage.payload) for n in ir.nodes for v in n.outputs if v.storage.kind == ARENA}
-    used |= {id(w) for w in workspaces.values()}
-    sizes = _assign_offsets([a for a in allocations if id(a) in used])
-    return sizes, n_objects, workspaces
+            layout.workspaces[node] = Allocation(node.kernel.workspace_bytes, node.position, node.position,
+                                                 device_of(node).name)
+            allocations.append(layout.workspaces[node])
+    used = {v.storage.payload for n in ir.nodes for v in n.outputs if v.storage.kind == ARENA}
+    used.update(layout.workspaces.values())
+    layout.arena_bytes = _assign_offsets([a for a in allocations if a in used])
+    return layout
 
 
 def root(value):
@@ -136,6 +157,15 @@ def _fetch_directly(node):
     if storage.kind == ARENA:
         storage.kind, storage.payload = FETCHES, node.attrs["index"]
         node.attrs = {**node.attrs, "direct": True}
+
+
+def _give(node, held, with_value, given):
+    """Moves what an assignment uses up from the arena to an array, which its variable then takes."""
+    storage = root(node.inputs[1]).storage
+    if storage.kind == ARENA and taking.can_be_given(node, held[storage.payload], storage.payload.end, with_value):
+        given.append(node)
+        for value in held[storage.payload]:
+            value.storage.kind, value.storage.payload = GIVEN, len(given) - 1
 
 
 def _round_up(nbytes):

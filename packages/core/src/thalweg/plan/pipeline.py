@@ -55,10 +55,12 @@ def make_template(fetches, feeds, placement, optimize=True, values=None, doubts=
     return Template(ir, placement, optimize)
 
 
-def specialise(template, fed_shapes, variable_shapes):
+def specialise(template, fed_shapes, variable_shapes, with_value=None):
     """The Plan for feeds of these shapes (tuples; None where a feed's shape is left as the graph knows it).
 
-    `variable_shapes` gives the present shapes of variables that the graph declares without one.
+    `variable_shapes` gives the present shapes of variables that the graph declares without one, `with_value` the names
+    of those that hold a value (None: any may). The first values of others may lie in memory that the variables take:
+    such a plan, which has `given`, serves one run.
     """
     ir, placement = template.ir.clone(), template.placement
     infer(ir, fed_shapes, variable_shapes)
@@ -79,7 +81,7 @@ def specialise(template, fed_shapes, variable_shapes):
     _checked(ir, "copies")
     order(ir)
     _checked(ir, "order")
-    plan = bind(ir, placement, fallbacks)
+    plan = bind(ir, placement, fallbacks, with_value)
     if flags.CHECK:
         ir.check("bind")
         check.check_layout(plan)

@@ -4,7 +4,7 @@ import sys
 from thalweg import devices
 from thalweg.framework import flags, shapes
 
-KINDS = ("kernel", "python", "check", "mark", "move")            # plan/bind.py
+KINDS = ("kernel", "python", "check", "mark", "move", "take")    # plan/bind.py
 
 _has_listed = False
 

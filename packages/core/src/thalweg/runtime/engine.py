@@ -126,13 +126,16 @@ class Engine:
         template = entry.template
         if doubts:
             template = entry.doubting = entry.doubting or self._template(elements, fed, values, doubts=True)
-        program = entry.programs[key] = self._bound(template, shapes_in)
+        program = self._bound(template, shapes_in)
+        if not program.plan.given:
+            entry.programs[key] = program
         return program
 
     def _bound(self, template, fed_shapes):
         held = {name: v.shape for name, v in self.variables.items() if v.is_shaped_by_value and v.shape is not None}
         start = time.perf_counter()
-        plan = pipeline.specialise(template, fed_shapes, held)
+        with_value = {name for name, v in self.variables.items() if v.is_initialized}
+        plan = pipeline.specialise(template, fed_shapes, held, with_value)
         if flags.DEBUG:
             debug.tell_plan(plan, time.perf_counter() - start)
         if self.config.log_device_placement:

@@ -4,6 +4,7 @@ A Program is a bound plan. Each run borrows a Frame - operand descriptors, arena
 pool, so runs from several threads go side by side; what they share are the variables' buffers.
 """
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.ref cimport Py_REFCNT
 from libc.float cimport FLT_MAX
 from libc.math cimport INFINITY
 from libc.stdint cimport int64_t, uint64_t
@@ -36,6 +37,7 @@ cdef enum:                               # plan/bind.py
     CHECK = 2
     MARK = 3
     MOVE = 4
+    TAKE = 5
 
 cdef enum:                               # plan/memory.py
     CONST = 0
@@ -44,6 +46,7 @@ cdef enum:                               # plan/memory.py
     FETCH = 3
     ARENA = 4
     OBJECT = 5
+    GIVEN = 6
 
 cdef extern from * nogil:
     """
@@ -51,8 +54,13 @@ cdef extern from * nogil:
     static void thw_set_new_version(uint64_t* version) {
       __atomic_store_n(version, __atomic_add_fetch(&thw_last_version, 1, __ATOMIC_RELAXED), __ATOMIC_RELEASE);
     }
+    /* Who sees that a variable is set sees the move of its buffer, too. */
+    static int thw_is_set(const int* flag) { return __atomic_load_n(flag, __ATOMIC_ACQUIRE); }
+    static void thw_set(int* flag) { __atomic_store_n(flag, 1, __ATOMIC_RELEASE); }
     """
     void thw_set_new_version(uint64_t* version)
+    bint thw_is_set(const int* flag)
+    void thw_set(int* flag)
 
 cdef int64_t _SIGNAL_INTERVAL_NS = 50_000_000
 cdef size_t _ALIGN = 64
@@ -78,6 +86,9 @@ cdef class _DeviceMemory:
 cdef class VariableBuffer:
     """The storage of one variable in one session: its bytes on a device, or an array of Python objects.
 
+    On the host it may be an array that an assignment leaves to it (plan/taking.py). A constant's is shared: nobody
+    writes to it, and `own` copies it before a program that does writes the variable.
+
     Attributes
     ----------
     name : str
@@ -98,6 +109,8 @@ cdef class VariableBuffer:
     cdef readonly Py_ssize_t nbytes
     cdef readonly bint is_shaped_by_value
     cdef object memory                   # owns `data`; frames hold it too, as their run may read an earlier buffer
+    cdef bint takes                      # no program writes it in place: it may take a value's array
+    cdef bint is_shared                  # `array` is a constant's
 
     def __init__(self, name, dtype, shape, Device device):
         self.name, self.dtype, self.device = name, dtype, device
@@ -106,9 +119,10 @@ cdef class VariableBuffer:
         self.is_shaped_by_value = not shapes.is_known(shape)
         if not self.is_shaped_by_value:
             self._allocate(shape)
+            self.takes = device.is_host and dtype.kind != "O"
 
     cdef _allocate(self, shape):
-        self.shape = shape
+        self.shape, self.is_shared = shape, False
         if self.dtype.kind == "O":
             self.array = np.empty(shape, object)
             return
@@ -128,7 +142,7 @@ cdef class VariableBuffer:
         """Takes a new value, of any shape; True when the buffer moved and frames must look again."""
         cdef bint moved = False
         value = np.asarray(value)
-        if self.shape != value.shape or (self.array is None and self.data == NULL):
+        if self.shape != value.shape or self.is_shared or (self.array is None and self.data == NULL):
             self._allocate(value.shape)
             moved = True
         if self.array is not None:
@@ -136,9 +150,31 @@ cdef class VariableBuffer:
         else:
             value = np.ascontiguousarray(value, self.dtype.np)
             self.device.h2d(<size_t>self.data, value)
+        self.takes = False
         self.initialized = 1
         thw_set_new_version(&self.version)
         return moved
+
+    cdef take(self, array, bint is_shared):
+        """An array of the variable's shape and dtype becomes its storage; frames must look again."""
+        self.array = self.memory = array
+        self.data = cnp.PyArray_DATA(array)
+        self.takes = self.is_shared = is_shared
+        thw_set_new_version(&self.version)
+
+    cdef bint own(self) except -1:
+        """Makes the memory the variable's own for good; True when it moved and frames must look again."""
+        self.takes = False
+        if not self.is_shared:
+            return False
+        copy = _aligned_array(self.shape, self.dtype.np)
+        copy[...] = self.array           # other threads may run meanwhile
+        if not self.is_shared:
+            return False                 # one of them was quicker
+        self.array = self.memory = copy
+        self.data = cnp.PyArray_DATA(copy)
+        self.is_shared = False
+        return True
 
     def read(self):
         """A copy of the value as an array; None when there is none yet."""
@@ -205,7 +241,7 @@ cdef class Frame:
     cdef thw_tensor* operands
     cdef list arenas                     # per arena: an array (host) or (Device, pointer)
     cdef void** bases
-    cdef list objects, views, feeds, fetched
+    cdef list objects, views, feeds, fetched, given
     cdef list buffers                    # the variables' memory that the operands point to
     cdef long generation
     cdef int64_t deadline                # ns; no step begins after it, 0: none
@@ -296,8 +332,9 @@ cdef class Program:
     cdef int64_t* shape_store
     cdef int* operand_value              # operand -> index of its value
     cdef uint64_t** operand_version      # operand -> the version of its bytes; NULL where they last for the run only
-    cdef list patch_feeds, patch_fetches, patch_variables, patch_arena
+    cdef list patch_feeds, patch_fetches, patch_given, patch_variables, patch_arena
     cdef list fetch_shapes, fetch_dtypes  # of the caller's arrays; None where a step brings the value
+    cdef list written                    # buffers that steps write in place
     cdef set reshaped                    # variables that a step gives another buffer before others read it
     cdef list pool
     cdef size_t max_scratch, arena_total
@@ -310,7 +347,7 @@ cdef class Program:
         self.arena_sizes = [plan.arena_bytes[d] for d in self.arena_devices]
         self.arena_total = sum(self.arena_sizes)
         self.n_objects = plan.n_objects
-        self.reshaped = {v.storage.payload for s in plan.steps if s.kind == PYTHON for v in s.outputs
+        self.reshaped = {v.storage.payload for s in plan.steps if not _is_in_c(s) for v in s.outputs
                          if v.storage.kind == VARIABLE}
         static = [v if v is not None and v.is_static else None for v in plan.fetches]
         self.fetch_shapes = [None if v is None else v.shape for v in static]
@@ -375,6 +412,7 @@ cdef class Program:
         self.steps = <CStep*>calloc(max(self.n_steps, 1), sizeof(CStep))
         if self.steps == NULL:
             raise MemoryError()
+        self.written = [engine.variable(name) for name in self.plan.written]
         for value in self.values:
             self.variables.append(engine.variable(value.storage.payload) if value.storage.kind == VARIABLE else None)
             if value.storage.kind == CONST:
@@ -387,7 +425,7 @@ cdef class Program:
             self._set_versions(step, k)
             k += step.n_in + step.n_out
             call = None
-            if planned.kind == KERNEL:
+            if planned.kind in (KERNEL, TAKE) and planned.payload is not None:
                 kernel = planned.payload
                 self._bind_kernel(step, kernel)
                 if not kernel.device.is_host:
@@ -397,7 +435,7 @@ cdef class Program:
                     step.call.rng = &rng.rng
                     self.keep.append(rng)
                 self.keep.append(kernel)
-            elif planned.kind == PYTHON:
+            elif planned.kind in (PYTHON, TAKE):
                 call = engine.python_call(planned)
             elif planned.kind == MOVE:
                 self._bind_move(step, planned)
@@ -469,8 +507,9 @@ cdef class Program:
         n_feeds, n_fetches = len(self.plan.feeds), len(self.plan.fetches)
         self.patch_feeds = [[] for _ in range(n_feeds)]
         self.patch_fetches = [[] for _ in range(n_fetches)]
+        self.patch_given = [[] for _ in self.plan.given]
         self.patch_variables, self.patch_arena = [], []
-        in_c = [s.kind in (KERNEL, MOVE) for s in self.plan.steps for _ in range(len(s.inputs) + len(s.outputs))]
+        in_c = [_is_in_c(s) for s in self.plan.steps for _ in range(len(s.inputs) + len(s.outputs))]
         for k in range(self.n_operands):
             value = self.values[self.operand_value[k]]
             storage = value.storage
@@ -483,6 +522,8 @@ cdef class Program:
                 self.patch_feeds[storage.payload].append(k)
             elif storage.kind == FETCH:
                 self.patch_fetches[storage.payload].append(k)
+            elif storage.kind == GIVEN:
+                self.patch_given[storage.payload].append(k)
             elif storage.kind == VARIABLE:
                 self.patch_variables.append((k, self.variables[self.operand_value[k]], value))
             elif storage.kind == ARENA:
@@ -527,6 +568,7 @@ cdef class Program:
     cdef _refresh(self, Frame frame):
         """Looks up the variables' addresses again after a buffer has moved."""
         cdef VariableBuffer buffer
+        self._own_written()
         for k, buffer, value in self.patch_variables:
             whole = value.base or value          # the variable itself, of which `value` may be a reshaped view
             if buffer.data != NULL and buffer.shape != whole.shape and buffer.name not in self.reshaped:
@@ -538,6 +580,12 @@ cdef class Program:
         frame.buffers = [(<VariableBuffer>buffer).memory for _, buffer, _ in self.patch_variables]
         frame.views = [None] * len(self.values)
         frame.generation = self.shared.generation
+
+    cdef _own_written(self):
+        """Gives variables that this program writes in place memory that no constant shares."""
+        cdef VariableBuffer buffer
+        for buffer in self.written:
+            self.shared.generation += buffer.own()
 
     # --- running -------------------------------------------------------------------------------------
 
@@ -567,8 +615,8 @@ cdef class Program:
                 self._run_traced(frame, trace)
             return frame.fetched
         finally:
-            frame.feeds = frame.fetched = frame.objects = None
-            if len(self.pool) < 16 and not self.shared.closed:
+            frame.feeds = frame.fetched = frame.objects = frame.given = None
+            if len(self.pool) < 16 and not self.shared.closed and not self.patch_given:
                 self.pool.append(frame)
                 if self.arena_total > _LARGE_ARENA:
                     self.shared.keep(self, self.arena_total * len(self.pool))
@@ -590,6 +638,9 @@ cdef class Program:
                 data = cnp.PyArray_DATA(array)
                 for k in <list>self.patch_fetches[i]:
                     frame.operands[<int>k].data = data
+        if self.patch_given:
+            self._give_arrays(frame)
+
 
     cdef _new_fetch(self, Py_ssize_t i):
         """An array for the value of fetch `i`, which becomes the caller's."""
@@ -599,6 +650,23 @@ cdef class Program:
             from .messages import value_too_large
             value = self.plan.fetches[i]
             raise value_too_large(value, shapes.size_of(value.shape) * value.dtype.size, "a fetch", error) from error
+
+    cdef _give_arrays(self, Frame frame):
+        """Memory for what assignments leave to their variables."""
+        cdef void* data
+        frame.given = []
+        for node, operands in zip(self.plan.given, self.patch_given):
+            value = node.inputs[1]
+            try:
+                array = _aligned_array(value.shape, value.dtype.np)
+            except MemoryError as error:
+                from .messages import value_too_large
+                nbytes = shapes.size_of(value.shape) * value.dtype.size
+                raise value_too_large(value, nbytes, "a variable", error) from error
+            frame.given.append(array)
+            data = cnp.PyArray_DATA(array)
+            for k in operands:
+                frame.operands[<int>k].data = data
 
     cdef _run_steps(self, Frame frame):
         cdef int position = 0
@@ -631,10 +699,10 @@ cdef class Program:
             if step.kind == KERNEL:
                 code = step.fn(&step.call, step.ins, step.n_in, step.outs, step.n_out)
             elif step.kind == CHECK:
-                if step.flag[0] == 0:
+                if not thw_is_set(step.flag) or frame.generation != self.shared.generation:
                     return i
             elif step.kind == MARK:
-                step.flag[0] = 1
+                thw_set(step.flag)
             elif step.kind == MOVE:
                 code = _move(step)
             else:
@@ -691,8 +759,12 @@ cdef class Program:
         self._heed(frame, position)
         if step.kind == PYTHON:
             self._run_python(frame, planned, self.calls[position])
+        elif step.kind == TAKE:
+            self._take(frame, planned, position)
         elif step.kind == CHECK:
-            raise self._uninitialized(planned)
+            if not thw_is_set(step.flag):
+                raise self._uninitialized(planned)
+            self._refresh(frame)         # it may have been set in another buffer than this run knows
         else:
             self._raise(frame, planned)
 
@@ -704,6 +776,44 @@ cdef class Program:
         from .messages import kernel_error
         # A copy has no context of its own: what went wrong in it is told outside of the run.
         raise kernel_error(planned.node, *(take_error(&frame.context) if frame.context.code else take_outside_error()))
+
+    cdef _take(self, Frame frame, planned, int position):
+        """An assignment: leaves the value's array to a variable that may take it, or copies the value."""
+        cdef VariableBuffer buffer = self.variables[self.index_of[planned.outputs[0]]]
+        cdef CStep* step = &frame.steps[position]
+        cdef int code
+        if buffer.takes and self._is_taken(frame, planned.inputs[1], buffer):
+            self.shared.generation += 1
+            self._refresh(frame)
+            return
+        self.shared.generation += buffer.own()
+        if frame.generation != self.shared.generation:
+            self._refresh(frame)
+        if step.fn == NULL:
+            self._run_python(frame, planned, self.calls[position])
+        else:
+            with nogil:
+                code = step.fn(&step.call, step.ins, step.n_in, step.outs, step.n_out)
+                _note_writes(step)
+            if code != 0 or frame.context.code != 0:
+                self._raise(frame, planned)
+
+    cdef bint _is_taken(self, Frame frame, value, VariableBuffer buffer) except -1:
+        """Leaves a value's array to a variable, unless it is a Python object that somebody else holds."""
+        storage = value.storage
+        if storage.kind == CONST:
+            buffer.take(self._array(frame, self.index_of[value]), True)
+            return True
+        held = frame.given if storage.kind == GIVEN else frame.objects
+        array, held[<int>storage.payload] = held[<int>storage.payload], None
+        if storage.kind == GIVEN:
+            buffer.take(array.reshape(buffer.shape), False)
+            return True
+        if Py_REFCNT(array) == 1 and _is_free(array, buffer.shape, buffer.dtype.np):
+            buffer.take(array, False)
+            return True
+        held[<int>storage.payload] = array
+        return False
 
     cdef _run_python(self, Frame frame, planned, call):
         from .messages import python_error
@@ -729,6 +839,8 @@ cdef class Program:
             array = frame.feeds[storage.payload]
         elif kind == FETCH:
             array = frame.fetched[storage.payload]
+        elif kind == GIVEN:
+            array = frame.given[storage.payload]
         elif kind == VARIABLE:
             array = (<VariableBuffer>self.variables[index]).array
         elif kind == CONST:
@@ -779,6 +891,17 @@ cdef class Program:
         free(self.operand_value)
         free(self.operand_version)
         free(self.shape_store)
+
+
+cdef bint _is_in_c(planned) except -1:
+    """Whether a step finds its operands by their addresses."""
+    return planned.kind in (KERNEL, MOVE) or planned.kind == TAKE and planned.payload is not None
+
+
+cdef bint _is_free(array, shape, dtype) except -1:
+    """Whether an array, which only the caller holds, is all there is of its memory, and fit for a variable."""
+    return type(array) is np.ndarray and array.shape == shape and array.dtype == dtype and array.flags.owndata \
+        and array.flags.carray
 
 
 cdef _contradicted_shape(value, shape):

@@ -37,7 +37,7 @@ typedef struct {
   thw_finish finish;
   /* chosen by plan_winograd */
   int64_t block_tiles, blocks; /* tiles that go through all steps together, in one task or by phases */
-  int32_t is_by_phases;
+  int32_t is_by_phases, can_stream;
   int64_t group_panels, groups;
   int64_t v_stride, v_plane, m_stride, m_plane, u_plane, fill_depth, fill_parts;
   int64_t u_numbers, v_numbers, m_numbers;

@@ -3,22 +3,25 @@
  *
  *   U [points^2][panel][depth][PANEL]    V [points^2][tile][v_stride]    M [points^2][tile][m_stride]
  *
- * Many tiles: a task takes a block of them through all three steps in its own scratch. Few tiles, or a U that is larger
- * than the caches: the steps are phases over a block, in the call's workspace, so that products are split by position
- * and by panel, and all threads read U once for a block. Strides are skewed, or the points^2 streams would fall into
- * the same cache sets.
+ * Many tiles: a task takes a block of them through all three steps in its own scratch. Few tiles, or a U that is
+ * larger than the caches: the steps are phases over a block, in the call's workspace, so that products are split by
+ * position and by panel, and all threads read U once for a block. A large U for many tiles, where none is kept from
+ * run to run, is never whole: a task makes a piece of it and uses it at once. Strides are skewed, or the points^2
+ * streams would fall into the same cache sets.
  */
 
 #define SKEW 16              /* numbers: a cache line */
 #define BLOCK_TILES 24      /* of a task */
 #define PHASE_TILES 384     /* of a block by phases: V and M stay in the last-level cache */
 #define LARGE_U (3 << 20)   /* numbers that are read from memory each time */
+#define STREAM_TILES 96     /* that make up for making pieces of U anew for each block of them */
+#define FILL_AHEAD 8         /* rows of a filter that are fetched before they are read */
 #define LEAST_BLOCKS 8
 
 typedef struct {
   const thw_winograd* job;
   const REAL *x, *filter;
-  REAL *y, *u, *v, *m;  /* v and m: of a block, by phases */
+  REAL *y, *u, *v, *m;  /* u: NULL where it is made piece by piece; v and m: of a block, by phases */
   int64_t first, count; /* tiles of that block */
   NAME(Epilogue) epilogue;
   int has_epilogue;
@@ -30,8 +33,9 @@ INLINE const REAL* NAME(panel_of_u)(const NAME(Winograd)* run, int64_t point, in
 
 /* --- the filter ------------------------------------------------------------------------------------------------- */
 
-INLINE void NAME(transform_filter)(const int points, const int window, const REAL* taps, int64_t tap_distance,
-                                   int64_t count, REAL* u, int64_t u_plane) {
+/* Rows [begin, end) of the positions. */
+INLINE void NAME(transform_filter)(const int points, const int window, const int begin, const int end,
+                                   const REAL* taps, int64_t tap_distance, int64_t count, REAL* u, int64_t u_plane) {
   for (int64_t i = 0; i < count; i += VL) {
     vector g[5][5], half[6][5], line[6];
     UNROLLED for (int y = 0; y < window; y++) UNROLLED for (int x = 0; x < window; x++)
@@ -40,9 +44,9 @@ INLINE void NAME(transform_filter)(const int points, const int window, const REA
       NAME(filter_line)(points, window, g[x], line);
       UNROLLED for (int p = 0; p < points; p++) half[p][x] = line[p];
     }
-    UNROLLED for (int p = 0; p < points; p++) {
+    UNROLLED for (int p = begin; p < end; p++) {
       NAME(filter_line)(points, window, half[p], line);
-      UNROLLED for (int q = 0; q < points; q++) STORE(u + (p * points + q) * u_plane + i, line[q]);
+      UNROLLED for (int q = 0; q < points; q++) STORE(u + ((p - begin) * points + q) * u_plane + i, line[q]);
     }
   }
 }
@@ -65,12 +69,41 @@ static void NAME(fill_u)(void* arg, int64_t begin, int64_t end, void* scratch) {
     REAL* u = (REAL*)NAME(panel_of_u)(run, 0, column) + k * width;
     int64_t distance = rows * width;
     if (g->points == 4)
-      NAME(transform_filter)(4, 3, packed, distance, distance, u, job->u_plane);
+      NAME(transform_filter)(4, 3, 0, 4, packed, distance, distance, u, job->u_plane);
     else if (g->window == 3)
-      NAME(transform_filter)(6, 3, packed, distance, distance, u, job->u_plane);
+      NAME(transform_filter)(6, 3, 0, 6, packed, distance, distance, u, job->u_plane);
     else
-      NAME(transform_filter)(6, 5, packed, distance, distance, u, job->u_plane);
+      NAME(transform_filter)(6, 5, 0, 6, packed, distance, distance, u, job->u_plane);
   }
+}
+
+/* One half of the positions of a panel, straight from a filter that is not turned and whose rows need no padding. */
+INLINE void NAME(fill_half)(const int points, const int window, const int half, const thw_tiling* g,
+                            const REAL* filter, int64_t column, int64_t width, REAL* u, int64_t u_plane) {
+  const int begin = half * points / 2, end = begin + points / 2;
+  const int64_t distance = g->depth * g->columns;
+  for (int64_t k = 0; k < g->depth; k++) {
+    const REAL* taps = filter + k * g->columns + column;
+    UNROLLED for (int t = 0; t < window * window; t++) /* they lie too far apart for the hardware to foresee */
+      for (int64_t i = 0; i < width; i += VL) __builtin_prefetch(taps + t * distance + FILL_AHEAD * g->columns + i);
+    NAME(transform_filter)(points, window, begin, end, taps, distance, width, u + k * width, u_plane);
+  }
+}
+
+static void NAME(fill_half_panel)(const thw_tiling* g, const REAL* filter, int64_t column, int64_t width, int half,
+                                  REAL* u, int64_t u_plane) {
+  if (g->points == 4 && half)
+    NAME(fill_half)(4, 3, 1, g, filter, column, width, u, u_plane);
+  else if (g->points == 4)
+    NAME(fill_half)(4, 3, 0, g, filter, column, width, u, u_plane);
+  else if (g->window == 3 && half)
+    NAME(fill_half)(6, 3, 1, g, filter, column, width, u, u_plane);
+  else if (g->window == 3)
+    NAME(fill_half)(6, 3, 0, g, filter, column, width, u, u_plane);
+  else if (half)
+    NAME(fill_half)(6, 5, 1, g, filter, column, width, u, u_plane);
+  else
+    NAME(fill_half)(6, 5, 0, g, filter, column, width, u, u_plane);
 }
 
 /* --- tiles of x ------------------------------------------------------------------------------------------------- */
@@ -145,31 +178,33 @@ static void NAME(input_tiles)(const thw_tiling* g, const REAL* x, const REAL* ze
 
 /* --- products --------------------------------------------------------------------------------------------------- */
 
-/* M = V U at one position, for `count` tiles and the panels of columns [first, end). Few tiles wait for U from memory:
-   during the tiles of a panel the next one is fetched. */
+/* M = V U at one position, for `count` tiles and the panel of U that begins with `column`. `lines`: cache lines that are
+   fetched of what lies after it, for each AHEAD_TERMS of a tile. */
+static void NAME(multiply_panel)(const thw_winograd* job, const REAL* u, int64_t column, const REAL* v, REAL* m,
+                                 int64_t count, int64_t lines) {
+  const int32_t number = 0;
+  int64_t most_height = ceil_div(count, ceil_div(count, MR)), width = NAME(panel_width)(column, job->tiling.columns);
+  const char* ahead = (const char*)(u + job->tiling.depth * width);
+  for (int64_t i = 0, height; i < count; i += height) {
+    const REAL* rows[MR];
+    REAL* out[MR];
+    height = least(most_height, count - i);
+    for (int64_t r = 0; r < height; r++) rows[r] = v + (i + r) * job->v_stride, out[r] = m + (i + r) * job->m_stride;
+    NAME(Tile) tile = {.rows = rows, .numbers = &number, .taps = 1, .depth = job->tiling.depth, .b = u, .out = out,
+                       .column = column, .columns = width, .ahead = ahead, .ahead_lines = lines};
+    NAME(rows_tiles)[height - 1][width / VL - 1](&tile);
+    ahead += lines * 64 * ceil_div(job->tiling.depth, AHEAD_TERMS);
+  }
+}
+
+/* The panels of columns [first, end). Few tiles would wait for a large U: they fetch the next panel meanwhile. */
 static void NAME(multiply)(const NAME(Winograd)* run, int64_t point, const REAL* v, REAL* m, int64_t count,
                            int64_t first, int64_t end) {
-  const thw_winograd* job = run->job;
-  const thw_tiling* g = &job->tiling;
-  const int32_t number = 0;
-  int64_t heights = ceil_div(count, MR), most_height = ceil_div(count, heights);
-  int64_t lines = 0;
-  if (heights <= 4 && job->u_numbers > LARGE_U) /* 7 x 7, 512 -> 512 at batch 8: 1.22 times the speed */
+  int64_t heights = ceil_div(count, MR), lines = 0;
+  if (heights <= 4 && run->job->u_numbers > LARGE_U) /* 7 x 7, 512 -> 512 at batch 8: 1.22 times the speed */
     lines = ceil_div(AHEAD_TERMS * PANEL * (int64_t)sizeof(REAL), 64 * heights);
-  for (int64_t column = first; column < end; column += PANEL) {
-    int64_t width = NAME(panel_width)(column, g->columns);
-    const REAL* panel = NAME(panel_of_u)(run, point, column);
-    const char* ahead = (const char*)(panel + g->depth * width);
-    for (int64_t i = 0, height; i < count; i += height) {
-      const REAL* rows[MR];
-      REAL* out[MR];
-      height = least(most_height, count - i);
-      for (int64_t r = 0; r < height; r++) rows[r] = v + (i + r) * job->v_stride, out[r] = m + (i + r) * job->m_stride;
-      NAME(Tile) tile = {rows, &number, 1, g->depth, 0, panel, out, column, width, 0, NULL, ahead, lines};
-      NAME(rows_tiles)[height - 1][width / VL - 1](&tile);
-      ahead += lines * 64 * ceil_div(g->depth, AHEAD_TERMS);
-    }
-  }
+  for (int64_t column = first; column < end; column += PANEL)
+    NAME(multiply_panel)(run->job, NAME(panel_of_u)(run, point, column), column, v, m, count, lines);
 }
 
 /* --- tiles of y ------------------------------------------------------------------------------------------------- */
@@ -252,6 +287,22 @@ static void NAME(run_product_phase)(void* arg, int64_t begin, int64_t end, void*
   }
 }
 
+/* A task makes half of the positions of a panel of U and uses it at once, while it is in the nearest cache. */
+static void NAME(run_streamed_products)(void* arg, int64_t begin, int64_t end, void* scratch) {
+  const NAME(Winograd)* run = arg;
+  const thw_winograd* job = run->job;
+  const thw_tiling* g = &job->tiling;
+  const int64_t positions = g->points * g->points / 2;
+  for (int64_t i = begin; i < end; i++) {
+    int64_t column = i / 2 * PANEL, width = NAME(panel_width)(column, g->columns), plane = g->depth * width + SKEW;
+    REAL* u = scratch;
+    NAME(fill_half_panel)(g, run->filter, column, width, i & 1, u, plane);
+    for (int64_t p = 0, point = (i & 1) * positions; p < positions; p++, point++)
+      NAME(multiply_panel)(job, u + p * plane, column, run->v + point * job->v_plane, run->m + point * job->m_plane,
+                           run->count, 0);
+  }
+}
+
 static void NAME(run_output_phase)(void* arg, int64_t begin, int64_t end, void* scratch) {
   (void)scratch;
   const NAME(Winograd)* run = arg;
@@ -266,11 +317,14 @@ static void NAME(run_tiles)(thw_call* call, NAME(Winograd)* run) {
     core->parallel_for(call->core_ctx, job->blocks, 1, NAME(run_tile_blocks), run);
     return;
   }
-  int64_t points = job->tiling.points * job->tiling.points;
+  int64_t points = job->tiling.points * job->tiling.points, panels = ceil_div(job->tiling.columns, PANEL);
   for (run->first = 0; run->first < job->tiling.tiles; run->first += run->count) {
     run->count = least(job->block_tiles, job->tiling.tiles - run->first);
     core->parallel_for(call->core_ctx, run->count, job->tile_grain, NAME(run_input_phase), run);
-    core->parallel_for(call->core_ctx, points * job->groups, job->product_grain, NAME(run_product_phase), run);
+    if (!run->u)
+      core->parallel_for(call->core_ctx, 2 * panels, 1, NAME(run_streamed_products), run);
+    else
+      core->parallel_for(call->core_ctx, points * job->groups, job->product_grain, NAME(run_product_phase), run);
     core->parallel_for(call->core_ctx, run->count, job->tile_grain, NAME(run_output_phase), run);
   }
 }
@@ -278,15 +332,15 @@ static void NAME(run_tiles)(thw_call* call, NAME(Winograd)* run) {
 static int NAME(run_winograd)(thw_call* call, const thw_tensor* in, int32_t n_in, thw_tensor* out, int32_t n_out) {
   (void)n_in, (void)n_out;
   thw_winograd* job = call->state;
-  REAL *u = call->workspace, *v = u + job->u_numbers, *folded = v;
+  REAL *u = call->workspace, *v = u + (job->can_stream ? 0 : job->u_numbers), *folded = v;
   NAME(Winograd) run = {.job = job, .x = in[job->x].data, .filter = in[job->filter].data, .y = out[0].data};
   if (job->is_by_phases) run.v = v, run.m = v + job->v_numbers, folded = run.m + job->m_numbers;
   run.has_epilogue = NAME(set_epilogue)(&run.epilogue, &job->finish, job->tiling.columns, in, run.y, folded);
-  thw_filter filter = {.data = u};
+  thw_filter filter = {.data = job->can_stream ? NULL : u};
   if (job->filter_lasts)
-    filter = thw_filter_take(&job->use, call, job->filter, &job->layout, job->u_numbers * sizeof(REAL), u);
+    filter = thw_filter_take(&job->use, call, job->filter, &job->layout, job->u_numbers * sizeof(REAL), filter.data);
   run.u = filter.data;
-  if (!filter.is_made) {
+  if (run.u && !filter.is_made) {
     call->core->parallel_for(call->core_ctx, ceil_div(job->tiling.columns, PANEL) * job->fill_parts, 1, NAME(fill_u),
                              &run);
     thw_filter_made(&filter);
@@ -345,6 +399,7 @@ static void NAME(plan_winograd)(thw_winograd* job, size_t* workspace, size_t* sc
   job->u_plane = g->depth * width + SKEW;
   job->u_numbers = points * job->u_plane;
   job->is_by_phases = job->u_numbers > LARGE_U || g->tiles < LEAST_BLOCKS * BLOCK_TILES;
+  job->can_stream = job->u_numbers > LARGE_U && g->tiles >= STREAM_TILES && !job->is_turned && g->columns % VL == 0;
   job->blocks = most(1, ceil_div(g->tiles, job->is_by_phases ? PHASE_TILES : BLOCK_TILES));
   job->block_tiles = job->is_by_phases ? most(1, ceil_div(g->tiles, job->blocks)) : BLOCK_TILES;
   job->v_stride = NAME(packed_width)(g->depth) + SKEW;
@@ -364,7 +419,8 @@ static void NAME(plan_winograd)(thw_winograd* job, size_t* workspace, size_t* sc
   job->layout = (thw_layout){{sizeof(REAL), 0x57u << 8 | (uint64_t)g->points << 4 | (uint64_t)job->is_turned,
                               (uint64_t)g->window, (uint64_t)g->depth, (uint64_t)g->columns}};
   int64_t fill = g->window * g->window * job->fill_depth * PANEL;
+  if (job->can_stream) fill = most(fill, points / 2 * (g->depth * PANEL + SKEW));
   *scratch = most(fill, job->is_by_phases ? 0 : job->v_numbers + job->m_numbers) * sizeof(REAL);
-  *workspace = (job->u_numbers + (job->is_by_phases ? job->v_numbers + job->m_numbers : 0) +
+  *workspace = ((job->can_stream ? 0 : job->u_numbers) + (job->is_by_phases ? job->v_numbers + job->m_numbers : 0) +
                 folded_numbers(&job->finish, g->columns)) * sizeof(REAL);
 }
