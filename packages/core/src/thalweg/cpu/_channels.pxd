@@ -1,6 +1,6 @@
 """Sweeps over rows of channels (cpu/c/channels.h); the C is linked into this module alone."""
 from thalweg.cpu._request cimport Request
-from thalweg.devices.abi cimport int64_t, thw_kernel_fn
+from thalweg.devices.abi cimport int32_t, int64_t, thw_kernel_fn
 
 
 cdef extern from "cpu/c/channels.h" nogil:
@@ -8,6 +8,12 @@ cdef extern from "cpu/c/channels.h" nogil:
         int64_t rows
         int64_t channels
         double epsilon
+        int32_t has_residual
+        int32_t is_clamped
+        int32_t addends
+        int32_t features
+        int32_t keeps_g
+        double high
         int64_t radius
         double bias
         double alpha

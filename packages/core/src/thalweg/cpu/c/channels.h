@@ -14,6 +14,10 @@
 typedef struct {
   int64_t rows, channels;
   double epsilon;                        /* batch norm */
+  int32_t has_residual, is_clamped;      /* y = clamp(normalised + residual) between 0 and high */
+  int32_t addends;                       /* of dy */
+  int32_t features, keeps_g;             /* inputs that tell where an activation let through; whether g is a result */
+  double high;                           /* the largest y that the activation lets through */
   int64_t radius;                        /* LRN: channels on either side */
   double bias, alpha, beta;
   /* chosen by plan */

@@ -33,7 +33,13 @@ static void add_blocks(const thw_channels_job* job, const double* sums, double* 
 #define REAL double
 #include "cpu/c/bias_rows.h"
 #undef REAL
+
+static void sweep(thw_call* call, const thw_channels_job* job, thw_body_fn body, void* run) {
+  call->core->parallel_for(call->core_ctx, job->blocks, job->grain, body, run);
+}
+
 #include "cpu/c/batch_norm_rows.h"
+#include "cpu/c/batch_norm_grad_rows.h"
 #include "cpu/c/lrn_rows.h"
 
 const thw_channels_table THW_TABLE(channels) = {plan,
