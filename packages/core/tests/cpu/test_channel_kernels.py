@@ -21,6 +21,23 @@ def test_bias_and_its_gradient(shape, dtype):
     check(bias.bias_add_grad, "BiasAddGrad", [x], [x.astype(np.float64).sum(tuple(range(len(shape) - 1)))])
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [*SHAPES, (100, 10), (3000, 64)])
+@pytest.mark.parametrize("activation", ["Relu", "Relu6"])
+def test_bias_gradient_behind_an_activation(shape, activation, dtype):
+    inputs = [numbers(*shape, dtype=dtype), 9 * numbers(*shape, seed=1, dtype=dtype)]
+    attrs = {"activation": activation}
+    truths = REGISTRY["_FusedBiasAddGrad"].reference(inputs, attrs)
+    found = check(bias.fused_bias_add_grad, "_FusedBiasAddGrad", inputs, truths, attrs)
+    for k in range(2):
+        again = [v.copy() for v in inputs]
+        call = KernelCall(bias.fused_bias_add_grad, "_FusedBiasAddGrad", again,
+                          [again[k], (truths[1].shape, dtype)], attrs)
+        assert call.may_be_in_place(k)
+        for y, truth in zip(call.run(), found, strict=True):
+            assert y.tobytes() == truth.tobytes()
+
+
 def test_a_long_bias_gradient_is_accurate():
     x = 1 + numbers(200000, 7)
     y, = check(bias.bias_add_grad, "BiasAddGrad", [x], [x.astype(np.float64).sum(0)], rtol=1e-6)
@@ -198,6 +215,8 @@ def test_what_is_left_to_the_reference_says_why():
     with pytest.raises(Unsupported, match="FusedBatchNormGrad: gradients of shape"):
         run(batch_norm.fused_batch_norm_grad, "FusedBatchNormGrad", [x[:1], x, b, b, b],
             [(x.shape, np.float32)] + [((4,), np.float32)] * 2 + [((0,), np.float32)] * 2)
+    with pytest.raises(Unsupported, match=r"_FusedBiasAddGrad: features of shape \(4,\) for gradients of \(2, 3"):
+        run(bias.fused_bias_add_grad, "_FusedBiasAddGrad", [x, b], [(x.shape, np.float32), ((4,), np.float32)])
     with pytest.raises(Unsupported, match="_FusedBatchNormEx: 'Add' at this place of fused_ops"):
         run(batch_norm.fused_batch_norm_ex, "_FusedBatchNormEx", [x, b, b, x], [(x.shape, np.float32)],
             {"fused_ops": "Relu,Add"})

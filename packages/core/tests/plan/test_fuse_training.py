@@ -233,6 +233,48 @@ def test_a_residual_that_waits_for_the_normalisation_is_left_alone():
     assert_same_bits([y, *gradients(y, x)], {x: numbers(*SHAPE)})
 
 
+# --- biases ---------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("activation", [tf.nn.relu, tf.nn.relu6])
+@pytest.mark.parametrize("channels", [3, 32, 131])
+def test_the_gradients_of_bias_and_activation_are_one_step(activation, channels):
+    x = images()
+    y = activation(tf.nn.bias_add(conv(x, channels, 1), tf.Variable(numbers(channels))))
+    size = 3 * 3 * 4 * channels
+    y = tf.reshape(tf.nn.max_pool(y, [1, 2, 2, 1], [1, 2, 2, 1], "SAME"), [3, size // 3])
+    weights, bias = tf.Variable(numbers(size // 3, 7)), tf.Variable(numbers(7, seed=1))
+    hidden = activation(tf.nn.bias_add(tf.matmul(y, weights), bias))
+    y = tf.matmul(hidden, tf.Variable(numbers(7, 4)))
+    found = [y, *gradients(y, x)]
+    steps = steps_of(found, [x])
+    assert steps["_FusedBiasAddGrad"] == 2 and not {"ReluGrad", "Relu6Grad", "BiasAddGrad", "_Region"} & set(steps)
+    assert_same_bits(found, {x: numbers(*SHAPE)})
+
+
+def test_the_bias_of_float64():
+    x = tf.placeholder(tf.float64, SHAPE)
+    g = REGISTRY["Relu6Grad"](x, tf.reverse(x, [1]) * 6.0)
+    found = [g, REGISTRY["BiasAddGrad"](g)]
+    assert steps_of(found, [x])["_FusedBiasAddGrad"] == 1
+    assert_same_bits(found, {x: numbers(*SHAPE)})
+
+
+def test_an_activations_gradient_in_a_region_stays_there():
+    x = images()
+    g = REGISTRY["ReluGrad"](tf.tanh(x * 2.0), x)
+    found = [g, REGISTRY["BiasAddGrad"](g)]
+    assert steps_of(found, [x]) == {"_Region": 1, "BiasAddGrad": 1}
+    assert_same_bits(found, {x: numbers(*SHAPE)})
+
+
+def test_the_bias_of_channels_first_stays_apart():
+    x = images()
+    g = REGISTRY["ReluGrad"](x, tf.reverse(x, [1]))
+    found = [g, REGISTRY["BiasAddGrad"](g, data_format="NCHW")]
+    assert steps_of(found, [x])["BiasAddGrad"] == 1
+    assert_same_bits(found, {x: numbers(*SHAPE)})
+
+
 # --- what is not fused ----------------------------------------------------------------------------------
 
 def test_channels_first_stays_apart():

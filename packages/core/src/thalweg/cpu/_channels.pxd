@@ -21,6 +21,7 @@ cdef extern from "cpu/c/channels.h" nogil:
     ctypedef struct thw_channels_table:
         thw_kernel_fn bias_add[2]
         thw_kernel_fn bias_add_grad[2]
+        thw_kernel_fn activation_bias_add_grad[2]
         thw_kernel_fn batch_norm_training
         thw_kernel_fn batch_norm_inference
         thw_kernel_fn batch_norm_training_grad
@@ -33,3 +34,4 @@ cdef const thw_channels_table* channels_table() noexcept
 cdef thw_channels_job* new_job(Request r, tuple shape) except NULL
 cdef int plan_job(Request r, thw_channels_job* job, int sums) except -1
 cdef int check_layout(Request r, tuple shape) except -1
+cdef double highest_passed(Request r) except -1

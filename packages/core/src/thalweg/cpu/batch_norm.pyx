@@ -1,7 +1,7 @@
 """Batch normalisation and its gradient, alone and with a residual and an activation."""
-from libc.math cimport INFINITY, nextafterf
+from libc.math cimport INFINITY
 
-from thalweg.cpu._channels cimport channels_table, check_layout, new_job, plan_job, thw_channels_job
+from thalweg.cpu._channels cimport channels_table, check_layout, highest_passed, new_job, plan_job, thw_channels_job
 from thalweg.cpu._request cimport Request
 from thalweg.devices.abi cimport THW_INPLACE, THW_INPLACE_SECOND, int32_t, uint64_t
 
@@ -52,10 +52,7 @@ def fused_batch_norm_grad_ex(Request r):
     told = r.in_shapes[addends + 4:]
     if told not in ((r.in_shapes[addends],), ((job.channels,),) * 2):
         raise Unsupported(f"{r.op_type}: features of shapes {told} for x of shape {r.in_shapes[addends]}")
-    activation = r.attr_str("activation")
-    if activation not in ("Relu", "Relu6"):
-        raise Unsupported(f"{r.op_type}: an activation {activation!r}, not Relu or Relu6")
-    job.high = nextafterf(6, 0) if activation == "Relu6" else INFINITY
+    job.high = highest_passed(r)
     r.set(channels_table().batch_norm_training_grad, _gradient_places(job))
 
 

@@ -144,6 +144,7 @@ def _example(op_type, dtype):
         "_FusedBatchNormEx": ((x, c, c), (x, *[c] * 4, (), c, c), {"fused_ops": ["Relu"], "num_args": 0}),
         "_FusedBatchNormGradEx": ((x, x, c, c, c, x), (x, c, c),
                                   {"num_addends": 1, "num_features": 1, "num_sides": 0, "activation": "Relu"}),
+        "_FusedBiasAddGrad": ((x, x), (x, c), {"activation": "Relu"}),
         "_FusedMatMul": (((2, 3), (3, 4), (4,)), ((2, 4),), {"transpose_a": False, "transpose_b": False,
                                                              "fused_ops": ["BiasAdd", "Relu"], "num_args": 1}),
         "_FusedDepthwiseConv2dNative": (((1, 4, 4, 8), (3, 3, 8, 1), (8,)), ((1, 4, 4, 8),),

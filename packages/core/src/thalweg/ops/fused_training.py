@@ -2,7 +2,7 @@
 import numpy as np
 
 from thalweg.framework.declaration import REGISTRY, define_op
-from thalweg.framework.dtypes import float32
+from thalweg.framework.dtypes import float32, float64
 
 from .batch_norm import fused_batch_norm_grad_op, fused_batch_norm_op
 from .fused import _MADE_BY_PLAN, _epilogue
@@ -58,3 +58,19 @@ def fused_batch_norm_grad_ex_shape(node, dy, x, scale, mean, variance, features)
 
 
 fused_batch_norm_grad_ex.no_gradient(_MADE_BY_PLAN)
+
+
+@define_op("_FusedBiasAddGrad", "gradients: T, features: T -> backprops: T, bias_backprop: T", T=(float32, float64),
+           cpu="bias:fused_bias_add_grad")
+def fused_bias_add_grad(gradients, features, *, activation: str):
+    """The gradient of `activation` ("Relu" or "Relu6"), and BiasAddGrad of it over the last dimension."""
+    dy = REGISTRY[f"{activation}Grad"].body(gradients, features)
+    return dy, REGISTRY["BiasAddGrad"].body(dy, data_format="NHWC")
+
+
+@fused_bias_add_grad.shape
+def fused_bias_add_grad_shape(node, gradients, features):
+    return [gradients, None if gradients is None else gradients[-1:]]
+
+
+fused_bias_add_grad.no_gradient(_MADE_BY_PLAN)

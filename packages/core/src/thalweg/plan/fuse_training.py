@@ -1,12 +1,12 @@
-"""Part of pass 5: what training does around batch normalisation becomes one step, forward and backward.
+"""Part of pass 5: what training does around batch normalisation and biases becomes one step, forward and backward.
 
 Forward a normalisation takes over a residual and an activation. Backward the gradients that meet at the activation,
-its own gradient, and the normalisation's become one step.
+its own gradient, and the normalisation's become one step; so do an activation's gradient and that of a bias.
 """
 from thalweg.framework import dtypes, shapes
 from thalweg.framework.declaration import REGISTRY
 
-from .fuse import _ACTIVATIONS, _NORMS, _activation, _only_user, _residual, _substitute
+from .fuse import _ACTIVATIONS, _NORMS, _activation, _only_user, _residual, _substitute, may_be_in_region
 from .ir import Node, Value
 
 _GRADIENTS = ("FusedBatchNormGrad", "FusedBatchNormGradV2", "FusedBatchNormGradV3")
@@ -19,6 +19,7 @@ def fuse_training(ir, fuses):
     ir.link()
     _fuse_forward(ir, fuses)
     _fuse_backward(ir, fuses)
+    _fuse_bias_gradients(ir, fuses)
 
 
 def _is_normal(node, op_types, fused_type, fuses):
@@ -86,9 +87,14 @@ def _fuse_backward(ir, fuses):
 
 def _may_pass(node, gate):
     """Whether the normalisation's gradient `node` can run at the place of the activation's, `gate`."""
-    return gate.op_type in [f"{name}Grad" for name in _ACTIVATIONS] and gate.device == node.device \
-        and gate.inputs[1].shape == node.inputs[1].shape and not any(v.uses for v in node.outputs[3:]) \
+    return _is_gate(gate, node) and gate.inputs[1].shape == node.inputs[1].shape \
+        and not any(v.uses for v in node.outputs[3:]) \
         and _all_before(gate, [*[v.node for v in node.inputs[1:5]], *node.controls])
+
+
+def _is_gate(gate, node):
+    """Whether it is the gradient of an activation, where `node` runs."""
+    return gate.op_type in [f"{name}Grad" for name in _ACTIVATIONS] and gate.device == node.device
 
 
 def _addition(gate, awaited):
@@ -124,6 +130,30 @@ def _features(node, gate):
             and forward.inputs[0] is node.inputs[1] and forward.outputs[3:5] == node.inputs[3:5]:
         return forward.outputs[6:8]
     return gate.inputs[1:2]
+
+
+# --- the gradient of a bias -----------------------------------------------------------------------------
+
+def _fuse_bias_gradients(ir, fuses):
+    owner = {}
+    for node in ir.nodes:
+        gate = node.inputs[0].node if node.op_type == "BiasAddGrad" else None
+        if gate is not None and gate not in owner and _may_sum(node, gate, fuses):
+            attrs = {"activation": gate.op_type.removesuffix("Grad"), "T": gate.outputs[0].dtype}
+            controls = dict.fromkeys([*gate.controls, *node.controls])
+            fused = _node("_FusedBiasAddGrad", attrs, gate.inputs, controls, gate, node)
+            _give(fused, [gate.outputs[0], node.outputs[0]])
+            owner.update(dict.fromkeys([node, gate], fused))
+    _substitute(ir, owner)
+
+
+def _may_sum(node, gate, fuses):
+    """Whether a bias' gradient can run with the activation's, which has no better place in an elementwise region."""
+    before = REGISTRY.get(gate.inputs[0].node.op_type)
+    return _is_gate(gate, node) and node.attrs["data_format"] == "NHWC" and _all_before(gate, node.controls) \
+        and shapes.is_known(gate.inputs[0].shape) and gate.inputs[0].shape == gate.inputs[1].shape \
+        and not (before is not None and may_be_in_region(before)) \
+        and fuses(node.device, "_FusedBiasAddGrad", gate.outputs[0].dtype)
 
 
 # --- nodes ----------------------------------------------------------------------------------------------

@@ -10,10 +10,6 @@ typedef struct {
   double *first, *second;               /* sums per block: [blocks][channels] each */
 } BatchNorm;
 
-static int64_t rows_of_block(const thw_channels_job* job, int64_t block) {
-  return least(job->block_rows, job->rows - block * job->block_rows);
-}
-
 INLINE void add_moments(const int together, const float* x, const float* shift, int64_t channels, float* sum,
                         float* squares) {
   INDEPENDENT for (int64_t c = 0; c < channels; c++) {

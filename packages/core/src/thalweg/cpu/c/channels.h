@@ -27,7 +27,7 @@ typedef struct {
 typedef struct {
   /* Fills in the chosen fields; sizes in bytes. `sums`: numbers that a block keeps for each channel. */
   void (*plan)(thw_channels_job*, int64_t item_bytes, int64_t sums, size_t* workspace, size_t* scratch);
-  thw_kernel_fn bias_add[2], bias_add_grad[2];      /* [is_double] */
+  thw_kernel_fn bias_add[2], bias_add_grad[2], activation_bias_add_grad[2];  /* [is_double] */
   thw_kernel_fn batch_norm_training, batch_norm_inference;
   thw_kernel_fn batch_norm_training_grad, batch_norm_inference_grad;
   thw_kernel_fn lrn, lrn_grad;                      /* float */

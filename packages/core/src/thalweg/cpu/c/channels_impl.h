@@ -20,6 +20,14 @@ static void plan(thw_channels_job* job, int64_t item_bytes, int64_t sums, size_t
   *scratch = 3 * job->channels * item_bytes + 2 * job->radius * item_bytes;
 }
 
+static int64_t rows_of_block(const thw_channels_job* job, int64_t block) {
+  return least(job->block_rows, job->rows - block * job->block_rows);
+}
+
+static void sweep(thw_call* call, const thw_channels_job* job, thw_body_fn body, void* run) {
+  call->core->parallel_for(call->core_ctx, job->blocks, job->grain, body, run);
+}
+
 /* total[c] = the sum over blocks of sums[block][c], in order */
 static void add_blocks(const thw_channels_job* job, const double* sums, double* total) {
   memset(total, 0, job->channels * sizeof(double));
@@ -33,11 +41,6 @@ static void add_blocks(const thw_channels_job* job, const double* sums, double* 
 #define REAL double
 #include "cpu/c/bias_rows.h"
 #undef REAL
-
-static void sweep(thw_call* call, const thw_channels_job* job, thw_body_fn body, void* run) {
-  call->core->parallel_for(call->core_ctx, job->blocks, job->grain, body, run);
-}
-
 #include "cpu/c/batch_norm_rows.h"
 #include "cpu/c/batch_norm_grad_rows.h"
 #include "cpu/c/lrn_rows.h"
@@ -45,6 +48,7 @@ static void sweep(thw_call* call, const thw_channels_job* job, thw_body_fn body,
 const thw_channels_table THW_TABLE(channels) = {plan,
                                                 {bias_add_float, bias_add_double},
                                                 {bias_add_grad_float, bias_add_grad_double},
+                                                {activation_bias_add_grad_float, activation_bias_add_grad_double},
                                                 batch_norm_training,
                                                 batch_norm_inference,
                                                 batch_norm_training_grad,
