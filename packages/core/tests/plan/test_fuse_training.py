@@ -241,7 +241,7 @@ def test_the_gradients_of_bias_and_activation_are_one_step(activation, channels)
     x = images()
     y = activation(tf.nn.bias_add(conv(x, channels, 1), tf.Variable(numbers(channels))))
     size = 3 * 3 * 4 * channels
-    y = tf.reshape(tf.nn.max_pool(y, [1, 2, 2, 1], [1, 2, 2, 1], "SAME"), [3, size // 3])
+    y = tf.reshape(tf.nn.avg_pool(y, [1, 2, 2, 1], [1, 2, 2, 1], "SAME"), [3, size // 3])
     weights, bias = tf.Variable(numbers(size // 3, 7)), tf.Variable(numbers(7, seed=1))
     hidden = activation(tf.nn.bias_add(tf.matmul(y, weights), bias))
     y = tf.matmul(hidden, tf.Variable(numbers(7, 4)))
@@ -257,6 +257,44 @@ def test_the_bias_of_float64():
     found = [g, REGISTRY["BiasAddGrad"](g)]
     assert steps_of(found, [x])["_FusedBiasAddGrad"] == 1
     assert_same_bits(found, {x: numbers(*SHAPE)})
+
+
+def pooled(x, activation, size, stride, padding):
+    """Activation, pool, and the gradients of a loss with respect to what the activation took, and its sums."""
+    features = activation(x)
+    y = tf.nn.max_pool(features, [1, size, size, 1], [1, stride, stride, 1], padding)
+    g, = tf.gradients(loss_of(y), x)
+    return y, g, REGISTRY["BiasAddGrad"](g)
+
+
+@pytest.mark.parametrize("activation, op_type", [(tf.nn.relu, "ReluGrad"), (tf.nn.relu6, "Relu6Grad")])
+@pytest.mark.parametrize("size, stride, padding", [(2, 2, "VALID"), (3, 2, "SAME"), (3, 1, "SAME"), (2, 3, "VALID")])
+def test_an_activations_gradient_comes_before_that_of_a_pool(activation, op_type, size, stride, padding):
+    x = images()
+    y, g, sums = pooled(x * 3.0, activation, size, stride, padding)
+    nodes = plan_of([y, g, sums], [x]).nodes
+    fused = next(n for n in nodes if n.op_type == "_FusedBiasAddGrad")
+    assert fused.outputs[0].shape == tuple(y.get_shape().as_list()) and op_type not in [n.op_type for n in nodes]
+    feed = {x: np.round(numbers(*SHAPE), 1)}                   # with equal maxima
+    assert_same_bits([y, g], feed)
+    with tf.Session() as session:
+        g, sums = session.run([g, sums], feed)
+    np.testing.assert_allclose(sums, g.astype(np.float64).sum((0, 1, 2)), rtol=1e-5, atol=1e-5)
+
+
+def test_a_pools_gradient_that_is_used_or_is_of_other_maxima_is_not_swapped():
+    x = images()
+    features, window = tf.nn.relu(x), {"ksize": [1, 2, 2, 1], "strides": [1, 2, 2, 1], "padding": "SAME"}
+    y = REGISTRY["MaxPool"](features, **window)
+    dy = tf.reverse(y, [2])
+    apart = REGISTRY["MaxPoolGrad"](features, y, dy, **window)
+    other = REGISTRY["MaxPoolGrad"](features, y * 2.0 - 1.0, dy, **window)
+    for scattered, also in ((apart, [apart]), (other, [])):
+        g = REGISTRY["ReluGrad"](scattered, features)
+        found = [g, REGISTRY["BiasAddGrad"](g), *also]
+        fused = next(n for n in plan_of(found, [x]).nodes if n.op_type == "_FusedBiasAddGrad")
+        assert fused.outputs[0].shape == SHAPE
+        assert_same_bits(found, {x: numbers(*SHAPE)})
 
 
 def test_an_activations_gradient_in_a_region_stays_there():

@@ -7,7 +7,7 @@ from thalweg.framework import dtypes, shapes
 from thalweg.framework.declaration import REGISTRY
 
 from .fuse import _ACTIVATIONS, _NORMS, _activation, _only_user, _residual, _substitute, may_be_in_region
-from .ir import Node, Value
+from .ir import Node, Value, sorted_nodes
 
 _GRADIENTS = ("FusedBatchNormGrad", "FusedBatchNormGradV2", "FusedBatchNormGradV3")
 _SUMS = ("AddN", "Add", "AddV2")
@@ -19,6 +19,7 @@ def fuse_training(ir, fuses):
     ir.link()
     _fuse_forward(ir, fuses)
     _fuse_backward(ir, fuses)
+    _gate_before_pools(ir)
     _fuse_bias_gradients(ir, fuses)
 
 
@@ -65,9 +66,9 @@ def _forward(node, chain):
     fused = _node("_FusedBatchNormEx", attrs, [*node.inputs[:3], *operands], node.controls, node, last)
     statistics = node.outputs[1:]
     if len(statistics) == 4:
-        statistics.append(_value(()))
-    vector = statistics[0].shape
-    _give(fused, [last.outputs[0], *statistics, _value(vector), _value(vector)])
+        statistics.append(_value((), ()))
+    line = [_value(v.shape, v.proven) for v in statistics[:2]]
+    _give(fused, [last.outputs[0], *statistics, *line])
     return fused
 
 
@@ -132,6 +133,44 @@ def _features(node, gate):
     return gate.inputs[1:2]
 
 
+# --- the gradient of an activation before a pool ------------------------------------------------------------
+
+def _gate_before_pools(ir):
+    """Swaps the gradients of a maximum over windows and of the activation before it: so this acts on fewer elements.
+
+    A window's gradient goes to an element as large as the maximum: the activation lets both through or neither.
+    What a bias sums over the elements it then sums over the windows: the same terms, in another order.
+    """
+    swapped = False
+    for pool in ir.nodes:
+        gate = _only_user(pool) if pool.op_type == "MaxPoolGrad" else None
+        if gate is not None and _is_gate(gate, pool) and not gate.controls and _is_behind(pool, gate):
+            _swap(pool, gate)
+            swapped = True
+    if swapped:
+        ir.nodes = sorted_nodes(ir.nodes)
+        ir.link()
+
+
+def _is_behind(pool, gate):
+    """Whether what the gradient `pool` scatters are gradients of maxima of what the activation gave."""
+    x, y, _ = pool.inputs
+    return gate.inputs[1] is x and gate.inputs[0].node is pool and y.node.op_type == "MaxPool" \
+        and y.node.inputs[0] is x and y.node.attrs == pool.attrs
+
+
+def _swap(pool, gate):
+    y, dy = pool.inputs[1:]
+    scattered, passed = gate.outputs[0], _value(y.shape, y.proven, y.dtype)
+    gate.inputs = [dy, y]
+    _give(gate, [passed])
+    pool.inputs = [*pool.inputs[:2], passed]
+    _give(pool, [scattered])
+    for user in scattered.uses:
+        if user.op_type == "BiasAddGrad":
+            user.inputs = [passed]
+
+
 # --- the gradient of a bias -----------------------------------------------------------------------------
 
 def _fuse_bias_gradients(ir, fuses):
@@ -175,8 +214,8 @@ def _give(node, values):
         value.node, value.index = node, index
 
 
-def _value(shape):
-    """A new value of float32, without a node yet."""
-    value = Value(None, 0, dtypes.float32, shape)
-    value.proven = shape
+def _value(shape, proven, dtype=dtypes.float32):
+    """A new value, without a node yet."""
+    value = Value(None, 0, dtype, shape)
+    value.proven = proven
     return value
