@@ -85,6 +85,18 @@ def test_common_subexpressions_are_merged():
     assert kinds(ir).count("Sin") == 1
 
 
+def test_a_sum_of_two_is_an_addition_where_shapes_say_so():
+    x, y = tf.placeholder(tf.float32, [3]), tf.placeholder(tf.float32, [None])
+    assert plan_kinds(made([tf.add_n([x, y])], [x, y])) == ["AddN"]
+    assert plan_kinds(made([tf.add_n([x, y])], [x, y], shapes=[(3,), (3,)])) == ["Add"]
+    assert plan_kinds(made([tf.add_n([x, y, y])], [x, y], shapes=[(3,), (3,)])) == ["AddN"]
+    z = tf.exp(tf.add_n([x, y]))
+    assert plan_kinds(made([z], [x, y], shapes=[(3,), (3,)])) == ["_Region"]
+    with tf.Session() as session:                              # no broadcasting
+        with pytest.raises(tf.errors.InvalidArgumentError, match="Shapes must be equal"):
+            session.run(z, {x: np.ones(3), y: np.ones(1)})
+
+
 def test_random_ops_are_neither_merged_nor_folded():
     ir = simplified([tf.random_uniform([2], seed=1) + tf.random_uniform([2], seed=1)])
     assert kinds(ir).count("RandomUniform") == 2
