@@ -122,6 +122,32 @@ def test_batch_norm_with_what_follows(shape, fused_ops):
                                found[0], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("fused_ops", [[], *FUSED])
+@pytest.mark.parametrize("channels", [64, 65])
+def test_a_large_result_past_the_caches_has_the_same_bits(fused_ops, channels):
+    shape, vector = (1, 201, 210, channels), ((channels,), np.float32)       # above 10 MB
+    x, scale, offset = numbers(*shape), 5 * numbers(channels, seed=1), numbers(channels, seed=2)
+    memory = np.empty(x.size + 16, np.float32)
+    aligned = memory[-memory.ctypes.data % 64 // 4:][:x.size].reshape(shape)
+
+    def normalised(y, threads):
+        """y is memory for the result; x is normalised in its own place without."""
+        inputs = [x.copy(), scale, offset, *[numbers(*shape, seed=3)] * ("Add" in fused_ops)]
+        outputs = [inputs[0] if y is None else y, *[vector] * 4]
+        if fused_ops:
+            call = KernelCall(batch_norm.fused_batch_norm_ex, "_FusedBatchNormEx", inputs,
+                              [*outputs, ((), np.float32), vector, vector], {"fused_ops": ",".join(fused_ops)},
+                              threads=threads)
+        else:
+            call = KernelCall(batch_norm.fused_batch_norm, "FusedBatchNorm", [*inputs, offset, np.abs(scale)], outputs,
+                              {"is_training": False}, threads=threads)
+        return call.run()[0]
+    x[0, 0, :6] = np.array([7, -7, 0, -0.0, 1e-30, -1e-30], np.float32)[:, None]
+    if not fused_ops:
+        x[0, 1, :3] = np.array([np.nan, np.inf, -np.inf], np.float32)[:, None]
+    assert normalised(aligned, 3).tobytes() == normalised(None, 1).tobytes()
+
+
 def gradient_inputs(shape, addends, told_by):
     """Inputs of _FusedBatchNormGradEx; the line is that of the forward kernel."""
     channels = shape[-1]

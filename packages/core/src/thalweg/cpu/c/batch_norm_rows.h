@@ -83,14 +83,42 @@ INLINE void normalise(const int has_residual, const int is_clamped, const BatchN
   }
 }
 
+/* The same past the caches, in whole vectors. */
+INLINE void stream(const int has_residual, const int is_clamped, const BatchNorm* run, int64_t first, int64_t last) {
+  const float *mean = run->mean, *factor = run->factor, *offset = run->offset;
+  const vector low = {0}, high = SPLAT((float)run->job->high);
+  int64_t channels = run->job->channels;
+  for (int64_t i = first * channels; i < last * channels; i += channels)
+    for (int64_t c = 0; c < channels; c += VL) {
+      vector v = (LOAD(run->x + i + c) - LOAD(mean + c)) * LOAD(factor + c) + LOAD(offset + c);
+      if (has_residual) v += LOAD(run->residual + i + c);
+      if (is_clamped) v = smaller_float(high, larger_float(low, v));
+      stream_float(run->y + i + c, v);
+    }
+  stream_end();
+}
+
+/* Whether y is written past the caches: a large one leaves them before it is read, and costs no read of its lines. */
+static int is_streamed(const BatchNorm* run) {
+  const thw_channels_job* job = run->job;
+  return job->rows * job->channels * (int64_t)sizeof(float) >= STREAMED_BYTES && job->channels % VL == 0 &&
+         (uintptr_t)run->y % VECTOR_BYTES == 0 && run->y != run->x && run->y != run->residual;
+}
+
+INLINE void normalise_or_stream(const int has_residual, const int is_clamped, const BatchNorm* run, int64_t first,
+                                int64_t last) {
+  if (is_streamed(run)) stream(has_residual, is_clamped, run, first, last);
+  else normalise(has_residual, is_clamped, run, first, last);
+}
+
 static void normalise_blocks(void* arg, int64_t begin, int64_t end, void* scratch) {
   (void)scratch;
   const BatchNorm* run = arg;
   int64_t first = begin * run->job->block_rows, last = least(end * run->job->block_rows, run->job->rows);
-  if (run->residual && run->job->is_clamped) normalise(1, 1, run, first, last);
-  else if (run->residual) normalise(1, 0, run, first, last);
-  else if (run->job->is_clamped) normalise(0, 1, run, first, last);
-  else normalise(0, 0, run, first, last);
+  if (run->residual && run->job->is_clamped) normalise_or_stream(1, 1, run, first, last);
+  else if (run->residual) normalise_or_stream(1, 0, run, first, last);
+  else if (run->job->is_clamped) normalise_or_stream(0, 1, run, first, last);
+  else normalise_or_stream(0, 0, run, first, last);
 }
 
 /* in: x, scale, offset, then what is not read or the residual; out: y, mean, unbiased variance, mean, biased variance,
