@@ -305,6 +305,13 @@ def test_an_activations_gradient_in_a_region_stays_there():
     assert_same_bits(found, {x: numbers(*SHAPE)})
 
 
+def test_the_gradient_of_a_bias_alone_stays_so():
+    x = images()
+    found = [REGISTRY["BiasAddGrad"](x)]
+    assert steps_of(found, [x]) == {"BiasAddGrad": 1}
+    assert_same_bits(found, {x: numbers(*SHAPE)})
+
+
 def test_the_bias_of_channels_first_stays_apart():
     x = images()
     g = REGISTRY["ReluGrad"](x, tf.reverse(x, [1]))

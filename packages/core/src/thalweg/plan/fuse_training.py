@@ -188,11 +188,12 @@ def _fuse_bias_gradients(ir, fuses):
 
 def _may_sum(node, gate, fuses):
     """Whether a bias' gradient can run with the activation's, which has no better place in an elementwise region."""
-    before = REGISTRY.get(gate.inputs[0].node.op_type)
-    return _is_gate(gate, node) and node.attrs["data_format"] == "NHWC" and _all_before(gate, node.controls) \
-        and shapes.is_known(gate.inputs[0].shape) and gate.inputs[0].shape == gate.inputs[1].shape \
-        and not (before is not None and may_be_in_region(before)) \
-        and fuses(node.device, "_FusedBiasAddGrad", gate.outputs[0].dtype)
+    if not _is_gate(gate, node) or node.attrs["data_format"] != "NHWC" or not _all_before(gate, node.controls):
+        return False
+    dy, features = gate.inputs
+    before = REGISTRY.get(dy.node.op_type)
+    return shapes.is_known(dy.shape) and dy.shape == features.shape \
+        and not (before is not None and may_be_in_region(before)) and fuses(node.device, "_FusedBiasAddGrad", dy.dtype)
 
 
 # --- nodes ----------------------------------------------------------------------------------------------
