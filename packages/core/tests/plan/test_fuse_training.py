@@ -224,6 +224,15 @@ def test_a_residual_that_needs_the_statistics_is_left_alone():
     assert_same_bits([y, *gradients(y, x)], {x: numbers(*SHAPE)})
 
 
+def test_a_fused_residual_that_needs_the_statistics_is_left_alone():
+    x = images()
+    normal, mean, _ = norm(x, 1)
+    y = tf.nn.relu(normal + tf.nn.relu(norm(x * mean, 4)[0]))
+    steps = steps_of([y], [x])
+    assert steps["FusedBatchNormV3"] == steps["_FusedBatchNormEx"] == 1
+    assert_same_bits([y, *gradients(y, x)], {x: numbers(*SHAPE)})
+
+
 def test_a_residual_that_waits_for_the_normalisation_is_left_alone():
     x = images()
     normal = norm(x, 1)[0]

@@ -205,8 +205,10 @@ def _all_before(node, others):
 
 def _node(op_type, attrs, inputs, controls, first, last):
     """A node in the place of `first`, which the user knows as `last`."""
-    return Node(op_type, REGISTRY[op_type], attrs, inputs, list(controls), last.source or first.source, first.rank,
+    node = Node(op_type, REGISTRY[op_type], attrs, inputs, list(controls), last.source or first.source, first.rank,
                 first.device, last.name)
+    node.position = first.position
+    return node
 
 
 def _give(node, values):
