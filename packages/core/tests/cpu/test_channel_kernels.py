@@ -1,10 +1,14 @@
 """Biases, batch and local response normalisation on the CPU."""
+import itertools
+
 import numpy as np
 import pytest
 from oracle import check, numbers, run
 
 from thalweg.cpu import batch_norm, bias, lrn
 from thalweg.cpu._request import Unsupported
+from thalweg.framework.declaration import REGISTRY
+from thalweg.testing.kernel_call import KernelCall
 
 SHAPES = [(2, 5, 7, 32), (3, 4, 4, 19), (1, 1, 1, 8), (40, 9, 9, 5), (2, 3, 1, 700), (0, 4, 4, 6), (4, 3, 3, 0)]
 
@@ -15,6 +19,23 @@ def test_bias_and_its_gradient(shape, dtype):
     x, b = numbers(*shape, dtype=dtype), numbers(shape[-1], seed=1, dtype=dtype)
     check(bias.bias_add, "BiasAdd", [x, b], [x.astype(np.float64) + b], {"data_format": "NHWC"})
     check(bias.bias_add_grad, "BiasAddGrad", [x], [x.astype(np.float64).sum(tuple(range(len(shape) - 1)))])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [*SHAPES, (100, 10), (3000, 64)])
+@pytest.mark.parametrize("activation", ["Relu", "Relu6"])
+def test_bias_gradient_behind_an_activation(shape, activation, dtype):
+    inputs = [numbers(*shape, dtype=dtype), 9 * numbers(*shape, seed=1, dtype=dtype)]
+    attrs = {"activation": activation}
+    truths = REGISTRY["_FusedBiasAddGrad"].reference(inputs, attrs)
+    found = check(bias.fused_bias_add_grad, "_FusedBiasAddGrad", inputs, truths, attrs)
+    for k in range(2):
+        again = [v.copy() for v in inputs]
+        call = KernelCall(bias.fused_bias_add_grad, "_FusedBiasAddGrad", again,
+                          [again[k], (truths[1].shape, dtype)], attrs)
+        assert call.may_be_in_place(k)
+        for y, truth in zip(call.run(), found, strict=True):
+            assert y.tobytes() == truth.tobytes()
 
 
 def test_a_long_bias_gradient_is_accurate():
@@ -93,6 +114,113 @@ def test_batch_norm_gradient(shape, is_training):
           rtol=2e-5)
 
 
+FUSED = [["Relu"], ["Relu6"], ["Add"], ["Add", "Relu"], ["Add", "Relu6"]]
+
+
+@pytest.mark.parametrize("shape", SHAPES[:5] + SHAPES[6:])
+@pytest.mark.parametrize("fused_ops", FUSED)
+def test_batch_norm_with_what_follows(shape, fused_ops):
+    x, scale, offset = 3 + numbers(*shape), 5 * numbers(shape[-1], seed=1), numbers(shape[-1], seed=2)
+    args = [numbers(*shape, seed=3)] * ("Add" in fused_ops)
+    inputs, attrs = [x, scale, offset, *args], {"fused_ops": fused_ops, "num_args": len(args), "epsilon": 1e-3}
+    truths = REGISTRY["_FusedBatchNormEx"].reference(inputs, attrs)
+    found = check(batch_norm.fused_batch_norm_ex, "_FusedBatchNormEx", inputs, truths,
+                  {**attrs, "fused_ops": ",".join(fused_ops)}, rtol=2e-5)
+    assert found[5] == 0 and (found[7] == offset).all()
+    *_, mean, _, _, gain, shift = found
+    line = (x - mean) * gain + shift + (args[0] if args else 0)
+    np.testing.assert_allclose(np.clip(line, *{"Relu": (0, None), "Relu6": (0, 6)}.get(fused_ops[-1], (None, None))),
+                               found[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("fused_ops", [[], *FUSED])
+@pytest.mark.parametrize("channels", [64, 65])
+def test_a_large_result_past_the_caches_has_the_same_bits(fused_ops, channels):
+    shape, vector = (1, 201, 210, channels), ((channels,), np.float32)       # above 10 MB
+    x, scale, offset = numbers(*shape), 5 * numbers(channels, seed=1), numbers(channels, seed=2)
+    memory = np.empty(x.size + 16, np.float32)
+    aligned = memory[-memory.ctypes.data % 64 // 4:][:x.size].reshape(shape)
+
+    def normalised(y, threads):
+        """y is memory for the result; x is normalised in its own place without."""
+        inputs = [x.copy(), scale, offset, *[numbers(*shape, seed=3)] * ("Add" in fused_ops)]
+        outputs = [inputs[0] if y is None else y, *[vector] * 4]
+        if fused_ops:
+            call = KernelCall(batch_norm.fused_batch_norm_ex, "_FusedBatchNormEx", inputs,
+                              [*outputs, ((), np.float32), vector, vector], {"fused_ops": ",".join(fused_ops)},
+                              threads=threads)
+        else:
+            call = KernelCall(batch_norm.fused_batch_norm, "FusedBatchNorm", [*inputs, offset, np.abs(scale)], outputs,
+                              {"is_training": False}, threads=threads)
+        return call.run()[0]
+    x[0, 0, :6] = np.array([7, -7, 0, -0.0, 1e-30, -1e-30], np.float32)[:, None]
+    if not fused_ops:
+        x[0, 1, :3] = np.array([np.nan, np.inf, -np.inf], np.float32)[:, None]
+    assert normalised(aligned, 3).tobytes() == normalised(None, 1).tobytes()
+
+
+def gradient_inputs(shape, addends, told_by):
+    """Inputs of _FusedBatchNormGradEx; the line is that of the forward kernel."""
+    channels = shape[-1]
+    x, scale = 3 + numbers(*shape), numbers(channels, seed=2)
+    mean, variance = (v.astype(np.float32) for v in statistics(x))
+    told = [7 * numbers(*shape, seed=4)] if told_by == "features" else [9 * numbers(channels, seed=5), scale]
+    return [*[numbers(*shape, seed=6 + i) for i in range(addends)], x, scale, mean, variance, *told]
+
+
+def gradient_attrs(inputs, sides, activation="Relu"):
+    addends = next(i for i, v in enumerate(inputs) if v.ndim == 1) - 1
+    return {"num_addends": addends, "num_features": len(inputs) - addends - 4, "num_sides": sides,
+            "activation": activation, "epsilon": 1e-3}
+
+
+@pytest.mark.parametrize("shape", SHAPES[:5] + SHAPES[6:])
+@pytest.mark.parametrize("told_by", ["features", "line"])
+@pytest.mark.parametrize("addends, sides, activation", [(1, 0, "Relu"), (1, 1, "Relu6"), (2, 0, "Relu6"),
+                                                        (2, 1, "Relu"), (5, 0, "Relu"), (5, 1, "Relu6")])
+def test_batch_norm_gradient_behind_an_activation(shape, told_by, addends, sides, activation):
+    inputs = gradient_inputs(shape, addends, told_by)
+    attrs = gradient_attrs(inputs, sides, activation)
+    truths = REGISTRY["_FusedBatchNormGradEx"].reference(inputs, attrs)
+    check(batch_norm.fused_batch_norm_grad_ex, "_FusedBatchNormGradEx", inputs, truths, attrs, rtol=5e-5)
+
+
+@pytest.mark.parametrize("told_by", ["features", "line"])
+@pytest.mark.parametrize("addends, sides", [(1, 0), (1, 1), (2, 0), (2, 1), (3, 0), (3, 1), (9, 1)])
+def test_batch_norm_gradient_in_place(told_by, addends, sides):
+    """Wherever the kernel lets its results lie, they are the same bits."""
+    shape = (2, 9, 9, 36)
+
+    def call(places=()):
+        inputs = gradient_inputs(shape, addends, told_by)
+        outputs = [*[(shape, np.float32)] * (1 + sides), *[((36,), np.float32)] * 2]
+        for output, k in enumerate(places):
+            outputs[output] = inputs[k] if k is not None else outputs[output]
+        return KernelCall(batch_norm.fused_batch_norm_grad_ex, "_FusedBatchNormGradEx", inputs, outputs,
+                          gradient_attrs(inputs, sides))
+    apart = call()
+    truths = [y.copy() for y in apart.run()]
+    allowed = [[None, *[k for k in range(min(8, len(apart.inputs))) if apart.may_be_in_place(k, output)]]
+               for output in range(1 + sides)]
+    assert len(allowed[-1]) > 1
+    for places in itertools.product(*allowed):
+        if len(set(places)) == len(places) or places == (None, None):
+            for y, truth in zip(call(places).run(), truths, strict=True):
+                assert y.tobytes() == truth.tobytes(), places
+
+
+def test_relu_lets_infinity_through_and_no_activation_lets_nan_through():
+    shape = (1, 1, 6, 1)
+    features = np.array([np.inf, np.nan, 6, 5.9999995, 0, -0.0], np.float32).reshape(shape)
+    dy, one = np.arange(1, 7, dtype=np.float32).reshape(shape), np.ones(1, np.float32)
+    for activation, passed in (("Relu", [1, 0, 3, 4, 0, 0]), ("Relu6", [0, 0, 0, 4, 0, 0])):
+        inputs = [dy, dy, one, one, one, features]
+        _, g, _, doffset = run(batch_norm.fused_batch_norm_grad_ex, "_FusedBatchNormGradEx", inputs,
+                               [(shape, np.float32)] * 2 + [((1,), np.float32)] * 2,
+                               gradient_attrs(inputs, 1, activation))
+        assert g.ravel().tolist() == passed and doffset == sum(passed)
+
+
 def neighbours(x, radius):
     return np.stack([x[..., max(0, c - radius):c + radius + 1].sum(-1) for c in range(x.shape[-1])], -1)
 
@@ -124,6 +252,21 @@ def test_what_is_left_to_the_reference_says_why():
     with pytest.raises(Unsupported, match="FusedBatchNormGrad: gradients of shape"):
         run(batch_norm.fused_batch_norm_grad, "FusedBatchNormGrad", [x[:1], x, b, b, b],
             [(x.shape, np.float32)] + [((4,), np.float32)] * 2 + [((0,), np.float32)] * 2)
+    with pytest.raises(Unsupported, match=r"_FusedBiasAddGrad: features of shape \(4,\) for gradients of \(2, 3"):
+        run(bias.fused_bias_add_grad, "_FusedBiasAddGrad", [x, b], [(x.shape, np.float32), ((4,), np.float32)])
+    with pytest.raises(Unsupported, match="_FusedBatchNormEx: 'Add' at this place of fused_ops"):
+        run(batch_norm.fused_batch_norm_ex, "_FusedBatchNormEx", [x, b, b, x], [(x.shape, np.float32)],
+            {"fused_ops": "Relu,Add"})
+    with pytest.raises(Unsupported, match=r"_FusedBatchNormEx: residuals of shapes \(\(2, 3, 4, 1\),\) for x of"):
+        run(batch_norm.fused_batch_norm_ex, "_FusedBatchNormEx", [x, b, b, x[..., :1]], [(x.shape, np.float32)],
+            {"fused_ops": "Add"})
+    line = gradient_inputs(x.shape, 1, "line")
+    with pytest.raises(Unsupported, match="_FusedBatchNormGradEx: an activation 'Elu', not Relu or Relu6"):
+        run(batch_norm.fused_batch_norm_grad_ex, "_FusedBatchNormGradEx", line, [(x.shape, np.float32)],
+            gradient_attrs(line, 0, "Elu"))
+    with pytest.raises(Unsupported, match=r"_FusedBatchNormGradEx: features of shapes \(\(4,\),\) for x of shape"):
+        run(batch_norm.fused_batch_norm_grad_ex, "_FusedBatchNormGradEx", line[:-1], [(x.shape, np.float32)],
+            gradient_attrs(line[:-1], 0))
     with pytest.raises(Unsupported, match="LRN: depth_radius -1 must not be negative"):
         run(lrn.lrn, "LRN", [x], [(x.shape, np.float32)], {"depth_radius": -1})
     with pytest.raises(Unsupported, match="LRN: the CPU kernel takes float32, not DataType 2"):

@@ -20,6 +20,7 @@ ELSEWHERE = {
     "random/test_linalg.py": ("Diag", "DiagPart", "MatrixBandPart", "MatrixSetDiag", "MatrixTriangularSolve", "Qr"),
     "plan/test_passes.py": ("_FusedConv2D", "_FusedDepthwiseConv2dNative", "_FusedMatMul",
                             "_FusedSeparableConv2D", "_Region"),
+    "plan/test_fuse_training.py": ("_FusedBatchNormEx", "_FusedBatchNormGradEx", "_FusedBiasAddGrad"),
 }
 # Gradients of gathered rows are sparse; the tables ask for the gradients of such gradients, which are dense.
 pytestmark = pytest.mark.filterwarnings("ignore:Converting sparse IndexedSlices")

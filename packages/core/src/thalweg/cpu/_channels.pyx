@@ -1,4 +1,6 @@
 """Jobs over rows of channels, for the kernels of biases and normalisation."""
+from libc.math cimport INFINITY, nextafter, nextafterf
+
 from thalweg.cpu._request import Unsupported
 
 
@@ -37,3 +39,13 @@ cdef int check_layout(Request r, tuple shape) except -1:
     if layout not in ("", "NHWC", "NDHWC") and not (layout == "NCHW" and len(shape) == 2):
         raise Unsupported(f"{r.op_type}: data_format {layout!r}; channels-last only")
     return 0
+
+
+cdef double highest_passed(Request r) except -1:
+    """The largest output of `activation`, Relu or Relu6, that its gradient lets through; the least is above 0."""
+    activation = r.attr_str("activation")
+    if activation == "Relu":
+        return INFINITY
+    if activation != "Relu6":
+        raise Unsupported(f"{r.op_type}: an activation {activation!r}, not Relu or Relu6")
+    return nextafter(6, 0) if r.in_dtypes[0] == 2 else nextafterf(6, 0)

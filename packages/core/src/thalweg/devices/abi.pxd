@@ -17,6 +17,7 @@ cdef extern from "thalweg_abi.h" nogil:
     uint64_t THW_DETERMINISTIC
     uint64_t THW_ASYNC
     uint64_t THW_INPLACE(int k)
+    uint64_t THW_INPLACE_SECOND(int k)
     uint64_t THW_HOST_IN(int k)
 
     ctypedef struct thw_dldev:

@@ -33,4 +33,4 @@ cdef class Kernel:
     cdef object owner                    # what must outlive the kernel besides the device
 
     cpdef bint reads_on_host(self, int k)
-    cpdef bint may_overwrite(self, int k)
+    cpdef bint may_overwrite(self, int k, int output)

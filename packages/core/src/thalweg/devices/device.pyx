@@ -11,7 +11,7 @@ import numpy as np
 
 from thalweg.framework import errors
 
-from thalweg.devices.abi cimport THW_HOST_IN, THW_INPLACE, THW_KERNELS_CAPSULE, THW_UNIMPLEMENTED
+from thalweg.devices.abi cimport THW_HOST_IN, THW_INPLACE, THW_INPLACE_SECOND, THW_KERNELS_CAPSULE, THW_UNIMPLEMENTED
 from thalweg.devices.abi cimport thw_kernels_api, thw_mem_stats
 from thalweg.devices.core_api cimport core_table, fresh_outside_context, take_outside_error
 from thalweg.devices.python_tier cimport python_kernel
@@ -243,9 +243,11 @@ cdef class Kernel:
         """Whether input k must lie in the host's memory."""
         return k < 16 and (self.kernel.flags & THW_HOST_IN(k)) != 0
 
-    cpdef bint may_overwrite(self, int k):
-        """Whether output 0 may be the very buffer of input k."""
-        return k < 8 and (self.kernel.flags & THW_INPLACE(k)) != 0
+    cpdef bint may_overwrite(self, int k, int output):
+        """Whether this output may be the very buffer of input k."""
+        if k >= 8 or output > 1:
+            return False
+        return (self.kernel.flags & (THW_INPLACE_SECOND(k) if output else THW_INPLACE(k))) != 0
 
     @property
     def flags(self):

@@ -139,35 +139,41 @@ def _report(request, reason, node, host):
 
 def _example(op_type, dtype):
     """A small request of a fused op type: what the fuse pass makes, in little."""
-    shapes_in, out, attrs = {
-        "_FusedMatMul": (((2, 3), (3, 4), (4,)), (2, 4), {"transpose_a": False, "transpose_b": False,
-                                                          "fused_ops": ["BiasAdd", "Relu"], "num_args": 1}),
-        "_FusedDepthwiseConv2dNative": (((1, 4, 4, 8), (3, 3, 8, 1), (8,)), (1, 4, 4, 8),
+    x, c = (1, 4, 4, 8), (8,)
+    shapes_in, shapes_out, attrs = {
+        "_FusedBatchNormEx": ((x, c, c), (x, *[c] * 4, (), c, c), {"fused_ops": ["Relu"], "num_args": 0}),
+        "_FusedBatchNormGradEx": ((x, x, c, c, c, x), (x, c, c),
+                                  {"num_addends": 1, "num_features": 1, "num_sides": 0, "activation": "Relu"}),
+        "_FusedBiasAddGrad": ((x, x), (x, c), {"activation": "Relu"}),
+        "_FusedMatMul": (((2, 3), (3, 4), (4,)), ((2, 4),), {"transpose_a": False, "transpose_b": False,
+                                                             "fused_ops": ["BiasAdd", "Relu"], "num_args": 1}),
+        "_FusedDepthwiseConv2dNative": (((1, 4, 4, 8), (3, 3, 8, 1), (8,)), ((1, 4, 4, 8),),
                                         {"strides": [1, 1, 1, 1], "padding": "SAME", "data_format": "NHWC",
                                          "dilations": [1, 1, 1, 1], "fused_ops": ["BiasAdd", "Relu"], "num_args": 1}),
-        "_FusedSeparableConv2D": (((1, 4, 4, 8), (3, 3, 8, 1), (1, 1, 8, 4), (8,), (4,)), (1, 4, 4, 4),
+        "_FusedSeparableConv2D": (((1, 4, 4, 8), (3, 3, 8, 1), (1, 1, 8, 4), (8,), (4,)), ((1, 4, 4, 4),),
                                   {"strides": [1, 1, 1, 1], "padding": "SAME", "data_format": "NHWC",
                                    "dilations": [1, 1, 1, 1], "depthwise_ops": ["BiasAdd", "Relu"],
                                    "depthwise_epsilon": 0.0, "fused_ops": ["BiasAdd", "Relu"], "epsilon": 0.0,
                                    "num_args": 2}),
-        "_FusedConv2D": (((1, 4, 4, 3), (3, 3, 3, 8), (8,)), (1, 4, 4, 8),
+        "_FusedConv2D": (((1, 4, 4, 3), (3, 3, 3, 8), (8,)), ((1, 4, 4, 8),),
                          {"strides": [1, 1, 1, 1], "padding": "SAME", "data_format": "NHWC", "dilations": [1, 1, 1, 1],
                           "explicit_paddings": [], "fused_ops": ["BiasAdd", "Relu"], "num_args": 1})}[op_type]
-    return _request(op_type, dtype, shapes_in, out, attrs)
+    return _request(op_type, dtype, shapes_in, shapes_out, attrs)
 
 
 def _region_example(part, dtype):
     """A region of one op."""
     count = len(REGISTRY[part].inputs)
     args = [*range(count), *[-1] * (3 - count)]
-    return _request("_Region", dtype, [(8,)] * count, (8,), {"ops": [part], "args": args, "alphas": [0.0],
-                                                             "results": [0], "N": count, "n_results": 1})
+    return _request("_Region", dtype, [(8,)] * count, [(8,)], {"ops": [part], "args": args, "alphas": [0.0],
+                                                               "results": [0], "N": count, "n_results": 1})
 
 
-def _request(op_type, dtype, shapes_in, out, attrs):
+def _request(op_type, dtype, shapes_in, shapes_out, attrs):
     number = dtype.as_datatype_enum
-    return devices.KernelRequest(op_type, kernel_attrs({**attrs, "T": dtype}), list(shapes_in), [out],
-                                 [number] * len(shapes_in), [number], declaration=REGISTRY[op_type], name=op_type)
+    return devices.KernelRequest(op_type, kernel_attrs({**attrs, "T": dtype}), list(shapes_in), list(shapes_out),
+                                 [number] * len(shapes_in), [number] * len(shapes_out),
+                                 declaration=REGISTRY[op_type], name=op_type)
 
 
 def kernel_attrs(attrs):

@@ -83,6 +83,7 @@ typedef int (*thw_kernel_fn)(thw_call*, const thw_tensor* in, int32_t n_in, thw_
 #define THW_DETERMINISTIC (1ull << 8)
 #define THW_HOST_IN(k) (1ull << (16 + (k))) /* input k is read on the host, k < 16 */
 #define THW_ASYNC (1ull << 32)
+#define THW_INPLACE_SECOND(k) (1ull << (40 + (k))) /* output 1 likewise, where output 0 does not take that buffer */
 
 typedef struct {
   size_t struct_size;

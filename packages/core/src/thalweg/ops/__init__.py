@@ -23,6 +23,7 @@ from . import (
     embedding,
     flow,
     fused,
+    fused_training,
     grid,
     indexing,
     linalg,

@@ -99,10 +99,10 @@ def _check_bounds(piece, arena_bytes):
 
 
 def _is_in_place(piece, other):
-    """Whether a kernel's first output may lie where one of its inputs does, which nobody takes afterwards."""
+    """Whether a kernel's output may lie where one of its inputs does, which nobody takes afterwards."""
     node, value = piece.node, piece.value
-    if value is None or value.index or other.value is None or other.last != node.position or node.kernel is None:
+    if value is None or other.value is None or other.last != node.position or node.kernel is None:
         return False
     taken = [k for k, v in enumerate(node.inputs) if _owner(v) is other.value]
-    return len(taken) == 1 and node.kernel.may_overwrite(taken[0]) \
+    return len(taken) == 1 and node.kernel.may_overwrite(taken[0], value.index) \
         and (piece.begin, piece.end) == (other.begin, other.end)

@@ -137,16 +137,17 @@ def _allocate(value, node, ends, device_of, allocations):
 
 def _in_place(value, node, ends, nbytes, device):
     """The allocation of an input that dies here and whose buffer the kernel may overwrite, or None."""
-    if node.kernel is None or value.index != 0 or node.op_type == COPY:
+    if node.kernel is None or node.op_type == COPY:
         return None
+    taken = [v.storage.payload for v in node.outputs[:value.index]]
     for k, source in enumerate(node.inputs):
         top = root(source)
-        if not node.kernel.may_overwrite(k) or top.storage is None or top.storage.kind != ARENA:
+        if not node.kernel.may_overwrite(k, value.index) or top.storage is None or top.storage.kind != ARENA:
             continue
         allocation = top.storage.payload
         alone = sum(root(v) is top for v in node.inputs) == 1
         if alone and ends[top] == node.position and allocation.nbytes == nbytes and allocation.device == device.name \
-                and allocation.end == node.position:
+                and allocation.end == node.position and allocation not in taken:
             return allocation
     return None
 

@@ -7,6 +7,7 @@ from .bind import bind
 from .copies import insert_copies
 from .effects import add_fetch_nodes, order_effects, resolve_variables
 from .fuse import fuse
+from .fuse_training import fuse_training
 from .inline import fix_values, inline
 from .order import order
 from .place import place, settle
@@ -73,6 +74,7 @@ def specialise(template, fed_shapes, variable_shapes, with_value=None):
     order_effects(ir)
     _checked(ir, "effects")
     if template.optimize:
+        fuse_training(ir, placement.fuses)
         fuse(ir, placement.fuses)
         _checked(ir, "fuse")
     fallbacks = settle(ir, placement)

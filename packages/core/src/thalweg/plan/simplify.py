@@ -1,4 +1,4 @@
-"""Pass 3: folds constants, merges common sub-expressions, drops identities."""
+"""Pass 3: folds constants, merges common sub-expressions, drops identities, writes a sum of two as an addition."""
 import numpy as np
 
 from thalweg.framework import errors, shapes
@@ -34,6 +34,7 @@ def simplify(ir):
                 mapping[node.outputs[0]] = source
                 replaced_nodes[node] = source.node
                 continue
+            _as_addition(node)
             folded = _folded(node)
             if folded is not None:
                 _fold(node, folded, kept)
@@ -124,6 +125,13 @@ def _dropped(node):
             and node.outputs[0].is_proven and node.outputs[0].shape == node.inputs[0].shape:
         return node.inputs[0]
     return None
+
+
+def _as_addition(node):
+    """Two gradients that meet are an addition, which has a place in elementwise regions."""
+    if node.op_type == "AddN" and len(node.inputs) == 2 and all(v.is_proven for v in node.inputs) \
+            and node.outputs[0].dtype in REGISTRY["Add"].letters["T"]:
+        node.op_type, node.declaration, node.attrs = "Add", REGISTRY["Add"], {"T": node.attrs["T"]}
 
 
 def _folded(node):

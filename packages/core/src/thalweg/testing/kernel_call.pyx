@@ -4,7 +4,7 @@ from libc.string cimport memset
 from libc.stdint cimport uintptr_t
 
 from thalweg.cpu._request cimport Request
-from thalweg.devices.abi cimport (THW_INPLACE, int64_t, thw_call, thw_kernel, thw_rng, thw_tensor)
+from thalweg.devices.abi cimport (THW_INPLACE, THW_INPLACE_SECOND, int64_t, thw_call, thw_kernel, thw_rng, thw_tensor)
 from thalweg.devices.core_api cimport (KernelRequest, RunContext, core_table, dl_dtype, fill_rng, start_run,
                                        take_error)
 
@@ -90,9 +90,9 @@ cdef class KernelCall:
             self.dims[k][i] = array.shape[i]
         return 0
 
-    def may_be_in_place(self, int k):
-        """Whether the kernel allows output 0 to be the memory of input k."""
-        return bool(self.kernel.flags & THW_INPLACE(k))
+    def may_be_in_place(self, int k, int output=0):
+        """Whether the kernel allows output 0 or 1 to be the memory of input k."""
+        return bool(self.kernel.flags & (THW_INPLACE_SECOND(k) if output else THW_INPLACE(k)))
 
     def run(self):
         """Runs the kernel once; gives the outputs."""

@@ -1,20 +1,16 @@
-/* Batch normalisation of float (arXiv:1502.03167, algorithm 1) and its gradient: one sweep for statistics, one to
- * apply them. Squares are summed about a value near the block's mean, so that a large mean costs no accuracy. */
+/* Batch normalisation of float (arXiv:1502.03167, algorithm 1): one sweep for statistics, one to apply them, with the
+ * residual and the activation that follow. Squares are summed about a value near the block's mean, so that a large mean
+ * costs no accuracy. */
 
 #define GUESS_ROWS 16 /* of at most 256, which the sums find in cache */
 
 typedef struct {
   const thw_channels_job* job;
-  const float *x, *dy;
+  const float *x, *residual;            /* residual: or NULL */
   float* y;
-  const float *mean, *factor, *offset;  /* per channel, of the sweep that applies them */
-  const float *slope;
+  const float *mean, *factor, *offset;  /* per channel */
   double *first, *second;               /* sums per block: [blocks][channels] each */
 } BatchNorm;
-
-static int64_t rows_of_block(const thw_channels_job* job, int64_t block) {
-  return least(job->block_rows, job->rows - block * job->block_rows);
-}
 
 INLINE void add_moments(const int together, const float* x, const float* shift, int64_t channels, float* sum,
                         float* squares) {
@@ -79,24 +75,65 @@ static void join_moments(const BatchNorm* run, double* mean, double* variance) {
   for (int64_t c = 0; c < job->channels; c++) variance[c] = variance[c] < 0 ? 0 : variance[c] / rows; /* rounding */
 }
 
-/* y = (x - mean) factor + offset */
-static void normalise_rows(void* arg, int64_t begin, int64_t end, void* scratch) {
-  (void)scratch;
-  const BatchNorm* run = arg;
-  const float *mean = run->mean, *factor = run->factor, *offset = run->offset;
-  int64_t channels = run->job->channels, last = least(end * run->job->block_rows, run->job->rows);
-  for (int64_t row = begin * run->job->block_rows; row < last; row++) {
-    const float* x = run->x + row * channels;
+/* Here and in the gradient, which finds out by it which elements the activation let through: the same bits. */
+INLINE float on_line(float off, float factor, float offset) { return off * factor + offset; }
+
+/* y = clamp((x - mean) factor + offset + residual) of rows [first, last) */
+INLINE void normalise(const int has_residual, const int is_clamped, const BatchNorm* run, int64_t first, int64_t last) {
+  const float *mean = run->mean, *factor = run->factor, *offset = run->offset, high = (float)run->job->high;
+  int64_t channels = run->job->channels;
+  for (int64_t row = first; row < last; row++) {
+    const float *x = run->x + row * channels, *residual = has_residual ? run->residual + row * channels : x;
     float* y = run->y + row * channels;
-    INDEPENDENT for (int64_t c = 0; c < channels; c++) y[c] = (x[c] - mean[c]) * factor[c] + offset[c];
+    INDEPENDENT for (int64_t c = 0; c < channels; c++) {
+      float v = on_line(x[c] - mean[c], factor[c], offset[c]);
+      if (has_residual) v += residual[c];
+      if (is_clamped) v = v < 0 ? 0 : v > high ? high : v;
+      y[c] = v;
+    }
   }
 }
 
-static void sweep(thw_call* call, const BatchNorm* run, thw_body_fn body) {
-  call->core->parallel_for(call->core_ctx, run->job->blocks, run->job->grain, body, (void*)run);
+/* The same past the caches, in whole vectors. */
+INLINE void stream(const int has_residual, const int is_clamped, const BatchNorm* run, int64_t first, int64_t last) {
+  const float *mean = run->mean, *factor = run->factor, *offset = run->offset;
+  const vector low = {0}, high = SPLAT((float)run->job->high);
+  int64_t channels = run->job->channels;
+  for (int64_t i = first * channels; i < last * channels; i += channels)
+    for (int64_t c = 0; c < channels; c += VL) {
+      vector v = (LOAD(run->x + i + c) - LOAD(mean + c)) * LOAD(factor + c) + LOAD(offset + c);
+      if (has_residual) v += LOAD(run->residual + i + c);
+      if (is_clamped) v = smaller_float(high, larger_float(low, v));
+      stream_float(run->y + i + c, v);
+    }
+  stream_end();
 }
 
-/* in: x, scale, offset, mean, variance; out: y, mean, unbiased variance, mean, biased variance, maybe a scalar */
+/* Whether y is written past the caches: a large one leaves them before it is read, and costs no read of its lines. */
+static int is_streamed(const BatchNorm* run) {
+  const thw_channels_job* job = run->job;
+  return job->rows * job->channels * (int64_t)sizeof(float) >= STREAMED_BYTES && job->channels % VL == 0 &&
+         (uintptr_t)run->y % VECTOR_BYTES == 0 && run->y != run->x && run->y != run->residual;
+}
+
+INLINE void normalise_or_stream(const int has_residual, const int is_clamped, const BatchNorm* run, int64_t first,
+                                int64_t last) {
+  if (is_streamed(run)) stream(has_residual, is_clamped, run, first, last);
+  else normalise(has_residual, is_clamped, run, first, last);
+}
+
+static void normalise_blocks(void* arg, int64_t begin, int64_t end, void* scratch) {
+  (void)scratch;
+  const BatchNorm* run = arg;
+  int64_t first = begin * run->job->block_rows, last = least(end * run->job->block_rows, run->job->rows);
+  if (run->residual && run->job->is_clamped) normalise_or_stream(1, 1, run, first, last);
+  else if (run->residual) normalise_or_stream(1, 0, run, first, last);
+  else if (run->job->is_clamped) normalise_or_stream(0, 1, run, first, last);
+  else normalise_or_stream(0, 0, run, first, last);
+}
+
+/* in: x, scale, offset, then what is not read or the residual; out: y, mean, unbiased variance, mean, biased variance,
+   maybe a scalar, maybe factor and offset for the gradient */
 static int batch_norm_training(thw_call* call, const thw_tensor* in, int32_t n_in, thw_tensor* out, int32_t n_out) {
   (void)n_in;
   const thw_channels_job* job = call->state;
@@ -108,7 +145,8 @@ static int batch_norm_training(thw_call* call, const thw_tensor* in, int32_t n_i
   float *kept_mean = out[1].data, *kept_variance = out[2].data, *mean = out[3].data, *variance = out[4].data;
   BatchNorm run = {.job = job, .x = in[0].data, .y = out[0].data, .mean = mean, .factor = factor,
                    .offset = in[2].data, .first = sums, .second = sums + job->blocks * channels};
-  sweep(call, &run, sum_moments);
+  if (job->has_residual) run.residual = in[3].data;
+  sweep(call, job, sum_moments, &run);
   join_moments(&run, centre, spread);
   for (int64_t c = 0; c < channels; c++) {
     kept_mean[c] = mean[c] = (float)centre[c];
@@ -116,8 +154,12 @@ static int batch_norm_training(thw_call* call, const thw_tensor* in, int32_t n_i
     kept_variance[c] = (float)(spread[c] * rows / (rows > 2 ? rows - 1 : 1));
     factor[c] = (float)((double)scale[c] / sqrt(spread[c] + job->epsilon));
   }
-  sweep(call, &run, normalise_rows);
+  sweep(call, job, normalise_blocks, &run);
   if (n_out > 5) *(float*)out[5].data = 0;
+  if (n_out > 6) {
+    memcpy(out[6].data, factor, channels * sizeof(float));
+    memcpy(out[7].data, run.offset, channels * sizeof(float));
+  }
   return THW_OK;
 }
 
@@ -132,105 +174,7 @@ static int batch_norm_inference(thw_call* call, const thw_tensor* in, int32_t n_
     factor[c] = (float)((double)scale[c] / sqrt((double)variance[c] + job->epsilon));
     for (int k = 1; k < 5; k++) ((float*)out[k].data)[c] = k % 2 ? mean[c] : variance[c];
   }
-  sweep(call, &run, normalise_rows);
+  sweep(call, job, normalise_blocks, &run);
   if (n_out > 5) *(float*)out[5].data = 0;
   return THW_OK;
-}
-
-INLINE void add_gradients(const int together, const float* x, const float* dy, const float* mean, int64_t channels,
-                          float* sum, float* products) {
-  INDEPENDENT for (int64_t c = 0; c < channels; c++) {
-    float total = 0, product = 0;
-    UNROLLED for (int r = 0; r < together; r++) {
-      total += dy[r * channels + c];
-      product += dy[r * channels + c] * (x[r * channels + c] - mean[c]);
-    }
-    sum[c] += total;
-    products[c] += product;
-  }
-}
-
-/* first: sum of dy; second: sum of dy (x - mean) */
-static void sum_gradients(void* arg, int64_t begin, int64_t end, void* scratch) {
-  const BatchNorm* run = arg;
-  const thw_channels_job* job = run->job;
-  int64_t channels = job->channels;
-  float *sum = scratch, *products = sum + channels;
-  for (int64_t block = begin; block < end; block++) {
-    int64_t count = rows_of_block(job, block), first = block * job->block_rows * channels, r = 0;
-    const float *x = run->x + first, *dy = run->dy + first;
-    memset(sum, 0, 2 * channels * sizeof(float));
-    if (channels <= NARROW)
-      for (; r + 4 <= count; r += 4)
-        add_gradients(4, x + r * channels, dy + r * channels, run->mean, channels, sum, products);
-    for (; r < count; r++)
-      add_gradients(1, x + r * channels, dy + r * channels, run->mean, channels, sum, products);
-    INDEPENDENT for (int64_t c = 0; c < channels; c++) {
-      run->first[block * channels + c] = (double)sum[c];
-      run->second[block * channels + c] = (double)products[c];
-    }
-  }
-}
-
-/* dx = factor (dy - offset - slope (x - mean)) */
-static void training_gradient_rows(void* arg, int64_t begin, int64_t end, void* scratch) {
-  (void)scratch;
-  const BatchNorm* run = arg;
-  int64_t channels = run->job->channels, last = least(end * run->job->block_rows, run->job->rows);
-  for (int64_t row = begin * run->job->block_rows; row < last; row++) {
-    const float *x = run->x + row * channels, *dy = run->dy + row * channels;
-    float* dx = run->y + row * channels;
-    INDEPENDENT for (int64_t c = 0; c < channels; c++)
-      dx[c] = run->factor[c] * (dy[c] - run->offset[c] - run->slope[c] * (x[c] - run->mean[c]));
-  }
-}
-
-static void inference_gradient_rows(void* arg, int64_t begin, int64_t end, void* scratch) {
-  (void)scratch;
-  const BatchNorm* run = arg;
-  int64_t channels = run->job->channels, last = least(end * run->job->block_rows, run->job->rows);
-  for (int64_t row = begin * run->job->block_rows; row < last; row++) {
-    const float* dy = run->dy + row * channels;
-    float* dx = run->y + row * channels;
-    INDEPENDENT for (int64_t c = 0; c < channels; c++) dx[c] = run->factor[c] * dy[c];
-  }
-}
-
-/* in: dy, x, scale, mean, variance; out: dx, dscale, doffset and two that are empty */
-static int batch_norm_grad(thw_call* call, const thw_tensor* in, thw_tensor* out, thw_body_fn last_sweep) {
-  const thw_channels_job* job = call->state;
-  int64_t channels = job->channels;
-  double *sums = call->workspace, rows = (double)job->rows;
-  double *sum = sums + 2 * job->blocks * channels, *products = sum + channels;
-  float *factor = (float*)(products + channels), *shift = factor + channels, *slope = shift + channels;
-  const float *scale = in[2].data, *variance = in[4].data;
-  float *dscale = out[1].data, *doffset = out[2].data;
-  BatchNorm run = {.job = job, .x = in[1].data, .dy = in[0].data, .y = out[0].data, .mean = in[3].data,
-                   .factor = factor, .offset = shift, .slope = slope, .first = sums,
-                   .second = sums + job->blocks * channels};
-  sweep(call, &run, sum_gradients);
-  add_blocks(job, run.first, sum);
-  add_blocks(job, run.second, products);
-  for (int64_t c = 0; c < channels; c++) {
-    double inverse = 1 / sqrt((double)variance[c] + job->epsilon);
-    doffset[c] = (float)sum[c];
-    dscale[c] = (float)(products[c] * inverse);
-    factor[c] = (float)((double)scale[c] * inverse);
-    shift[c] = (float)(sum[c] / rows);
-    slope[c] = (float)(products[c] * inverse * inverse / rows);
-  }
-  sweep(call, &run, last_sweep);
-  return THW_OK;
-}
-
-static int batch_norm_training_grad(thw_call* call, const thw_tensor* in, int32_t n_in, thw_tensor* out,
-                                    int32_t n_out) {
-  (void)n_in, (void)n_out;
-  return batch_norm_grad(call, in, out, training_gradient_rows);
-}
-
-static int batch_norm_inference_grad(thw_call* call, const thw_tensor* in, int32_t n_in, thw_tensor* out,
-                                     int32_t n_out) {
-  (void)n_in, (void)n_out;
-  return batch_norm_grad(call, in, out, inference_gradient_rows);
 }

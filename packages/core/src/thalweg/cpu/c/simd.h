@@ -82,6 +82,22 @@ INLINE vector_double larger_double(vector_double a, vector_double b) { return SE
 INLINE vector_double smaller_double(vector_double a, vector_double b) { return SELECT_(double, a, b, a < b); }
 #endif
 
+/* Stores past the caches, to an address that vectors divide; other threads see it after stream_end. */
+#if THW_VL == 16
+INLINE void stream_float(float* p, vector_float v) { _mm512_stream_ps(p, (__m512)v); }
+#elif THW_VL == 8
+INLINE void stream_float(float* p, vector_float v) { _mm256_stream_ps(p, (__m256)v); }
+#elif THW_X86
+INLINE void stream_float(float* p, vector_float v) { _mm_stream_ps(p, (__m128)v); }
+#else
+INLINE void stream_float(float* p, vector_float v) { *(vector_float*)p = v; }
+#endif
+INLINE void stream_end(void) {
+#if THW_X86
+  _mm_sfence();
+#endif
+}
+
 #define LOAD(p) (*(const vector*)(p))
 #define STORE(p, v) (*(vector*)(p) = (v))
 /* Has v in a register from here on: GCC 12 would rather read memory again at each use. */
