@@ -641,7 +641,6 @@ cdef class Program:
         if self.patch_given:
             self._give_arrays(frame)
 
-
     cdef _new_fetch(self, Py_ssize_t i):
         """An array for the value of fetch `i`, which becomes the caller's."""
         try:
