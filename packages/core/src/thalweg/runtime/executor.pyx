@@ -163,6 +163,15 @@ cdef class RngState:
     def key(self):
         return self.rng.key[0], self.rng.key[1]
 
+    @property
+    def drawn(self):
+        """Count of the blocks drawn so far; setting it goes to another place of the stream."""
+        return self.rng.counter[0]                       # a seed decides the upper half alone
+
+    @drawn.setter
+    def drawn(self, uint64_t blocks):
+        self.rng.counter[0] = blocks
+
     def reserve(self, blocks):
         """Takes `blocks` blocks of 128 bits; the counter of the first, four 32-bit words."""
         return reserve_random(&self.rng, blocks)[0]

@@ -56,9 +56,7 @@ def _reference(engine, node):
 
     def call(arrays):
         with np.errstate(all="ignore"):
-            if rng is not None:
-                return declaration.reference(arrays, attrs, rng=rng)
-            return declaration.reference(arrays, attrs)
+            return declaration.reference(arrays, attrs, rng=rng, session=engine)
     return call
 
 
