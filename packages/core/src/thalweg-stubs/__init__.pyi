@@ -400,6 +400,7 @@ def zeta(x: Any, q: Any, name: Any = ...) -> Tensor: ...
 from thalweg import bitwise as bitwise
 from thalweg import compat as compat
 from thalweg import contrib as contrib
+from thalweg import data as data
 from thalweg import debugging as debugging
 from thalweg import dtypes as dtypes
 from thalweg import errors as errors
