@@ -4,6 +4,7 @@ import gzip
 
 import numpy as np
 import pytest
+
 import thalweg as tf
 from thalweg_io.records import framed
 
@@ -80,7 +81,8 @@ CASES = {
                                                  (tf.int64, tf.float32), ([], [2]), args=(3,)).repeat(2),
                   [(0, [0, 0]), (1, [1, 2]), (2, [2, 4])] * 2),
     "generator of dicts": (lambda: Dataset.from_generator(lambda: [{"a": "x"}], {"a": tf.string}), [{"a": b"x"}]),
-    "apply": (lambda: Dataset.range(4).apply(tf.data.experimental.map_and_batch(lambda x: x + 1, 2)), [[1, 2], [3, 4]]),
+    "map_and_batch": (lambda: Dataset.range(4).apply(tf.data.experimental.map_and_batch(lambda x: x + 1, 2)),
+                      [[1, 2], [3, 4]]),
     "ignore_errors": (lambda: Dataset.range(-1, 2).map(lambda x: 6 // x).apply(tf.data.experimental.ignore_errors()),
                       [-6, 6]),
 }
@@ -375,7 +377,7 @@ RUN = [
     (lambda: Dataset.range(3).shard(0, 0), "InvalidArgumentError", "Number of shards must be greater than zero"),
     (lambda: Dataset.range(3).shard(2, 2), "InvalidArgumentError", "Index must be between 0 and 1"),
     (lambda: Dataset.range(0, 3, 0), "InvalidArgumentError", "step must be a non-zero integer"),
-    (lambda: Dataset.range(3).interleave(lambda x: Dataset.range(3), 0), "InvalidArgumentError", "cycle_length must be"),
+    (lambda: Dataset.range(3).interleave(lambda x: Dataset.range(3), 0), "InvalidArgumentError", "cycle_length must"),
     (lambda: Dataset.range(3).cache("here"), "UnimplementedError", "a cache in a file .'here'. does not exist"),
     (lambda: of_shapes((2,), (3,)).batch(2), "InvalidArgumentError",
      r"First element had shape \(2,\) and element 1 had shape \(3,\)(?s:.*)padded_batch"),

@@ -1,6 +1,7 @@
 """What input pipelines stand on: sources, whose values a run takes before it has a plan, and FunctionEngine."""
 import numpy as np
 import pytest
+
 import thalweg as tf
 from thalweg.framework.declaration import REGISTRY, define_op
 from thalweg.framework.func_graph import FuncGraph

@@ -13,7 +13,7 @@ import weakref
 
 from thalweg.framework import errors
 
-JOIN_SECONDS = 2.0                       # how long the end of the interpreter waits for a thread, a Python generator's, say
+JOIN_SECONDS = 2.0                       # how long the end of the interpreter waits for threads at work
 
 _alive: weakref.WeakSet = weakref.WeakSet()
 
@@ -143,9 +143,9 @@ class Ahead:
     def __next__(self):
         shared = self._shared
         if shared.is_orphaned:
-            raise errors.FailedPreconditionError(None, None, "the threads that prepare this iterator's elements did not "
-                                                             "come along when the process was forked: run its "
-                                                             "initializer in this process, in a session of its own")
+            raise errors.FailedPreconditionError(None, None, errors.explain(
+                "the threads that prepare this iterator's elements did not come along when the process was forked",
+                hint="a session of this process's own, with an iterator that begins in it"))
         if not shared.threads:
             shared.start(self._workers)
         with shared.changed:
@@ -178,4 +178,5 @@ def _after_fork_in_child():
 
 
 atexit.register(_end_threads)
-os.register_at_fork(after_in_child=_after_fork_in_child)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

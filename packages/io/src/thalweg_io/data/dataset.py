@@ -1,5 +1,6 @@
-"""`tf.data.Dataset`: what users call. Each method adds an op of dataset_ops.py to the graph and knows what its elements
-are. A long file, since its one class is the whole interface.
+"""`tf.data.Dataset`: what users call. Each method adds an op of dataset_ops.py and knows what its elements are.
+
+A long file, since its one class is the whole interface.
 """
 import sys
 
@@ -111,7 +112,8 @@ class Dataset:
         structure = Structure(output_types, output_shapes)
         token = script.keep(Generator(generator, structure))
         arguments = [convert_to_tensor(a, name=f"args_{i}") for i, a in enumerate(args or ())]
-        return Dataset(ops.generator_dataset(arguments, token=token, name="GeneratorDataset", **structure.attrs()), structure)
+        variant = ops.generator_dataset(arguments, token=token, name="GeneratorDataset", **structure.attrs())
+        return Dataset(variant, structure)
 
     @staticmethod
     def range(*args):
@@ -230,8 +232,8 @@ class Dataset:
     def _of_datasets(self, op, function, *numbers):
         structure = function.dataset._structure
         with function.held_back():
-            return Dataset(op(self._variant_tensor, function.captured, *numbers, f=function.graph, **structure.attrs()),
-                           structure)
+            variant = op(self._variant_tensor, function.captured, *numbers, f=function.graph, **structure.attrs())
+        return Dataset(variant, structure)
 
     def filter(self, predicate):
         """The elements for which `predicate` gives a true bool scalar."""
@@ -295,9 +297,10 @@ class Dataset:
         return self._with(ops.cache_dataset, convert_to_tensor(filename, dtypes.string, name="filename"))
 
     def prefetch(self, buffer_size):
-        """Up to `buffer_size` elements ahead, made in a thread while the consumer is busy; AUTOTUNE: one per processor.
+        """Up to `buffer_size` elements ahead, made in a thread while the consumer is busy.
 
-        At the end of a pipeline this lets the next batch be ready when a training step asks for it.
+        At the end of a pipeline this lets the next batch be ready when a training step asks for it. AUTOTUNE: as many
+        as there are processors.
         """
         return self._with(ops.prefetch_dataset, _integer(buffer_size, "buffer_size"))
 
@@ -311,7 +314,8 @@ class Dataset:
         size = _integer(batch_size, "batch_size")
         drop = convert_to_tensor(drop_remainder, dtypes.bool_, name="drop_remainder")
         rows = _batch_rows(size, drop)
-        structure = self._structure.with_shapes([None if s is None else (rows, *s) for s in self._structure.flat_shapes])
+        flat_shapes = [None if s is None else (rows, *s) for s in self._structure.flat_shapes]
+        structure = self._structure.with_shapes(flat_shapes)
         return Dataset(ops.batch_dataset(self._variant_tensor, size, drop, **structure.attrs()), structure)
 
     def padded_batch(self, batch_size, padded_shapes, padding_values=None, drop_remainder=False):

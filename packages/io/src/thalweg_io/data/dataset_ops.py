@@ -10,7 +10,7 @@ from thalweg.framework.dtypes import DType
 from thalweg.framework.shapes import TensorShape
 from thalweg.ops import script
 
-from . import readers, sources
+from . import batches, readers, shuffle, sources
 from . import transformations as made_of
 from .elements import kept
 from .functions import BoundFunction
@@ -94,7 +94,8 @@ def map_dataset(input_dataset, other_arguments, *, f: object, output_types: list
     return made_of.Map(input_dataset.item(), _bound(f, other_arguments))
 
 
-@_dataset("ParallelMapDataset", "input_dataset: variant[], other_arguments: Targuments..., num_parallel_calls: int32[]")
+@_dataset("ParallelMapDataset", "input_dataset: variant[], other_arguments: Targuments..., "
+                                "num_parallel_calls: int32[]")
 def parallel_map_dataset(input_dataset, other_arguments, num_parallel_calls, *, f: object, output_types: list[DType],
                          output_shapes: list[TensorShape], use_inter_op_parallelism: bool = True,
                          sloppy: bool = False, preserve_cardinality: bool = False):
@@ -132,7 +133,7 @@ def _bound(graph, captured):
 def batch_dataset(input_dataset, batch_size, drop_remainder, *, parallel_copy: bool = False,
                   output_types: list[DType], output_shapes: list[TensorShape]):
     """`batch_size` elements as one with a new first dimension."""
-    return made_of.Batch(input_dataset.item(), int(batch_size), bool(drop_remainder))
+    return batches.Batch(input_dataset.item(), int(batch_size), bool(drop_remainder))
 
 
 @_dataset("PaddedBatchDatasetV2", "input_dataset: variant[], batch_size: int64[], padded_shapes: N*int64, "
@@ -140,15 +141,15 @@ def batch_dataset(input_dataset, batch_size, drop_remainder, *, parallel_copy: b
 def padded_batch_dataset(input_dataset, batch_size, padded_shapes, padding_values, drop_remainder, *, N: int,
                          output_shapes: list[TensorShape]):
     """As BatchDatasetV2, of elements that are filled up to one shape."""
-    padding = made_of.Padding([sizes.tolist() for sizes in padded_shapes], [kept(v) for v in padding_values])
-    return made_of.Batch(input_dataset.item(), int(batch_size), bool(drop_remainder), padding)
+    padding = batches.Padding([sizes.tolist() for sizes in padded_shapes], [kept(v) for v in padding_values])
+    return batches.Batch(input_dataset.item(), int(batch_size), bool(drop_remainder), padding)
 
 
 @_dataset("ShuffleDataset", "input_dataset: variant[], buffer_size: int64[], seed: int64[], seed2: int64[]")
 def shuffle_dataset(input_dataset, buffer_size, seed, seed2, *, reshuffle_each_iteration: bool = True,
                     output_types: list[DType], output_shapes: list[TensorShape]):
     """Random order, from a buffer of `buffer_size` elements."""
-    return made_of.Shuffle(input_dataset.item(), int(buffer_size), int(seed), int(seed2), reshuffle_each_iteration)
+    return shuffle.Shuffle(input_dataset.item(), int(buffer_size), int(seed), int(seed2), reshuffle_each_iteration)
 
 
 @_dataset("RepeatDataset", "input_dataset: variant[], count: int64[]")

@@ -43,5 +43,5 @@ def check(element, types, element_shapes, what):
             raise errors.InvalidArgumentError(None, None, f"{what}: component {k} is {array.dtype.name}, expected "
                                                           f"{dtype.name}")
         if array.shape != shape and not shapes.compatible(array.shape, shape):
-            raise errors.InvalidArgumentError(None, None, f"{what}: component {k} has shape {shapes.text(array.shape)},"
-                                                          f" expected {shapes.text(shape)}")
+            raise errors.InvalidArgumentError(None, None, f"{what}: component {k} has shape "
+                                                          f"{shapes.text(array.shape)}, expected {shapes.text(shape)}")

@@ -210,8 +210,8 @@ class Iterator:
     def initializer(self):
         """The operation that lets the iterator begin anew."""
         if self._initializer is None:
-            raise ValueError("Iterator does not have an initializer. Iterators of Dataset.make_initializable_iterator() "
-                             "have one; from_structure's get theirs from make_initializer(dataset).")
+            raise ValueError("Iterator does not have an initializer. Those of Dataset.make_initializable_iterator() have "
+                             "one; those of from_structure get theirs from make_initializer(dataset).")
         return self._initializer
 
     def make_initializer(self, dataset, name=None):
@@ -221,10 +221,11 @@ class Iterator:
         """
         theirs, ours = dataset._structure, self._structure
         if not same_form(theirs.types, ours.types) or theirs.flat_types != ours.flat_types:
-            raise TypeError(f"Expected output types {ours.types!r} but got dataset with output types {theirs.types!r}.")
+            raise TypeError(f"Expected output types {ours.types!r} but got dataset with output types "
+                            f"{theirs.types!r}.")
         if not all(map(shapes.compatible, ours.flat_shapes, theirs.flat_shapes)):
-            raise TypeError("Expected output shapes compatible with "
-                            f"{ours.shapes!r} but got dataset with output shapes {theirs.shapes!r}.")
+            raise TypeError(f"Expected output shapes compatible with {ours.shapes!r} but got dataset with output shapes "
+                            f"{theirs.shapes!r}.")
         with name_scope(name, "make_initializer") as scope:
             return make_iterator(dataset._variant_tensor, self._iterator_resource, name=scope)
 

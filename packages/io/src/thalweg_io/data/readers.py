@@ -13,8 +13,8 @@ def paths(filenames, compression_type):
     """File names, as an array [] or [n] of strings, as paths."""
     compression = compression_type.item().decode()
     if compression:
-        raise errors.UnimplementedError(None, None, f"compression_type {compression!r}: compressed files are not read; "
-                                                    "decompress them, and leave the argument out")
+        raise errors.UnimplementedError(None, None, f"compression_type {compression!r}: compressed files are not "
+                                                    "read; decompress them, and leave the argument out")
     return [os.fsdecode(name) for name in filenames.ravel().tolist()]
 
 

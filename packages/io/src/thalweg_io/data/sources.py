@@ -91,7 +91,8 @@ class Generated:
         if not shapes.compatible(array.shape, shape):
             raise ValueError(f"`generator` yielded an element of shape {shapes.text(array.shape)} where an element of "
                              f"shape {shapes.text(shape)} was expected.")
-        return array.copy() if isinstance(leaf, np.ndarray) and np.may_share_memory(array, leaf) else array          # generators fill one array again
+        is_theirs = isinstance(leaf, np.ndarray) and np.may_share_memory(array, leaf)
+        return array.copy() if is_theirs else array          # a generator may fill its array again
 
 
 def _leaves_up_to(types, value):

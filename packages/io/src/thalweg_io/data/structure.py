@@ -1,4 +1,4 @@
-"""The structure of a dataset's elements: nested tuples, namedtuples and dicts, with a dtype and a static shape per leaf.
+"""The structure of a dataset's elements: nested tuples, namedtuples and dicts, a dtype and a static shape per leaf.
 
 Unlike elsewhere in TensorFlow, a list is no structure here but a tensor to be.
 """
@@ -6,7 +6,7 @@ from collections import abc
 
 from thalweg.framework import nest, shapes
 from thalweg.framework.conversion import convert_to_tensor
-from thalweg.framework.dtypes import DType, as_dtype
+from thalweg.framework.dtypes import as_dtype
 from thalweg.framework.graph import Tensor, name_scope
 from thalweg.framework.shapes import TensorShape
 
@@ -35,8 +35,7 @@ def _pack(like, leaves):
     children = [_pack(child, leaves) for child in _children(like)]
     if isinstance(like, abc.Mapping):
         by_key = dict(zip(sorted(like), children))
-        return type(like)([(key, by_key[key]) for key in like]) if type(like) is not dict else \
-            {key: by_key[key] for key in like}
+        return type(like)([(key, by_key[key]) for key in like])
     return type(like)(*children) if nest.is_namedtuple(like) else tuple(children)
 
 
@@ -103,7 +102,8 @@ class Structure:
     def of_tensors(cls, value):
         """(structure, flat tensors) of a structure of tensors."""
         tensors = flatten(value)
-        return cls(pack(value, [t.dtype.base_dtype for t in tensors]), pack(value, [t.shape for t in tensors])), tensors
+        types = pack(value, [t.dtype.base_dtype for t in tensors])
+        return cls(types, pack(value, [t.shape for t in tensors])), tensors
 
 
 def tensors_of(value, name, prefix="component"):
@@ -111,7 +111,3 @@ def tensors_of(value, name, prefix="component"):
     leaves = flatten(value)
     with name_scope(name):
         return pack(value, [convert_to_tensor(leaf, name=f"{prefix}_{i}") for i, leaf in enumerate(leaves)])
-
-
-def is_structure_of_dtypes(value):
-    return all(isinstance(leaf, DType) for leaf in flatten(value))
