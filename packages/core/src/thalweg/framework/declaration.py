@@ -211,6 +211,7 @@ class OpDeclaration:
     kind : str                      "op", "elementwise" or "reduction"
     is_stateful : bool              never merged, folded or dropped because of equal inputs
     is_random : bool                the body takes `rng`, its op's generator in this session (ops/_philox.Generator)
+    size_inputs : tuple of int      inputs that say of what size the output is and nothing else: no kernel reads them
     takes_session : bool            the body takes `session`, the engine that runs it (runtime/engine.py)
     is_source : bool                gives values from outside of the graph: a run takes them before it has a plan, so
                                     that the plan knows their shapes (plan/sources.py)
@@ -219,10 +220,11 @@ class OpDeclaration:
 
     __signature__ = CallSignature()
 
-    def __init__(self, name, signature, body, kind, letters, kernels, is_stateful, public, is_source=False):
+    def __init__(self, name, signature, body, kind, letters, kernels, is_stateful, public, is_source=False,
+                 size_inputs=()):
         self.name, self.signature, self.body, self.kind = name, signature, body, kind
         self.kernels, self.is_stateful, self.public = kernels, is_stateful, public
-        self.is_source = is_source
+        self.is_source, self.size_inputs = is_source, size_inputs
         left, _, right = signature.partition("->")
         parameters = inspect.signature(body).parameters
         self.is_random, self.takes_session = "rng" in parameters, "session" in parameters
@@ -595,14 +597,16 @@ INDEX_TYPES = (as_dtype("int32"), as_dtype("int64"))
 _INDEX_DEFAULT = as_dtype("int32")
 
 
-def define_op(name, signature, *, stateful=False, source=False, cpu=None, kind="op", public=None, **letters):
+def define_op(name, signature, *, stateful=False, source=False, size_inputs=(), cpu=None, kind="op", public=None,
+              **letters):
     """Declares an op; see the module's docstring. Letters map to their allowed dtypes."""
     def declare(body):
         if name in REGISTRY:
             raise errors.OpDeclarationError(f"op {name} is declared twice: {REGISTRY[name].__module__} "
                                             f"and {body.__module__}")
         kernels = {"cpu": cpu} if cpu else {}
-        declaration = OpDeclaration(name, signature, body, kind, letters, kernels, stateful, public, source)
+        declaration = OpDeclaration(name, signature, body, kind, letters, kernels, stateful, public, source,
+                                    size_inputs)
         REGISTRY[name] = declaration
         return declaration
     return declare

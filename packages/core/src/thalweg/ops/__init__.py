@@ -41,6 +41,7 @@ from . import (
     random,
     random_gamma,
     reduction,
+    resize,
     reversal,
     script,
     segment,

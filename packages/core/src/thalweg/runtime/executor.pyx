@@ -842,7 +842,8 @@ cdef int _move(CStep* step) noexcept nogil:
     return code
 
 
-def run_kernel(Kernel kernel, list arrays, list out_shapes, list out_dtypes, RngState rng, bint writes_first):
+def run_kernel(Kernel kernel, list arrays, list out_shapes, list out_dtypes, RngState rng, bint writes_first,
+               int threads):
     """One call of a host kernel outside of any plan: allocates the outputs, gives them as a list of arrays.
 
     With `writes_first` the kernel changes arrays[0], a variable's own buffer, which is then the first output.
@@ -860,7 +861,7 @@ def run_kernel(Kernel kernel, list arrays, list out_shapes, list out_dtypes, Rng
     try:
         for k, array in enumerate([*arrays, *outputs]):
             keep.append(_fill_operand(&operands[k], array))
-        start_run(&context, 0, kernel.kernel.scratch_bytes)
+        start_run(&context, threads, kernel.kernel.scratch_bytes)
         memset(&call, 0, sizeof(call))
         call.struct_size, call.core, call.core_ctx = sizeof(call), core_table(), &context
         call.device, call.state = kernel.device.handle, kernel.kernel.state

@@ -210,8 +210,8 @@ class Iterator:
     def initializer(self):
         """The operation that lets the iterator begin anew."""
         if self._initializer is None:
-            raise ValueError("Iterator does not have an initializer. Those of Dataset.make_initializable_iterator() have "
-                             "one; those of from_structure get theirs from make_initializer(dataset).")
+            raise ValueError("Iterator does not have an initializer. One of make_initializable_iterator() has; one of "
+                             "from_structure gets it from make_initializer(dataset).")
         return self._initializer
 
     def make_initializer(self, dataset, name=None):
@@ -224,8 +224,8 @@ class Iterator:
             raise TypeError(f"Expected output types {ours.types!r} but got dataset with output types "
                             f"{theirs.types!r}.")
         if not all(map(shapes.compatible, ours.flat_shapes, theirs.flat_shapes)):
-            raise TypeError(f"Expected output shapes compatible with {ours.shapes!r} but got dataset with output shapes "
-                            f"{theirs.shapes!r}.")
+            raise TypeError(f"Expected output shapes compatible with {ours.shapes!r} but got dataset with output "
+                            f"shapes {theirs.shapes!r}.")
         with name_scope(name, "make_initializer") as scope:
             return make_iterator(dataset._variant_tensor, self._iterator_resource, name=scope)
 
