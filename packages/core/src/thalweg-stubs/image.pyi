@@ -6,6 +6,9 @@ from thalweg.ops.image import adjust_contrast as adjust_contrast
 from thalweg.ops.image import central_crop as central_crop
 from thalweg.ops.image import convert_image_dtype as convert_image_dtype
 from thalweg.ops.image import crop_to_bounding_box as crop_to_bounding_box
+from thalweg_io.images.image_ops import decode_image as decode_image
+from thalweg_io.images.image_ops import decode_jpeg as decode_jpeg
+from thalweg_io.images.image_ops import decode_png as decode_png
 from thalweg.ops.image import flip_left_right as flip_left_right
 from thalweg.ops.image import flip_up_down as flip_up_down
 from thalweg.ops.image import pad_to_bounding_box as pad_to_bounding_box

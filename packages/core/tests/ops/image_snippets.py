@@ -27,7 +27,8 @@ EXPRESSIONS = [form.format(image) for image in _ONE for form in (
     "I.central_crop(u, 1.0)", "I.convert_image_dtype(x * 2, tf.uint8, saturate=True)",
     "I.convert_image_dtype(u, tf.int8)", "I.convert_image_dtype(u, tf.uint16, saturate=True)",
     "I.resize_bilinear(b, [2, 9], half_pixel_centers=True)",
-    "I.resize_nearest_neighbor(b, [2, 9], half_pixel_centers=True)", "I.resize_bilinear(b, [3, 3], align_corners=True)",
+    "I.resize_nearest_neighbor(b, [2, 9], half_pixel_centers=True)",
+    "I.resize_bilinear(b, [3, 3], align_corners=True)",
     "I.resize_nearest_neighbor(b, [3, 9], align_corners=True)", "I.random_crop(u, [2, 3, 3], seed=3)"]
 
 

@@ -30,7 +30,8 @@ ROWS = [
     Row(sized(resize.resize_bilinear_op, 3, 3), reals(1, 2, 2, 1, low=0, high=100), dtypes=["uint8", "int32"],
         gradient=False),
     *[Row(lambda dy, x, **options: resize.resize_bilinear_grad_op(tf.cast(dy, tf.float32), x, **options),
-          reals(2, 3, 6, 2), reals(2, 4, 5, 2), dtypes=F, tolerance=4, gradient=False, **options) for options in ({}, ALIGNED, HALF)],
+          reals(2, 3, 6, 2), reals(2, 4, 5, 2), dtypes=F, tolerance=4, gradient=False, **options)
+      for options in ({}, ALIGNED, HALF)],
     *[Row(sized(resize.resize_nearest_op, *size), reals(2, 4, 5, 3), dtypes=[*F, "uint8", "int64"], **options)
       for size in ((7, 3), (2, 9)) for options in ({}, ALIGNED, HALF)],
     *[Row(sized(resize.resize_nearest_grad_op, *size), reals(2, 4, 5, 3), dtypes=F, tolerance=4, **options)
@@ -63,8 +64,8 @@ def test_gradients_of_bilinear_are_its_transpose(options, order):
     """In float32, whatever the dtype: too coarse for difference quotients, but a linear map has an exact transpose."""
     rng = np.random.RandomState(order)
     x, dy = rng.randn(2, 4, 5, 3).astype(np.float32), rng.randn(2, 7, 3, 3).astype(np.float32)
-    matrix = np.stack([resize.resize_bilinear_op.body(e.reshape(1, 4, 5, 1).astype(np.float32), (7, 3), **options).ravel()
-                       for e in np.eye(20)])                                         # [4 * 5, 7 * 3]
+    pixels = np.eye(20, dtype=np.float32).reshape(20, 4, 5, 1)
+    matrix = resize.resize_bilinear_op.body(pixels, (7, 3), **options).reshape(20, 21)        # [4 * 5, 7 * 3]
     image, seed = tf.constant(x), tf.constant(dy)
     result, wanted = tf.image.resize_bilinear(image, [7, 3], **options), np.einsum("pq,npc->nqc", matrix, flat(x))
     if order > 1:

@@ -40,6 +40,12 @@ NAMES = {
     **{"data.experimental." + name: _DATA + "experimental:" + name for name in (
         "AUTOTUNE", "ignore_errors", "map_and_batch", "shuffle_and_repeat")},
 
+    # --- image files --------------------------------------------------------------------------------
+    **{"image." + name: "thalweg_io.images.image_ops:" + name for name in (
+        "decode_image", "decode_jpeg", "decode_png")},
+    "read_file": "thalweg_io.images.image_ops:read_file",
+    "io.matching_files": _DATA + "dataset_ops:matching_files",
+
     # --- summaries ----------------------------------------------------------------------------------
     **{"summary." + name: _SUMMARY + name for name in (
         "audio", "get_summary_description", "histogram", "image", "merge", "merge_all", "scalar", "tensor_summary",
