@@ -74,9 +74,9 @@ def test_a_parallel_map_works_ahead_within_its_bound():
     element = dataset.make_one_shot_iterator().get_next()
     with tf.Session() as session:
         assert session.run(element) == 1
-        until(lambda: len(called) == 3)
+        until(lambda: len(called) == 5)
         time.sleep(0.05)
-        assert source.count == 3
+        assert source.count == 5
 
 
 def test_the_next_batch_is_made_during_the_step():

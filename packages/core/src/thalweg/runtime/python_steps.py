@@ -54,10 +54,7 @@ def _report(node):
 def _reference(engine, node):
     declaration, attrs, rng = node.declaration, node.attrs, engine.rng(node)
 
-    def call(arrays):
-        with np.errstate(all="ignore"):
-            return declaration.reference(arrays, attrs, rng=rng, session=engine)
-    return call
+    return lambda arrays: declaration.reference(arrays, attrs, rng=rng, session=engine)
 
 
 class _Dynamic:

@@ -55,7 +55,7 @@ class _Shared:
     ----------
     source : iterator           elements, taken by one thread at a time
     task_of : callable          element -> an object with run(), called in a thread, and result(), by the consumer
-    changed : Condition         of all that follows
+    room, ready : Condition     of one lock: threads wait for room in `slots`, the consumer for the first of them
     slots : deque of _Slot      in the order of the source, at most `capacity`
     """
 
@@ -67,7 +67,9 @@ class _Shared:
         self._make_locks()
 
     def _make_locks(self):
-        self.changed, self.source_lock = threading.Condition(), threading.Lock()
+        lock = threading.RLock()
+        self.room, self.ready = threading.Condition(lock), threading.Condition(lock)
+        self.source_lock = threading.Lock()
 
     def start(self, count):
         for _ in range(count):
@@ -82,16 +84,17 @@ class _Shared:
             if slot is None:
                 return
             slot.task.run()
-            with self.changed:
+            with self.ready:
                 slot.is_ready = True
-                self.changed.notify_all()
+                if self.slots and self.slots[0] is slot:
+                    self.ready.notify()
             del slot                                     # the next element may be long in coming
 
     def _next_slot(self):
         """A slot for the next element, once there is room for it; None when there is none."""
-        with self.changed:
+        with self.room:
             while len(self.slots) >= self.capacity and not self.is_closed:
-                self.changed.wait()
+                self.room.wait()
             if self.is_closed or self.has_ended:
                 return None
         try:
@@ -100,20 +103,21 @@ class _Shared:
             slot = None
         except BaseException as error:                   # whatever it is, it is raised where the element is asked for
             slot = _Slot(_Failed(error))
-        with self.changed:
+        with self.ready:
             if slot is None:
                 self.has_ended = True
+                self.ready.notify_all()
             else:
                 self.slots.append(slot)
-            self.changed.notify_all()
         return slot
 
     def close(self):
         """Lets the threads end when they are done with what they are at."""
-        with self.changed:
+        with self.ready:
             self.is_closed = True
             self.slots.clear()
-            self.changed.notify_all()
+            self.room.notify_all()
+            self.ready.notify_all()
 
     def orphan(self):
         """After a fork the child has no threads, and locks that nobody will ever release."""
@@ -148,15 +152,15 @@ class Ahead:
                 hint="a session of this process's own, with an iterator that begins in it"))
         if not shared.threads:
             shared.start(self._workers)
-        with shared.changed:
+        with shared.ready:
             while not (shared.slots and shared.slots[0].is_ready):
                 if shared.is_closed:
                     raise errors.CancelledError(None, None, "the iterator has been closed, or initialized anew")
                 if shared.has_ended and not shared.slots:
                     raise StopIteration
-                self._run.wait(shared.changed)
+                self._run.wait(shared.ready)
             slot = shared.slots.popleft()
-            shared.changed.notify_all()
+            shared.room.notify()
         return slot.task.result()
 
     def __del__(self):

@@ -127,7 +127,10 @@ class _Mapped(Elements):
 
 
 class ParallelMap:
-    """As Map, with up to `workers` calls at the same time; the elements stay in order."""
+    """As Map, with up to `workers` calls at the same time; the elements stay in order.
+
+    Twice as many elements may be done or in work, so that the threads need not wait for each other at every one.
+    """
 
     def __init__(self, dataset, function, workers):
         if workers != AUTOTUNE:
@@ -139,7 +142,7 @@ class ParallelMap:
         workers = processors() if self.workers == AUTOTUNE else self.workers
         threads = 1 if runner.draws and runner.has_effects else workers      # a call that is made again must not show
         source, calls, captured = self.dataset.iterate(run), Calls(runner), self.function.captured
-        return Ahead(source, lambda element: calls.new([*element, *captured]), threads, workers, run)
+        return Ahead(source, lambda element: calls.new([*element, *captured]), threads, 2 * workers, run)
 
 
 class Prefetch:
