@@ -51,7 +51,7 @@ def test_training_on_a_dataset_is_training_on_its_batches(workers):
 
 
 def test_a_summary_and_a_checkpoint_beside_a_pipeline(tmp_path):
-    """All parts of a training program use one graph: it can be written with its datasets, and goes on when restored."""
+    """All parts of a training program use one graph: it is written with its datasets, and goes on when restored."""
     iterator = tf.data.Dataset.from_tensor_slices((IMAGES, LABELS)).repeat().batch(32).make_initializable_iterator()
     loss, step = network(*iterator.get_next())
     summary = tf.summary.scalar("loss", loss)
