@@ -79,7 +79,7 @@ CASES = {
     "prefetch": (lambda: Dataset.range(3).prefetch(2).prefetch(tf.data.experimental.AUTOTUNE).prefetch(0), [0, 1, 2]),
     "generator": (lambda: Dataset.from_generator(lambda n: ([i, (i, 2 * i)] for i in range(n)),
                                                  (tf.int64, tf.float32), ([], [2]), args=(3,)).repeat(2),
-                  [(0, [0, 0]), (1, [1, 2]), (2, [2, 4])] * 2),
+                  [(0, [0.0, 0.0]), (1, [1.0, 2.0]), (2, [2.0, 4.0])] * 2),
     "generator of dicts": (lambda: Dataset.from_generator(lambda: [{"a": "x"}], {"a": tf.string}), [{"a": b"x"}]),
     "map_and_batch": (lambda: Dataset.range(4).apply(tf.data.experimental.map_and_batch(lambda x: x + 1, 2)),
                       [[1, 2], [3, 4]]),
@@ -91,7 +91,8 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_elements(name):
     make, expected = CASES[name]
-    assert elements(make()) == expected
+    found = elements(make())
+    assert found == expected and repr(found) == repr(expected)           # an array of one string equals the string
 
 
 SEEDED = {                                      # graph seed 3

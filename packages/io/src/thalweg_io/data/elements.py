@@ -29,7 +29,7 @@ def stacked(elements, op_type):
                     f"{op_type}: Cannot batch tensors with different shapes in component {k}. First element had shape "
                     f"{shapes.text(first.shape)} and element {i} had shape {shapes.text(element[k].shape)}.",
                     hint="padded_batch, or a map that gives all elements one shape (tf.image.resize_images)"))
-            found[i] = element[k]
+            found[i, ...] = element[k]                   # a string's array as what it holds
         batch.append(found)
     return batch
 
