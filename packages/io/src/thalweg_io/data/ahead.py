@@ -74,8 +74,8 @@ class _Shared:
     def start(self, count):
         for _ in range(count):
             thread = threading.Thread(target=self._work, name="thalweg-data", daemon=True)
-            self.threads.append(thread)
             thread.start()
+            self.threads.append(thread)
 
     def _work(self):
         while True:
