@@ -11,6 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BENCH = ROOT / "tools" / "bench"
 sys.path.insert(0, str(BENCH))
 
+import input_files  # noqa: E402
 import kernels  # noqa: E402
 import quiet  # noqa: E402
 import ratios  # noqa: E402
@@ -58,6 +59,25 @@ def test_a_kernel_runs(name, of, arguments, monkeypatch):
     monkeypatch.setattr(kernels, "resnet50_shapes", lambda: [[3, 3, 2, 2], [2]])
     step, _, _ = tf_programs.kernel(of, **_small(arguments))
     step()
+
+
+@pytest.fixture
+def files(monkeypatch, tmp_path):
+    monkeypatch.setattr(input_files, "FOLDER", tmp_path)
+    monkeypatch.setattr(input_files, "COUNT", 5)
+    input_files.make()
+
+
+@pytest.mark.parametrize("source", ["fed", "prefetched", "in_step"])
+def test_training_on_files_runs_a_step(source, files):
+    step, steps, _ = tf_programs.input_training(source, batch=2, width=1 / 16)
+    assert steps == 1
+    step()
+
+
+def test_the_bound_of_training_on_files(files, monkeypatch):
+    monkeypatch.setattr("tf_input.MEASURED", 1)
+    assert tf_programs.input_bound(batch=2, width=1 / 16) > 0
 
 
 def test_the_optimizers_update_a_resnet():

@@ -47,6 +47,18 @@ def test_examples_use_public_names_only(path):
                     and node.attr.startswith("_"))
 
 
+# --- the input pipeline -----------------------------------------------------------------------------------
+
+def test_the_input_pipeline_learns_from_files(tmp_path):
+    program = ROOT / "examples/input_pipeline/train.py"
+    done = subprocess.run([sys.executable, program, "--epochs", "3", "--size", "16"], cwd=tmp_path,
+                          capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "1437 images to learn from, 360 to test with, 10 classes" and len(lines) == 4
+    assert float(re.search(r"test accuracy (\d+\.\d+)%$", lines[-1])[1]) > 75
+
+
 # --- the classifier -------------------------------------------------------------------------------------
 
 @pytest.fixture

@@ -123,9 +123,10 @@ def _belonging(request, arrays):
     """
     if request.op_type == "MaxPoolGrad":
         arrays[1] = REGISTRY["MaxPool"].reference(arrays[:1], request.attrs)[0]
-    elif request.op_type == "FusedBatchNormGradV3":
-        x = arrays[1] if arrays[1].size else np.zeros((1, 1, *arrays[1].shape[2:]))
-        arrays[3:5] = [m.astype(np.float32).astype(np.float64) for m in (x.mean((0, 1, 2)), x.var((0, 1, 2)))]
+    elif "FusedBatchNormGrad" in request.op_type:
+        k = request.attrs.get("num_addends", 1)                    # x, after the gradients
+        x = arrays[k] if arrays[k].size else np.zeros((1, 1, *arrays[k].shape[2:]))
+        arrays[k + 2:k + 4] = [m.astype(np.float32).astype(np.float64) for m in (x.mean((0, 1, 2)), x.var((0, 1, 2)))]
     return arrays
 
 

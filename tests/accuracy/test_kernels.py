@@ -38,7 +38,8 @@ def limit_of(request, algorithm):
         return 8e-6
     if "Conv2D" in kind or "MatMul" in kind:
         return 1.4e-5 if request.terms > 1000 else 8e-6
-    return 1e-5 if "FusedBatchNorm" in kind and "Grad" not in kind else 3e-6    # of means, which are small beside what is averaged
+    is_norm = "FusedBatchNorm" in kind and "Grad" not in kind
+    return 1e-5 if is_norm else 3e-6                # of means, which are small beside what is averaged
 
 
 def check(request):

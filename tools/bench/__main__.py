@@ -13,6 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import input_files
 import quiet
 import report
 import results
@@ -71,6 +72,8 @@ def _measured(parser, args):
     collected, end = results.load(args.json), time.monotonic() + 60 * args.minutes
     done = collected["runs"].get(str(args.threads), {}) if args.resume else {}
     left = [w for w in select(args.works) if w.name not in done]
+    if any(work.theme == "input" for work in left):
+        input_files.make()
     with subjects.started(names, args.peers, args.threads, args.patience) as running:
         if not running:
             parser.error("no subject could be started")

@@ -10,6 +10,7 @@ from framework import VERSION, new_session, tf  # noqa: F401  the worker reads V
 from networks import tf_networks
 from networks.architectures import NETWORKS
 from networks.tf_layers import Layers
+from tf_input import input_bound, input_training  # noqa: F401  programs, too
 
 
 def build_nodes(count):

@@ -5,7 +5,8 @@ BATCHES = (1, 8, 32)
 SIZES = (64, 128, 224, 320, 448)
 DEPTHS = (10, 20, 40, 80, 160)
 THEMES = {"inference": "Networks: inference", "training": "Networks: training", "kernel": "Kernels, shape by shape",
-          "graph": "Building and running graphs", "memory": "Memory and size", "growth": "Growth"}
+          "input": "Input pipelines", "graph": "Building and running graphs", "memory": "Memory and size",
+          "growth": "Growth"}
 
 
 class Work:
@@ -73,6 +74,18 @@ def _graphs():
                    aim=aims.get(length, (None, None)))
 
 
+def _input():
+    about = ("small network of three convolutions, batch 32 of 128x128 crops of 160x160 JPEG files, flipped or not: "
+             "input_fed feeds one batch, input_prefetched makes batches by a parallel map and prefetch, input_in_step "
+             "by neither")
+    for source in ("fed", "prefetched", "in_step"):
+        yield Work(f"input_{source}", "input", "steps/s", "more", "input_training", {"source": source}, about,
+                   seconds=2.0)
+    yield Work("input_bound", "input", "steps/s", "more", "input_bound",
+               about="what input_prefetched could reach: the threads by the processor time of a fed step and of "
+                     "making a batch")
+
+
 def _memory():
     yield Work("install_size", "memory", "MB", "less", "install_size", once=True,
                about="files of the distributions, NumPy and BLAS apart")
@@ -107,7 +120,7 @@ def _kernels():
                            seconds=0.3)
 
 
-WORKS = {work.name: work for table in (_graphs, _networks, _memory, _kernels, _growth) for work in table()}
+WORKS = {work.name: work for table in (_graphs, _networks, _input, _memory, _kernels, _growth) for work in table()}
 
 
 def select(prefixes):

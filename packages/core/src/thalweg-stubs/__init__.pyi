@@ -219,6 +219,7 @@ from thalweg.ops.comparison import logical_xor as logical_xor
 from thalweg_io.tensor_proto import make_ndarray as make_ndarray
 from thalweg_io.tensor_proto import make_tensor_proto as make_tensor_proto
 from thalweg.ops.functional import map_fn as map_fn
+def matching_files(pattern: Any, name: Any = ...) -> Tensor: ...
 from thalweg.ops.matmul import matmul as matmul
 def matrix_band_part(input: Any, num_lower: Any, num_upper: Any, name: Any = ..., *, Tindex: Any = ...) -> Tensor: ...
 from thalweg.ops.diagonal import matrix_diag as matrix_diag
@@ -273,6 +274,7 @@ from thalweg.ops.random import random_uniform as random_uniform
 from thalweg.variables.initializers import RandomUniform as random_uniform_initializer
 from thalweg.ops.sequence import range as range
 from thalweg.ops.array import rank as rank
+def read_file(filename: Any, name: Any = ...) -> Tensor: ...
 from thalweg.ops.complex import real as real
 def realdiv(x: Any, y: Any, name: Any = ...) -> Tensor: ...
 def reciprocal(x: Any, name: Any = ...) -> Tensor: ...
@@ -400,6 +402,7 @@ def zeta(x: Any, q: Any, name: Any = ...) -> Tensor: ...
 from thalweg import bitwise as bitwise
 from thalweg import compat as compat
 from thalweg import contrib as contrib
+from thalweg import data as data
 from thalweg import debugging as debugging
 from thalweg import dtypes as dtypes
 from thalweg import errors as errors

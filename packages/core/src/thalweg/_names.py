@@ -54,6 +54,14 @@ NAMES = {
         "cast", "saturate_cast", "to_bfloat16", "to_complex128", "to_complex64", "to_double", "to_float", "to_int32",
         "to_int64")},
 
+    # --- ops: images --------------------------------------------------------------------------------
+    **{"image." + name: _OPS + "image:" + name for name in (
+        "adjust_brightness", "adjust_contrast", "central_crop", "convert_image_dtype", "crop_to_bounding_box",
+        "flip_left_right", "flip_up_down", "pad_to_bounding_box", "per_image_standardization", "random_brightness",
+        "random_contrast", "random_flip_left_right", "random_flip_up_down", "resize_image_with_crop_or_pad")},
+    **{"image." + name: _OPS + "resize:" + name for name in (
+        "ResizeMethod", "resize_bilinear", "resize_images", "resize_nearest_neighbor")},
+
     # --- ops: shape ---------------------------------------------------------------------------------
     **{name: _OPS + "array:" + name for name in (
         "concat", "ensure_shape", "expand_dims", "matrix_transpose", "rank", "shape", "shape_n", "size", "split",

@@ -9,6 +9,7 @@ _META = "thalweg_io.meta_graph:"
 _SUMMARY = "thalweg_io.summaries.builders:"
 _WRITER = "thalweg_io.summaries.file_writer:"
 _PROTOS = "thalweg_io.protos:"
+_DATA = "thalweg_io.data."
 
 NAMES = {
     # --- checkpoints --------------------------------------------------------------------------------
@@ -30,6 +31,20 @@ NAMES = {
     **{"train." + name: _PROTOS + name for name in (
         "BytesList", "Example", "Feature", "FeatureList", "FeatureLists", "Features", "FloatList", "Int64List",
         "SaverDef", "SequenceExample")},
+
+    # --- input pipelines ----------------------------------------------------------------------------
+    **{"data." + name: _DATA + "dataset:" + name for name in (
+        "Dataset", "TFRecordDataset", "TextLineDataset", "get_output_classes", "get_output_shapes", "get_output_types",
+        "make_initializable_iterator", "make_one_shot_iterator")},
+    "data.Iterator": _DATA + "iterator:Iterator",
+    **{"data.experimental." + name: _DATA + "experimental:" + name for name in (
+        "AUTOTUNE", "ignore_errors", "map_and_batch", "shuffle_and_repeat")},
+
+    # --- image files --------------------------------------------------------------------------------
+    **{"image." + name: "thalweg_io.images.image_ops:" + name for name in (
+        "decode_image", "decode_jpeg", "decode_png")},
+    "read_file": "thalweg_io.images.image_ops:read_file",
+    "io.matching_files": _DATA + "dataset_ops:matching_files",
 
     # --- summaries ----------------------------------------------------------------------------------
     **{"summary." + name: _SUMMARY + name for name in (

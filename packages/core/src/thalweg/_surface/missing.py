@@ -15,7 +15,7 @@ RENAMED = {
 # Parts of TensorFlow 1.15 that thalweg leaves to Python and NumPy, or does otherwise.
 INSTEAD = {
     "app": "call main() yourself", "flags": "use argparse", "logging": "use Python's logging",
-    "gfile": "use pathlib and open", "data": "feed NumPy arrays: session.run(fetches, feed_dict={placeholder: array})",
+    "gfile": "use pathlib and open",
     "estimator": "write the loop: session.run(train_op, feed_dict={placeholder: array})",
     "keras.layers": "use tf.layers", "GradientTape": "use tf.gradients",
     "enable_eager_execution": "fetch values by session.run", "metrics": "count in NumPy what session.run fetches",
@@ -33,8 +33,10 @@ FAMILIES = {
         "write the recurrence by tf.while_loop (or tf.scan), the cell by tf.layers.dense or tf.matmul",
     "nn.ctc_* nn.nce_loss nn.sampled_softmax_loss nn.*_candidate_sampler":
         "use tf.nn.softmax_cross_entropy_with_logits over all classes, or a loss in NumPy by tf.py_func",
-    "image": "work on images in NumPy or Pillow and feed them; in the graph tf.pad, tf.reverse, tf.transpose, "
-             "tf.slice and tf.nn.conv2d_transpose do parts of it",
+    "data.*": "compose the transformations that tf.data.Dataset has; Python takes part by its from_generator, and by "
+              "tf.py_func in its map",
+    "image": "work on images in NumPy or Pillow by tf.py_func, in the map of a tf.data.Dataset beside the training; "
+             "tf.image has decoding, resizing, flips, crops, borders, brightness and contrast",
     "sparse SparseTensor* sparse_* *_sparse serialize_*sparse deserialize_*sparse":
         "use dense tensors: tf.scatter_nd puts values in their places, tf.gather and tf.nn.embedding_lookup take rows",
     "ragged RaggedTensor*": "pad to dense tensors, with tf.sequence_mask",
@@ -47,10 +49,12 @@ FAMILIES = {
         "use tf.Session, and in your loop tf.train.Saver.save and tf.summary.FileWriter.add_summary",
     "*Queue QueueBase queue train.*batch* train.*_producer train.limit_epochs train.start_queue_runners "
     "train.add_queue_runner train.QueueRunner train.queue_runner train.Coordinator train.LooperThread *Reader "
-    "ReaderBase read_file io.read_file write_file io.write_file "
-    "decode_* io.decode_* parse_* io.parse_* FixedLen* VarLenFeature "
-    "io.FixedLen* io.VarLenFeature matching_files io.matching_files python_io io.TFRecord* io.tf_record_iterator":
-        "read, decode and batch in Python, then feed: session.run(fetches, feed_dict={placeholder: array})",
+    "ReaderBase":
+        "use tf.data: Dataset.from_tensor_slices or list_files, shuffle, repeat, map, batch, prefetch",
+    "write_file io.write_file decode_* io.decode_* parse_* io.parse_* FixedLen* VarLenFeature io.FixedLen* "
+    "io.VarLenFeature python_io io.TFRecord* io.tf_record_iterator":
+        "read records by tf.data.TFRecordDataset and parse them in Python, by tf.py_func in its map; tf.train.Example "
+        "is there",
     "keras": "use tf.layers, tf.losses and the optimizers of tf.train",
     "linalg svd cholesky* qr matrix_* self_adjoint_eig*":
         "use numpy.linalg before the feed, or in the graph by tf.py_func, which has no gradient",

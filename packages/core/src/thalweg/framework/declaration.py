@@ -211,19 +211,25 @@ class OpDeclaration:
     kind : str                      "op", "elementwise" or "reduction"
     is_stateful : bool              never merged, folded or dropped because of equal inputs
     is_random : bool                the body takes `rng`, its op's generator in this session (ops/_philox.Generator)
+    size_inputs : tuple of int      inputs that say of what size the output is and nothing else: no kernel reads them
+    takes_session : bool            the body takes `session`, the engine that runs it (runtime/engine.py)
+    is_source : bool                gives values from outside of the graph: a run takes them before it has a plan, so
+                                    that the plan knows their shapes (plan/sources.py)
     public : str or None            the name without `tf.` under which programs call the declaration itself
     """
 
     __signature__ = CallSignature()
 
-    def __init__(self, name, signature, body, kind, letters, kernels, is_stateful, public):
+    def __init__(self, name, signature, body, kind, letters, kernels, is_stateful, public, is_source=False,
+                 size_inputs=()):
         self.name, self.signature, self.body, self.kind = name, signature, body, kind
         self.kernels, self.is_stateful, self.public = kernels, is_stateful, public
+        self.is_source, self.size_inputs = is_source, size_inputs
         left, _, right = signature.partition("->")
         parameters = inspect.signature(body).parameters
-        self.is_random = "rng" in parameters
+        self.is_random, self.takes_session = "rng" in parameters, "session" in parameters
         self.attributes = {p.name: Attribute(p) for p in parameters.values()
-                           if p.kind is p.KEYWORD_ONLY and p.name != "rng"}
+                           if p.kind is p.KEYWORD_ONLY and p.name not in ("rng", "session")}
         self.letters = dict(letters)
         self.widened_letters = ()
         known = set(self.letters) | {a.name for a in self.attributes.values() if a.type == "type"}
@@ -545,13 +551,15 @@ class OpDeclaration:
             result += [dtype] * (attrs[output.count] if output.count else 1)
         return result
 
-    def reference(self, arrays, attrs, rng=None):
+    def reference(self, arrays, attrs, rng=None, session=None):
         """Runs the NumPy body on a flat list of arrays; gives a flat list of arrays."""
         if any([attrs.get(letter) is _BFLOAT16 for letter in self.widened_letters]):
             return self._widened_reference(arrays, attrs, rng)
         chosen = {name: attrs[name] for name in self.attributes}
         if self.is_random:
             chosen["rng"] = rng
+        if self.takes_session:
+            chosen["session"] = session
         with np.errstate(all="ignore"):                         # infinities and NaN are values, not warnings
             result = self.body(*group_arguments(self.inputs, arrays, attrs), **chosen)
         if len(self.outputs) == 1 and not self.outputs[0].is_list:
@@ -589,14 +597,16 @@ INDEX_TYPES = (as_dtype("int32"), as_dtype("int64"))
 _INDEX_DEFAULT = as_dtype("int32")
 
 
-def define_op(name, signature, *, stateful=False, cpu=None, kind="op", public=None, **letters):
+def define_op(name, signature, *, stateful=False, source=False, size_inputs=(), cpu=None, kind="op", public=None,
+              **letters):
     """Declares an op; see the module's docstring. Letters map to their allowed dtypes."""
     def declare(body):
         if name in REGISTRY:
             raise errors.OpDeclarationError(f"op {name} is declared twice: {REGISTRY[name].__module__} "
                                             f"and {body.__module__}")
         kernels = {"cpu": cpu} if cpu else {}
-        declaration = OpDeclaration(name, signature, body, kind, letters, kernels, stateful, public)
+        declaration = OpDeclaration(name, signature, body, kind, letters, kernels, stateful, public, source,
+                                    size_inputs)
         REGISTRY[name] = declaration
         return declaration
     return declare

@@ -160,17 +160,26 @@ _OF_BODIES = (*_OF_FUNCTIONS, ((IndexError, KeyError, ArithmeticError), InvalidA
 
 def of_python(node, error):
     """What Python code raised at a plan's node: its own OpError, with op and line; else the nearest of our classes."""
-    frame = node.source.frame if node.source is not None else None
+    return _of_python(node.op_type, node.name, node.source, error)
+
+
+def of_operation(op, error):
+    """As `of_python`, for what a graph's operation raised outside of any plan."""
+    return _of_python(op.type, op.name, op, error)
+
+
+def _of_python(op_type, name, source, error):
+    frame = source.frame if source is not None else None
     if isinstance(error, OpError):
         if error.op is None:
-            error.op = node.source
+            error.op = source
             if "built at" not in error.message:
-                error.message = explain(f"{error.message}\n\t [[{node.op_type} {node.name!r}]]", built_at=frame)
+                error.message = explain(f"{error.message}\n\t [[{op_type} {name!r}]]", built_at=frame)
         return error
-    table = _OF_FUNCTIONS if node.op_type in ("PyFunc", "PyFuncStateless") else _OF_BODIES
+    table = _OF_FUNCTIONS if op_type in ("PyFunc", "PyFuncStateless") else _OF_BODIES
     cls = next((c for kinds, c in table if isinstance(error, kinds)), UnknownError)
-    text = explain(f"{type(error).__name__}: {error}\n\t [[{node.op_type} {node.name!r}]]", built_at=frame)
-    return cls(None, node.source, text)
+    text = explain(f"{type(error).__name__}: {error}\n\t [[{op_type} {name!r}]]", built_at=frame)
+    return cls(None, source, text)
 
 
 def explain(problem, got=None, expected=None, hint=None, built_at=None, **rows):

@@ -42,6 +42,7 @@ from . import (
     random,
     random_gamma,
     reduction,
+    resize,
     reversal,
     script,
     segment,

@@ -9,6 +9,7 @@ import numpy as np
 from thalweg.framework import errors
 from thalweg.framework.declaration import define_op
 from thalweg.framework.dtypes import DType, as_dtype, bfloat16
+from thalweg.framework.func_graph import outermost
 from thalweg.framework.graph import get_default_graph
 from thalweg.framework.packed import for_user
 
@@ -29,13 +30,25 @@ class _Kept:
         _functions.pop(self.token, None)
 
 
-def _call(inputs, token, dtypes):
-    """Calls the function of a token; checks that it gives as many arrays, of such dtypes, as the op promises."""
+def keep(function):
+    """Keeps a Python function with the default graph; gives the token by which ops refer to it."""
+    kept = _Kept(function)
+    outermost(get_default_graph())._extra.setdefault("python_functions", []).append(kept)
+    return kept.token
+
+
+def kept(token):
+    """The function of a token; NotFoundError where its graph is gone, or in another process."""
     function = _functions.get(token)
     if function is None:
         raise errors.NotFoundError(None, None, f"callback {token} is not found: a Python function lives only in the "
                                                "process and with the graph that tf.py_func was called for")
-    found = function(*[for_user(value[()] if value.ndim == 0 else value) for value in inputs])
+    return function
+
+
+def _call(inputs, token, dtypes):
+    """Calls the function of a token; checks that it gives as many arrays, of such dtypes, as the op promises."""
+    found = kept(token)(*[for_user(value[()] if value.ndim == 0 else value) for value in inputs])
     found = list(found) if isinstance(found, (list, tuple)) else [] if found is None else [found]
     if len(found) != len(dtypes):
         raise errors.InvalidArgumentError(None, None, f"{token} returns {len(found)} values, but expects to see "
@@ -91,14 +104,10 @@ def py_func(func, inp, Tout, stateful=True, name=None):
     if not callable(func):
         raise ValueError(f"Expected func to be callable, got func of type {type(func)}: {func!r}. Try "
                          "tf.py_func(function, inputs, dtypes), with the function itself and not what it gives")
-    graph = get_default_graph()
-    while getattr(graph, "outer_graph", None) is not None:       # a function graph: its program keeps the function
-        graph = graph.outer_graph
-    kept = _Kept(func)
-    graph._extra.setdefault("python_functions", []).append(kept)
+    token = keep(func)
     is_list = isinstance(Tout, (list, tuple))
     dtypes = [] if Tout is None else [as_dtype(t) for t in (Tout if is_list else [Tout])]
-    op = (py_func_op if stateful else py_func_stateless).build((inp,), {"token": kept.token, "Tout": dtypes}, name)
+    op = (py_func_op if stateful else py_func_stateless).build((inp,), {"token": token, "Tout": dtypes}, name)
     if not op.outputs:
         return op
     return list(op.outputs) if is_list else op.outputs[0]

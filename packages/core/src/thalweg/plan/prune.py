@@ -7,7 +7,7 @@ from .ir import FEED, Ir, Node, Value, sorted_nodes
 def prune(fetches, feeds):
     """The Ir of `fetches` (Tensors and Operations) given `feeds` (Tensors)."""
     fed = set(feeds)
-    ops = _needed_ops(fetches, fed)
+    ops = needed_ops(fetches, fed)
     values, nodes = {}, {}
     for i, tensor in enumerate(feeds):
         node = Node(FEED, None, {"index": i}, [], [], tensor.op, -1.0, tensor.op.device, tensor.name)
@@ -37,8 +37,8 @@ def _add_output(node, tensor):
 _UNRESOLVED = "?"                        # a reference whose variable effects.py finds
 
 
-def _needed_ops(fetches, fed):
-    """The operations to run, in the program's order."""
+def needed_ops(fetches, fed):
+    """The operations that `fetches` need, those behind the tensors `fed` left out, in the program's order."""
     needed = set()
     stack = [f.op if isinstance(f, Tensor) else f for f in fetches if f not in fed]
     while stack:

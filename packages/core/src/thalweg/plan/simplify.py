@@ -136,7 +136,7 @@ def _as_addition(node):
 
 def _folded(node):
     """The outputs of a node whose inputs are all constant, else None."""
-    if node.op_type == "Const" or node.controls or draws(node):
+    if node.op_type == "Const" or node.controls or _needs_session(node):
         return None
     if node.op_type in _OF_SHAPE:
         return _shape_value(node)
@@ -161,9 +161,8 @@ def _is_small(node):
     return sum(shapes.size_of(v.shape) or 0 for v in node.inputs) <= 64 and node.op_type not in _GROWS
 
 
-def draws(node):
-    """Whether the op draws: never folded, never merged."""
-    return getattr(node.declaration, "is_random", False)
+def _needs_session(node):
+    return node.declaration.is_random or node.declaration.takes_session
 
 
 def _shape_value(node):

@@ -7,10 +7,11 @@ from thalweg.framework import errors, flags, shapes
 from thalweg.framework.random_seed import seeded_state
 from thalweg.plan import effects, pipeline
 from thalweg.plan.prune import unfed_placeholder
+from thalweg.plan.sources import sources
 
 from . import debug, messages, python_steps
 from .config import RunOptions
-from .executor import Program, RngState, Shared, VariableBuffer, feed_key
+from .executor import Program, RngState, Shared, VariableBuffer, dense, feed_key
 
 MAX_TEMPLATES = 256                      # fetch sets remembered per session
 MAX_PROGRAMS = 32                        # fed shapes remembered per fetch set; beyond it, shapes are left open
@@ -30,6 +31,7 @@ class Engine:
         self._timeout_in_ms = config.operation_timeout_in_ms
         self._running = threading.local()        # .deadline: of this thread's run, in ns of the monotonic clock
         self._has_deadlines = self._timeout_in_ms > 0        # whether any run has had one
+        self.resources = {}                      # name -> what ops keep from run to run; has close()
 
     # --- running -------------------------------------------------------------------------------------
 
@@ -37,7 +39,8 @@ class Engine:
         """Arrays of the values of `elements` (None for operations), with `arrays` in place of the tensors `fed`."""
         self.shared.check_open()
         if options is None and metadata is None and not self._has_deadlines and flags.DEBUG < 4:
-            return self._program(elements, fed, arrays).run(arrays)
+            program, arrays = self._program(elements, fed, arrays, None)
+            return program.run(arrays)
         if options is not None and options.timeout_in_ms > 0 or self._timeout_in_ms > 0:
             return self._run_until(elements, fed, arrays, options, metadata)
         return self._run(elements, fed, arrays, options, metadata)
@@ -56,9 +59,9 @@ class Engine:
             self._running.deadline = 0
 
     def _run(self, elements, fed, arrays, options, metadata):
-        program = self._program(elements, fed, arrays)
         is_traced = options is not None and options.trace_level >= RunOptions.SOFTWARE_TRACE
         trace = [] if is_traced or flags.DEBUG >= 4 else None
+        program, arrays = self._program(elements, fed, arrays, trace)
         values = program.run(arrays, trace, getattr(self._running, "deadline", 0))
         if flags.DEBUG >= 4:
             debug.tell_run(trace)
@@ -67,7 +70,8 @@ class Engine:
             metadata.step_stats = trace or []
         return values
 
-    def _program(self, elements, fed, arrays):
+    def _program(self, elements, fed, arrays, trace):
+        """The program for these fetches and feeds, and its arrays: those fed, then those that sources give."""
         if self._reshaped != self.shared.reshaped:
             self._forget_programs()
         values, key = feed_key(arrays)
@@ -75,11 +79,27 @@ class Engine:
         if entry is None or self._mutations != self.graph._mutations:
             entry = self._entry(elements, fed, values)
         entry.last_use = self._runs = self._runs + 1
+        if entry.sources:
+            given = [a for op in entry.sources for a in self._taken(op, fed, arrays, trace)]
+            arrays, key = [*arrays, *given], (*key, *[a.shape for a in given])
         program = entry.programs.get(key)
         if program is None:
             with self._lock:
-                program = entry.programs.get(key) or self._specialise(entry, elements, fed, values, key)
-        return program
+                program = entry.programs.get(key) or self._specialise(entry, elements, values, key)
+        return program, arrays
+
+    def _taken(self, op, fed, arrays, trace):
+        """What a source gives for this run, as arrays that can be fed."""
+        start = time.monotonic_ns()
+        program, arrays = self._program(op.inputs, fed, arrays, None)
+        inputs = program.run(arrays, None, getattr(self._running, "deadline", 0))
+        try:
+            given = op.declaration.reference(inputs, op.attrs, session=self)
+        except Exception as error:
+            raise errors.of_operation(op, error) from error
+        if trace is not None:
+            trace.append((op.name, op.type, op.device, start, time.monotonic_ns() - start))
+        return [dense(array) for array in given]
 
     def _forget_programs(self):
         """A variable without a declared shape holds a value of another shape now: plans for the old one are stale."""
@@ -96,11 +116,13 @@ class Engine:
                 self._mutations = self.graph._mutations
             if self.placement is None:
                 self.placement = Placement(self.config)
-            template = self._template(elements, fed, values)
+            taken = sources(elements, fed)
+            all_fed = (*fed, *[t for op in taken for t in op.outputs])
+            template = self._template(elements, all_fed, values)
             missing = unfed_placeholder(template.ir)
             if missing is not None:
                 raise messages.unfed_placeholder(*missing, fed)
-            entry = self._templates[elements, fed, values] = _Entry(template, self._runs)
+            entry = self._templates[elements, fed, values] = _Entry(template, all_fed, taken, self._runs)
             entries = list(self._templates.items())
             if len(entries) > MAX_TEMPLATES:
                 self._templates.pop(min(entries, key=lambda item: item[1].last_use)[0], None)
@@ -110,12 +132,13 @@ class Engine:
         optimize = self.config.graph_options.optimizer_options.opt_level >= 0
         return pipeline.make_template(elements, fed, self.placement, optimize, dict(values), doubts)
 
-    def _specialise(self, entry, elements, fed, values, key):
+    def _specialise(self, entry, elements, values, key):
         """The program for these fed shapes; when they never repeat, one whose steps find their shapes as they run.
 
         Only a function graph can be fed with shapes that the graph does not allow (a loop variable of which set_shape
         has said something wrong, a capture of what a feed has changed): its plans believe no static shape.
         """
+        fed = entry.fed
         doubts = not all([shapes.compatible(shape, t._shape) for t, shape in zip(fed, key)])
         shapes_in = key
         if len(entry.programs) >= MAX_PROGRAMS:
@@ -152,7 +175,7 @@ class Engine:
                 name = effects.variable_name(node.attrs, node.name)
                 if name not in self.variables:
                     device = plan.placement.device_of(node)
-                    self.variables[name] = _buffer(name, node, device)
+                    self.variables.setdefault(name, _buffer(name, node, device))     # function engines share them
 
     def variable(self, name):
         """The storage of a variable."""
@@ -165,8 +188,11 @@ class Engine:
         key = node.source or node.name           # branches and loop bodies have their own names: a name is not enough
         state = self._rngs.get(key)
         if state is None:
-            state = self._rngs[key] = RngState(*seeded_state(node.attrs["seed"], node.attrs["seed2"]))
+            state = self._rngs[key] = self._new_rng(key, node.attrs)
         return state
+
+    def _new_rng(self, key, attrs):
+        return RngState(*seeded_state(attrs["seed"], attrs["seed2"]))
 
     def python_call(self, step):
         """What a Python step calls: list of arrays -> list of arrays."""
@@ -178,9 +204,28 @@ class Engine:
             self.placement = Placement(self.config)
         return self.placement.list_devices()
 
+    # --- what ops ask for that keep something in a session -----------------------------------------------
+
+    def resource(self, name, make):
+        """What ops keep under `name` until the session is closed: has `close()`, comes from `make()` at first."""
+        with self._lock:
+            self.shared.check_open()
+            found = self.resources.get(name)
+            if found is None:
+                found = self.resources[name] = make()
+            return found
+
+    def seconds_left(self):
+        """What remains until the deadline of this thread's run, >= 0; None where it has none."""
+        deadline = getattr(self._running, "deadline", 0)
+        return max(deadline - time.monotonic_ns(), 0) / 1e9 if deadline else None
+
     def close(self):
         """Frees everything; runs under way end with CancelledError."""
         self.shared.close()
+        for resource in list(self.resources.values()):
+            resource.close()
+        self.resources.clear()
         self._templates.clear()
         self.variables.clear()
         self._rngs.clear()
@@ -195,7 +240,10 @@ def _buffer(name, node, device):
 
 
 class _Entry:
-    __slots__ = ("template", "doubting", "programs", "last_use")
+    """A template, what is fed to it (by the caller, then by `sources`), and its programs by the shapes of that."""
 
-    def __init__(self, template, last_use):
-        self.template, self.doubting, self.programs, self.last_use = template, None, {}, last_use
+    __slots__ = ("template", "doubting", "programs", "fed", "sources", "last_use")
+
+    def __init__(self, template, fed, taken, last_use):
+        self.template, self.doubting, self.programs = template, None, {}
+        self.fed, self.sources, self.last_use = fed, taken, last_use

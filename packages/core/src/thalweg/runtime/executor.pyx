@@ -201,6 +201,15 @@ cdef class RngState:
     def key(self):
         return self.rng.key[0], self.rng.key[1]
 
+    @property
+    def drawn(self):
+        """Count of the blocks drawn so far; setting it goes to another place of the stream."""
+        return self.rng.counter[0]                       # a seed decides the upper half alone
+
+    @drawn.setter
+    def drawn(self, uint64_t blocks):
+        self.rng.counter[0] = blocks
+
     def reserve(self, blocks):
         """Takes `blocks` blocks of 128 bits; the counter of the first, four 32-bit words."""
         return reserve_random(&self.rng, blocks)[0]
@@ -1032,7 +1041,8 @@ cdef int _move(CStep* step) noexcept nogil:
     return code
 
 
-def run_kernel(Kernel kernel, list arrays, list out_shapes, list out_dtypes, RngState rng, bint writes_first):
+def run_kernel(Kernel kernel, list arrays, list out_shapes, list out_dtypes, RngState rng, bint writes_first,
+               int threads):
     """One call of a host kernel outside of any plan: allocates the outputs, gives them as a list of arrays.
 
     With `writes_first` the kernel changes arrays[0], a variable's own buffer, which is then the first output.
@@ -1050,7 +1060,7 @@ def run_kernel(Kernel kernel, list arrays, list out_shapes, list out_dtypes, Rng
     try:
         for k, array in enumerate([*arrays, *outputs]):
             keep.append(_fill_operand(&operands[k], array))
-        start_run(&context, 0, kernel.kernel.scratch_bytes)
+        start_run(&context, threads, kernel.kernel.scratch_bytes)
         memset(&call, 0, sizeof(call))
         call.struct_size, call.core, call.core_ctx = sizeof(call), core_table(), &context
         call.device, call.state = kernel.device.handle, kernel.kernel.state

@@ -54,12 +54,7 @@ def _report(node):
 def _reference(engine, node):
     declaration, attrs, rng = node.declaration, node.attrs, engine.rng(node)
 
-    def call(arrays):
-        with np.errstate(all="ignore"):
-            if rng is not None:
-                return declaration.reference(arrays, attrs, rng=rng)
-            return declaration.reference(arrays, attrs)
-    return call
+    return lambda arrays: declaration.reference(arrays, attrs, rng=rng, session=engine)
 
 
 class _Dynamic:
@@ -69,6 +64,7 @@ class _Dynamic:
 
     def __init__(self, engine, node):
         self.node, self.device, self.rng = node, engine.placement.host, engine.rng(node)
+        self.threads = engine.placement.threads
         self.fallback = _reference(engine, node)
         self.kernels = {}
         self.has_kernel = bool(node.declaration.kernels) and all(
@@ -77,15 +73,16 @@ class _Dynamic:
     def __call__(self, arrays):
         if not self.has_kernel or any(a is None for a in arrays):     # a variable of unknown shape, not assigned yet
             return self._reference(arrays)
-        key = tuple([a.shape for a in arrays])
+        sizes = [arrays[k].tobytes() for k in self.node.declaration.size_inputs]
+        key = tuple([a.shape for a in arrays]), *sizes
         found = self.kernels.get(key)
         if found is None:
-            found = self._find(arrays)
+            found = self._find(arrays, key)
         kernel, out_shapes = found
         if kernel is None:
             return self._reference(arrays)
         return run_kernel(kernel, arrays, out_shapes, [v.dtype for v in self.node.outputs], self.rng,
-                          self._shares_first())
+                          self._shares_first(), self.threads)
 
     def _reference(self, arrays):
         """Bodies may give views of their inputs, whose memory the plan uses again."""
@@ -98,7 +95,7 @@ class _Dynamic:
     def _shares_first(self):
         return any(o.is_ref for o in self.node.declaration.outputs)
 
-    def _find(self, arrays):
+    def _find(self, arrays, key):
         node, looked_at = self.node, []
 
         def value(k):
@@ -109,7 +106,9 @@ class _Dynamic:
             out_shapes = node.declaration.output_shapes(in_shapes, node.attrs, len(node.outputs), value, node.name)
         except ValueError as error:
             raise misfit(node, error, in_shapes) from error
-        if any(not shapes.is_known(s) for s in out_shapes) or looked_at or self._takes_values():
+        unread = node.declaration.size_inputs
+        if any(not shapes.is_known(s) for s in out_shapes) or set(looked_at).difference(unread) \
+                or self._takes_values():
             return None, out_shapes
         if self._shares_first() and out_shapes[0] != arrays[0].shape:
             return None, out_shapes                      # a variable of another shape needs another buffer
@@ -120,12 +119,13 @@ class _Dynamic:
         found = find_kernel(self.device, request), out_shapes
         if len(self.kernels) >= self.MOST_KERNELS:
             self.kernels.clear()
-        self.kernels[tuple([a.shape for a in arrays])] = found
+        self.kernels[key] = found
         return found
 
     def _takes_values(self):
         """Kernels that read an input's value while they are prepared (axes, paddings) would need one per value."""
-        return any(v.dtype.kind in "iu" and k > 0 for k, v in enumerate(self.node.inputs))
+        unread = self.node.declaration.size_inputs
+        return any(v.dtype.kind in "iu" and k > 0 and k not in unread for k, v in enumerate(self.node.inputs))
 
 
 # --- control flow -------------------------------------------------------------------------------------------
