@@ -83,8 +83,9 @@ def _warm(step):
 
 
 def _seconds_per_call(step, seconds):
-    """Of a loop that takes at least `seconds`. The shorter loops that find its length bring caches and clocks back
-    after the other subjects' turns."""
+    """Of a loop that takes at least `seconds`. A call that does not count, and the shorter loops that find its length,
+    bring caches, clocks and pages back after the other subjects' turns."""
+    step()
     count = 1
     while True:
         start = time.perf_counter()
