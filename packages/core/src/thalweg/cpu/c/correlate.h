@@ -140,7 +140,8 @@ INLINE void NAME(run_tile)(const NAME(Block)* block, const NAME(TilePlan)* plan,
   if (!taps && !is_first && !epilogue) return;
   NAME(Tile) tile = {plan->rows + skipped * plan->height, plan->numbers + skipped, taps, s.k1 - s.k0, s.k0,
                      panel - s.t0 * (s.k1 - s.k0) * width, block->out + plan->first, column,
-                     least(width, run->job->columns - column), !is_first, epilogue, run->is_streamed && is_first && is_last, NULL, 0};
+                     least(width, run->job->columns - column), !is_first, epilogue,
+                     run->is_streamed && is_first && is_last, NULL, 0};
   if (ahead) {
     tile.ahead_lines = ceil_div(plan->height * AHEAD_TERMS * (int64_t)sizeof(REAL), 64 * shares);
     tile.ahead = (const char*)ahead + share * tile.ahead_lines * 64 * ceil_div(tile.depth, AHEAD_TERMS);

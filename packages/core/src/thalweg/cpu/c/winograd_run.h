@@ -178,8 +178,8 @@ static void NAME(input_tiles)(const thw_tiling* g, const REAL* x, const REAL* ze
 
 /* --- products --------------------------------------------------------------------------------------------------- */
 
-/* M = V U at one position, for `count` tiles and the panel of U that begins with `column`. `lines`: cache lines that are
-   fetched of what lies after it, for each AHEAD_TERMS of a tile. */
+/* M = V U at one position, for `count` tiles and the panel of U that begins with `column`. `lines`: cache lines of what
+   lies after it that are fetched for each AHEAD_TERMS of a tile. */
 static void NAME(multiply_panel)(const thw_winograd* job, const REAL* u, int64_t column, const REAL* v, REAL* m,
                                  int64_t count, int64_t lines) {
   const int32_t number = 0;
