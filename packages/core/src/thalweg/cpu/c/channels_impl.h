@@ -10,8 +10,6 @@
 #define NARROW 128               /* channels: four rows at a time spare loads and stores of the sums. Wider rows are
                                     taken one by one, since the hardware's prefetch follows one stream */
 #define SMALL_BYTES (1 << 17)    /* swept in about 20 us of one core */
-#define STREAMED_BYTES (10 << 20) /* written past the caches: at 12 MB 2.0 ms with the next reading, instead of 2.5;
-                                    at 6 MB no gain */
 
 static void plan(thw_channels_job* job, int64_t item_bytes, int64_t sums, size_t* workspace, size_t* scratch) {
   int64_t row_bytes = most(1, job->channels * item_bytes);

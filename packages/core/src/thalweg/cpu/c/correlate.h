@@ -140,7 +140,8 @@ INLINE void NAME(run_tile)(const NAME(Block)* block, const NAME(TilePlan)* plan,
   if (!taps && !is_first && !epilogue) return;
   NAME(Tile) tile = {plan->rows + skipped * plan->height, plan->numbers + skipped, taps, s.k1 - s.k0, s.k0,
                      panel - s.t0 * (s.k1 - s.k0) * width, block->out + plan->first, column,
-                     least(width, run->job->columns - column), !is_first, epilogue, NULL, 0};
+                     least(width, run->job->columns - column), !is_first, epilogue,
+                     run->is_streamed && is_first && is_last, NULL, 0};
   if (ahead) {
     tile.ahead_lines = ceil_div(plan->height * AHEAD_TERMS * (int64_t)sizeof(REAL), 64 * shares);
     tile.ahead = (const char*)ahead + share * tile.ahead_lines * 64 * ceil_div(tile.depth, AHEAD_TERMS);
@@ -205,6 +206,7 @@ static void NAME(run_tasks)(void* arg, int64_t begin, int64_t end, void* scratch
     NAME(lay_out_block)(&block, i / w->blocks / job->groups, i % w->blocks * job->block_places, scratch);
     NAME(run_block)(&block, group);
   }
+  if (run->is_streamed) stream_end();
 }
 
 static void NAME(run_all_tasks)(thw_call* call, const NAME(Correlation)* run) {
@@ -233,6 +235,9 @@ static int NAME(follow)(thw_call* call, void* state, const thw_tensor* in, thw_t
   NAME(Correlation) run = {.job = job, .x = x->data, .source = *x, .filter = in[job->filter].data,
                            .packed = packed, .y = out[0].data};
   run.has_epilogue = NAME(set_epilogue)(&run.epilogue, &job->finish, job->columns, in, run.y, folded);
+  int64_t rows = 0;
+  for (int64_t i = 0; i < job->n_windows; i++) rows += job->windows[i].places * job->batches;
+  run.is_streamed = NAME(is_streamed)(run.y, rows, job->columns);
   if (job->is_product) {
     NAME(run_product)(call, &run, packed);
     return THW_OK;

@@ -168,7 +168,7 @@ static void NAME(run_unit)(NAME(GatherBlock)* block, REAL* y, int64_t unit, cons
     int64_t width = NAME(panel_width)(column, job->columns);
     NAME(Tile) tile = {rows, block->numbers, 1, block->inside, offset, panel, out, column,
                        least(width, job->columns - column), !block->is_first,
-                       block->is_last && block->run->has_epilogue ? &block->run->epilogue : NULL, NULL, 0};
+                       block->is_last && block->run->has_epilogue ? &block->run->epilogue : NULL, 0, NULL, 0};
     if (block->ahead_lines && block->turn < block->turns) {
       int64_t x_turn = block->turn - block->dy_turns;
       tile.ahead = x_turn < 0 ? block->ahead_dy + block->turn * block->ahead_bytes

@@ -82,7 +82,11 @@ INLINE vector_double larger_double(vector_double a, vector_double b) { return SE
 INLINE vector_double smaller_double(vector_double a, vector_double b) { return SELECT_(double, a, b, a < b); }
 #endif
 
-/* Stores past the caches, to an address that vectors divide; other threads see it after stream_end. */
+/* Stores past the caches, to an address that vectors divide; other threads see it after stream_end. A large result
+   leaves the caches before it is read, and costs no read of its lines: 25 MB of batch norm 4.1 ms instead of 5.3 with
+   the next reading; at 6 MB no gain. */
+#define STREAMED_BYTES (16 << 20)
+#define STREAMS_LINES (VECTOR_BYTES == 64) /* scattered vectors would fill lines by halves */
 #if THW_VL == 16
 INLINE void stream_float(float* p, vector_float v) { _mm512_stream_ps(p, (__m512)v); }
 #elif THW_VL == 8
@@ -92,6 +96,7 @@ INLINE void stream_float(float* p, vector_float v) { _mm_stream_ps(p, (__m128)v)
 #else
 INLINE void stream_float(float* p, vector_float v) { *(vector_float*)p = v; }
 #endif
+INLINE void stream_double(double* p, vector_double v) { stream_float((float*)p, (vector_float)v); }
 INLINE void stream_end(void) {
 #if THW_X86
   _mm_sfence();
@@ -100,6 +105,7 @@ INLINE void stream_end(void) {
 
 #define LOAD(p) (*(const vector*)(p))
 #define STORE(p, v) (*(vector*)(p) = (v))
+#define STREAM NAME(stream)
 /* Has v in a register from here on: GCC 12 would rather read memory again at each use. */
 #if THW_X86
 #define IN_REGISTER(v) __asm__("" : "+v"(v))

@@ -30,9 +30,16 @@ typedef struct {
   int64_t columns;     /* that are stored, <= nv * VL */
   int accumulate;      /* add to what the output holds */
   const NAME(Epilogue)* epilogue; /* NULL: store the sums */
+  int is_streamed;     /* rows: the result, complete vectors, is written past the caches */
   const char* ahead;   /* rows, packed: what is read later, and fetched now: cache lines for each AHEAD_TERMS of k */
   int64_t ahead_lines;
 } NAME(Tile);
+
+/* Whether a result of so many rows is written past the caches. */
+INLINE int NAME(is_streamed)(const REAL* y, int64_t rows, int64_t columns) {
+  return STREAMS_LINES && rows * columns * (int64_t)sizeof(REAL) >= STREAMED_BYTES && columns % VL == 0 &&
+         (uintptr_t)y % VECTOR_BYTES == 0;
+}
 
 /* Stores a tile whose last vector is cut; `sums` is [mr][NV*VL]. */
 static __attribute__((noinline)) void NAME(store_cut)(const NAME(Tile)* tile, int mr, const REAL* sums) {
@@ -79,6 +86,11 @@ INLINE void NAME(store_tile)(const int mr, const int nv, const NAME(Tile)* tile,
     UNROLLED for (int i = 0; i < mr; i++) UNROLLED for (int v = 0; v < nv; v++)
       acc[i][v] += LOAD(tile->out[i] + tile->column + v * VL);
   if (tile->epilogue) NAME(finish_tile)(mr, nv, tile, acc);
+  if (tile->is_streamed) {
+    UNROLLED for (int i = 0; i < mr; i++) UNROLLED for (int v = 0; v < nv; v++)
+      STREAM(tile->out[i] + tile->column + v * VL, acc[i][v]);
+    return;
+  }
   UNROLLED for (int i = 0; i < mr; i++) UNROLLED for (int v = 0; v < nv; v++)
     STORE(tile->out[i] + tile->column + v * VL, acc[i][v]);
 }
@@ -93,7 +105,7 @@ INLINE void NAME(rows_tile)(const int mr, const int nv, const NAME(Tile)* tile) 
   const REAL* const* rows = tile->rows;
   const int64_t depth = tile->depth, ahead_lines = tile->ahead_lines;
   const char* ahead = tile->ahead;
-  UNROLLED for (int i = 0; i < mr; i++) UNROLLED for (int v = 0; v < nv; v++)
+  if (!tile->is_streamed) UNROLLED for (int i = 0; i < mr; i++) UNROLLED for (int v = 0; v < nv; v++)
     __builtin_prefetch(tile->out[i] + tile->column + v * VL, 1); /* 64 -> 256 at 56 x 56: 75 -> 86 GF/s */
   if (tile->epilogue && tile->epilogue->has_residual)
     UNROLLED for (int i = 0; i < mr; i++) UNROLLED for (int v = 0; v < nv; v++)

@@ -12,7 +12,7 @@ typedef struct { /* a run of a job */
   thw_source source;      /* of x, which is NULL where it is made */
   REAL* y;
   NAME(Epilogue) epilogue;
-  int has_epilogue;
+  int has_epilogue, is_streamed;
 } NAME(Correlation);
 
 typedef struct {

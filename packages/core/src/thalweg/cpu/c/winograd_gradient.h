@@ -97,7 +97,7 @@ static void NAME(add_products)(void* arg, int64_t begin, int64_t end, void* scra
         for (int64_t r = 0; r < height; r++) out[r] = run->u + p * job->u_plane + (i + r) * width_of_u;
         const REAL* panel = run->d + p * job->d_plane + column * job->block_tiles;
         NAME(Tile) tile = {rows, numbers, 0, run->count, i, panel, out, column, width,
-                           run->adds, NULL, NULL, 0};
+                           run->adds, NULL, 0, NULL, 0};
         NAME(places_tiles)[height - 1][width / VL - 1](&tile);
       }
     }

@@ -24,7 +24,7 @@ typedef struct {
   REAL *y, *u, *v, *m;  /* u: NULL where it is made piece by piece; v and m: of a block, by phases */
   int64_t first, count; /* tiles of that block */
   NAME(Epilogue) epilogue;
-  int has_epilogue;
+  int has_epilogue, is_streamed;
 } NAME(Winograd);
 
 INLINE const REAL* NAME(panel_of_u)(const NAME(Winograd)* run, int64_t point, int64_t column) {
@@ -178,8 +178,8 @@ static void NAME(input_tiles)(const thw_tiling* g, const REAL* x, const REAL* ze
 
 /* --- products --------------------------------------------------------------------------------------------------- */
 
-/* M = V U at one position, for `count` tiles and the panel of U that begins with `column`. `lines`: cache lines that are
-   fetched of what lies after it, for each AHEAD_TERMS of a tile. */
+/* M = V U at one position, for `count` tiles and the panel of U that begins with `column`. `lines`: cache lines of what
+   lies after it that are fetched for each AHEAD_TERMS of a tile. */
 static void NAME(multiply_panel)(const thw_winograd* job, const REAL* u, int64_t column, const REAL* v, REAL* m,
                                  int64_t count, int64_t lines) {
   const int32_t number = 0;
@@ -212,7 +212,11 @@ static void NAME(multiply)(const NAME(Winograd)* run, int64_t point, const REAL*
 INLINE void NAME(store_place)(const NAME(Winograd)* run, vector sum, REAL* out, int64_t column) {
   int64_t columns = run->job->tiling.columns;
   if (column + VL <= columns) {
-    STORE(out, run->has_epilogue ? NAME(finish_vector)(&run->epilogue, sum, out, column) : sum);
+    if (run->has_epilogue) sum = NAME(finish_vector)(&run->epilogue, sum, out, column);
+    if (run->is_streamed)
+      STREAM(out, sum);
+    else
+      STORE(out, sum);
     return;
   }
   REAL sums[VL];
@@ -266,6 +270,7 @@ static void NAME(run_tile_blocks)(void* arg, int64_t begin, int64_t end, void* s
       NAME(multiply)(run, p, v + p * job->v_plane, m + p * job->m_plane, count, 0, job->tiling.columns);
     for (int64_t i = 0; i < count; i++) NAME(output_tile)(run, first + i, m + i * job->m_stride, job->m_plane);
   }
+  if (run->is_streamed) stream_end();
 }
 
 static void NAME(run_input_phase)(void* arg, int64_t begin, int64_t end, void* scratch) {
@@ -308,6 +313,7 @@ static void NAME(run_output_phase)(void* arg, int64_t begin, int64_t end, void* 
   const NAME(Winograd)* run = arg;
   for (int64_t i = begin; i < end; i++)
     NAME(output_tile)(run, run->first + i, run->m + i * run->job->m_stride, run->job->m_plane);
+  if (run->is_streamed) stream_end();
 }
 
 static void NAME(run_tiles)(thw_call* call, NAME(Winograd)* run) {
