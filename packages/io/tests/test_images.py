@@ -71,6 +71,9 @@ MISTAKES = [
     (lambda: tf.image.decode_jpeg(contents("inks.jpg"), channels=1), "has no gray"),
     (lambda: tf.image.decode_png(contents("rgb.jpg"), dtype=tf.uint16), "JPEG does not support uint16 output"),
     (lambda: tf.image.decode_png(contents("three.gif")), "Got 3 frames, but animated gifs"),
+    (lambda: tf.image.decode_image(contents("rgb.bmp")[:18] + struct.pack("<ii", 1 << 15, 1 << 15)
+                                   + contents("rgb.bmp")[26:]), "Invalid BMP data.*exceeds limit"),
+    *[(lambda size=size: tf.image.decode_image(contents("three.gif")[:size]), "Invalid GIF data") for size in (282, 290)],
 ]
 
 

@@ -173,3 +173,28 @@ def test_threads_read_while_the_variable_changes():
             thread.join()
         assert not wrong
         np.testing.assert_array_equal(three_times(session, y, {x: X}), once)
+
+
+def test_runs_that_read_what_a_variable_has_left_keep_none_of_it():
+    """A large constant is not copied: the variable's memory moves while other runs hold the old address."""
+    random = np.random.default_rng(4)
+    image = random.standard_normal((1, 6, 6, 256)).astype(np.float32)
+    v = tf.Variable(random.standard_normal((3, 3, 256, 128)).astype(np.float32))
+    changes = [v.initializer, tf.assign(v, tf.constant(random.standard_normal(v.shape.as_list()), tf.float32)).op]
+    x = tf.placeholder(tf.float32, image.shape)
+    y = several = tf.nn.conv2d(x, v, [1, 1, 1, 1], "SAME")
+    for _ in range(11):                              # which share one kept filter
+        several = tf.nn.conv2d(x + 1e-3 * tf.reduce_mean(several), v, [1, 1, 1, 1], "SAME")
+    with tf.Session() as session:
+        truths = []
+        for change in changes:
+            session.run(change)
+            truths.append(session.run(y, {x: image}))
+        for k in range(60):
+            readers = [threading.Thread(target=session.run, args=(several, {x: image})) for _ in range(2)]
+            for reader in readers:
+                reader.start()
+            session.run(changes[k % 2])
+            for reader in readers:
+                reader.join()
+            np.testing.assert_allclose(session.run(y, {x: image}), truths[k % 2], atol=1e-3)

@@ -379,3 +379,16 @@ def test_an_array_that_is_fetched_too_is_copied(session):
     assert not np.shares_memory(got, array_of(session, v))
     session.run(v.assign_add(tf.ones([SIDE, SIDE])).op)
     np.testing.assert_array_equal(got, numbers())
+
+
+def test_what_a_python_function_assigns_is_read_after_it(session):
+    """The run has read the variable, under the address that it leaves."""
+    v = tf.Variable(numbers())
+    change = tf.assign(v, tf.constant(numbers(1)))
+    with tf.control_dependencies([tf.reduce_sum(v)]):
+        inner = tf.py_func(lambda: [session.run(change.op), np.float32(0)][1], [], tf.float32)
+    with tf.control_dependencies([inner]):
+        after = tf.reduce_sum(tf.square(v))
+    session.run(v.initializer)
+    np.testing.assert_allclose(session.run([tf.reduce_sum(v), after])[1], np.sum(numbers(1).astype(np.float64) ** 2),
+                               rtol=1e-5)

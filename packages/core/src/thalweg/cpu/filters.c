@@ -12,6 +12,8 @@ struct thw_kept {
   thw_layout layout;
   size_t bytes;
   uint64_t made, making, seen; /* versions: of `data`; of what is being made; met last */
+  const void *from, *seen_at;  /* where the value of `data`, and the one met last, lie: a run may still read the memory
+                                  that its variable has left, and find the new value's version */
   void* data;                  /* NULL until something is kept */
   int users, readers;          /* kernels; calls that read or make `data` */
 };
@@ -57,8 +59,8 @@ static void leave(thw_filter_use* use) {
 }
 
 /* The copy to read, or to make where `made` is not the version; NULL: none is kept. */
-static thw_kept* find_copy(thw_filter_use* use, const uint64_t* counter, uint64_t version, const thw_layout* layout,
-                           size_t bytes) {
+static thw_kept* find_copy(thw_filter_use* use, const uint64_t* counter, uint64_t version, const void* source,
+                           const thw_layout* layout, size_t bytes) {
   if (use->known && use->known->counter != counter) leave(use);
   if (!use->known) {
     use->known = find(counter, layout, bytes);
@@ -66,26 +68,26 @@ static thw_kept* find_copy(thw_filter_use* use, const uint64_t* counter, uint64_
     use->known->users++;
   }
   thw_kept* kept = use->known;
-  if (kept->made == version) return kept;
-  int is_new = kept->seen != version;
-  kept->seen = version;
+  if (kept->made == version && kept->from == source) return kept;
+  int is_new = kept->seen != version || kept->seen_at != source;
+  kept->seen = version, kept->seen_at = source;
   if (is_new || kept->readers) return NULL;
   if (!kept->data && ((size_t)memory.bytes_in_use + bytes > budget ||
                       thw_memory_alloc(&memory, bytes, 64, &kept->data) != THW_OK))
     return NULL;
   kept->made = 0;
-  kept->making = version;
+  kept->making = version, kept->from = source;
   return kept;
 }
 
-thw_filter thw_filter_take(thw_filter_use* use, const thw_call* call, int input, const thw_layout* layout, size_t bytes,
-                           void* own) {
+thw_filter thw_filter_take(thw_filter_use* use, const thw_call* call, int input, const void* source,
+                           const thw_layout* layout, size_t bytes, void* own) {
   const uint64_t* counter = call->in_versions ? call->in_versions[input] : NULL;
   thw_filter filter = {.data = own};
   if (!counter || !bytes) return filter;
   pthread_mutex_lock(&lock);
   uint64_t version = __atomic_load_n(counter, __ATOMIC_ACQUIRE);
-  thw_kept* kept = find_copy(use, counter, version, layout, bytes);
+  thw_kept* kept = find_copy(use, counter, version, source, layout, bytes);
   if (kept) {
     kept->readers++;
     filter = (thw_filter){kept->data, kept->made == version, kept};

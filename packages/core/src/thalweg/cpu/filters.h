@@ -28,9 +28,10 @@ typedef struct { /* a filter for the time of one call */
   thw_kept* kept; /* NULL: `data` is the call's own memory */
 } thw_filter;
 
-/* The filter that is input `input` of this call; `own`, of `bytes`, is used where none is kept. Give it back. */
-thw_filter thw_filter_take(thw_filter_use* use, const thw_call* call, int input, const thw_layout* layout, size_t bytes,
-                           void* own);
+/* The filter that is input `input` of this call, at `source`; `own`, of `bytes`, is used where none is kept. Give it
+   back. */
+thw_filter thw_filter_take(thw_filter_use* use, const thw_call* call, int input, const void* source,
+                           const thw_layout* layout, size_t bytes, void* own);
 void thw_filter_made(const thw_filter* filter);
 void thw_filter_give(const thw_filter* filter);
 

@@ -767,6 +767,8 @@ cdef class Program:
         self._heed(frame, position)
         if step.kind == PYTHON:
             self._run_python(frame, planned, self.calls[position])
+            if frame.generation != self.shared.generation:   # a run inside of it may have moved a variable
+                self._refresh(frame)
         elif step.kind == TAKE:
             self._take(frame, planned, position)
         elif step.kind == CHECK:

@@ -50,12 +50,13 @@ def decode(data, channels=0, bits=8, ratio=1, takes=("JPEG", "PNG", "GIF"), is_a
     allowed = {"JPEG": (0, 1, 3), "PNG": (0, 1, 3, 4), "GIF": (0, 3), "BMP": (0, 3, 4)}[kind]
     if channels not in allowed:
         raise _invalid(f"channels must be {', '.join(map(str, allowed))} for {kind}, got {channels}")
+    reader = pillow()
     try:
-        with pillow().open(io.BytesIO(data), formats=[kind]) as image:
+        with reader.open(io.BytesIO(data), formats=[kind]) as image:
             return _READERS[kind](image, data, channels, bits, ratio, is_animated)
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        if isinstance(error, errors.OpError):
-            raise
+    except (errors.OpError, MemoryError):
+        raise
+    except Exception as error:               # Pillow's readers let IndexError, struct.error and others of their own out
         raise _invalid(f"Invalid {kind} data, data size {len(data)}: {error}") from error
 
 

@@ -218,7 +218,8 @@ static void NAME(run_prepacked)(thw_call* call, NAME(Correlation)* run, thw_filt
   const thw_correlation* job = run->job;
   thw_filter filter = {.data = (void*)run->packed};
   if (job->filter_lasts)
-    filter = thw_filter_take(use, call, job->filter, &job->layout, job->packed_numbers * sizeof(REAL), filter.data);
+    filter = thw_filter_take(use, call, job->filter, run->filter, &job->layout, job->packed_numbers * sizeof(REAL),
+                             filter.data);
   run->packed = filter.data;
   if (!filter.is_made) {
     call->core->parallel_for(call->core_ctx, job->n_windows * ceil_div(job->columns, PACK_PANELS * PANEL),

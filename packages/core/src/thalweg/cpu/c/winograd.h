@@ -33,7 +33,7 @@ typedef struct {
   thw_tiling tiling;
   int32_t x, filter, is_turned; /* inputs; whether the filter is flipped and its channels are swapped */
   int32_t filter_lasts;
-  const void* zeros;            /* depth of them, and a vector */
+  const void* zeros;            /* depth of them */
   thw_finish finish;
   /* chosen by plan_winograd */
   int64_t block_tiles, blocks; /* tiles that go through all steps together, in one task or by phases */

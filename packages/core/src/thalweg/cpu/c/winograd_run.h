@@ -344,7 +344,8 @@ static int NAME(run_winograd)(thw_call* call, const thw_tensor* in, int32_t n_in
   run.has_epilogue = NAME(set_epilogue)(&run.epilogue, &job->finish, job->tiling.columns, in, run.y, folded);
   thw_filter filter = {.data = job->can_stream ? NULL : u};
   if (job->filter_lasts)
-    filter = thw_filter_take(&job->use, call, job->filter, &job->layout, job->u_numbers * sizeof(REAL), filter.data);
+    filter = thw_filter_take(&job->use, call, job->filter, run.filter, &job->layout, job->u_numbers * sizeof(REAL),
+                             filter.data);
   run.u = filter.data;
   if (run.u && !filter.is_made) {
     call->core->parallel_for(call->core_ctx, ceil_div(job->tiling.columns, PANEL) * job->fill_parts, 1, NAME(fill_u),
