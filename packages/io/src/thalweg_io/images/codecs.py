@@ -53,10 +53,11 @@ def decode(data, channels=0, bits=8, ratio=1, takes=("JPEG", "PNG", "GIF"), is_a
     try:
         with pillow().open(io.BytesIO(data), formats=[kind]) as image:
             return _READERS[kind](image, data, channels, bits, ratio, is_animated)
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, pillow().DecompressionBombError) as error:
         if isinstance(error, errors.OpError):
             raise
-        raise _invalid(f"Invalid {kind} data, data size {len(data)}: {error}") from error
+        what = "its header is damaged" if type(error) is pillow().UnidentifiedImageError else error
+        raise _invalid(f"Invalid {kind} data, data size {len(data)}: {what}") from error
 
 
 def _invalid(text):
