@@ -140,3 +140,12 @@ def test_a_pipeline_of_image_files_is_the_same_at_any_number_of_calls():
     alone = batches(None)
     assert len(np.unique(alone.reshape(20, -1), axis=0)) == 20
     np.testing.assert_array_equal(alone, batches(4))
+
+
+def test_a_header_that_claims_a_huge_image_or_is_damaged_is_invalid():
+    huge = b"BM" + bytes(8) + (54).to_bytes(4, "little") + (40).to_bytes(4, "little")
+    huge += (100_000).to_bytes(4, "little") * 2 + b"\1\0\x18\0" + bytes(24)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="100000|10000000000 pixels"), tf.Session() as session:
+        session.run(tf.image.decode_image(huge))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="its header is damaged"), tf.Session() as session:
+        session.run(tf.image.decode_image(b"GIF89"))

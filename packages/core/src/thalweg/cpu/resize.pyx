@@ -89,7 +89,7 @@ cdef void _fill(thw_place* places, int64_t size, int64_t out_size, bint aligned,
         place = <float>i * scale
         if half:
             place = (<float>i + <float>0.5) * scale - <float>0.5
-        places[i].before = <int32_t>max(<int64_t>floorf(place), <int64_t>0)
+        places[i].before = <int32_t>min(max(<int64_t>floorf(place), <int64_t>0), size - 1)
         places[i].after = <int32_t>min(<int64_t>ceilf(place), size - 1)
         places[i].part = place - floorf(place)
 

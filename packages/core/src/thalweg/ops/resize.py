@@ -34,7 +34,7 @@ def lines(size, out_size, align_corners, half_pixel_centers):
     scale = _scale(size, out_size, align_corners) if out_size else np.float32(0)
     places = (places + np.float32(0.5)) * scale - np.float32(0.5) if half_pixel_centers else places * scale
     before = np.floor(places)
-    return (np.maximum(before, 0).astype(np.int64), np.minimum(np.ceil(places), size - 1).astype(np.int64),
+    return (np.clip(before, 0, size - 1).astype(np.int64), np.minimum(np.ceil(places), size - 1).astype(np.int64),
             places - before)
 
 

@@ -32,6 +32,7 @@ class Engine:
         self._running = threading.local()        # .deadline: of this thread's run, in ns of the monotonic clock
         self._has_deadlines = self._timeout_in_ms > 0        # whether any run has had one
         self.resources = {}                      # name -> what ops keep from run to run; has close()
+        self._resources_lock = threading.RLock()
 
     # --- running -------------------------------------------------------------------------------------
 
@@ -208,7 +209,7 @@ class Engine:
 
     def resource(self, name, make):
         """What ops keep under `name` until the session is closed: has `close()`, comes from `make()` at first."""
-        with self._lock:
+        with self._resources_lock:
             self.shared.check_open()
             found = self.resources.get(name)
             if found is None:

@@ -578,6 +578,7 @@ cdef class Program:
         """Looks up the variables' addresses again after a buffer has moved."""
         cdef VariableBuffer buffer
         self._own_written()
+        generation = self.shared.generation      # what moves while the addresses are looked up is looked up again
         for k, buffer, value in self.patch_variables:
             whole = value.base or value          # the variable itself, of which `value` may be a reshaped view
             if buffer.data != NULL and buffer.shape != whole.shape and buffer.name not in self.reshaped:
@@ -588,7 +589,7 @@ cdef class Program:
             frame.operands[<int>k].data = buffer.data
         frame.buffers = [(<VariableBuffer>buffer).memory for _, buffer, _ in self.patch_variables]
         frame.views = [None] * len(self.values)
-        frame.generation = self.shared.generation
+        frame.generation = generation
 
     cdef _own_written(self):
         """Gives variables that this program writes in place memory that no constant shares."""

@@ -24,6 +24,7 @@ class FunctionEngine(Engine):
         config.intra_op_parallelism_threads = 1
         super().__init__(session.graph, config)
         self.shared, self.variables, self.resources = session.shared, session.variables, session.resources
+        self._resources_lock = session._resources_lock
         self._drawn = {}
 
     def call(self, elements, fed, arrays):

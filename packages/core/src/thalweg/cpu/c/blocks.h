@@ -203,7 +203,7 @@ static void NAME(lay_out_block)(NAME(Block)* block, int64_t batch, int64_t begin
   }
   if (w->is_by_rows) {
     NAME(lay_out_rows)(block, batch, &(NAME(Layout)){begin, (const REAL**)block->places, rows, numbers, edges});
-    if (begin > 0 && !job->makes_x) /* tasks go backwards */
+    if (begin > 0 && !job->makes_x && block->tiles[0].taps) /* tasks go backwards */
       block->next = block->tiles[0].rows[0] - size * w->step[2] * w->x_stride[3];
     return;
   }
