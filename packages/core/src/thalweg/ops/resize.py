@@ -65,6 +65,8 @@ def _sized(node, images, size):
     n, _, _, c = images or (None,) * 4
     value = node.constant(1)
     height, width = (None, None) if value is None else map(int, value)
+    if value is not None and min(height, width) < 0:
+        raise ValueError(f"size must not be negative, it is [{height}, {width}]")
     return n, height, width, c
 
 
