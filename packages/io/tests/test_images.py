@@ -73,7 +73,8 @@ MISTAKES = [
     (lambda: tf.image.decode_png(contents("three.gif")), "Got 3 frames, but animated gifs"),
     (lambda: tf.image.decode_image(contents("rgb.bmp")[:18] + struct.pack("<ii", 1 << 15, 1 << 15)
                                    + contents("rgb.bmp")[26:]), "Invalid BMP data.*exceeds limit"),
-    *[(lambda size=size: tf.image.decode_image(contents("three.gif")[:size]), "Invalid GIF data") for size in (282, 290)],
+    *[(lambda size=size: tf.image.decode_image(contents("three.gif")[:size]), "Invalid GIF data")
+      for size in (282, 290)],
 ]
 
 

@@ -37,7 +37,7 @@ ROWS = [
     *[Row(sized(resize.resize_nearest_grad_op, *size), reals(2, 4, 5, 3), dtypes=F, tolerance=4, **options)
       for size in ((7, 3), (2, 9)) for options in ({}, ALIGNED, HALF)],
 
-    Bad(sized(tf.image.resize_bilinear, -1, 3), reals(1, 2, 2, 1), match=r"size must not be negative, it is \[-1, 3\]"),
+    Bad(sized(tf.image.resize_bilinear, -1, 3), reals(1, 2, 2, 1), match=r"size must not be negative, it is \[-1"),
     Bad(sized(tf.image.resize_bilinear, 3, 3), reals(2, 2, 1), match="images must be 4-dimensional"),
     Bad(sized(tf.image.resize_images, 3, 3), reals(2, 2), match="must have either 3 or 4 dimensions"),
     Bad(sized(tf.image.resize_images, 3), reals(2, 2, 1), match="'size' must be a 1-D Tensor of 2 elements"),

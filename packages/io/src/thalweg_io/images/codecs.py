@@ -56,7 +56,7 @@ def decode(data, channels=0, bits=8, ratio=1, takes=("JPEG", "PNG", "GIF"), is_a
             return _READERS[kind](image, data, channels, bits, ratio, is_animated)
     except (errors.OpError, MemoryError):
         raise
-    except Exception as error:               # Pillow's readers let IndexError, struct.error and others of their own out
+    except Exception as error:              # Pillow's readers let IndexError, struct.error and others of their own out
         what = "its header is damaged" if type(error) is reader.UnidentifiedImageError else error
         raise _invalid(f"Invalid {kind} data, data size {len(data)}: {what}") from error
 
