@@ -242,6 +242,8 @@ def test_an_interrupt_ends_the_wait_for_an_element():
 
 def test_a_forked_process_is_told_and_can_begin_anew():
     code = ENDLESS + """
+    import warnings
+    warnings.simplefilter("ignore", DeprecationWarning)     # Python 3.12 warns of what is tested here
     assert session.run(element) == 1
     child = os.fork()
     if child == 0:
