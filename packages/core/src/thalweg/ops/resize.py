@@ -28,11 +28,18 @@ def _scale(size, out_size, align_corners):
     return np.float32(size) / np.float32(out_size)
 
 
-def lines(size, out_size, align_corners, half_pixel_centers):
-    """For each of `out_size` places: the pixels of `size` before and after it, and how far between them it lies."""
+def _places(size, out_size, align_corners, half_pixel_centers):
+    """Where on an edge of `size` pixels each of `out_size` begins, or, of squares, has its middle; float32."""
     places = np.arange(out_size, dtype=np.float32)
     scale = _scale(size, out_size, align_corners) if out_size else np.float32(0)
-    places = (places + np.float32(0.5)) * scale - np.float32(0.5) if half_pixel_centers else places * scale
+    return (places + np.float32(0.5)) * scale if half_pixel_centers else places * scale
+
+
+def lines(size, out_size, align_corners, half_pixel_centers):
+    """For each of `out_size` places: the pixels of `size` before and after it, and how far between them it lies."""
+    places = _places(size, out_size, align_corners, half_pixel_centers)
+    if half_pixel_centers:
+        places -= np.float32(0.5)
     before = np.floor(places)
     return (np.clip(before, 0, size - 1).astype(np.int64), np.minimum(np.ceil(places), size - 1).astype(np.int64),
             places - before)
@@ -40,9 +47,7 @@ def lines(size, out_size, align_corners, half_pixel_centers):
 
 def nearest(size, out_size, align_corners, half_pixel_centers):
     """For each of `out_size` places: the pixel of `size` there."""
-    places = np.arange(out_size, dtype=np.float32)
-    scale = _scale(size, out_size, align_corners) if out_size else np.float32(0)
-    places = (places + np.float32(0.5)) * scale if half_pixel_centers else places * scale
+    places = _places(size, out_size, align_corners, half_pixel_centers)
     before = np.floor(places)
     if align_corners:
         before = before + (places - before >= 0.5)
