@@ -16,7 +16,7 @@ from . import dataset_ops as ops
 from . import iterator
 from .functions import DatasetFunction
 from .sources import Generator
-from .structure import Structure, flatten, pack, same_form, tensors_of
+from .structure import Structure, Structured, flatten, pack, same_form, tensors_of
 
 AUTOTUNE = -1
 
@@ -25,7 +25,7 @@ def _integer(value, name, dtype=dtypes.int64):
     return convert_to_tensor(value, dtype, name=name)
 
 
-class Dataset:
+class Dataset(Structured):
     """A sequence of elements, each a tensor or a (nested) tuple, namedtuple or dict of tensors, as `tf.data.Dataset`.
 
     A dataset is a part of the graph; an iterator goes through it in a session:
@@ -39,21 +39,6 @@ class Dataset:
 
     def __init__(self, variant_tensor, structure):
         self._variant_tensor, self._structure = variant_tensor, structure
-
-    @property
-    def output_types(self):
-        """The dtypes of an element, in its structure."""
-        return self._structure.types
-
-    @property
-    def output_shapes(self):
-        """The static shapes of an element, in its structure."""
-        return self._structure.shapes
-
-    @property
-    def output_classes(self):
-        """`tf.Tensor` for each part of an element, in its structure."""
-        return self._structure.classes
 
     def __repr__(self):
         return f"<Dataset shapes: {self.output_shapes}, types: {self.output_types}>"

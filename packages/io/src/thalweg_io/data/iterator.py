@@ -14,7 +14,7 @@ from thalweg.framework.shapes import TensorShape
 
 from . import elements
 from .functions import Runner
-from .structure import Structure, same_form
+from .structure import Structure, Structured, same_form
 
 
 class Run:
@@ -169,7 +169,7 @@ def _handle(resource):
 
 # --- the public class ---------------------------------------------------------------------------------
 
-class Iterator:
+class Iterator(Structured):
     """The state of going through a dataset, as `tf.data.Iterator`: `make_one_shot_iterator` and its like make it.
 
     Each run of a session that needs what `get_next` gave takes one element, the same for all fetches of the run. State
@@ -241,18 +241,6 @@ class Iterator:
     def string_handle(self, name=None):
         """A string scalar that names this iterator in a session, for `from_string_handle`."""
         return self._string_handle if name is None else iterator_to_string_handle(self._iterator_resource, name=name)
-
-    @property
-    def output_types(self):
-        return self._structure.types
-
-    @property
-    def output_shapes(self):
-        return self._structure.shapes
-
-    @property
-    def output_classes(self):
-        return self._structure.classes
 
 
 def _new(structure, shared_name):

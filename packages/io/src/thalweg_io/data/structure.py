@@ -106,6 +106,27 @@ class Structure:
         return cls(types, pack(value, [t.shape for t in tensors])), tensors
 
 
+class Structured:
+    """What gives elements of one structure, kept as `_structure`."""
+
+    _structure: Structure
+
+    @property
+    def output_types(self):
+        """The dtypes of an element, in its structure."""
+        return self._structure.types
+
+    @property
+    def output_shapes(self):
+        """The static shapes of an element, in its structure."""
+        return self._structure.shapes
+
+    @property
+    def output_classes(self):
+        """`tf.Tensor` for each part of an element, in its structure."""
+        return self._structure.classes
+
+
 def tensors_of(value, name, prefix="component"):
     """`value` with each leaf converted to a tensor."""
     leaves = flatten(value)
