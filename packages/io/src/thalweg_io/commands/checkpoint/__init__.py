@@ -1,0 +1,1 @@
+"""`thalweg checkpoint`: lists, shows, compares, renames, converts and verifies checkpoints."""
