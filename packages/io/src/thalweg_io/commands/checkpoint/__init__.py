@@ -8,8 +8,8 @@ import argparse
 from .. import progress
 from . import convert, diff, list, rename, show, verify
 
-_FILES = """A checkpoint is given as its prefix (model.ckpt-100), as one of its files, or as a folder, whose newest one it
-is then. V1, V2 (sharded ones, too), .safetensors and .npz are read."""
+_FILES = """A checkpoint is given as its prefix (model.ckpt-100), as one of its files, or as a folder, whose
+newest one it is then. V1, V2 (sharded ones, too), .safetensors and .npz are read."""
 
 
 def add_parser(subparsers):

@@ -2,6 +2,7 @@
 
 How tensors are partitioned or stored makes no difference. Exit status: 0 the same, 1 they differ, 2 trouble.
 """
+import argparse
 import json
 import math
 
@@ -12,7 +13,7 @@ from thalweg.commands.console import FOUND, OK
 
 from .. import progress
 from .numbers import blocks
-from .source import Source
+from .source import Source, add_filter
 from .text import count_text, shape_text
 
 HELP = "two checkpoints: names, shapes, dtypes, values"
@@ -21,24 +22,28 @@ HELP = "two checkpoints: names, shapes, dtypes, values"
 def add_arguments(parser):
     parser.add_argument("first", metavar="A")
     parser.add_argument("second", metavar="B")
-    parser.add_argument("pattern", nargs="*", metavar="GLOB", help="only tensors that fit")
-    parser.add_argument("--rtol", type=_tolerance, default=0.0, help="|a - b| <= atol + rtol * |b| counts as equal (0)")
-    parser.add_argument("--atol", type=_tolerance, default=0.0, help="(0)")
+    add_filter(parser)
+    parser.add_argument("--rtol", type=_tolerance, default=0.0, metavar="R",
+                        help="values with |a - b| <= atol + rtol * |b| count as equal (0)")
+    parser.add_argument("--atol", type=_tolerance, default=0.0, metavar="A", help="(0)")
     parser.add_argument("--any-dtype", action="store_true", help="compare values also where dtypes differ")
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.set_defaults(func=run)
 
 
 def _tolerance(text):
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
     if not 0 <= value < math.inf:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 on")
     return value
 
 
 def run(options):
     with Source(options.first) as a, Source(options.second) as b:
-        names = _names(a, b, options.pattern)
+        names = _names(a, b, options.only)
         total = sum(a.nbytes(name) or 0 for name in names if name in a)
         found = []
         with progress.bar("comparing", total) as advance:
@@ -74,7 +79,8 @@ def compared(a, b, name, options):
         return {"name": name, "differs": "shape", "a": shapes[0], "b": shapes[1]}
     if dtypes[0] != dtypes[1] and not (options.any_dtype and "string" not in dtypes):
         return {"name": name, "differs": "dtype", "a": dtypes[0], "b": dtypes[1]}
-    return {"name": name, "shape": shapes[0], **values_compared(a.read(name), b.read(name), options.rtol, options.atol)}
+    found = values_compared(a.read(name), b.read(name), options.rtol, options.atol)
+    return {"name": name, "shape": shapes[0], **found}
 
 
 @np.errstate(all="ignore")
@@ -146,4 +152,5 @@ def _difference(d):
     if d["differs"] == "dtype":
         return f"dtype {d['a']}, in B {d['b']}"
     size = "" if d["largest"] is None else f", at most by {float(d['largest']):.3g}"
-    return f"{d['count']:,} of {count_text(d['size'], 'element')}{size}: {d['a']} and {d['b']} at {shape_text(d['at'])}"
+    where = f"{d['a']} and {d['b']} at {shape_text(d['at'])}"
+    return f"{d['count']:,} of {count_text(d['size'], 'element')}{size}: {where}"

@@ -4,7 +4,7 @@ import json
 from thalweg.commands import console
 from thalweg.framework.shapes import size_of
 
-from .source import Source
+from .source import Source, add_filter
 from .text import bytes_text, count_text, shape_text
 
 HELP = "names, dtypes, shapes and bytes"
@@ -12,11 +12,11 @@ HELP = "names, dtypes, shapes and bytes"
 
 def add_arguments(parser):
     parser.add_argument("checkpoint", metavar="CHECKPOINT")
-    parser.add_argument("pattern", nargs="*", metavar="GLOB", help="only tensors that fit, as 'layer*/kernel'")
+    add_filter(parser)
     parser.add_argument("--sort", choices=["name", "bytes", "dtype"], default="name",
                         help="by name (the default), the largest first, or by dtype")
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--long", action="store_true", help="also the share of all bytes, and how a tensor is partitioned")
+    form.add_argument("--long", action="store_true", help="also the share of all bytes and the stored slices")
     form.add_argument("--names", action="store_true", help="names only, one a line")
     form.add_argument("--json", action="store_true", help="for programs")
     parser.set_defaults(func=run)
@@ -24,7 +24,7 @@ def add_arguments(parser):
 
 def run(options):
     with Source(options.checkpoint) as source:
-        tensors = [_Tensor(source, name) for name in source.matching(options.pattern)]
+        tensors = [_Tensor(source, name) for name in source.matching(options.only)]
     tensors.sort(key=_KEYS[options.sort])
     if options.json:
         print(json.dumps({"path": source.path, "format": source.format, "tensors": [t.as_dict() for t in tensors]},

@@ -2,6 +2,7 @@
 
     thalweg checkpoint rename old.ckpt new.ckpt --map w=dense/kernel --regex '^tower_0/' ''
 """
+import argparse
 import re
 
 from thalweg.commands import console
@@ -18,7 +19,8 @@ def add_arguments(parser):
     parser.add_argument("--map", action="append", default=[], type=_pair, metavar="OLD=NEW", help="one name")
     parser.add_argument("--regex", action="append", default=[], nargs=2, metavar=("PATTERN", "NEW"),
                         help=r"what of a name fits PATTERN becomes NEW, \1 a group of it; after --map, in their order")
-    parser.add_argument("--drop", action="append", default=[], metavar="GLOB", help="tensors to leave out, by old names")
+    parser.add_argument("--drop", action="append", default=[], metavar="GLOB",
+                        help="tensors to leave out, by their old names")
     parser.add_argument("--dry-run", action="store_true", help="print the new names, write nothing")
     parser.set_defaults(func=run)
 
@@ -26,7 +28,7 @@ def add_arguments(parser):
 def _pair(text):
     old, is_pair, new = text.partition("=")
     if not (is_pair and old and new):
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is not OLD=NEW")
     return old, new
 
 

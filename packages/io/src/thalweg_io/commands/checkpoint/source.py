@@ -63,7 +63,7 @@ class Source:
         return None if dtype.as_datatype_enum == STRING else size_of(self.shape(name)) * dtype.np.itemsize
 
     def matching(self, patterns):
-        """The names that fit one of the glob `patterns`, all without one.
+        """The names that fit one of the glob `patterns`; all, if there are none.
 
         Raises
         ------
@@ -106,6 +106,12 @@ def _opened(path):
     return "v2" if commit.exists(path) else "v1", reader
 
 
+def add_filter(parser):
+    """Adds the option --only; not a positional argument, which argparse would not take after an option."""
+    parser.add_argument("--only", action="append", default=[], metavar="GLOB",
+                        help="only tensors that fit, as 'layer*/kernel'; may be given several times")
+
+
 # --- paths ------------------------------------------------------------------------------------------
 
 def path_of(path):
@@ -138,6 +144,6 @@ def _newest(folder):
         return prefixes[0]
     if prefixes:
         some = ", ".join(map(os.path.basename, prefixes[:5])) + (", ..." if len(prefixes) > 5 else "")
-        raise errors.NotFoundError(None, None, f"{folder} has no file `checkpoint` that says which of its {len(prefixes)} "
-                                               f"checkpoints is the newest: name one, {some}")
+        raise errors.NotFoundError(None, None, f"{folder} has no file `checkpoint` that says which of its "
+                                               f"{len(prefixes)} checkpoints is the newest: name one, {some}")
     raise errors.NotFoundError(None, None, f"there is no checkpoint in the folder {folder}")

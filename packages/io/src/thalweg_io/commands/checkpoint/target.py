@@ -52,8 +52,9 @@ def check(source, format_, names, is_joined):
     for name in names:
         dtype = source.dtype(name).name
         if dtype not in _DTYPES.get(format_, {dtype}):
-            raise errors.UnimplementedError(None, None, f"tensor {name!r} is of type {dtype}, which {format_} files do "
-                                                        f"not know; they know {', '.join(sorted(_DTYPES[format_]))}")
+            raise errors.UnimplementedError(
+                None, None, f"tensor {name!r} is of type {dtype}, which {format_} files do not know; they know "
+                            f"{', '.join(sorted(_DTYPES[format_]))}")
         if format_ not in ("v1", "v2") and not is_joined and source.slices(name):
             raise errors.UnimplementedError(
                 None, None, f"tensor {name!r} is partitioned into {len(source.slices(name))} slices, which {format_} "
