@@ -216,8 +216,8 @@ def test_diff_tells_what_differs(thalweg, tmp_path):
     same = {"same": np.array([np.nan, 1.0])}
     a = write(tmp_path / "a", {**same, "x": np.float32([1, 2, 4]), "shape": np.zeros((2, 3)), "dtype": np.int32(1),
                                "gone": np.zeros(2)})
-    b = write(tmp_path / "b", {**same, "x": np.float32([1, 2.5, 4.25]), "shape": np.zeros((3, 2)), "dtype": np.int64(1),
-                               "new": np.zeros(())})
+    b = write(tmp_path / "b", {**same, "x": np.float32([1, 2.5, 4.25]), "shape": np.zeros((3, 2)), "new": np.zeros(()),
+                               "dtype": np.int64(1)})
     status, stdout, _ = thalweg("diff", a, b)
     assert status == 1
     assert stdout.splitlines() == [
@@ -391,7 +391,8 @@ def test_every_command_of_the_table_is_there(capsys):
 def test_help(thalweg, command, monkeypatch):
     monkeypatch.setattr(progress, "is_installed", lambda: False)
     status, stdout, _ = thalweg(command, "--help")
-    assert status == 0 and "pip install thalweg-io[progress]" in stdout and len(max(stdout.splitlines(), key=len)) < 120
+    assert status == 0 and "pip install thalweg-io[progress]" in stdout
+    assert max(map(len, stdout.splitlines())) < 120
 
 
 def test_no_bar_without_a_terminal(capsys):

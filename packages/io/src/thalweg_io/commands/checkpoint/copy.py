@@ -11,7 +11,7 @@ from .text import bytes_text, count_text
 def add_arguments(parser):
     """The options that rename and convert have in common."""
     parser.add_argument("source", metavar="SRC")
-    parser.add_argument("target", metavar="DST", help="the prefix or file to write; the folder above its own must exist")
+    parser.add_argument("target", metavar="DST", help="the prefix or file to write")
     parser.add_argument("--partitions", choices=["keep", "join"], default="keep",
                         help="what becomes of partitioned variables (kept; .safetensors and .npz know none)")
     parser.add_argument("--overwrite", action="store_true", help="replace DST, if it exists, in one step")
