@@ -32,6 +32,14 @@ def data_path(prefix, shard, num_shards):
     return f"{prefix}.data-{shard:05d}-of-{num_shards:05d}"
 
 
+def shards_in(prefix, num_shards):
+    """The numbers of the data files of `num_shards` that stand in the folder, also under temporary names; sorted."""
+    folder, base = os.path.split(prefix)
+    of_prefix = re.compile(re.escape(base) + rf"\.data-(\d{{5,}})-of-{num_shards:05d}(\.thw-[0-9a-f]{{16}}\.tmp)?")
+    found = filter(None, map(of_prefix.fullmatch, os.listdir(folder or ".")))
+    return sorted({int(match[1]) for match in found})
+
+
 def pending_commits(prefix):
     """Tokens of committed saves of `prefix` that are not finished, the newest last."""
     folder, base = os.path.split(index_path(prefix))

@@ -1,4 +1,6 @@
 """What the index says of each tensor: BundleHeaderProto and BundleEntryProto."""
+from collections.abc import Mapping
+
 from thalweg.framework import errors
 
 from ..tensor_slice import TensorSlice
@@ -127,6 +129,46 @@ class Entry:
         if problem:
             raise errors.InvalidArgumentError(None, None,
                                               f"tensor {name!r}: the checkpoint's index gives it {problem}")
+
+
+class Entries(Mapping):
+    """The entries of an index by key, read when they are first asked for.
+
+    Parameters
+    ----------
+    table : dict         key -> message, the header's under HEADER_KEY
+    path : str           of the index, for errors
+
+    Attributes
+    ----------
+    header : Header
+    """
+
+    def __init__(self, table, path):
+        self._messages, self._path, self._read = table, path, {}
+        self.header = self._parsed(Header, table.pop(HEADER_KEY))
+
+    def __getitem__(self, key):
+        entry = self._read.get(key)
+        if entry is None:
+            entry = self._read[key] = self._parsed(Entry, self._messages[key])
+        return entry
+
+    def __contains__(self, key):
+        return key in self._messages
+
+    def __iter__(self):
+        return iter(self._messages)
+
+    def __len__(self):
+        return len(self._messages)
+
+    def _parsed(self, kind, message):
+        try:
+            return kind.from_message(message)
+        except WireError as error:
+            raise errors.DataLossError(None, None, f"{self._path}: Unable to parse an entry of the index: "
+                                                   f"{error}") from error
 
 
 _NUMBERS = {1: "dtype", 3: "shard", 4: "offset", 5: "size"}

@@ -13,7 +13,7 @@ from ..table import read_table
 from ..tensor_slice import TensorSlice, slice_key
 from ..wire import WireError
 from . import commit
-from .entry import HEADER_KEY, Entry, Header
+from .entry import HEADER_KEY, Entries
 from .values import numbers_from, strings_from
 
 _CHUNK = 1 << 30                              # bytes of one read call, which may take at most 2**31 - 4096
@@ -30,7 +30,7 @@ class BundleReader:
     Attributes
     ----------
     header : Header
-    entries : dict    key (bytes) -> Entry, slices included, as the index has them: unchecked
+    entries : mapping key (bytes) -> Entry, slices included, as the index has them: unchecked
 
     Raises
     ------
@@ -94,18 +94,13 @@ class BundleReader:
         table = read_table(data.tobytes(), path)
         if HEADER_KEY not in table:
             raise errors.DataLossError(None, None, f"{path}: the index has no header")
-        try:
-            self.header = Header.from_message(table.pop(HEADER_KEY))
-            self.entries = {key: Entry.from_message(value) for key, value in table.items()}
-        except WireError as error:
-            raise errors.DataLossError(None, None,
-                                       f"{path}: Unable to parse an entry of the index: {error}") from error
+        self.entries = Entries(table, path)
+        self.header = self.entries.header
 
     def _open_data(self, token):
-        self._data = {}
-        for shard in sorted({entry.shard for entry in self.entries.values() if not entry.slices}):
-            if 0 <= shard < self.header.num_shards:
-                self._data[shard] = self._open_shard(shard, token)
+        count = self.header.num_shards
+        shards = [0] if count == 1 else commit.shards_in(self.prefix, count)
+        self._data = {shard: self._open_shard(shard, token) for shard in shards}
 
     def _open_shard(self, shard, token):
         path = commit.data_path(self.prefix, shard, self.header.num_shards)
