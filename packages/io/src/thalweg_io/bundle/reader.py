@@ -7,11 +7,11 @@ import numpy as np
 from thalweg.framework import errors
 from thalweg.framework.shapes import size_of
 
+from ..assembly import assembled, full_slice, indices
 from ..atomic_file import name_of, translated
 from ..element_types import STRING, dtype_of_number
 from ..table import read_table
-from ..tensor_slice import TensorSlice, slice_key
-from ..wire import WireError
+from ..tensor_slice import slice_key
 from . import commit
 from .entry import HEADER_KEY, Entries
 from .values import numbers_from, strings_from
@@ -155,14 +155,18 @@ class BundleReader:
         """
         key = _key(name)
         entry = self._entry(key, name)
-        box = slice_ or TensorSlice([(0, size) for size in entry.shape])
+        box = slice_ or full_slice(entry.shape)
         bounds = box.bounds(entry.shape)
         if entry.slices:
             return self._assembled(key, entry, name, bounds)
         value = self._whole(entry, name)
         if box.covers(entry.shape):
             return value
-        return value[tuple(slice(begin, end) for begin, end in bounds)].copy()
+        return value[indices(bounds)].copy()
+
+    def read_slice(self, name, slice_):
+        """The value of the box `slice_` inside a tensor; as `read`."""
+        return self.read(name, slice_)
 
     def _whole(self, entry, name):
         dtype = dtype_of_number(entry.dtype, f"tensor {name!r}")
@@ -200,42 +204,18 @@ class BundleReader:
     def _assembled(self, key, whole, name, bounds):
         """The box `bounds` of a partitioned tensor, put together from the stored slices that touch it."""
         dtype = dtype_of_number(whole.dtype, f"tensor {name!r}")
-        pieces = [piece for piece in (self._piece(key, whole, name, s, bounds) for s in whole.slices) if piece]
-        shape = tuple(end - begin for begin, end in bounds)
-        volume = sum(size_of(tuple(t.stop - t.start for t in target)) for _, target, _ in pieces)
-        if volume < size_of(shape):                   # before anything is allocated for the whole
-            raise errors.InvalidArgumentError(None, None, "Does not have sufficient slices for partitioned tensor "
-                                              f"{name} to restore in slice_spec: {_spec(bounds)}")
-        value, is_set = np.empty(shape, dtype.np), np.zeros(shape, bool)
-        for entry, target, source in pieces:
-            if is_set[target].any():
-                raise errors.InvalidArgumentError(None, None, f"Overlapping slices in tensor {name!r}: "
-                                                              f"{', '.join(map(str, whole.slices))}")
-            value[target] = self._whole(entry, name)[source]
-            is_set[target] = True
-        return value
+        entries = {s: self._slice_entry(key, whole, name, s) for s in whole.slices}
+        return assembled(name, dtype, whole.shape, whole.slices, bounds, lambda s: self._whole(entries[s], name))
 
-    def _piece(self, key, whole, name, slice_, bounds):
-        """(entry, where it goes in the result, what of it goes there) of one stored slice, or None."""
-        at = slice_.bounds(whole.shape)
+    def _slice_entry(self, key, whole, name, slice_):
+        """The entry of one stored slice of the tensor `whole`."""
+        shape = slice_.shape_in(whole.shape)
         entry = self._entry(slice_key(key, slice_), f"{name} slice {slice_}")
-        shape = tuple(end - begin for begin, end in at)
         if entry.slices or entry.shape != shape or entry.dtype != whole.dtype:
             stored = "partitioned again" if entry.slices else f"as type {entry.dtype} {list(entry.shape)}"
             raise errors.DataLossError(None, None, f"tensor {name!r}: its slice {slice_} is stored {stored}, expected "
                                                    f"as type {whole.dtype} {list(shape)}")
-        target, source = [], []
-        for (begin, end), (low, high) in zip(at, bounds):
-            first, last = max(begin, low), min(end, high)
-            if first >= last:
-                return None
-            target.append(slice(first - low, last - low))
-            source.append(slice(first - begin, last - begin))
-        return entry, tuple(target), tuple(source)
-
-
-def _spec(bounds):
-    return ":".join(f"{begin},{end - begin}" for begin, end in bounds)
+        return entry
 
 
 def _key(name):
