@@ -17,7 +17,7 @@ def indices(bounds):
     return tuple(slice(begin, end) for begin, end in bounds)
 
 
-def assembled(name, dtype, shape, slices, bounds, read):
+def assembled(name, dtype, shape, slices, bounds, read, check):
     """The box `bounds` of a tensor of `shape` that is stored in `slices`.
 
     Parameters
@@ -28,6 +28,7 @@ def assembled(name, dtype, shape, slices, bounds, read):
     slices : list of TensorSlice
     bounds : list of (begin, end)           the box
     read : callable (TensorSlice)           gives an array, the value of one slice; asked for those that are needed
+    check : callable (TensorSlice)          raises when the file cannot have that slice's bytes; asked before memory is
 
     Raises
     ------
@@ -43,6 +44,8 @@ def assembled(name, dtype, shape, slices, bounds, read):
     if volume > size or _overlap([target for _, target, _ in pieces]):
         raise errors.InvalidArgumentError(None, None, f"Overlapping slices in tensor {name!r}: "
                                                       f"{', '.join(map(str, slices))}")
+    for slice_, _, _ in pieces:
+        check(slice_)
     if len(pieces) == 1 and pieces[0][0].bounds(shape) == bounds:
         return read(pieces[0][0])
     value = np.empty(tuple(end - begin for begin, end in bounds), dtype.np)

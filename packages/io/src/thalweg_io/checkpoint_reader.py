@@ -1,10 +1,11 @@
 """Looking into a checkpoint without a graph: `tf.train.NewCheckpointReader`, `load_variable`, `list_variables`."""
 import os
 
-from thalweg.framework import errors
-
+from .bundle import commit
 from .bundle.reader import BundleReader
 from .checkpoint_state import latest_checkpoint
+from .v1 import files
+from .v1.reader import V1Reader
 
 
 class CheckpointReader:
@@ -53,22 +54,24 @@ def NewCheckpointReader(filepattern):                # TensorFlow's name
 
 
 def open_checkpoint(prefix):
-    """The reader of the checkpoint at `prefix`.
+    """The reader of the checkpoint at `prefix`, of either format: a BundleReader (V2) or a V1Reader.
+
+    Both have `names()`, `name in reader`, `shape(name)`, `dtype(name)`, `read(name)`, `read_slice(name, slice)` and
+    `close()`, and are contexts that close themselves.
+
+    Parameters
+    ----------
+    prefix : str            path without an extension; for a sharded V1 checkpoint the pattern NAME-?????-of-00003
 
     Raises
     ------
     NotFoundError           if there is none
-    UnimplementedError      for the older format, one table file
+    DataLossError           if it is damaged
     """
     prefix = os.fspath(prefix)
-    try:
-        return BundleReader(prefix)
-    except errors.NotFoundError:
-        if os.path.isfile(prefix):
-            raise errors.UnimplementedError(
-                None, None, f"{prefix} is a checkpoint of the older V1 format, or none at all. This version reads V2 "
-                            "checkpoints: in TensorFlow, restore it and save it with a tf.train.Saver().") from None
-        raise
+    if not commit.exists(prefix) and files.exists(prefix):
+        return V1Reader(prefix)
+    return BundleReader(prefix)
 
 
 def load_checkpoint(ckpt_dir_or_file):

@@ -51,13 +51,14 @@ class Header:
             elif (number, kind) == (2, VARINT):
                 header.is_big_endian = value == _BIG
             elif (number, kind) == (3, BYTES):
-                _check_version(value)
+                check_version(value)
         if header.num_shards < 1:
             raise WireError(f"{header.num_shards} shards")
         return header
 
 
-def _check_version(data):
+def check_version(data):
+    """Raises InvalidArgumentError for a VersionDef that this reader does not meet."""
     for number, kind, value in fields(data):
         if number == 2 and kind == VARINT and signed(value) > _VERSION:
             raise errors.InvalidArgumentError(
@@ -97,8 +98,7 @@ class Entry:
         self.size, self.crc, self.slices = size, crc, list(slices)
 
     def message(self):
-        dims = b"".join(field_bytes(2, field_varint(1, size)) for size in self.shape)
-        return (field_varint(1, self.dtype) + field_bytes(2, dims) + field_varint(3, self.shard)
+        return (field_varint(1, self.dtype) + field_bytes(2, shape_message(self.shape)) + field_varint(3, self.shard)
                 + field_varint(4, self.offset) + field_varint(5, self.size) + field_fixed32(6, self.crc)
                 + b"".join(field_bytes(7, s.message()) for s in self.slices))
 
@@ -110,7 +110,7 @@ class Entry:
             if kind == VARINT and number in _NUMBERS:
                 setattr(entry, _NUMBERS[number], signed(value))
             elif (number, kind) == (2, BYTES):
-                entry.shape = _shape(value)
+                entry.shape = read_shape(value)
             elif (number, kind) == (6, FIXED32):
                 entry.crc = value
             elif (number, kind) == (7, BYTES):
@@ -174,7 +174,12 @@ class Entries(Mapping):
 _NUMBERS = {1: "dtype", 3: "shard", 4: "offset", 5: "size"}
 
 
-def _shape(data):
+def shape_message(shape):
+    """The TensorShapeProto of a tuple."""
+    return b"".join(field_bytes(2, field_varint(1, size)) for size in shape)
+
+
+def read_shape(data):
     """A TensorShapeProto as a tuple, or None for unknown rank."""
     sizes, is_unknown = [], False
     for number, kind, value in fields(data):

@@ -10,13 +10,13 @@ from thalweg.framework.shapes import size_of
 from ..assembly import assembled, full_slice, indices
 from ..atomic_file import name_of, translated
 from ..element_types import STRING, dtype_of_number
+from ..positioned import read_at
 from ..table import read_table
 from ..tensor_slice import slice_key
 from . import commit
 from .entry import HEADER_KEY, Entries
 from .values import numbers_from, strings_from
 
-_CHUNK = 1 << 30                              # bytes of one read call, which may take at most 2**31 - 4096
 _ATTEMPTS = 1000                              # to open index and data of one save while another is replacing it
 
 
@@ -90,7 +90,7 @@ class BundleReader:
     def _read_index(self, descriptor, path):
         size = os.fstat(descriptor).st_size
         data = np.empty(size, np.uint8)
-        _read_at(descriptor, data, 0, path)
+        read_at(descriptor, data, 0, path)
         table = read_table(data.tobytes(), path)
         if HEADER_KEY not in table:
             raise errors.DataLossError(None, None, f"{path}: the index has no header")
@@ -170,25 +170,26 @@ class BundleReader:
 
     def _whole(self, entry, name):
         dtype = dtype_of_number(entry.dtype, f"tensor {name!r}")
-        count = size_of(entry.shape)
-        descriptor = self._checked_place(entry, name)
+        descriptor = self._checked_place(entry, dtype, name)
         is_big_endian = self.header.is_big_endian
+        if entry.dtype == STRING:
+            data = np.empty(entry.size, np.uint8)
+            read_at(descriptor, data, entry.offset, name)
+            return strings_from(data.tobytes(), entry, size_of(entry.shape), is_big_endian, name)
+        return numbers_from(lambda data: read_at(descriptor, data, entry.offset, name), entry, dtype, is_big_endian,
+                            name)
+
+    def _checked_place(self, entry, dtype, name):
+        """The descriptor of the entry's data file, once it is certain that size, shape and file fit each other."""
+        count = size_of(entry.shape)
         if entry.dtype == STRING:
             if entry.size < count + 4:                # a length each, and their checksum
                 raise errors.DataLossError(None, None, f"tensor {name!r}: {count} strings cannot stand in "
                                                        f"{entry.size} bytes")
-            data = np.empty(entry.size, np.uint8)
-            _read_at(descriptor, data, entry.offset, name)
-            return strings_from(data.tobytes(), entry, count, is_big_endian, name)
-        if entry.size != count * dtype.np.itemsize:
+        elif entry.size != count * dtype.np.itemsize:
             raise errors.DataLossError(None, None,
                                        f"tensor {name!r}: Invalid size in bundle entry: {entry.size} bytes for "
                                        f"{dtype.name} {list(entry.shape)}, expected {count * dtype.np.itemsize}")
-        return numbers_from(lambda data: _read_at(descriptor, data, entry.offset, name), entry, dtype, is_big_endian,
-                            name)
-
-    def _checked_place(self, entry, name):
-        """The descriptor of the entry's data file, once it is certain that the file has the entry's bytes."""
         descriptor = self._data.get(entry.shard)
         if descriptor is None:
             path = commit.data_path(self.prefix, entry.shard, self.header.num_shards)
@@ -205,7 +206,8 @@ class BundleReader:
         """The box `bounds` of a partitioned tensor, put together from the stored slices that touch it."""
         dtype = dtype_of_number(whole.dtype, f"tensor {name!r}")
         entries = {s: self._slice_entry(key, whole, name, s) for s in whole.slices}
-        return assembled(name, dtype, whole.shape, whole.slices, bounds, lambda s: self._whole(entries[s], name))
+        return assembled(name, dtype, whole.shape, whole.slices, bounds, lambda s: self._whole(entries[s], name),
+                         lambda s: self._checked_place(entries[s], dtype, name))
 
     def _slice_entry(self, key, whole, name, slice_):
         """The entry of one stored slice of the tensor `whole`."""
@@ -224,16 +226,6 @@ def _key(name):
 
 def _text(key):
     return key.decode("utf-8", "surrogateescape")
-
-
-def _read_at(descriptor, data, offset, name):
-    """Fills `data` (flat bytes) from the file's position `offset`."""
-    view, position = memoryview(data), offset
-    while view:
-        count = os.preadv(descriptor, [view[:_CHUNK]], position)
-        if count == 0:
-            raise errors.DataLossError(None, None, f"{name}: Read less bytes than requested")
-        view, position = view[count:], position + count
 
 
 def _close_all(descriptors):
