@@ -4,6 +4,7 @@ import os
 from .bundle import commit
 from .bundle.reader import BundleReader
 from .checkpoint_state import latest_checkpoint
+from .element_types import for_user
 from .v1 import files
 from .v1.reader import V1Reader
 
@@ -33,8 +34,12 @@ class CheckpointReader:
         return tensor_str in self._bundle
 
     def get_tensor(self, tensor_str):
-        """The value of a tensor: an array, for a scalar a NumPy scalar, for a scalar string bytes."""
-        value = self._bundle.read(tensor_str)
+        """The value of a tensor: an array, for a scalar a NumPy scalar, for a scalar string bytes.
+
+        bfloat16, float8, int4 and the like are arrays of the package ml_dtypes. Where that is not installed, bfloat16
+        is float32, and the others are the bytes that are stored, one per element: int8 for int4 and int2, else uint8.
+        """
+        value = for_user(self._bundle.read(tensor_str), self._bundle.dtype(tensor_str))
         return value if value.ndim else value[()]
 
     def debug_string(self):

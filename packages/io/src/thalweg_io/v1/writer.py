@@ -1,14 +1,12 @@
 """Writing a V1 checkpoint; the file equals TensorFlow's byte for byte."""
 import os
 
-import numpy as np
-
 from thalweg.framework import errors
 from thalweg.framework.shapes import size_of
 
 from ..atomic_file import TemporaryFile, translated
 from ..bundle import sharded
-from ..element_types import dtype_of_array
+from ..element_types import as_stored, dtype_of_array
 from ..table import TableWriter
 from ..tensor_slice import FULL, TensorSlice, slice_key
 from . import files
@@ -62,12 +60,12 @@ class V1Writer:
 
     def add(self, name, value):
         """Adds a tensor: an array; strings as an array of bytes objects."""
-        value = np.asarray(value)
+        value = as_stored(value)
         self._add(name, value.shape, TensorSlice([(0, FULL)] * value.ndim), value)
 
     def add_slice(self, name, full_shape, slice_, value):
         """Adds the part `slice_` (a TensorSlice) of a partitioned tensor of `full_shape`."""
-        value = np.asarray(value)
+        value = as_stored(value)
         if slice_.shape_in(full_shape) != value.shape:
             raise errors.InvalidArgumentError(None, None, f"Slice {slice_} of {name!r} {list(full_shape)} has shape "
                                               f"{list(slice_.shape_in(full_shape))}, the value {list(value.shape)}")
@@ -97,7 +95,7 @@ class V1Writer:
             return message
         raise errors.InvalidArgumentError(
             None, None, f"tensor {name!r} with {size_of(value.shape)} elements is too large for a V1 checkpoint, "
-                        f"which holds up to {_MOST_BYTES} bytes of each; tf.train.Saver() without write_version writes V2, "
+                        f"which holds up to {_MOST_BYTES} bytes of each; tf.train.Saver() writes V2, "
                         "which has no such limit")
 
 
