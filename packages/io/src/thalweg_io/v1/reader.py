@@ -92,6 +92,12 @@ class V1Reader:
         """The shape of a tensor, a tuple; of a partitioned one the whole."""
         return self._meta(name).shape
 
+    def slices(self, name):
+        """The stored parts of a partitioned tensor, TensorSlices; none for a tensor that is stored whole."""
+        meta = self._meta(name)
+        is_whole = len(meta.slices) == 1 and meta.slices[0].covers(meta.shape)
+        return [] if is_whole else list(meta.slices)
+
     def _meta(self, name):
         meta = self._tensors.get(_key(name))
         if meta is None:
