@@ -1,6 +1,7 @@
 """`thalweg checkpoint`: what it prints and writes, its exit statuses, and what it says of files that are damaged."""
 import json
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from thalweg.commands import main
+from thalweg.framework import dtypes
 from thalweg_io.bundle.reader import BundleReader
 from thalweg_io.bundle.writer import BundleWriter
 from thalweg_io.checkpoint_state import update_checkpoint_state
@@ -15,7 +17,10 @@ from thalweg_io.commands import COMMANDS, progress
 from thalweg_io.commands.checkpoint import numbers
 from thalweg_io.commands.checkpoint.diff import values_compared
 from thalweg_io.tensor_slice import TensorSlice
+from thalweg_io.v1.reader import V1Reader
+from thalweg_io.v1.writer import V1Writer
 
+DATA = pathlib.Path(__file__).parent / "data"
 BFLOAT16 = np.dtype([("bfloat16", "<u2")])
 
 
@@ -302,6 +307,39 @@ def test_conversion_to_v2_joins_partitions_if_asked(thalweg, saved, tmp_path):
     status, stdout, _ = thalweg("convert", saved, joined, "--to", "v2", "--partitions", "join")
     assert (status, stdout) == (0, f"{joined}: v2, 5 tensors, 70 bytes\n")
     assert BundleReader(str(joined)).slices("table") == [] and thalweg("diff", saved, joined)[0] == 0
+
+
+def test_conversion_to_v1_and_back(thalweg, saved, tmp_path):
+    old, new, whole = (str(tmp_path / name) for name in ("old", "new", "whole"))
+    assert thalweg("convert", saved, old, "--to", "v1", "--only", "[bdgt]*") == \
+        (0, f"{old}: v1, 4 tensors, 64 bytes\n", "")
+    assert "2: 0,2:0,2 2,2:0,2" in thalweg("list", old, "--long")[1]
+    assert thalweg("convert", old, new, "--to", "v2")[0] == 0
+    assert thalweg("diff", saved, new, "--only", "[bdgt]*")[1] == "4 tensors compared, 0 differ\n"
+    assert thalweg("convert", old, whole, "--to", "v1", "--partitions=join")[0] == 0
+    assert thalweg("diff", old, whole)[0] == 0 and V1Reader(whole).slices("table") == []
+
+
+def test_v1_checkpoints_of_tensorflow_come_back_byte_for_byte(thalweg, tmp_path):
+    for name in ("parts_v1", "types_v1"):
+        assert thalweg("convert", DATA / name, tmp_path / name, "--to", "v2")[0] == 0
+        assert thalweg("convert", tmp_path / name, tmp_path / f"{name}_again", "--to", "v1")[0] == 0
+        assert (tmp_path / f"{name}_again").read_bytes() == (DATA / name).read_bytes()
+
+
+def test_one_shard_names_a_sharded_v1_checkpoint(thalweg):
+    assert thalweg("verify", DATA / "sharded_v1-00000-of-00002")[1].startswith(
+        f"ok       {DATA / 'sharded_v1-?????-of-00002'}  v1, ")
+
+
+def test_v1_values_are_read_one_at_a_time(saved, tmp_path):
+    """Memory is that of the largest tensor: the writer asks for a value only when those before it are in the file."""
+    order = []
+    with V1Writer(tmp_path / "v1") as writer:
+        for name in ("b", "a"):
+            writer.add_later(name, (2,), dtypes.int64, None, lambda n=name: order.append(n) or np.arange(2))
+        assert order == []
+    assert order == ["a", "b"] and V1Reader(tmp_path / "v1").names() == ["a", "b"]
 
 
 def test_conversion_of_some(thalweg, saved, tmp_path):

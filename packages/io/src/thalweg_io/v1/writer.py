@@ -19,7 +19,8 @@ _MOST_BYTES = (1 << 31) - 1                    # of one message
 class V1Writer:
     """A V1 checkpoint in the making; use as a context: it appears whole at the end, or not at all.
 
-    The values are held in memory until then, as they are stored: the format wants them sorted.
+    The format wants the list of all tensors first and the values sorted. So those that are added at once are held in
+    memory until the end, as they are stored; `add_later` holds none.
 
     Parameters
     ----------
@@ -55,7 +56,8 @@ class V1Writer:
         table = TableWriter(self._file.write)
         table.add(META_KEY, meta_message(self._metas.values()))
         for key in sorted(self._values):
-            table.add(key, self._values.pop(key))
+            value = self._values.pop(key)
+            table.add(key, value() if callable(value) else value)
         table.finish()
 
     def add(self, name, value):
@@ -71,8 +73,29 @@ class V1Writer:
                                               f"{list(slice_.shape_in(full_shape))}, the value {list(value.shape)}")
         self._add(name, tuple(full_shape), slice_, value)
 
+    def add_later(self, name, full_shape, dtype, slice_, read):
+        """Adds a tensor (`slice_` None) or a part of it whose value `read()` gives, one at a time, at the end.
+
+        Parameters
+        ----------
+        full_shape : tuple of int      of the whole tensor
+        dtype : DType                  of the value
+        slice_ : TensorSlice or None
+        read : callable                without arguments, called once
+        """
+        slice_ = slice_ or TensorSlice([(0, FULL)] * len(full_shape))
+        key, where = self._register(name, tuple(full_shape), slice_, dtype)
+        number = dtype.as_datatype_enum
+        self._values[where] = lambda: self._message(name, key, slice_, as_stored(read()), number)
+
     def _add(self, name, full_shape, slice_, value):
-        dtype, key = dtype_of_array(value), name.encode("utf-8", "surrogateescape")
+        dtype = dtype_of_array(value)
+        key, where = self._register(name, full_shape, slice_, dtype)
+        self._values[where] = self._message(name, key, slice_, value, dtype.as_datatype_enum)
+
+    def _register(self, name, full_shape, slice_, dtype):
+        """(key, key of the slice) of a value that belongs into the list of tensors from now on."""
+        key = name.encode("utf-8", "surrogateescape")
         if not key:
             raise errors.InvalidArgumentError(None, None, "a tensor needs a name to be saved under")
         if not is_stored(dtype.as_datatype_enum):
@@ -86,8 +109,8 @@ class V1Writer:
         where = slice_key(key, slice_)
         if where in self._values:
             raise errors.InvalidArgumentError(None, None, f"Adding duplicate key: {name} slice {slice_}")
-        self._values[where] = self._message(name, key, slice_, value, dtype.as_datatype_enum)
         meta.slices.append(slice_)
+        return key, where
 
     def _message(self, name, key, slice_, value, number):
         message = slice_message(key, slice_, tensor_message(value, number))

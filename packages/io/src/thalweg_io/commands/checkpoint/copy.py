@@ -57,5 +57,4 @@ def check_names(new_names):
 def _tensors(source, new_names, is_joined, advance):
     """Yields a target.Tensor for each, in the order of the new names, that of a Saver."""
     for new, old in sorted((new, old) for old, new in new_names.items()):
-        yield target.Tensor(new, source, old, [] if is_joined else source.slices(old))
-        advance(source.nbytes(old) or 0)
+        yield target.Tensor(new, source, old, [] if is_joined else source.slices(old), advance)

@@ -1,10 +1,12 @@
 """Writing tensors in one of the four formats: whole or not at all, and on the medium at the end."""
+import functools
 import os
 
 from thalweg.framework import errors
 
 from ...bundle import commit
 from ...bundle.writer import BundleWriter
+from ...v1.writer import V1Writer
 
 FORMATS = ("v1", "v2", "safetensors", "npz")
 
@@ -17,12 +19,12 @@ _DTYPES = {
 
 
 class Tensor:
-    """A tensor on its way: its new name, where it is read from, and the slices in which it is kept."""
+    """A tensor on its way: its new name, where it is read from, and the slices in which it is kept (none: whole)."""
 
-    __slots__ = ("name", "_source", "_old", "slices")
+    __slots__ = ("name", "_source", "_old", "slices", "_advance")
 
-    def __init__(self, name, source, old, slices):
-        self.name, self._source, self._old, self.slices = name, source, old, slices
+    def __init__(self, name, source, old, slices, advance):
+        self.name, self._source, self._old, self.slices, self._advance = name, source, old, slices, advance
 
     @property
     def shape(self):
@@ -33,7 +35,9 @@ class Tensor:
         return self._source.dtype(self._old)
 
     def read(self, slice_=None):
-        return self._source.read(self._old, slice_)
+        value = self._source.read(self._old, slice_)
+        self._advance(0 if value.dtype.kind == "O" else value.nbytes)
+        return value
 
 
 def format_of(path):
@@ -63,27 +67,32 @@ def check(source, format_, names, is_joined):
 
 def write(path, format_, tensors):
     """Writes Tensors, an iterable, of which each is read once and dropped."""
-    if format_ in ("v1", "v2"):
-        with _writer(path, format_) as writer:
-            for tensor in tensors:
-                _add(writer, tensor)
-    else:
-        _write_arrays(path, format_, tensors)
+    _WRITERS[format_](path, tensors)
 
 
-def _writer(path, format_):
-    if format_ == "v2":
-        return BundleWriter(path)
-    from ...v1.writer import V1Writer
-    return V1Writer(path)
+def _write_v2(path, tensors):
+    with BundleWriter(path) as writer:
+        for tensor in tensors:
+            if not tensor.slices:
+                writer.add(tensor.name, tensor.read())
+            for slice_ in tensor.slices:
+                writer.add_slice(tensor.name, tensor.shape, slice_, tensor.read(slice_))
 
 
-def _add(writer, tensor):
-    if not tensor.slices:
-        writer.add(tensor.name, tensor.read())
-    for slice_ in tensor.slices:
-        writer.add_slice(tensor.name, tensor.shape, slice_, tensor.read(slice_))
+def _write_v1(path, tensors):
+    with V1Writer(path) as writer:
+        for tensor in tensors:
+            for slice_ in tensor.slices or [None]:
+                writer.add_later(tensor.name, tensor.shape, tensor.dtype, slice_,
+                                 functools.partial(tensor.read, slice_))
 
 
-def _write_arrays(path, format_, tensors):
+def _write_safetensors(path, tensors):
     raise NotImplementedError
+
+
+def _write_npz(path, tensors):
+    raise NotImplementedError
+
+
+_WRITERS = {"v1": _write_v1, "v2": _write_v2, "safetensors": _write_safetensors, "npz": _write_npz}
