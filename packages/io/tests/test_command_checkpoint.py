@@ -4,6 +4,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -362,6 +363,16 @@ def test_conversions_that_are_none(thalweg, saved, tmp_path, monkeypatch, argume
     assert not list(tmp_path.glob("x*")) and not list(tmp_path.glob("*.thw-*"))
 
 
+@pytest.mark.parametrize("old, new", [("v1", "v2"), ("v2", "v1")])
+def test_one_name_is_not_used_in_two_formats(thalweg, saved, tmp_path, old, new):
+    target = tmp_path / "x"
+    assert thalweg("convert", saved, target, "--to", old, "--only", "table")[0] == 0
+    status, _, stderr = thalweg("convert", saved, target, "--to", new, "--only", "table", "--overwrite")
+    assert status == 2 and f"exists in another format than {new}: remove it" in stderr
+    status, _, stderr = thalweg("convert", saved, tmp_path, "--to", new, "--overwrite")
+    assert status == 2 and "is a folder: name the checkpoint in it, too" in stderr
+
+
 def test_damage_met_while_converting_leaves_nothing(thalweg, saved, tmp_path):
     damage(f"{saved}.data-00000-of-00001", 60)
     status, _, stderr = thalweg("convert", saved, tmp_path / "new", "--to", "v2")
@@ -431,6 +442,29 @@ def test_help(thalweg, command, monkeypatch):
     status, stdout, _ = thalweg(command, "--help")
     assert status == 0 and "pip install thalweg-io[progress]" in stdout
     assert max(map(len, stdout.splitlines())) < 120
+
+
+def test_a_bar_on_a_terminal(monkeypatch):
+    shown = []
+
+    class Bar:
+        def __init__(self, **options):
+            shown.append((options["desc"], options["total"]))
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *exc):
+            shown.append("closed")
+
+        def update(self, done):
+            shown.append(done)
+
+    monkeypatch.setitem(sys.modules, "tqdm", types.SimpleNamespace(tqdm=Bar, __spec__=True))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with progress.bar("reading", 10) as advance:
+        advance(4)
+    assert shown == [("reading", 10), 4, "closed"]
 
 
 def test_no_bar_without_a_terminal(capsys):

@@ -29,11 +29,11 @@ def copied(options, format_, new_names):
     ------
     AlreadyExistsError       if the target is there and not to be overwritten
     InvalidArgumentError     if two tensors would have one name
+    FailedPreconditionError  if the target is there as something else
     UnimplementedError       if the target's format does not know a dtype or partitions
     """
     check_names(new_names)
-    if target.exists(options.target) and not options.overwrite:
-        raise errors.AlreadyExistsError(None, None, f"{options.target} exists; --overwrite replaces it")
+    target.check_place(options.target, format_, options.overwrite)
     with Source(options.source) as source:
         is_joined = options.partitions == "join"
         target.check(source, format_, new_names, is_joined)

@@ -105,9 +105,12 @@ def values_compared(a, b, rtol=0.0, atol=0.0):
 
 
 def _close(x, y, rtol, atol):
-    if x.dtype.kind == "O" or (x.dtype.kind in "biu" and y.dtype.kind in "biu" and not (rtol or atol)):
-        return np.asarray(x == y, bool)
-    is_same = (x == y) | ((x != x) & (y != y))
+    is_same = np.asarray(x == y, bool)
+    if is_same.all() or x.dtype.kind == "O":
+        return is_same
+    is_same |= (x != x) & (y != y)
+    if not (rtol or atol):
+        return is_same
     return is_same | (np.isfinite(x) & np.isfinite(y) & (_distance(x, y) <= atol + rtol * np.abs(_wide(y))))
 
 

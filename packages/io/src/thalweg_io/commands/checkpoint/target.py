@@ -46,9 +46,16 @@ def format_of(path):
     return suffix if suffix in ("safetensors", "npz") else None
 
 
-def exists(path):
-    """Whether something would be replaced by writing to `path`."""
-    return os.path.exists(path) or commit.exists(path)
+def check_place(path, format_, may_replace):
+    """Raises AlreadyExistsError, FailedPreconditionError unless a checkpoint of `format_` may be written to `path`."""
+    if os.path.isdir(path):
+        raise errors.FailedPreconditionError(None, None, f"{path} is a folder: name the checkpoint in it, too")
+    is_bundle, is_file = commit.exists(path), os.path.exists(path)
+    if is_file if format_ == "v2" else is_bundle:                     # a reader would not know which one is meant
+        raise errors.FailedPreconditionError(
+            None, None, f"{path} exists in another format than {format_}: remove it or write to another name")
+    if (is_bundle or is_file) and not may_replace:
+        raise errors.AlreadyExistsError(None, None, f"{path} exists; --overwrite replaces it")
 
 
 def check(source, format_, names, is_joined):
