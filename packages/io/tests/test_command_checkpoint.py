@@ -350,7 +350,8 @@ def test_conversion_of_some(thalweg, saved, tmp_path):
 
 @pytest.mark.parametrize("arguments, message", [
     (["x"], "the end of x tells no format: give --to v1 or --to v2"),
-    (["x.npz", "--to", "v2"], "x.npz is to be v2, and would be read as what its end says"),
+    (["x.npz", "--to", "v2"], "x.npz is no name for a file in format v2: it would be read as .npz"),
+    (["x", "--to", "npz"], "x is no name for a file in format npz: end it in .npz"),
     (["x.npz", "--only=h*"], "tensor 'half' is of type bfloat16, which npz files do not know; they know bool, co"),
     (["x.npz"], "tensor 'bytes' is of type string, which npz files do not know"),
     (["x.safetensors", "--only=[dgt]*"], "tensor 'table' is partitioned into 2 slices, which safetensors files do "

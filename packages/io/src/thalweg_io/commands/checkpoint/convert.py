@@ -18,9 +18,6 @@ def run(options):
     if format_ is None:
         raise errors.InvalidArgumentError(None, None, f"the end of {options.target} tells no format: give --to v1 or "
                                                       "--to v2")
-    if format_ in ("v1", "v2") and target.format_of(options.target):
-        raise errors.InvalidArgumentError(None, None, f"{options.target} is to be {format_}, and would be read as "
-                                                      "what its end says: name it otherwise")
     with source.Source(options.source) as tensors:
         names = tensors.matching(options.only)
     print(copy.copied(options, format_, dict(zip(names, names))))

@@ -28,7 +28,7 @@ def copied(options, format_, new_names):
     Raises
     ------
     AlreadyExistsError       if the target is there and not to be overwritten
-    InvalidArgumentError     if two tensors would have one name
+    InvalidArgumentError     if two tensors would have one name, or the target's own does not fit its format
     FailedPreconditionError  if the target is there as something else
     UnimplementedError       if the target's format does not know a dtype or partitions
     """

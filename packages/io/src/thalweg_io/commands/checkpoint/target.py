@@ -2,19 +2,24 @@
 import functools
 import os
 
+import numpy as np
+
 from thalweg.framework import errors
 
 from ...bundle import commit
 from ...bundle.writer import BundleWriter
+from ...element_types import dtype_of_number
+from ...v1.values import is_stored
 from ...v1.writer import V1Writer
 
 FORMATS = ("v1", "v2", "safetensors", "npz")
 
-_CLASSIC = {"float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "bool"}
+_COMMON = {"float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+           "bool", "complex64"}
 _DTYPES = {
-    "v1": _CLASSIC | {"string", "complex64", "complex128", "qint8", "quint8", "qint32"},
-    "safetensors": _CLASSIC | {"uint32", "uint64", "bfloat16", "complex64", "float8_e5m2", "float8_e4m3fn"},
-    "npz": _CLASSIC | {"uint32", "uint64", "complex64", "complex128"},
+    "v1": {dtype_of_number(n, "").name for n in range(20) if is_stored(n)},
+    "safetensors": _COMMON | {"bfloat16", "float8_e5m2", "float8_e4m3fn"},
+    "npz": _COMMON | {"complex128"},
 }
 
 
@@ -47,7 +52,12 @@ def format_of(path):
 
 
 def check_place(path, format_, may_replace):
-    """Raises AlreadyExistsError, FailedPreconditionError unless a checkpoint of `format_` may be written to `path`."""
+    """Raises AlreadyExistsError, FailedPreconditionError, InvalidArgumentError unless a checkpoint of `format_` may be
+    written to `path`, and read from there."""
+    by_end, wanted = format_of(path), format_ if format_ in ("safetensors", "npz") else None
+    if by_end != wanted:
+        hint = f"end it in .{format_}" if wanted else f"it would be read as .{by_end}"
+        raise errors.InvalidArgumentError(None, None, f"{path} is no name for a file in format {format_}: {hint}")
     if os.path.isdir(path):
         raise errors.FailedPreconditionError(None, None, f"{path} is a folder: name the checkpoint in it, too")
     is_bundle, is_file = commit.exists(path), os.path.exists(path)
@@ -94,12 +104,25 @@ def _write_v1(path, tensors):
                                  functools.partial(tensor.read, slice_))
 
 
+class _Unread:
+    """Stands for an array in the dict that a writer takes: its shape and dtype are known, its value is read when the
+    writer asks for it."""
+
+    def __init__(self, tensor):
+        self._tensor, self.shape, self.dtype = tensor, tensor.shape, tensor.dtype.np
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self._tensor.read(), dtype)
+
+
 def _write_safetensors(path, tensors):
-    raise NotImplementedError
+    from ...safetensors import write_safetensors
+    write_safetensors(path, {tensor.name: _Unread(tensor) for tensor in tensors})
 
 
 def _write_npz(path, tensors):
-    raise NotImplementedError
+    from ...npz import write_npz
+    write_npz(path, {tensor.name: _Unread(tensor) for tensor in tensors})
 
 
 _WRITERS = {"v1": _write_v1, "v2": _write_v2, "safetensors": _write_safetensors, "npz": _write_npz}
