@@ -142,13 +142,6 @@ def test_a_missing_package_is_named(monkeypatch, capsys):
     assert registry.summary_of("checkpoint", None) == "pip install thalweg-io"
 
 
-def test_owners_are_those_that_have_the_commands():
-    for package in registry.FIRST_PARTY:
-        commands = pytest.importorskip(package + ".commands", reason=f"{package} has no commands here").COMMANDS \
-            if package in registry.OWNERS.values() else {}
-        assert {registry.OWNERS.get(name) for name in commands} <= {package}
-
-
 def test_help_of_a_module_that_is_not_there():
     assert registry.help_of("no_such_package.command").startswith("cannot be used (ModuleNotFoundError")
 

@@ -9,7 +9,7 @@ import types
 import numpy as np
 import pytest
 
-from thalweg.commands import main
+from thalweg.commands import main, registry
 from thalweg.framework import dtypes
 from thalweg_io.bundle.reader import BundleReader
 from thalweg_io.bundle.writer import BundleWriter
@@ -431,7 +431,9 @@ def test_hostile_files_are_damage_or_trouble(thalweg, hostile_v2, golden):
 # --- the command itself -----------------------------------------------------------------------------
 
 def test_every_command_of_the_table_is_there(capsys):
-    for name in COMMANDS:
+    for name, module in COMMANDS.items():
+        assert registry.OWNERS[name] == "thalweg_io"                  # who says what to install where it is missing
+        assert registry.all_commands()[name] == module and "cannot be used" not in registry.help_of(module)
         with pytest.raises(SystemExit) as error:
             main.main([name, "--help"])
         assert error.value.code == 0 and f"usage: thalweg {name}" in capsys.readouterr().out
