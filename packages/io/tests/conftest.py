@@ -67,7 +67,7 @@ def hostile_cases(kind):
 
 
 def pytest_generate_tests(metafunc):
-    """`checkpoint`: every V2 checkpoint at hand; `hostile_v2`, `hostile_state`: the damaged files of that kind."""
+    """`checkpoint`: every V2 checkpoint at hand; `hostile_KIND`: the damaged files of that kind."""
     if "checkpoint" in metafunc.fixturenames:
         found = {**own_checkpoints(), **(golden_checkpoints() if has_golden() else {})}
         metafunc.parametrize("checkpoint", found.values(), ids=list(found))
@@ -75,7 +75,7 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("graph_case", list(manifest_of_own()["graphs"]))
     if "summary_case" in metafunc.fixturenames:
         metafunc.parametrize("summary_case", list(manifest_of_own()["summaries"]))
-    for kind in ("v2", "state"):
+    for kind in ("v2", "state", "tfrecord", "example", "safetensors", "npz"):
         if f"hostile_{kind}" in metafunc.fixturenames:
             cases = hostile_cases(kind)
             metafunc.parametrize(f"hostile_{kind}", cases, ids=[case["name"] for case in cases])
