@@ -8,8 +8,6 @@ from thalweg_io.bundle.writer import BundleWriter
 from thalweg_io.commands.checkpoint.source import Source
 from thalweg_io.tensor_slice import TensorSlice
 
-pytest.importorskip("thalweg_io.safetensors", reason="this thalweg-io has no safetensors files")
-
 BFLOAT16 = np.dtype([("bfloat16", "<u2")])
 VALUES = {
     "bool": np.array([True, False]), "empty": np.zeros((0, 3), np.float32), "scalar": np.float64(0.1),

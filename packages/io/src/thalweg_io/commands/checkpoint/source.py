@@ -97,10 +97,10 @@ def _near(name, names):
 def _opened(path):
     """(format, reader) of what `path_of` gave."""
     if path.endswith(".safetensors"):
-        from ...safetensors import open_safetensors
+        from ...arrays import open_safetensors
         return "safetensors", open_safetensors(path)
     if path.endswith(".npz"):
-        from ...npz import open_npz
+        from ...arrays import open_npz
         return "npz", open_npz(path)
     reader = open_checkpoint(path)
     return "v2" if commit.exists(path) else "v1", reader

@@ -116,12 +116,12 @@ class _Unread:
 
 
 def _write_safetensors(path, tensors):
-    from ...safetensors import write_safetensors
+    from ...arrays import write_safetensors
     write_safetensors(path, {tensor.name: _Unread(tensor) for tensor in tensors})
 
 
 def _write_npz(path, tensors):
-    from ...npz import write_npz
+    from ...arrays import write_npz
     write_npz(path, {tensor.name: _Unread(tensor) for tensor in tensors})
 
 
