@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from thalweg.commands import main
+from thalweg_io.arrays import write_npz, write_safetensors
 from thalweg_io.bundle.reader import BundleReader
 from thalweg_io.bundle.writer import BundleWriter
 from thalweg_io.commands.checkpoint.source import Source
@@ -52,6 +53,24 @@ def test_into_each_other(thalweg, saved, tmp_path, old, new):
     assert thalweg("convert", saved, tmp_path / f"x.{old}")[0] == 0
     assert thalweg("convert", tmp_path / f"x.{old}", tmp_path / f"x.{new}")[0] == 0
     assert thalweg("diff", tmp_path / f"x.{new}", saved)[0] == 0
+
+
+@pytest.mark.parametrize("write, end", [(write_npz, "npz"), (write_safetensors, "safetensors")])
+def test_arrays_are_read_one_at_a_time(tmp_path, write, end):
+    """Memory is that of the largest tensor: the writer asks for a value only when those before it are in the file."""
+    sizes = []
+
+    class Unread:
+        shape, dtype = (1000,), np.dtype(np.int64)
+
+        def __array__(self, dtype=None, copy=None):
+            sizes.append(sum(path.stat().st_size for path in tmp_path.iterdir()))
+            return np.arange(1000)
+
+    write(tmp_path / f"x.{end}", {"a": Unread(), "b": Unread(), "c": np.arange(3)})
+    assert len(sizes) == 2 and sizes[1] >= sizes[0] + 8000
+    with Source(tmp_path / f"x.{end}") as source:
+        assert np.array_equal(source.read("b"), np.arange(1000)) and source.names() == ["a", "b", "c"]
 
 
 def test_bfloat16_in_safetensors(thalweg, tmp_path):

@@ -124,29 +124,34 @@ def write_npz(path, arrays):
     Parameters
     ----------
     path : str or path
-    arrays : dict of str: array         bfloat16 and 8-bit floats are written as records of their bits
+    arrays : dict of str: array         bfloat16 and 8-bit floats are written as records of their bits; objects with
+                                        `shape` and `dtype` are asked for their value (`__array__`) one at a time
 
     Raises InvalidArgumentError for strings and other Python objects, which the format keeps by pickle alone.
     """
     path = os.fspath(path)
-    arrays = {name: _writable(path, name, value) for name, value in arrays.items()}
+    arrays = {name: value if hasattr(value, "dtype") else np.asarray(value) for name, value in arrays.items()}
+    dtypes = {name: _dtype(path, name, value) for name, value in arrays.items()}
     with new_file(path) as file, zipfile.ZipFile(_Stream(file), "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
             with archive.open(zipfile.ZipInfo(name + _SUFFIX, _DATE), "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, array, allow_pickle=False)
+                np.lib.format.write_array(member, _writable(array, dtypes[name]), allow_pickle=False)
 
 
-def _writable(path, name, value):
-    array = np.asarray(value)
+def _dtype(path, name, array):
+    """The DType of an array, which the format must have, under a name that it can have."""
     if array.dtype.kind in "OSU":
         raise refused(path, name, "an npz file has no strings of any length; write them to a checkpoint or a TFRecord")
     if not isinstance(name, str) or not 0 < len(name.encode("utf-8", "surrogatepass")) < 1 << 15 or "\0" in name:
         raise refused(path, name, "the name of an array is a str without NUL, of 1 to 32767 bytes")
     try:
-        dtype = dtype_of_array(array)
+        return dtype_of_array(array)
     except (TypeError, errors.OpError) as error:
         raise refused(path, name, f"{array.dtype} is no element type of thalweg") from error
-    return to_packed(array, dtype) if dtype.name == "bfloat16" else array
+
+
+def _writable(value, dtype):
+    return to_packed(np.asarray(value), dtype) if dtype.name == "bfloat16" else np.asarray(value)
 
 
 class _Stream:

@@ -25,6 +25,7 @@ _DTYPES = {**{name: as_dtype(dtype) for name, dtype in {
     "U64": "uint64", "C64": "complex64"}.items()},
     **{name: dtype_of_number(number, name) for name, number in _FLOAT8.items()}}
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
+KNOWN = frozenset(_NAMES)                            # the DTypes that such files hold
 _BITS_OF_OTHERS = {"F4": 4, "F6_E2M3": 6, "F6_E3M2": 6, "F8_E8M0": 8}      # known by name only
 
 
@@ -145,40 +146,47 @@ def write_safetensors(path, arrays, metadata=None):
     Parameters
     ----------
     path : str or path
-    arrays : dict of str: array         also records of bfloat16's bits, and values of ml_dtypes
+    arrays : dict of str: array         also records of bfloat16's bits, and values of ml_dtypes; objects with `shape`
+                                        and `dtype` are asked for their value (`__array__`) one at a time
     metadata : dict of str: str
 
     Raises InvalidArgumentError for a type that the format lacks (strings, complex128), and the name "__metadata__".
     """
-    path, header, found, end = os.fspath(path), {}, [], 0
+    path, header, end = os.fspath(path), {}, 0
     if metadata:
         header["__metadata__"] = {str(key): str(value) for key, value in metadata.items()}
-    arrays = {name: _packed(path, name, value) for name, value in arrays.items()}
-    for name in sorted(arrays, key=lambda n: (-arrays[n].itemsize, n)):           # so that each lies aligned
-        array = arrays[name]
-        header[name] = {"dtype": _NAMES[dtype_of_array(array)], "shape": list(array.shape),
-                        "data_offsets": [end, end + array.nbytes]}
-        end += array.nbytes
-        found.append(array)
+    arrays = {name: value if hasattr(value, "dtype") else np.asarray(value) for name, value in arrays.items()}
+    dtypes = {name: _dtype(path, name, value) for name, value in arrays.items()}
+    order = sorted(arrays, key=lambda n: (-dtypes[n].np.itemsize, n))              # so that each lies aligned
+    for name in order:
+        shape = arrays[name].shape
+        nbytes = math.prod(shape) * dtypes[name].np.itemsize
+        header[name] = {"dtype": _NAMES[dtypes[name]], "shape": list(shape), "data_offsets": [end, end + nbytes]}
+        end += nbytes
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % _ALIGNMENT)
     with new_file(path) as file:
         file.write(len(text).to_bytes(8, "little") + text)
-        for array in found:
-            file.write(memoryview(array.reshape(-1).view(np.uint8)))
+        for name in order:
+            file.write(memoryview(_packed(arrays[name], dtypes[name]).reshape(-1).view(np.uint8)))
 
 
-def _packed(path, name, value):
-    """An array in C order, little-endian, of a type that the format has."""
-    array = np.asarray(value)
+def _dtype(path, name, array):
+    """The DType of an array, which the format must have."""
     if not isinstance(name, str) or name == "__metadata__":
         raise refused(path, name, "the name of an array is a str other than __metadata__")
     try:
         dtype = dtype_of_array(array)
-        if dtype.name == "bfloat16":
-            array = to_packed(array, dtype)
     except (TypeError, errors.OpError):
         dtype = None
     if dtype not in _NAMES:
         raise refused(path, name, f"safetensors has no type for {array.dtype}; it has {', '.join(_NAMES.values())}")
+    return dtype
+
+
+def _packed(value, dtype):
+    """An array in C order, little-endian."""
+    array = np.asarray(value)
+    if dtype.name == "bfloat16":
+        array = to_packed(array, dtype)
     return np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(array.shape)

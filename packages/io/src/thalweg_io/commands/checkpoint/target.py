@@ -6,20 +6,22 @@ import numpy as np
 
 from thalweg.framework import errors
 
+from ...arrays import write_npz, write_safetensors
+from ...arrays.safetensors import KNOWN
 from ...bundle import commit
 from ...bundle.writer import BundleWriter
-from ...element_types import dtype_of_number
+from ...element_types import RESOURCE, STRING, VARIANT, dtype_of_number
 from ...v1.values import is_stored
 from ...v1.writer import V1Writer
 
 FORMATS = ("v1", "v2", "safetensors", "npz")
 
-_COMMON = {"float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
-           "bool", "complex64"}
+_ALL = [dtype_of_number(n, "") for n in range(1, 34) if n not in (RESOURCE, VARIANT)]
 _DTYPES = {
-    "v1": {dtype_of_number(n, "").name for n in range(20) if is_stored(n)},
-    "safetensors": _COMMON | {"bfloat16", "float8_e5m2", "float8_e4m3fn"},
-    "npz": _COMMON | {"complex128"},
+    "v1": {dtype.name for dtype in _ALL if is_stored(dtype.as_datatype_enum)},
+    "v2": {dtype.name for dtype in _ALL},
+    "safetensors": {dtype.name for dtype in KNOWN},
+    "npz": {dtype.name for dtype in _ALL if dtype.as_datatype_enum != STRING},     # as records where NumPy has no type
 }
 
 
@@ -72,7 +74,7 @@ def check(source, format_, names, is_joined):
     """Raises UnimplementedError, before anything is written, for a tensor that the format cannot hold."""
     for name in names:
         dtype = source.dtype(name).name
-        if dtype not in _DTYPES.get(format_, {dtype}):
+        if dtype not in _DTYPES[format_]:
             raise errors.UnimplementedError(
                 None, None, f"tensor {name!r} is of type {dtype}, which {format_} files do not know; they know "
                             f"{', '.join(sorted(_DTYPES[format_]))}")
@@ -116,12 +118,10 @@ class _Unread:
 
 
 def _write_safetensors(path, tensors):
-    from ...arrays import write_safetensors
     write_safetensors(path, {tensor.name: _Unread(tensor) for tensor in tensors})
 
 
 def _write_npz(path, tensors):
-    from ...arrays import write_npz
     write_npz(path, {tensor.name: _Unread(tensor) for tensor in tensors})
 
 
