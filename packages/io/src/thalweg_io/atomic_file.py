@@ -176,10 +176,17 @@ def write_file(path, data):
     ------
     OpError      of the kind that `translated` gives; `path` then is as it was
     """
+    with new_file(path) as temporary:
+        temporary.write(data)
+
+
+@contextlib.contextmanager
+def new_file(path):
+    """Gives a TemporaryFile to write to; at the end it is at `path`, on the medium. As `write_file`, piece by piece."""
     with translated(path):
         temporary = TemporaryFile(path, new_token())
         try:
-            temporary.write(data)
+            yield temporary
             temporary.sync()
             files.rename(temporary.path, path)
         except BaseException:
@@ -192,6 +199,15 @@ def write_file(path, data):
 def remove_if_exists(path):
     with contextlib.suppress(FileNotFoundError):
         files.remove(path)
+
+
+def rename_if_exists(source, target):
+    """Renames a file; one that another process has renamed already is no error."""
+    try:
+        files.rename(source, target)
+    except FileNotFoundError:
+        if os.path.exists(source):
+            raise
 
 
 def remove_dead_temporaries(folder, is_committed):
