@@ -199,7 +199,7 @@ def run_metadata_message(run_metadata):
     for name, op_type, device, start_ns, duration_ns in run_metadata.step_stats:
         if device not in devices:
             devices[device] = message.step_stats.dev_stats.add(device=device)
-        end_us = (start_ns + duration_ns) // 1000 - start_ns // 1000
+        end_us = -(-duration_ns // 1000)             # rounded up: to TensorBoard, what took no time did not run
         devices[device].node_stats.add(
             node_name=name, timeline_label=f"{name} = {op_type}", all_start_micros=start_ns // 1000,
             op_end_rel_micros=end_us, all_end_rel_micros=end_us, all_start_nanos=start_ns,
