@@ -150,6 +150,37 @@ def test_every_cut_and_every_flipped_bit(tmp_path):
             RunReader(path)
 
 
+def test_mutated_events(tmp_path):
+    """Random bytes behind good checksums: values, or errors of the family, and nothing else."""
+    path, rng = tmp_path / "tfevents", np.random.default_rng(7)
+    histogram = tf.Summary.Value(tag="h", histo=tf.HistogramProto(min=0, max=1, bucket_limit=[1, 2], bucket=[3, 4]))
+    events = [tf.Event(step=1, summary=tf.Summary(value=[scalar("a", 1.0), histogram, plugin("s", "scalars", 1.0)])),
+              tf.Event(step=2, summary=tf.Summary(value=[plugin("h2", "histograms", np.ones((2, 3))),
+                                                         plugin("i", "images", [b"1", b"1", b"png"])])),
+              tf.Event(step=3, summary=hparams.session_start({"rate": 0.5})),
+              tf.Event(graph_def=tf.Graph().as_graph_def().SerializeToString())]
+    originals = [event.SerializeToString() for event in events]
+    outcomes = set()
+    for _ in range(600):
+        mutated = [bytearray(data) for data in originals]
+        for data in mutated:
+            data[rng.integers(len(data))] = rng.integers(256)
+        path.write_bytes(b"".join(framed(bytes(data)) for data in mutated))
+        outcomes.add(read_all(path))
+    assert outcomes == {"values", "named error"}
+
+
+def read_all(path):
+    try:
+        run = RunReader(path)
+        for kind, tags in run.tags().items():
+            for tag in tags:
+                getattr(run, kind)(tag)
+    except tf.errors.OpError:
+        return "named error"
+    return "values"
+
+
 def events_of(path):
     found = []
     try:

@@ -77,11 +77,7 @@ class FileWriter:
                 self.flush()
 
     def _add(self, step, **content):
-        from ..protos import Event
-        event = Event(wall_time=time.time(), **content)
-        if step is not None:
-            event.step = int(step)
-        self.add_event(event)
+        self.add_event(_event(step, **content))
 
     def add_summary(self, summary, global_step=None):
         """Adds what a summary tensor gave (bytes), or a Summary message.
@@ -93,14 +89,15 @@ class FileWriter:
         InvalidArgumentError        for bytes that are no Summary
         TypeError                   for anything else
         """
-        found = _summary_of(summary)
+        event = _event(global_step)
+        _fill_summary(event.summary, summary)
         with self._lock:
-            for value in found.value:
+            for value in event.summary.value:
                 if value.HasField("metadata"):
                     if value.tag in self._tags_with_metadata:
                         value.ClearField("metadata")
                     self._tags_with_metadata.add(value.tag)
-            self._add(global_step, summary=found)
+            self.add_event(event)
 
     def add_session_log(self, session_log, global_step=None):
         """Adds a SessionLog message: START, STOP or CHECKPOINT; TypeError for another."""
@@ -176,18 +173,28 @@ class FileWriter:
                 self._open()
 
 
-def _summary_of(summary):
-    """A Summary message of its own, from bytes or from a message."""
-    from google.protobuf.message import DecodeError
+def _event(step, **content):
+    from ..protos import Event
+    event = Event(wall_time=time.time(), **content)
+    if step is not None:
+        event.step = int(step)
+    return event
 
-    from ..protos import Summary
-    if hasattr(summary, "SerializeToString"):
+
+def _fill_summary(message, summary):
+    """Fills a Summary message from bytes, or from a message."""
+    from google.protobuf.message import DecodeError
+    if isinstance(summary, type(message)):
+        message.CopyFrom(summary)
+        return
+    if hasattr(summary, "SerializeToString"):                # of another package's class
         summary = summary.SerializeToString()
     if not isinstance(summary, bytes):
         raise TypeError(f"summary must be bytes, as a summary tensor gives, or a Summary message, not "
                         f"{type(summary).__name__}")
+    message.SetInParent()
     try:
-        return Summary.FromString(summary)
+        message.MergeFromString(summary)
     except DecodeError as error:
         raise errors.InvalidArgumentError(None, None, f"these {len(summary)} bytes are no Summary: {error}") from error
 

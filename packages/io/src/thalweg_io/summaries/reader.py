@@ -1,4 +1,5 @@
 """Reading event files: event by event, `tf.train.summary_iterator`, or a whole run by its tags, `RunReader`."""
+import itertools
 import os
 import re
 
@@ -14,18 +15,19 @@ _HEADER, _FOOTER = 12, 4                                    # bytes around a rec
 
 def summary_iterator(path):
     """Yields the Event messages of an event file; DataLossError at a damaged or cut one, after those before it."""
-    for data in read_records(path):
-        yield _event(path, data)
+    return _events(path, read_records(path))
 
 
-def _event(path, data):
+def _events(path, records):
     from google.protobuf.message import DecodeError
 
     from ..protos import Event
-    try:
-        return Event.FromString(data)
-    except DecodeError as error:
-        raise errors.DataLossError(None, None, f"{path}: a record is no Event: {error}") from error
+    for data in records:
+        try:
+            event = Event.FromString(data)
+        except DecodeError as error:
+            raise errors.DataLossError(None, None, f"{path}: a record is no Event: {error}") from error
+        yield event
 
 
 class RunReader:
@@ -67,11 +69,9 @@ class RunReader:
             size = os.path.getsize(path)                     # before reading: what is whole then must be good
         if size != self._sizes.get(path):
             known = self._counts.setdefault(path, 0)
-            for count, data in enumerate(_whole_records(path, size), 1):
-                if count > known:
-                    event = _event(path, data)
-                    self._counts[path] = count
-                    yield event
+            for event in _events(path, itertools.islice(_whole_records(path, size), known, None)):
+                self._counts[path] += 1
+                yield event
             self._sizes[path] = size
 
     # --- what an event holds -------------------------------------------------------------------------
