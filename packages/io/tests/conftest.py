@@ -9,7 +9,7 @@ import struct
 import numpy as np
 import pytest
 
-collect_ignore = [] if importlib.util.find_spec("tensorboard") else ["test_tensorboard.py"]
+collect_ignore = [] if importlib.util.find_spec("tensorboard") else ["test_tensorboard.py", "board"]
 
 OWN = pathlib.Path(__file__).parent / "data"
 GOLDEN = pathlib.Path(os.environ.get("THALWEG_GOLDEN") or pathlib.Path(__file__).parents[4] / "shared" / "golden")
