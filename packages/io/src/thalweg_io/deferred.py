@@ -6,8 +6,11 @@ import threading
 
 import numpy as np
 
+from .side_by_side import side_by_side
+
 logger = logging.getLogger("thalweg.io")
 
+_WORTH_THREADS = 8 << 20              # bytes to copy
 _MOST_WAITING = 2                     # saves of one saver that hold copies of the values
 _collecting = threading.local()       # .jobs: list of (function, arrays), where this thread collects
 
@@ -36,7 +39,13 @@ def do(function, arrays=()):
     if jobs is None:
         function(arrays)
     else:
-        jobs.append((function, [np.array(array, order="C") for array in arrays]))
+        jobs.append((function, _copies(arrays)))
+
+
+def _copies(arrays):
+    if sum(array.nbytes for array in arrays) < _WORTH_THREADS:
+        return [np.array(array, order="C") for array in arrays]
+    return side_by_side(lambda array: np.array(array, order="C"), arrays)
 
 
 class SaveFuture(concurrent.futures.Future):
