@@ -1,4 +1,6 @@
 """init_from_checkpoint and warm_start: every form of their arguments, values as TensorFlow 1.15 gives them."""
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -291,6 +293,25 @@ def test_a_sequential_restore(path, graph):
         lacking = tf.train.Saver({"a/x": made[0], "zz": made[1]}, restore_sequentially=True)
         with pytest.raises(tf.errors.NotFoundError, match="zz is not in the checkpoint"):
             lacking.restore(session, path)
+
+
+def test_a_sequential_restore_holds_one_value_beside_the_variables(tmp_path):
+    count, size = 8, 1 << 19
+    made = [tf.get_variable(f"v{k}", [size], initializer=tf.zeros_initializer()) for k in range(count)]
+    written = [v.assign_add(tf.ones([size])).op for v in made]
+    savers = [tf.train.Saver(restore_sequentially=is_sequential) for is_sequential in (False, True)]
+    peaks = []
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        session.run(written)                         # from now on the variables keep their memory
+        path = savers[0].save(session, str(tmp_path / "m"))
+        for saver in savers:
+            saver.restore(session, path)             # makes the plan
+            tracemalloc.start()
+            saver.restore(session, path)
+            peaks.append(tracemalloc.get_traced_memory()[1] / (4 * size))
+            tracemalloc.stop()
+    assert peaks[0] > count - 1 and peaks[1] < 2
 
 
 # --- waiting for checkpoints ----------------------------------------------------------------------------
