@@ -91,7 +91,7 @@ def main(folder):
         assert imported(path) == values["plain"], name
         continued(inside, path)
         count += 1
-    print("TensorFlow %s reads %d tensors and checkpoints" % (tensorflow.__version__, count))
+    print(f"TensorFlow {tensorflow.__version__} reads {count} tensors and checkpoints")
 
 
 if __name__ == "__main__":
