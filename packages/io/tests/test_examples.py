@@ -274,6 +274,11 @@ def test_in_the_map_of_a_dataset(tmp_path, calls):
     assert numbers == list(range(20)) and values == [[[0, 0], [0, 0], [0, 1]][i % 3] for i in range(20)]
 
 
+def test_a_map_that_leaves_features_sparse_says_what_to_do():
+    with pytest.raises(TypeError, match="Unsupported return value .*tf.sparse.to_dense makes one of it"):
+        tf.data.Dataset.from_tensors(A).map(lambda record: tf.parse_single_example(record, {"c": Any(TEXT)}))
+
+
 def test_golden_examples(golden):
     if golden is None:
         pytest.skip("no ../shared beside the checkout")

@@ -79,7 +79,7 @@ _CSV_TYPES = (float32, float64, int32, int64, string)
 
 @define_op("DecodeCSV", "records: string, record_defaults: OUT_TYPE... -> output: OUT_TYPE...")
 def decode_csv_op(records, record_defaults, *, field_delim=",", use_quote_delim=True, na_value="",
-                  select_cols: list[int] = ()):
+                  select_cols: list[int] = []):
     """One tensor per column of lines in CSV (RFC 4180)."""
     if len(field_delim.encode()) != 1:
         raise _invalid(f"field_delim should be only 1 char, not {field_delim!r}")
