@@ -12,6 +12,7 @@ from setuptools import Extension, setup
 
 os.chdir(Path(__file__).resolve().parent)
 DEBUG = os.environ.get("THALWEG_DEBUG_BUILD", "0") not in ("", "0")
+KIND = "debug" if DEBUG else "release"
 DIRECTIVES = {"language_level": "3", "boundscheck": DEBUG, "wraparound": False, "initializedcheck": DEBUG,
               "cdivision": True}
 FLAGS = [*(["-O0", "-g"] if DEBUG else ["-O3", "-g0"]), "-Wall", "-Wextra", "-fvisibility=hidden",
@@ -30,5 +31,5 @@ def extension(path):
                      extra_compile_args=FLAGS, extra_link_args=LINK_FLAGS)
 
 
-setup(ext_modules=cythonize([extension(path) for path in sorted(Path("src").rglob("*.pyx"))], build_dir="build/cython",
-                            compiler_directives=DIRECTIVES))
+setup(ext_modules=cythonize([extension(path) for path in sorted(Path("src").rglob("*.pyx"))],
+                            build_dir=f"build/cython/{KIND}", compiler_directives=DIRECTIVES))

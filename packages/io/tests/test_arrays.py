@@ -105,7 +105,7 @@ def safetensors_of(header, data=b"\0" * 8, length=None):
 
 
 def one(**changes):
-    return {"a": {**{"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}, **changes}}
+    return {"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8], **changes}}
 
 
 @pytest.mark.parametrize("data, said", [
@@ -120,13 +120,14 @@ def one(**changes):
     (safetensors_of({"a": [1]}), "a: an entry has dtype, shape and data_offsets"),
     (safetensors_of(one(more=1)), "a: an entry has"), (safetensors_of(one(dtype=3)), "3 is not a data type"),
     (safetensors_of(one(dtype="X")), "'X' is not a data type"),
-    (safetensors_of(one(shape=[2.0])), "must be lists of sizes"), (safetensors_of(one(shape=[True])), "lists of sizes"),
+    (safetensors_of(one(shape=[2.0])), "must be lists of sizes"),
+    (safetensors_of(one(shape=[True])), "must be lists of sizes"),
     (safetensors_of(one(shape=[-2])), "lists of sizes"), (safetensors_of(one(data_offsets=[0])), "lists of sizes"),
     (safetensors_of(one(shape=[1])), r"the offsets \[0, 8\] do not fit the shape \[1\] of F32"),
     (safetensors_of(one(shape=[1 << 62, 4])), "do not fit the shape"),
     (safetensors_of(one(), b"\0" * 9), "the arrays end at 8, the file's data at 9"),
     (safetensors_of(one(), b"\0" * 7), "the arrays end at 8, the file's data at 7"),
-    (safetensors_of({**one(), "b": one()["a"]}, b"\0" * 8), "b: begins at 0 where 8 is expected"),
+    (safetensors_of({"a": one()["a"], "b": one()["a"]}, b"\0" * 8), "b: begins at 0 where 8 is expected"),
 ])
 def test_a_damaged_safetensors_file(tmp_path, data, said):
     (tmp_path / "a").write_bytes(data)

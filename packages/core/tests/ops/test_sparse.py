@@ -71,6 +71,11 @@ def test_sparse_tensors_from_values():
             call([1, 2])
 
 
+def test_a_sparse_tensor_is_no_tensor():
+    with pytest.raises(TypeError, match="a SparseTensor is no Tensor; tf.sparse.to_dense makes one of it"):
+        tf.convert_to_tensor(tf.SparseTensor([[0]], [1], [2]))
+
+
 @pytest.mark.parametrize("parts, said", [
     (([1, 2], [5], [3]), "must have rank 2"), (([[1, 2]], [5], [3]), "Dimensions 2 and 1 are not compatible"),
     (([[1, 2]], [5, 6], [3, 2]), "Dimensions 1 and 2 are not compatible")])

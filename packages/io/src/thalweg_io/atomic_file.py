@@ -182,7 +182,7 @@ def write_file(path, data):
 
 @contextlib.contextmanager
 def new_file(path):
-    """Gives a TemporaryFile to write to; at the end it is at `path`, on the medium. As `write_file`, piece by piece."""
+    """Gives a TemporaryFile to write to, piece by piece; at the end it is at `path`, on the medium."""
     with translated(path):
         temporary = TemporaryFile(path, new_token())
         try:

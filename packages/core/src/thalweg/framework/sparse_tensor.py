@@ -3,7 +3,7 @@ import collections
 
 from . import nest, shapes
 from .constant_value import constant_value_as_shape
-from .conversion import convert_to_tensor
+from .conversion import convert_to_tensor, register_tensor_conversion_function
 from .dtypes import int64
 from .graph import name_scope
 
@@ -96,4 +96,9 @@ def _invariants(sparse, shape):
     return [(None, rank), (None,), (rank,)]
 
 
+def _refuse(value, dtype=None, name=None, as_ref=False):
+    raise TypeError(f"a SparseTensor is no Tensor; tf.sparse.to_dense makes one of it: {value}")
+
+
+register_tensor_conversion_function(SparseTensor, _refuse)
 nest.register_composite(SparseTensor, _components, lambda like, parts: SparseTensor(*parts), _invariants)

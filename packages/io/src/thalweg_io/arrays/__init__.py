@@ -1,6 +1,6 @@
 """Named arrays in files of other libraries: safetensors, and NumPy's npz.
 
-Files are read array by array: `names()`, `shape(name)`, `dtype(name)`, `read(name)`, `in`. Nothing in them is executed,
+Files are read array by array: `names()`, `shape(name)`, `dtype(name)`, `read(name)`, `in`. Nothing in them is run,
 each claimed size is compared with the file before memory is taken. They are written whole or not at all. Values of
 bfloat16 and of the 8-bit floats are records of their raw bits, as everywhere inside of thalweg.
 """

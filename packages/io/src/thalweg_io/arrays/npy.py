@@ -44,7 +44,8 @@ class Header:
                 raise HeaderError(f"the header is damaged, or has what must be evaluated: {text[position:][:80]!r}")
             items[match[1]], position = match[2], match.end()
         if sorted(items) != ["descr", "fortran_order", "shape"]:
-            raise HeaderError(f"the header has {', '.join(sorted(items)) or 'nothing'}, not descr, fortran_order, shape")
+            raise HeaderError(f"the header has {', '.join(sorted(items)) or 'nothing'}, not descr, fortran_order, "
+                              "shape")
         self.stored, self.dtype = _dtype(items["descr"])
         if items["fortran_order"] not in ("True", "False") or not items["shape"].startswith("("):
             raise HeaderError(f"the header {text[:80]!r} has a wrong value")

@@ -64,7 +64,8 @@ def _converted(result, name):
     try:
         return pack(result, [convert_to_tensor(leaf) for leaf in flatten(result)])
     except (ValueError, TypeError) as error:
-        raise TypeError(f"Unsupported return value from function passed to Dataset.{name}(): {result}.") from error
+        raise TypeError(f"Unsupported return value from function passed to Dataset.{name}(): {result}. {error}") \
+            from error
 
 
 class BoundFunction:

@@ -131,9 +131,9 @@ def parse_single_sequence_example_op(
         serialized, feature_list_dense_missing_assumed_empty, context_sparse_keys, context_dense_keys,
         feature_list_sparse_keys, feature_list_dense_keys, context_dense_defaults, debug_name, *,
         Ncontext_sparse: int, Ncontext_dense: int, Nfeature_list_sparse: int, Nfeature_list_dense: int,
-        context_sparse_types: list[DType] = (), feature_list_dense_types: list[DType] = (),
-        context_dense_shapes: list[TensorShape] = (),
-        feature_list_sparse_types: list[DType] = (), feature_list_dense_shapes: list[TensorShape] = ()):
+        context_sparse_types: list[DType] = [], feature_list_dense_types: list[DType] = [],
+        context_dense_shapes: list[TensorShape] = [],
+        feature_list_sparse_types: list[DType] = [], feature_list_dense_shapes: list[TensorShape] = []):
     """The wanted features of one SequenceExample: of its context, and of its lists."""
     def of(keys, kinds):
         return _wanted([k.item() for k in keys], kinds)
@@ -167,9 +167,9 @@ def parse_sequence_example_op(
         serialized, debug_name, context_dense_defaults, *, feature_list_dense_missing_assumed_empty: list[str],
         context_sparse_keys: list[str], context_dense_keys: list[str], feature_list_sparse_keys: list[str],
         feature_list_dense_keys: list[str], Ncontext_sparse: int = 0, Ncontext_dense: int = 0,
-        Nfeature_list_sparse: int = 0, Nfeature_list_dense: int = 0, context_sparse_types: list[DType] = (),
-        feature_list_dense_types: list[DType] = (), context_dense_shapes: list[TensorShape] = (),
-        feature_list_sparse_types: list[DType] = (), feature_list_dense_shapes: list[TensorShape] = ()):
+        Nfeature_list_sparse: int = 0, Nfeature_list_dense: int = 0, context_sparse_types: list[DType] = [],
+        feature_list_dense_types: list[DType] = [], context_dense_shapes: list[TensorShape] = [],
+        feature_list_sparse_types: list[DType] = [], feature_list_dense_shapes: list[TensorShape] = []):
     """The wanted features of a batch of SequenceExamples; lists are filled up to the longest of the batch."""
     if len(debug_name) not in (0, len(serialized)):
         raise columns.invalid(f"Expected len(debug_name) == len(serialized), but got: {len(debug_name)} vs. "
