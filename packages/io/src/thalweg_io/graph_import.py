@@ -12,7 +12,7 @@ from thalweg.framework.device_spec import merge_device
 from thalweg.framework.graph import Operation, Tensor, get_default_graph, name_scope
 from thalweg.framework.naming import VALID_OP_NAME
 
-from . import op_adapters
+from . import op_adapters, resource_import  # noqa: F401  (resource_import registers adapters)
 from .function_import import Library, add_call
 from .graph_def import GRAPH_VERSION
 from .imported_files import file_ops_allowed, guarded
