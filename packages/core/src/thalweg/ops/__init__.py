@@ -55,6 +55,7 @@ from . import (
     special,
     state,
     stateless_random,
+    regex,
     strings,
     tensordot,
     top_k,
