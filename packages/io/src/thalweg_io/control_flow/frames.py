@@ -63,7 +63,9 @@ def framed(nodes):
         raise errors.InvalidArgumentError(None, None, f"Nodes of a loop that no Enter leads into: {named(stray)}")
     for frame in frames:
         _find_parts(frame, loop_edges)
+    taken = {s for n in nodes for s, _ in n.inputs}
     for frame in frames:
+        frame.captures = [e for e in frame.enters if e in taken]
         nodes.append(_folded(frame))
     return [root, *frames]
 
@@ -125,8 +127,6 @@ def _find_parts(frame, loop_edges):
                                             f"{following!r}")
         frame.variables.append(Variable(enters[0], merge, following))
         merge.loop, merge.inputs = frame, []
-    taken = {s for n in frame.nodes for s, _ in n.inputs}
-    frame.captures = [e for e in frame.enters if e in taken]
     for node in frame.nodes:
         if node.op in SWITCH and node.inputs[1][0] is frame.cond:
             node.loop = frame

@@ -115,6 +115,7 @@ class Level:
     nodes : list of Node        all of them, those deeper in branches included
     region : Region             the level's own
     given : set of (Node, int)  tensors that come from outside
+    outputs : list of (Node, int)   what is taken of it, also of its branches
 
     Attributes
     ----------
@@ -122,10 +123,13 @@ class Level:
     holder : dict               node in a branch -> the Branching that computes it
     """
 
-    def __init__(self, nodes, region, given):
+    def __init__(self, nodes, region, given, outputs=()):
         self.nodes, self.region, self.given = nodes, region, given
         self.holder, self.items, self._effects = {}, [], {}
         self._fold()
+        for tensor in outputs:
+            if tensor not in given and tensor[0] in self.holder:
+                self.holder[tensor[0]].keep(tensor)
 
     def _inner(self, node, cond):
         """Whether a node lies in a branch of `cond` in this level."""

@@ -63,7 +63,7 @@ class _Writer:
     Attributes
     ----------
     waiting : list of _Function
-    indexed : set of Node       Merges of which somebody takes the number of the input that they gave
+    indexed : set of Node       Merges of which somebody takes, or may fetch, the number of the input that they gave
     """
 
     def __init__(self, graph_def, nodes, frames):
@@ -76,6 +76,7 @@ class _Writer:
         self.functions = {function.signature.name for function in graph_def.library.function}
         self.waiting = []
         self.indexed = {s for n in nodes for s, k in n.inputs if k == 1 and s.op in MERGE}
+        self.indexed.update(n for n in self.root.nodes if n.op in MERGE and n.region.parent is None)
 
     def written(self):
         """The finished GraphDef."""
@@ -111,7 +112,7 @@ class _Writer:
             argument = message.signature.input_arg.add(name=name, type=dtype.base_dtype.as_datatype_enum)
             argument.is_ref = dtype.is_ref_dtype
             given[tensor] = name
-        level = Level(function.nodes, function.region, given.keys())
+        level = Level(function.nodes, function.region, given.keys(), function.outputs)
         writer = _LevelWriter(self, level, given, is_function=True)
         writer.write(message.node_def.add)
         for i, tensor in enumerate(function.outputs):
@@ -239,10 +240,7 @@ class _LevelWriter:
         message.name, message.device = item.name, item.message.device
         types = item.dtypes = [d.base_dtype for d in item.dtypes]
         dtype = types[0].as_datatype_enum
-        is_pair = item in self.writer.indexed
-        if is_pair and item.choice.cond is None:
-            raise errors.UnimplementedError(None, None, f"{item!r} has one input only, but the number of the input "
-                                                        "that it gives is taken")
+        is_pair = item in self.writer.indexed and item.choice.cond is not None
         message.op = item.op = "IdentityN" if is_pair else "Identity"
         if is_pair:
             message.attr["T"].list.type.extend([dtype, int32.as_datatype_enum])

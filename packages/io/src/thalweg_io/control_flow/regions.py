@@ -17,26 +17,38 @@ class Region:
     parent : Region or None
     cond : (Node, int)      the tensor that decides
     side : int              1: runs where it is true
+    outer : Region or None  of a whole loop: where the loop is
     """
 
-    __slots__ = ("parent", "cond", "side", "depth", "children")
+    __slots__ = ("parent", "cond", "side", "depth", "children", "outer")
 
-    def __init__(self, parent=None, cond=None, side=0):
-        self.parent, self.cond, self.side = parent, cond, side
+    def __init__(self, parent=None, cond=None, side=0, outer=None):
+        self.parent, self.cond, self.side, self.outer = parent, cond, side, outer
         self.depth = 0 if parent is None else parent.depth + 1
         self.children = {}
 
     def child(self, cond, side):
         """The region inside this one where `cond` is `side`; DEAD where that contradicts what holds here."""
-        region = self
-        while region.parent is not None:
-            if region.cond == cond:
-                return self if region.side == side else DEAD
-            region = region.parent
+        known = self.decided(cond)
+        if known is not None:
+            return self if known == side else DEAD
         found = self.children.get((cond, side))
         if found is None:
             found = self.children[cond, side] = Region(self, cond, side)
         return found
+
+    def decided(self, cond):
+        """The side of `cond` that is known here, also from around the loop; None where both are possible."""
+        region = self
+        while region is not None:
+            while region.parent is not None:
+                if region.cond == cond:
+                    return region.side
+                region = region.parent
+            if cond[0].op not in ENTER:
+                return None
+            cond, region = cond[0].source, region.outer
+        return None
 
     def above(self, depth):
         """The region around this one (or this one) at `depth`."""
@@ -97,18 +109,29 @@ def regioned(frames):
     Where something waits for a node deeper in branches than itself, an Effect is put between them.
     """
     nodes = [n for frame in frames for n in frame.nodes]
-    tops = {frame: Region() for frame in frames}
     consumed = {s for n in nodes for s in [*[s for s, _ in n.inputs], *n.controls]}
     roots = _Conditions()
-    for node in topological(nodes, lambda n: [s for s, _ in n.inputs] + n.controls,
-                            "Loops and branches wait for each other in a cycle"):
-        node.region = _region_of(node, tops[node.frame], roots, consumed)
+    for frame in frames:
+        top = Region(outer=None if frame.op is None else frame.op.region)
+        for enter in frame.enters:
+            enter.source = roots.of(enter.source)
+        for node in topological(frame.nodes, lambda n: [s for s, _ in n.inputs] + n.controls,
+                                "Loops and branches wait for each other in a cycle"):
+            _pass_controls_on(node)
+            node.region = _region_of(node, top, roots, consumed)
     effects: dict = {}
     for node in nodes:
         if node.controls and node.region is not DEAD:
             node.controls = [_seen_from(node.region, c, effects) for c in node.controls if c.region is not DEAD]
     for effect in effects.values():
         effect.frame.nodes.append(effect)
+
+
+def _pass_controls_on(node):
+    """What a Switch waits for, those that take its output wait for: it will be gone."""
+    through = [c for s, _ in node.inputs if s.op in SWITCH for c in s.controls]
+    if through:
+        node.controls = list(dict.fromkeys([*node.controls, *through]))
 
 
 def _region_of(node, top, roots, consumed):
@@ -167,7 +190,7 @@ class _Conditions:
             node = tensor[0]
             if node.op in SWITCH or node.op == "Identity" and not node.controls:
                 tensor = node.inputs[0]
-            elif node.op in ENTER and node.source is not None and tensor[0].loop is None:
+            elif node.op in ENTER and node.source is not None:
                 self._known[tensor] = self._entered.setdefault((node.frame, node.source), tensor)
             else:
                 self._known[tensor] = tensor
