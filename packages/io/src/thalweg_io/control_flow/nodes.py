@@ -115,7 +115,7 @@ def output_arguments(message, op):
 
 def output_names(node):
     """`node:argument:index` of each output, as functions name them."""
-    return [f"{node.name}:{argument.name}:{i}" for argument, count in output_arguments(node.message, node.op)
+    return [f"{node.name}:{argument.name}:{i}" for argument, count in output_arguments(node.message, node.message.op)
             for i in range(count)]
 
 

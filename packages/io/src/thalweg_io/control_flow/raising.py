@@ -241,7 +241,7 @@ class _LevelWriter:
         types = item.dtypes = [d.base_dtype for d in item.dtypes]
         dtype = types[0].as_datatype_enum
         is_pair = item in self.writer.indexed and item.choice.cond is not None
-        message.op = item.op = "IdentityN" if is_pair else "Identity"
+        message.op = "IdentityN" if is_pair else "Identity"
         if is_pair:
             message.attr["T"].list.type.extend([dtype, int32.as_datatype_enum])
         else:
@@ -249,8 +249,6 @@ class _LevelWriter:
         known = item.message.attr["_output_shapes"].list.shape if "_output_shapes" in item.message.attr else ()
         if known:
             message.attr["_output_shapes"].list.shape.extend(known[:2 if is_pair else 1])
-        self.place.pop((item, 0), None)
-        self.place.pop((item, 1), None)
 
     def _scoped(self, scope, name):
         return self.writer.unique(f"{scope}/{name}" if scope else name, self.writer.names)
