@@ -23,6 +23,7 @@ NAMES = {
     # --- graphs in files ----------------------------------------------------------------------------
     "train.export_meta_graph": _META + "export_meta_graph",
     "train.write_graph": _META + "write_graph",
+    "import_graph_def": "thalweg_io.graph_import:import_graph_def",
     "make_tensor_proto": "thalweg_io.tensor_proto:make_tensor_proto",
     "make_ndarray": "thalweg_io.tensor_proto:make_ndarray",
     **{name: _PROTOS + name for name in (

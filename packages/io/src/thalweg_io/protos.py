@@ -42,3 +42,30 @@ def parse_text(text, message):
     """Fills `message` from its text form; google.protobuf.text_format.ParseError when it is none."""
     from google.protobuf import text_format
     return text_format.Parse(text, message, descriptor_pool=_pool())
+
+
+def read_message(path, message_class):
+    """The message in a file, in text form where its name ends in "txt", else binary.
+
+    Raises
+    ------
+    NotFoundError       without such a file
+    DataLossError       when it holds no such message
+    """
+    from google.protobuf import message as protobuf
+    from google.protobuf import text_format
+
+    from thalweg.framework import errors
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise errors.NotFoundError(None, None, f"{path}: {error.strerror}; expected a file with a "
+                                               f"{message_class.DESCRIPTOR.name}") from error
+    try:
+        if path.endswith("txt"):
+            return parse_text(data.decode(), message_class())
+        return message_class.FromString(data)
+    except (protobuf.DecodeError, text_format.ParseError, UnicodeDecodeError, RecursionError) as error:
+        raise errors.DataLossError(None, None, f"{path} is no {message_class.DESCRIPTOR.name} (or damaged): "
+                                               f"{str(error)[:300]}") from error
