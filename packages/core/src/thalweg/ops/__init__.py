@@ -58,6 +58,7 @@ from . import (
     stateless_random,
     strings,
     tensor_array_v3,
+    tensor_list,
     tensordot,
     top_k,
     training,

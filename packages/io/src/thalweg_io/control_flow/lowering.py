@@ -13,7 +13,7 @@ from thalweg.framework.dtypes import as_dtype, bool_, float32, int32, int64, res
 from ..graph_def import set_attr
 from ..tensor_proto import tensor_proto
 from .contexts import Context, finished
-from .lists import with_tensor_lists
+from .lists import LIST_OPS, ElementTypes, ListWriter
 from .nodes import output_arguments
 
 _IFS, _WHILES = ("If", "StatelessIf"), ("While", "StatelessWhile")
@@ -40,11 +40,11 @@ def lowered_with_contexts(graph_def):
     ------
     InvalidArgumentError    where a function is missing
     """
-    if not any(node.op in FUNCTIONAL for node in graph_def.node):
-        return with_tensor_lists(graph_def), [], []
+    if not any(node.op in FUNCTIONAL or node.op in LIST_OPS for node in graph_def.node):
+        return graph_def, [], []
     lowering = _Lowering(graph_def)
     message = lowering.run()
-    return with_tensor_lists(message), *finished(lowering.top)
+    return message, *finished(lowering.top)
 
 
 class _Scope:
@@ -55,10 +55,12 @@ class _Scope:
     context : Context
     known : dict            how its inputs name a tensor -> the tensor in the lowered graph
     controls : dict         node name here -> the nodes that stand for it there
+    function : str          the function's name; "" for the graph
     """
 
-    def __init__(self, context, known, prefix_free):
-        self.context, self.known, self.controls, self.is_graph = context, known, {}, prefix_free
+    def __init__(self, context, known, function=""):
+        self.context, self.known, self.controls = context, known, {}
+        self.function, self.is_graph = function, not function
 
 
 class _Lowering:
@@ -72,10 +74,11 @@ class _Lowering:
         self.library = {f.signature.name: f for f in graph_def.library.function}
         self.names = {node.name for node in graph_def.node}
         self.top, self.jobs = Context(), []
+        self.element_types, self.lists = ElementTypes(graph_def), ListWriter(self)
 
     def run(self):
         """The lowered GraphDef."""
-        scope = _Scope(self.top, {}, True)
+        scope = _Scope(self.top, {})
         self._write_nodes(scope, self.source.node, self.source.node)
         while self.jobs:
             self.jobs.pop()()
@@ -148,12 +151,17 @@ class _Lowering:
                 position += 1
 
     def _copy(self, scope, node, name):
+        inputs = [scope.known[_plain(i)] for i in node.input if not i.startswith("^")]
+        controls = self._controls(scope, node)
+        if node.op in LIST_OPS:
+            of_list = next((i for i in node.input if node.op != "_ListReserve"), node.name)
+            self.lists.write(scope.context, node, name, inputs, controls,
+                             self.element_types.of(scope.function, of_list))
+            return
         copy = self.message.node.add()
         copy.CopyFrom(node)
         copy.name = name
         del copy.input[:]
-        inputs = [scope.known[_plain(i)] for i in node.input if not i.startswith("^")]
-        controls = self._controls(scope, node)
         if not inputs and not controls and scope.context.pivot:
             controls = [scope.context.pivot]
         copy.input.extend(inputs)
@@ -224,7 +232,7 @@ class _Lowering:
             for name, argument in zip(names, arguments):
                 if name in used:
                     known[name] = argument()
-            scope = _Scope(context, known, False)
+            scope = _Scope(context, known, function.signature.name)
             self._write_nodes(scope, nodes, _WithResults(nodes, results))
             finish([scope.known[_plain(r)] for r in results])
         self.jobs.append(job)
