@@ -55,6 +55,7 @@ def export_meta_graph(filename=None, meta_info_def=None, graph_def=None, saver_d
     message = _meta_graph(graph, graph_def, meta_info_def)
     if unbound and unbound_inputs_col_name:
         message.collection_def[unbound_inputs_col_name].bytes_list.value.extend(name.encode() for name in unbound)
+    _lower(message)
     if clear_devices:
         for node in message.graph_def.node:
             node.device = ""
@@ -83,6 +84,18 @@ def _meta_graph(graph, graph_def, meta_info_def):
     for op_type in sorted({op.type for op in operations}):
         info.stripped_op_list.op.append(op_def(declaration_of(op_type)))
     return message
+
+
+def _lower(message):
+    """Writes branches and loops as TensorFlow 1.x does, with the contexts that its gradients need."""
+    from .control_flow.lowering import lowered_with_contexts
+    graph_def, branches, loops = lowered_with_contexts(message.graph_def)
+    if graph_def is message.graph_def:
+        return
+    message.graph_def.CopyFrom(graph_def)
+    for key, contexts in ((GraphKeys.COND_CONTEXT, branches), (GraphKeys.WHILE_CONTEXT, loops)):
+        if contexts:
+            message.collection_def[key].bytes_list.value.extend(c.SerializeToString() for c in contexts)
 
 
 def _strip_defaults(message):
