@@ -7,7 +7,7 @@ their names. Nodes that only steer (pivots, Switches) are gone, and nodes of bra
 import numpy as np
 
 from thalweg.framework import errors
-from thalweg.framework.dtypes import as_dtype, bool_, int32, string
+from thalweg.framework.dtypes import bool_, int32, string
 
 from ..tensor_proto import tensor_proto
 from .frames import framed
