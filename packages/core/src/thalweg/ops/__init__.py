@@ -56,6 +56,7 @@ from . import (
     state,
     stack,
     stateless_random,
+    regex,
     strings,
     tensor_array_v3,
     tensor_list,
