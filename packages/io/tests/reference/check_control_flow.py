@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow
 
 tf = tensorflow.compat.v1
-tf.disable_eager_execution()
+tf.disable_v2_behavior()
 tf.logging.set_verbosity(tf.logging.ERROR)
 
 NO_NEW_GRADIENTS = {"batch_norm", "batch_norm_layers", "counted", "checked", "dropped_out"}
@@ -40,15 +40,15 @@ def differences(graph, name, values):
 
 
 def new_gradients(graph, name, values):
-    """Takes the gradient of the first result again and runs it."""
+    """Takes the gradient of the first result again and runs it, for the last feeds (loops of one row end at once)."""
+    last = max(int(key.split("/")[2]) for key in values.files if key.startswith(name + "/fetch/"))
     with graph.as_default(), tf.Session(graph=graph) as session:
-        wanted = part(values, name, "fetch", 0)
-        y = graph.get_tensor_by_name(next(iter(wanted)))
+        y = graph.get_tensor_by_name("result_0:0")
         xs = [op.outputs[0] for op in graph.get_operations() if op.type == "Placeholder"]
         xs = [x for x in xs if x.dtype == tf.float32] + tf.trainable_variables()
         found = [g for g in tf.gradients(y, xs) if g is not None]
         session.run("init")
-        session.run(found, part(values, name, "feed", 0))
+        session.run(found, part(values, name, "feed", last))
         return len(found)
 
 

@@ -19,6 +19,7 @@ def write(name, build, folder, values):
     with tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(3)
         feeds, fetches = build(tf)
+        fetches = [tf.identity(tensor, name=f"result_{i}") for i, tensor in enumerate(fetches)]
         session.run(tf.global_variables_initializer())
         for run, feed in enumerate(feeds):
             for tensor, value in feed.items():
