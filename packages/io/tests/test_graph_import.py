@@ -246,7 +246,8 @@ def test_a_long_chain_is_imported_quickly(graph):
 def test_a_fill_takes_no_memory_before_it_runs(graph):
     tf.import_graph_def(parsed(
         'node { name: "c" op: "Const" attr { key: "dtype" value { type: DT_FLOAT } } attr { key: "value" value { '
-        'tensor { dtype: DT_FLOAT tensor_shape { dim { size: 250 } dim { size: 1000000 } } float_val: 2 } } } }'), name="")
+        'tensor { dtype: DT_FLOAT tensor_shape { dim { size: 250 } dim { size: 1000000 } } float_val: 2 } } '
+        '} }'), name="")
     value = graph.get_operation_by_name("c").get_attr("value")
     assert value.shape == (250, 1_000_000) and value.base.nbytes <= 4
     assert graph.as_graph_def().ByteSize() < 200
