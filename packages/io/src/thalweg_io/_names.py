@@ -27,7 +27,9 @@ NAMES = {
 
     # --- graphs in files ----------------------------------------------------------------------------
     "train.export_meta_graph": _META + "export_meta_graph",
+    "train.import_meta_graph": "thalweg_io.meta_graph_import:import_meta_graph",
     "train.write_graph": _META + "write_graph",
+    "import_graph_def": "thalweg_io.graph_import:import_graph_def",
     "make_tensor_proto": "thalweg_io.tensor_proto:make_tensor_proto",
     "make_ndarray": "thalweg_io.tensor_proto:make_ndarray",
     **{name: _PROTOS + name for name in (
@@ -59,6 +61,7 @@ NAMES = {
     **{"image." + name: "thalweg_io.images.image_ops:" + name for name in (
         "decode_image", "decode_jpeg", "decode_png")},
     "read_file": "thalweg_io.images.image_ops:read_file",
+    "write_file": "thalweg_io.file_ops:write",
     "io.matching_files": _DATA + "dataset_ops:matching_files",
 
     # --- summaries ----------------------------------------------------------------------------------

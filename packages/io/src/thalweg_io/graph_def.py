@@ -23,6 +23,8 @@ def _node_def(op, inputs):
     message.input.extend(inputs)
     message.input.extend(sorted(f"^{control.name}" for control in op.control_inputs))
     kinds = attribute_types(op.declaration)
+    if op.type == "If":
+        message.attr["Tcond"].type = 10                                  # bool
     for name, value in op.attrs.items():
         if value is not None or kinds.get(name) == "shape":
             set_attr(message.attr[name], value, kinds.get(name), f"attribute {name!r} of {op.name}")
@@ -59,6 +61,9 @@ def set_attr(message, value, kind, owner):
     ----------
     kind : str or None     "int", "list(type)", ...; None, for annotations such as `_class`: what `value` looks like
     """
+    if isinstance(value, type(message)):                 # an annotation from a file, as it was
+        message.CopyFrom(value)
+        return
     kind = kind or _kind_of(value, owner)
     if kind.startswith("list("):
         _set_list(message.list, value, kind[5:-1])
@@ -156,11 +161,19 @@ def graph_def(graph, from_version=None, add_shapes=False):
         for op in operations:
             node = node_def(op)
             if add_shapes and op.outputs:
-                _set_list(node.attr["_output_shapes"].list, [t._shape for t in op.outputs], "shape")
+                _set_list(node.attr["_output_shapes"].list, _shown_shapes(op), "shape")
             message.node.append(node)
         for function in functions_of(operations):
             message.library.function.append(_function_def(function))
     return message
+
+
+def _shown_shapes(op):
+    """The static shapes of the outputs; free where TensorFlow gives an output that nobody uses another size."""
+    found = [t._shape for t in op.outputs]
+    if op.type in ("FusedBatchNormGrad", "FusedBatchNormGradV2"):
+        found[3:] = [(None,), (None,)]
+    return found
 
 
 def functions_of(operations):
@@ -201,11 +214,25 @@ def _function_def(function):
         inner_names.update(zip(op.outputs, _output_names(op))) if op not in skipped else None
     for op in function.get_operations():
         if op not in skipped:
-            message.node_def.append(_node_def(op, [inner_names[t] for t in op.inputs]))
+            node = _node_def(op, [inner_names[t] for t in op.inputs])
+            if op.type == "While":                           # control_flow/lowering.py stacks rows of these shapes
+                _set_list(node.attr["_output_shapes"].list, _shown_shapes(op), "shape")
+            message.node_def.append(node)
+    _note_shapes(message, function)
     for i, tensor in enumerate(function.outputs):
         message.signature.output_arg.add(name=f"output_{i}", type=tensor.dtype.base_dtype.as_datatype_enum)
         message.ret[f"output_{i}"] = inner_names[tensor]
     return message
+
+
+def _note_shapes(message, function):
+    """What a reader needs beyond the nodes: shapes of parameters, and what is special of a loop's body."""
+    for k, parameter in enumerate(function.parameters):
+        _set_list(message.arg_attr[k].attr["_output_shapes"].list, [parameter._shape], "shape")
+    for name, tensors, marked in (("_uniform_outputs", function.outputs, function.uniform_outputs),
+                                  ("_dense_inputs", function.inputs, function.dense_captures)):
+        if marked:
+            _set_list(message.attr[name].list, [k for k, tensor in enumerate(tensors) if tensor in marked], "int")
 
 
 def _output_names(op):

@@ -42,3 +42,51 @@ def parse_text(text, message):
     """Fills `message` from its text form; google.protobuf.text_format.ParseError when it is none."""
     from google.protobuf import text_format
     return text_format.Parse(text, message, descriptor_pool=_pool())
+
+
+def own(message, message_class, problem):
+    """`message` as our `message_class`; that of another package (TensorFlow's) is taken over.
+
+    Raises
+    ------
+    TypeError       with the text `problem`, for anything else
+    """
+    if isinstance(message, message_class):
+        return message
+    if getattr(getattr(message, "DESCRIPTOR", None), "name", None) != message_class.DESCRIPTOR.name:
+        raise TypeError(problem)
+    return message_class.FromString(message.SerializeToString())
+
+
+def _is_text(data):
+    """Whether a graph's file is in text form: it begins with the name of a field, which binary ones do not."""
+    start = data[:200].lstrip()
+    return start[:1].isalpha() and start[:1].islower() and b"{" in start and start.isascii() and b"\x00" not in start \
+        and all(byte >= 32 or byte in b"\t\r\n" for byte in start)
+
+
+def read_message(path, message_class):
+    """The message in a file, binary or in text form.
+
+    Raises
+    ------
+    NotFoundError       without such a file
+    DataLossError       when it holds no such message
+    """
+    from google.protobuf import message as protobuf
+    from google.protobuf import text_format
+
+    from thalweg.framework import errors
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise errors.NotFoundError(None, None, f"{path}: {error.strerror}; expected a file with a "
+                                               f"{message_class.DESCRIPTOR.name}") from error
+    try:
+        if path.endswith("txt") or _is_text(data):
+            return parse_text(data.decode(), message_class())
+        return message_class.FromString(data)
+    except (protobuf.DecodeError, text_format.ParseError, UnicodeDecodeError, RecursionError) as error:
+        raise errors.DataLossError(None, None, f"{path} is no {message_class.DESCRIPTOR.name} (or damaged): "
+                                               f"{str(error)[:300]}") from error

@@ -11,6 +11,7 @@ from thalweg.runtime.session import BaseSession
 from . import checkpoint_state, deferred, meta_graph, mismatch
 from .atomic_file import write_file
 from .bundle import sharded as sharded_bundle
+from .imported_files import checkpoint_allowed
 from .saveables import default_variables
 from .saver_builder import V1, V2, BaseSaverBuilder
 from .v1 import files as v1_files
@@ -183,7 +184,7 @@ class Saver:
         path = self._numbered(sess, save_path, global_step, latest_filename)
         with deferred.collecting() as write:
             if not self._is_empty:
-                path = sess.run(self.saver_def.save_tensor_name, {self.saver_def.filename_tensor_name: path}).decode()
+                path = self._run_save(sess, path)
         message = self._meta_graph_of(sess, strip_default_attrs) if write_meta_graph else None
 
         state_file = latest_filename if write_state else None
@@ -241,6 +242,11 @@ class Saver:
 
     def _write_values(self, sess, save_path, path):
         with self._abandoning(save_path, path):
+            return self._run_save(sess, path)
+
+    def _run_save(self, sess, path):
+        """Runs the nodes that save to `path`; gives the path that they tell."""
+        with checkpoint_allowed(path):
             return sess.run(self.saver_def.save_tensor_name, {self.saver_def.filename_tensor_name: path}).decode()
 
     @contextlib.contextmanager
@@ -335,7 +341,8 @@ class Saver:
             raise ValueError(f"The passed save_path is not a valid checkpoint: {save_path}")
         logger.info("Restoring parameters from %s", save_path)
         try:
-            sess.run(self.saver_def.restore_op_name, {self.saver_def.filename_tensor_name: save_path})
+            with checkpoint_allowed(save_path):
+                sess.run(self.saver_def.restore_op_name, {self.saver_def.filename_tensor_name: save_path})
         except (errors.NotFoundError, errors.InvalidArgumentError) as error:
             raise mismatch.explained(error, sess.graph, self.saver_def.restore_op_name, save_path) from error
 
