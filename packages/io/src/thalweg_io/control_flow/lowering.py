@@ -74,7 +74,7 @@ class _Lowering:
         self.message.versions.CopyFrom(graph_def.versions)
         self.library = {f.signature.name: f for f in graph_def.library.function}
         self.names = {node.name for node in graph_def.node}
-        self.top, self.jobs = Context(), []
+        self.top, self.jobs, self._numbers = Context(), [], {}
         self.element_types, self.lists = ElementTypes(graph_def), ListWriter(self)
 
     def run(self):
@@ -98,9 +98,9 @@ class _Lowering:
         self.message.library.function.extend(used.values())
 
     def unique(self, name):
-        number, found = 0, name
+        found = name
         while found in self.names:
-            number += 1
+            self._numbers[name] = number = self._numbers.get(name, 0) + 1
             found = f"{name}_{number}"
         self.names.add(found)
         return found
