@@ -11,7 +11,7 @@ from thalweg_io.control_flow.lowering import FUNCTIONAL, lowered, lowered_with_c
 from thalweg_io.control_flow.raising import raised
 
 PROGRAMS = runpy.run_path(str(pathlib.Path(__file__).parent / "data" / "control_flow" / "programs.py"))["CASES"]
-# a loop whose values change shape has a gradient here, but no form of it in TensorFlow 1.x: a TensorArray stacks one shape
+# A loop whose values change shape has a gradient here, but in TensorFlow 1.x a TensorArray stacks one shape.
 IN_BOTH = [name for name in PROGRAMS if name != "growing_shapes"]
 
 
@@ -158,6 +158,9 @@ def test_a_saved_model_file_and_a_graph_in_memory(graph, tmp_path):
     assert len(meta.collection_def["cond_context"].bytes_list.value) == 2
     message = graph.as_graph_def()
     assert "If" in {n.op for n in message.node} and raised(message) is message
+    for given in (graph, message):
+        written = pathlib.Path(tf.train.write_graph(given, str(tmp_path), "graph.pbtxt")).read_text()
+        assert 'op: "Merge"' in written and 'op: "If"' not in written
 
 
 def test_a_function_that_is_missing(graph):
@@ -165,5 +168,5 @@ def test_a_function_that_is_missing(graph):
     tf.cond(x > 0, lambda: x * 2, lambda: x)
     message = graph.as_graph_def()
     del message.library.function[:]
-    with pytest.raises(tf.errors.InvalidArgumentError, match="Node 'cond/If': the library has no function 'cond/true_"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Node 'cond/If': the library has no function 'cond/tr"):
         lowered(message)

@@ -1,4 +1,5 @@
 """TensorFlow 1.x's control flow, raised: what TensorFlow 1.15's graphs give, names, effects, and what is refused."""
+import pathlib
 import time
 
 import numpy as np
@@ -28,7 +29,6 @@ def names(folder):
 
 def pytest_generate_tests(metafunc):
     if "case" in metafunc.fixturenames:
-        import pathlib
         metafunc.parametrize("case", names(pathlib.Path(__file__).parent / "data"))
 
 
@@ -145,11 +145,12 @@ def test_the_numbers_of_the_inputs_that_merges_gave(hand):
     hand.merge("turned", "s", "s:1")
     hand.add("which", "Identity", "m:1", T=INT32)
     for p in (True, False):
-        assert run(hand.message, ["m:0", "m:1", "turned:1", "which:0"], p=p, x=3.0) == [3, int(not p), int(p), int(not p)]
+        found = run(hand.message, ["m:0", "m:1", "turned:1", "which:0"], p=p, x=3.0)
+        assert found == [3, int(not p), int(p), int(not p)]
 
 
 def test_only_the_branches_of_what_is_fetched_run(hand):
-    """Two Merges on one condition: who asks for one does not run the assignment of the other, nor twice what they share."""
+    """Two Merges on one condition: who asks for one does not run the other's assignment, nor twice what they share."""
     hand.add("v", "VariableV2", dtype=FLOAT)
     hand.message.node[-1].attr["shape"].shape.SetInParent()
     hand.add("one", "Const", dtype=FLOAT)
@@ -246,7 +247,8 @@ def loop(hand, **changes):
     """A loop `while i < x: i += i`, some of its nodes changed."""
     frame = {"T": FLOAT, "frame_name": b"f", "is_constant": False, "parallel_iterations": 10}
     nodes = {"enter": ("Enter", ["x"], frame), "limit": ("Enter", ["x"], {**frame, "is_constant": True}),
-             "merge": ("Merge", ["enter", "next"], {"T": FLOAT, "N": 2}), "less": ("Less", ["merge", "limit"], {"T": FLOAT}),
+             "merge": ("Merge", ["enter", "next"], {"T": FLOAT, "N": 2}),
+             "less": ("Less", ["merge", "limit"], {"T": FLOAT}),
              "cond": ("LoopCond", ["less"], {}), "switch": ("Switch", ["merge", "cond"], {"T": FLOAT}),
              "add": ("Add", ["switch:1", "switch:1"], {"T": FLOAT}), "next": ("NextIteration", ["add"], {"T": FLOAT}),
              "exit": ("Exit", ["switch"], {"T": FLOAT})}
@@ -281,9 +283,9 @@ def refused_graphs():
         "unknown": (lambda h: h.add("a", "Switch", "nowhere", "p", T=FLOAT), invalid,
                     "Node 'a': Unknown input node 'nowhere'"),
         "twice": (lambda h: (h.switch("a"), h.switch("a")), invalid, "Node 'a' is there twice"),
-        "two conditions": (dead_branch, missing, "Merge 'm' does not merge the two sides of one condition.*Switch 's'"),
+        "two conditions": (dead_branch, missing, "Merge 'm' does not merge the two sides of one condition.*'s'"),
         "cycle": (lambda h: (h.switch("a", "b"), h.add("b", "Neg", "a:1", T=FLOAT)), invalid,
-                  "wait for each other in a cycle that no NextIteration closes: (Neg 'b', Switch 'a'|Switch 'a', Neg 'b')"),
+                  "wait for each other in a cycle that no NextIteration closes: (Neg 'b', Switch 'a'|Switch 'a', N)"),
         "no loop": (lambda h: h.add("e", "Exit", "x", T=FLOAT), invalid, "Exit 'e' leaves a loop that it is not in"),
         "stray": (lambda h: h.add("c", "LoopCond", "p"), invalid, "no Enter leads into: LoopCond 'c'"),
         "no condition": (lambda h: h.add("e", "Enter", "x", **FRAME), missing, "loop 'f' has 0 LoopCond nodes"),

@@ -51,7 +51,7 @@ def test_stacks_that_are_empty_or_full(session):
     handle = stack.stack_v2(1, elem_type=tf.int32)
     with pytest.raises(tf.errors.InvalidArgumentError, match="StackPopV2: the stack is empty"):
         session.run(stack.stack_pop_v2(handle, elem_type=tf.int32))
-    with pytest.raises(tf.errors.InvalidArgumentError, match="StackPushV2: the stack has its 1 values"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="StackPushV2: the stack has its 1 values, max_size"):
         session.run(pushed(handle, 1, 2))
     with tf.control_dependencies([pushed(handle, 1)]):
         closed = stack.stack_close_v2(handle)

@@ -1,4 +1,4 @@
-"""TensorFlow 1.x's TensorArray ops behind handles; whole programs with them are in packages/io/tests/test_raising.py."""
+"""TensorFlow 1.x's TensorArray ops behind handles; whole programs: packages/io/tests/test_raising.py."""
 import numpy as np
 import pytest
 
@@ -122,7 +122,7 @@ def failing(name):
     ("after a read", "index 0 because it has already been read"), ("read twice", "Could not read index 0 twice"),
     ("beyond", "write to index 2 but array is not resizeable and size is: 2"),
     ("read beyond", "read from index 2 but array size is: 2"), ("never", "element shape is not fully defined"),
-    ("dtype", "dtype is float32 but Op is trying to use dtype int32"), ("shape", "incompatible with the TensorArray's"),
+    ("dtype", "dtype is float32 but Op is trying to use dtype int32"), ("shape", "incompatible with the TensorArray"),
     ("no rows", "has size zero, but element shape"), ("no parts", "has size zero, but the element shape except"),
     ("rows", "expected 2 rows, one for each index"), ("sum", "sum of lengths is 3"),
     ("parts", r"size of lengths \(2 vs. 1\)")])

@@ -1,8 +1,8 @@
 """The stacks of TensorFlow 1.x's while gradients: a loop pushes what its gradient pops, in the reverse order.
 
 thalweg's own loops stack their values without them (decision 006); these ops run the graphs of files. A stack is the
-value of its handle: an object array that holds the stack, which pushes and pops change. (Its shape is [2], as files say
-of TensorFlow's.) Control dependencies and the handle say in which order they run, as in TensorFlow.
+value of its handle, an object array that holds it and that pushes and pops do not replace; its shape is [2], as files
+say of TensorFlow's. Control dependencies and the handle say in which order pushes and pops run, as in TensorFlow.
 """
 import numpy as np
 
@@ -46,7 +46,8 @@ def stack_push_v2(handle, elem, *, swap_memory: bool = False):
     """Pushes `elem` and gives it."""
     stack = resource_of(handle)
     if 0 <= stack.limit <= len(stack.values):
-        raise errors.InvalidArgumentError(None, None, f"StackPushV2: the stack has its {stack.limit} values (max_size)")
+        raise errors.InvalidArgumentError(None, None, f"StackPushV2: the stack has its {stack.limit} values, "
+                                                      "max_size")
     stack.values.append(np.array(elem))
     return elem
 

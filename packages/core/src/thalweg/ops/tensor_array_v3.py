@@ -1,4 +1,4 @@
-"""TensorFlow 1.x's TensorArray ops, for the graphs of files: an array behind a handle, and a float that orders its uses.
+"""TensorFlow 1.x's TensorArray ops, for the graphs of files: arrays behind handles, and floats that order their uses.
 
 `tf.TensorArray` itself makes lists that flow as values (array_list.py); these ops change the array that the handle
 holds, and `flow` does nothing but say which use comes before which. The gradient of an array is a second array, found
@@ -140,8 +140,8 @@ def tensor_array_v3(size, *, dtype: DType, element_shape: TensorShape = None, dy
 tensor_array_v3.no_gradient("the size is an integer")
 
 
-@define_op("TensorArrayGradV3", "handle: resource[2], flow_in: float32[] -> grad_handle: resource[2], flow_out: float32[]",
-           stateful=True)
+@define_op("TensorArrayGradV3", "handle: resource[2], flow_in: float32[] -> grad_handle: resource[2], "
+           "flow_out: float32[]", stateful=True)
 def tensor_array_grad_v3(handle, flow_in, *, source: str):
     """The array in which the gradients of the elements add up; one for each `source`."""
     return handle_of(_of(handle).gradient(source)), _FLOW

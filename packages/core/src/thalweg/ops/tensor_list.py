@@ -1,7 +1,7 @@
 """TensorFlow's TensorList ops, for the graphs of files; their values are the lists of array_list.py.
 
-`tf.TensorArray` builds ops of its own, whose elements can be written once. Here an element can be replaced, the op says
-the elements' type, and what was never written is zeros where the shape is known.
+`tf.TensorArray` builds ops of its own, whose elements can be written once. Here an element can be replaced, the op
+says the elements' type, and what was never written is zeros where the shape is known.
 """
 import numpy as np
 

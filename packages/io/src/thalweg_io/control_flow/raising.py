@@ -9,7 +9,7 @@ import collections
 import numpy as np
 
 from thalweg.framework import errors
-from thalweg.framework.dtypes import as_dtype, bool_, int32, string
+from thalweg.framework.dtypes import bool_, int32, string
 
 from ..tensor_proto import tensor_proto
 from .frames import framed
