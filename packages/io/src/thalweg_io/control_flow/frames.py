@@ -137,7 +137,7 @@ def _check_exits(frame):
     variables = {v.merge: k for k, v in enumerate(frame.variables)}
     for node in frame.exits:
         (switch, side), = node.inputs
-        if switch.loop is not frame or side != 0 or switch.inputs[0][0] not in variables:
+        if switch.op not in SWITCH or switch.loop is not frame or side != 0 or switch.inputs[0][0] not in variables:
             raise errors.UnimplementedError(None, None, f"{node!r} is no loop variable's: it takes output {side} of "
                                                         f"{switch!r}, expected output 0 of a Switch of a Merge on "
                                                         f"{frame.cond!r}")

@@ -4,6 +4,8 @@ frames.py folds each loop to a `While`, regions.py finds under which conditions 
 becomes an `If`; here the graph and its functions are written. An `Exit` and a `Merge` are identities then, under
 their names. Nodes that only steer (pivots, Switches) are gone, and nodes of branches that nothing outside needs.
 """
+import collections
+
 import numpy as np
 
 from thalweg.framework import errors
@@ -13,7 +15,7 @@ from ..tensor_proto import tensor_proto
 from .frames import framed
 from .levels import Branching, Level, closure, controls_of, resolved
 from .nodes import MERGE, SWITCH, V1_OPS, Node, linked, output_name, topological
-from .regions import Effect, regioned
+from .regions import DEAD, Effect, regioned
 
 _FOLDED_ATTRS = ("frame_name", "is_constant", "parallel_iterations", "N")
 
@@ -74,26 +76,26 @@ class _Writer:
         self.root = frames[0]
         self.names = {node.name for node in nodes}
         self.functions = {function.signature.name for function in graph_def.library.function}
-        self.waiting = []
+        self.waiting, self._numbers = collections.deque(), {}
         self.indexed = {s for n in nodes for s, k in n.inputs if k == 1 and s.op in MERGE}
         self.indexed.update(n for n in self.root.nodes if n.op in MERGE and n.region.parent is None)
 
     def written(self):
         """The finished GraphDef."""
-        kept = [n for n in self.root.nodes if n.region.parent is None and str(n.region) == "always"
+        kept = [n for n in self.root.nodes if n.region.parent is None and n.region is not DEAD
                 and n.op not in SWITCH and not isinstance(n, Effect)]
         level = Level(closure([], kept, ()), kept[0].region, frozenset()) if kept else None
         if level is not None:
             _LevelWriter(self, level, {}, is_function=False).write(self.message.node.add)
         while self.waiting:
-            self._write_function(self.waiting.pop(0))
+            self._write_function(self.waiting.popleft())
         return self.message
 
-    def unique(self, name, taken):
+    def unique(self, name, taken, further=()):
         """`name`, or with the first number that makes it new; noted in `taken`."""
-        number, found = 0, name
-        while found in taken:
-            number += 1
+        found = name
+        while found in taken or found in further:
+            self._numbers[name] = number = self._numbers.get(name, 0) + 1
             found = f"{name}_{number}"
         taken.add(found)
         return found
@@ -255,8 +257,8 @@ class _LevelWriter:
 
     def _arguments(self, tensors, dtypes):
         """Arguments for `tensors`: each its name, after the node, and its dtype."""
-        taken = set(self.writer.names)
-        return [(t, self.writer.unique(t[0].name.rpartition("/")[2] or "input", taken), dtype)
+        taken: set = set()
+        return [(t, self.writer.unique(t[0].name.rpartition("/")[2] or "input", taken, self.writer.names), dtype)
                 for t, dtype in zip(tensors, dtypes)]
 
     # --- While -----------------------------------------------------------------------------------------
