@@ -406,6 +406,7 @@ from thalweg import data as data
 from thalweg import debugging as debugging
 from thalweg import dtypes as dtypes
 from thalweg import errors as errors
+from thalweg import graph_util as graph_util
 from thalweg import image as image
 from thalweg import initializers as initializers
 from thalweg import io as io
@@ -420,5 +421,6 @@ from thalweg import nn as nn
 from thalweg import random as random
 from thalweg import strings as strings
 from thalweg import summary as summary
+from thalweg import tools as tools
 from thalweg import train as train
 __version__: str
