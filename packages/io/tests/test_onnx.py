@@ -151,8 +151,8 @@ def test_transposed_convolution_of_unknown_size():
 def test_pooling(known, padding):
     x, value = fed([2, 7, 9, 3], known)
     x.set_shape([None, None, None, 3])
-    check([tf.nn.max_pool(x, [1, 3, 2, 1], [1, 2, 2, 1], padding), tf.nn.avg_pool(x, [1, 3, 3, 1], [1, 2, 1, 1], padding)],
-          {x: value})
+    check([tf.nn.max_pool(x, [1, 3, 2, 1], [1, 2, 2, 1], padding),
+           tf.nn.avg_pool(x, [1, 3, 3, 1], [1, 2, 1, 1], padding)], {x: value})
 
 
 def test_three_dimensions():
@@ -183,8 +183,8 @@ def test_resizing(options):
 def test_blocks():
     x, value = fed([2, 4, 6, 8])
     blocks = tf.space_to_batch_nd(x, [2, 3], [[0, 0], [1, 2]])
-    check([tf.depth_to_space(x, 2), tf.space_to_depth(x, 2), blocks, tf.batch_to_space_nd(blocks * 2, [2, 3], [[1, 0], [0, 1]])],
-          {x: value})
+    check([tf.depth_to_space(x, 2), tf.space_to_depth(x, 2), blocks,
+           tf.batch_to_space_nd(blocks * 2, [2, 3], [[1, 0], [0, 1]])], {x: value})
 
 
 # --- transposes -----------------------------------------------------------------------------------------
@@ -262,7 +262,8 @@ def test_arrangements():
            tf.transpose(x, [2, 0, 1]), tf.concat([x, x], -1), *parts, *tf.split(x, 2, 2), tf.stack([x, x], 1),
            tf.unstack(x, axis=1)[1], tf.squeeze(x[:, :1], [1]), tf.squeeze(x[:1]), tf.expand_dims(x, -2),
            tf.tile(x, [1, 2, 3]), tf.pad(x, [[0, 1], [2, 0], [1, 1]]), tf.pad(x, [[1, 0]] * 3, constant_values=3.0),
-           tf.pad(x, [[0, 1], [2, 0], [1, 1]], "REFLECT"), tf.broadcast_to(x[:, :1], [2, 3, 4]), tf.fill(tf.shape(u), 2.0),
+           tf.pad(x, [[0, 1], [2, 0], [1, 1]], "REFLECT"), tf.broadcast_to(x[:, :1], [2, 3, 4]),
+           tf.fill(tf.shape(u), 2.0),
            tf.shape(u), tf.size(u), tf.rank(u), tf.reverse(x, [0, 2]), tf.shape(u, out_type=tf.int64),
            tf.range(tf.shape(u)[1])], {x: value, u: other})
 
@@ -286,8 +287,8 @@ def test_indices():
     x, value = fed([5, 3])
     i = tf.placeholder(tf.int32, [None], name="i")
     j = tf.placeholder(tf.int32, [2, 2], name="j")
-    check([tf.gather(x, i), tf.gather(x, j[0], axis=1), tf.gather_nd(x, j), tf.one_hot(i - 1, 4), tf.one_hot(i, 4, 2.0, -1.0, 0),
-           tf.nn.embedding_lookup(x, j)],
+    check([tf.gather(x, i), tf.gather(x, j[0], axis=1), tf.gather_nd(x, j), tf.one_hot(i - 1, 4),
+           tf.one_hot(i, 4, 2.0, -1.0, 0), tf.nn.embedding_lookup(x, j)],
           {x: value, i: np.array([0, 4, 2], np.int32), j: np.array([[1, 2], [0, 1]], np.int32)})
 
 
@@ -312,7 +313,8 @@ def bench(monkeypatch):
     monkeypatch.setenv("BENCH_FRAMEWORK", "thalweg")
 
 
-@pytest.mark.parametrize("name, side", [("lenet", None), ("resnet50", 64), ("vgg16", 64), ("inception3", 107), ("mobilenet", 64)])
+@pytest.mark.parametrize("name, side", [
+    ("lenet", None), ("resnet50", 64), ("vgg16", 64), ("inception3", 107), ("mobilenet", 64)])
 def test_networks(bench, name, side):
     x, value, y = network(name, side, 0.125)
     model = check(y, {x: value}, 1e-4, 1e-6)
@@ -323,7 +325,7 @@ def test_networks(bench, name, side):
 def test_the_file(tmp_path):
     x = tf.placeholder(tf.float32, [None, 2], name="x")
     v = tf.get_variable("v", initializer=[[1.0], [2.0]])
-    y = tf.matmul(x, v, name="y")
+    tf.matmul(x, v, name="y")
     with tf.Session() as session:
         session.run(v.initializer)
         message = thalweg_io.onnx.export(session, ["x:0"], ["y", x, v], tmp_path / "m.onnx")

@@ -31,6 +31,7 @@ NAMES = {
     "tools.optimize_for_inference_lib.optimize_for_inference":
         "thalweg_io.graph_tools.optimize_for_inference:optimize_for_inference",
     "tools.strip_unused_lib.strip_unused": "thalweg_io.graph_tools.strip_unused:strip_unused",
+    "import_graph_def": "thalweg_io.graph_import:import_graph_def",
     "make_tensor_proto": "thalweg_io.tensor_proto:make_tensor_proto",
     "make_ndarray": "thalweg_io.tensor_proto:make_ndarray",
     **{name: _PROTOS + name for name in (

@@ -3,41 +3,10 @@ import os
 
 from thalweg.framework import errors
 
-from .atomic_file import translated
 from .meta_graph import write_message
 
 _TEXT = (".pbtxt", ".txt", ".prototxt")
 _SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
-
-
-def read_message(path, kind, as_text=None):
-    """A message of a file.
-
-    Parameters
-    ----------
-    path : str
-    kind : message class                    of thalweg_io.protos
-    as_text : bool                          None: by the name, `.pbtxt` is text
-
-    Raises
-    ------
-    NotFoundError ...       what the file system says
-    DataLossError           if the bytes are no such message
-    """
-    from google.protobuf import text_format
-    from google.protobuf.message import DecodeError
-
-    from .protos import parse_text
-    path = os.fspath(path)
-    with translated(path), open(path, "rb") as file:
-        data = file.read()
-    as_text = path.endswith(_TEXT) if as_text is None else as_text
-    try:
-        return parse_text(data.decode(), kind()) if as_text else kind.FromString(data)
-    except (DecodeError, text_format.ParseError, UnicodeDecodeError, RecursionError) as error:
-        form = "text" if as_text else "binary"
-        raise errors.DataLossError(None, None, f"{path} is no {kind.DESCRIPTOR.name} in {form} form: {error}"
-                                   ) from error
 
 
 def read_graph_def(path, tags=None):
@@ -51,14 +20,15 @@ def read_graph_def(path, tags=None):
 
     Raises
     ------
-    NotFoundError, DataLossError    as `read_message`
+    NotFoundError           without such a file
+    DataLossError           when it holds no graph
     InvalidArgumentError            if the file holds no node, or the SavedModel several graphs and no tags are given
     """
     meta_graph = read_meta_graph_def(path, tags)
     if meta_graph is not None:
         return meta_graph.graph_def
-    from .protos import GraphDef
-    graph_def = read_message(path, GraphDef)
+    from .protos import GraphDef, read_message
+    graph_def = read_message(os.fspath(path), GraphDef)
     if not graph_def.node:
         raise errors.InvalidArgumentError(None, None, f"{path} holds a GraphDef without nodes; is it a graph? "
                                                       "(A MetaGraphDef has the extension .meta)")
@@ -67,7 +37,7 @@ def read_graph_def(path, tags=None):
 
 def read_meta_graph_def(path, tags=None):
     """The MetaGraphDef in a file or folder, or None where the name says that it holds a GraphDef; see above."""
-    from .protos import MetaGraphDef
+    from .protos import MetaGraphDef, read_message
     path = os.fspath(path)
     if os.path.isdir(path) or os.path.basename(path) in _SAVED_MODEL:
         return _meta_graph_of_saved_model(path, tags)

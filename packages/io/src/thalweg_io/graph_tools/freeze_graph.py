@@ -1,7 +1,9 @@
 """`freeze_graph`: a graph file and a checkpoint to one file with constants, as TensorFlow's tool of that name."""
+import os
+
 from thalweg.framework import errors
 
-from ..graph_files import read_graph_def, read_message, write_graph_def
+from ..graph_files import read_graph_def, write_graph_def
 from .checkpoint_values import values_from_checkpoint
 from .freezing import variables_to_constants
 from .node_map import nodes_by_name, output_of
@@ -78,11 +80,11 @@ def _names(text):
 
 
 def _graph_def(input_graph, input_binary, input_meta_graph, saved_model_dir, tags):
-    from ..protos import GraphDef, MetaGraphDef
+    from ..protos import GraphDef, MetaGraphDef, read_message
     if saved_model_dir:
         return read_graph_def(saved_model_dir, _names(tags))
     if input_meta_graph:
-        return read_message(input_meta_graph, MetaGraphDef, as_text=not input_binary).graph_def
+        return read_message(os.fspath(input_meta_graph), MetaGraphDef, as_text=not input_binary).graph_def
     if not input_graph:
         raise ValueError("one of input_graph, input_meta_graph and input_saved_model_dir must be given")
-    return read_message(input_graph, GraphDef, as_text=not input_binary)
+    return read_message(os.fspath(input_graph), GraphDef, as_text=not input_binary)

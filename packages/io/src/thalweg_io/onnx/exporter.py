@@ -261,7 +261,8 @@ class Exporter:
         array = self.array(tensor)
         if array is not None:
             return self.ints(array)
-        return self.cast(self.plain(tensor), "int64") if tensor.dtype.base_dtype.name != "int64" else self.plain(tensor)
+        name = self.plain(tensor)
+        return name if tensor.dtype.base_dtype.name == "int64" else self.cast(name, "int64")
 
     # --- writing --------------------------------------------------------------------------------------
 

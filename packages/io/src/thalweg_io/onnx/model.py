@@ -92,8 +92,8 @@ class Model:
         size = self.message.ByteSize()
         if size > _MOST_BYTES:
             raise errors.InvalidArgumentError(
-                None, None, f"{path}: the model has {size} bytes, and a file of this form at most {_MOST_BYTES}; export "
-                            "parts of the graph, or keep weights as inputs")
+                None, None, f"{path}: the model has {size} bytes, and a file of this form at most {_MOST_BYTES}: "
+                            "export parts of the graph")
         return self.message.SerializeToString(deterministic=True)
 
 

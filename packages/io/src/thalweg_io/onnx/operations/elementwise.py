@@ -21,7 +21,7 @@ SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805       # arXiv:17
 # --- one input ------------------------------------------------------------------------------------------
 
 def unary(function):
-    """A converter from a function (exporter, name of the input, op) -> name of the result, in the form that is there."""
+    """A converter from a function (exporter, name of the input, op) -> name of the result, in either form."""
     def convert(c, op):
         x = op.inputs[0]
         is_first = c.is_first(x)

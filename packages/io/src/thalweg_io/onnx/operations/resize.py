@@ -15,7 +15,8 @@ def resize(c, op):
     if known is not None and c.shape(images)[0] is not None and c.shape(images)[3] is not None:
         sizes = c.ints([c.shape(images)[0], c.shape(images)[3], *known])
     else:
-        front = c.add("Slice", [c.add("Shape", [name], f"{op.name}/shape"), c.ints([0]), c.ints([2])], f"{op.name}/front")
+        shape = c.add("Shape", [name], f"{op.name}/shape")
+        front = c.add("Slice", [shape, c.ints([0]), c.ints([2])], f"{op.name}/front")
         sizes = c.add("Concat", [front, c.as_int64(size)], f"{op.name}/sizes", axis=0)
     rounding = {"nearest_mode": "round_prefer_ceil" if form == "align_corners" else "floor"} if is_nearest else {}
     result = c.add("Resize", [name, "", "", sizes], mode="nearest" if is_nearest else "linear",

@@ -28,8 +28,9 @@ def _sliced(c, op, start, stop, step, axes, is_last=True):
     name = c.in_form(x, is_first)
     if kept:
         places = [channels_first_axes(c.rank(x)).index(axes[i]) if is_first else axes[i] for i in kept]
-        name = c.add("Slice", [name, c.ints([start[i] for i in kept]), c.ints([stop[i] for i in kept]),
-                               c.ints(places), c.ints([step[i] for i in kept])], None if is_last else f"{op.name}/part")
+        numbers = [c.ints([values[i] for i in kept]) for values in (start, stop)]
+        name = c.add("Slice", [name, *numbers, c.ints(places), c.ints([step[i] for i in kept])],
+                     None if is_last else f"{op.name}/part")
         if is_last:
             c.set_in_form(op.outputs[0], name, is_first)
     elif is_last:
@@ -92,7 +93,7 @@ def _dense(c, attrs, begin, end, strides, rank):
 
 def _dynamic(c, op, arrays):
     """Begin or end come when the model runs: one step, and no axis made or left out but single ones."""
-    attrs, (x, begin, end, strides) = op.attrs, op.inputs
+    attrs, (x, begin, end, _) = op.attrs, op.inputs
     if attrs["ellipsis_mask"] or attrs["new_axis_mask"] or arrays[2] is None or any(s != 1 for s in arrays[2]):
         c.fail("begin or end is not constant, which ONNX takes only with steps of 1, without ... and tf.newaxis")
     count = len(arrays[2])
