@@ -4,6 +4,7 @@ import pytest
 
 import thalweg as tf
 from thalweg_io.graph_tools.batch_norm import fold_batch_norms
+from thalweg_io.graph_tools.constants import fold_constants
 from thalweg_io.graph_tools.freeze_graph import freeze_graph
 from thalweg_io.graph_tools.node_map import nodes_by_name
 from thalweg_io.graph_tools.strip_unused import strip_unused
@@ -297,5 +298,84 @@ def test_batch_norm_that_cannot_be_folded(graph):
     tf.nn.fused_batch_norm(y, np.ones(4, np.float32), np.ones(4, np.float32), name="training")
     z = tf.nn.conv2d(x, w, strides=[1, 1, 1, 1], padding="SAME", name="shared")
     tf.add(z, tf.nn.fused_batch_norm(z, [1.0] * 4, [1.0] * 4, [1.0] * 4, [1.0] * 4, is_training=False)[0])
+    v = tf.constant(np.ones((4, 4), np.float32), name="v")
+    row = tf.placeholder(tf.float32, [4, 4], name="row")
+    tf.multiply(tf.matmul(row, v), np.arange(4, dtype=np.float32).reshape(4, 1) + 1, name="per_row")
+    tf.multiply(tf.matmul(row, v), np.ones((1, 1, 4), np.float32), name="of_higher_rank")
     before = graph.as_graph_def()
     assert fold_batch_norms(before) == before
+
+
+# --- constants, and all of it ---------------------------------------------------------------------------
+
+def computed(graph_def, feeds, fetch):
+    """The value of a tensor of a GraphDef, by names."""
+    with tf.Graph().as_default() as imported:
+        tf.import_graph_def(graph_def, name="")
+    with tf.Session(graph=imported) as session:
+        return session.run(fetch, feeds)
+
+
+def test_constants_are_computed(graph):
+    x = tf.placeholder(tf.float32, [2, 3], name="x")
+    a = tf.add(tf.constant([1.0, 2.0, 3.0], name="a"), 1.0, name="b") * 2
+    tf.reshape(x * a, tf.stack([tf.shape(x, name="s")[1], -1]), name="y")
+    tf.identity(tf.random_normal([2], seed=1) + tf.zeros([1 << 22], name="z")[0], name="other")
+    folded = fold_constants(graph.as_graph_def(), ["y"])
+    nodes = nodes_by_name(folded)
+    assert nodes["mul"].op == "Const" and value(folded, "mul").tolist() == [4.0, 6.0, 8.0]
+    assert "b" not in nodes and "s" not in nodes and "a" not in nodes
+    assert value(folded, nodes["y"].input[1]).tolist() == [3, -1]
+    assert "RandomStandardNormal" in {n.op for n in folded.node}
+    given = {"x:0": np.arange(6, dtype=np.float32).reshape(2, 3)}
+    np.testing.assert_array_equal(computed(folded, given, "y:0"), computed(graph.as_graph_def(), given, "y:0"))
+    assert fold_constants(folded, ["y"]) == folded
+
+
+def test_large_results_stay_operations(graph):
+    tf.add(tf.fill([1 << 23], 1.0, name="fill"), tf.placeholder(tf.float32, [], name="x"), name="y")
+    assert nodes_by_name(fold_constants(graph.as_graph_def()))["fill"].op == "Fill"
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("norm", ["fused", "primitive"])
+def test_optimize_for_inference(graph, bias, norm):
+    norm_graph(bias, norm)
+    out = tf.nn.relu(graph.get_operations()[-1].outputs[0] if norm == "primitive" else
+                     graph.get_tensor_by_name("out:0"), name="result")
+    before = graph.as_graph_def()
+    after = tf.tools.optimize_for_inference_lib.optimize_for_inference(before, ["x"], [out.op.name],
+                                                                       tf.float32.as_datatype_enum)
+    kinds = [n.op for n in after.node]
+    assert "FusedBatchNormV3" not in kinds and "Mul" not in kinds and "Identity" not in kinds
+    assert len(kinds) <= 6 + 2 * bias and kinds.count("Conv2D") == 1
+    given = {"x:0": np.random.default_rng(1).normal(size=(2, 5, 5, 3)).astype(np.float32)}
+    np.testing.assert_allclose(computed(after, given, "result:0"), computed(before, given, "result:0"), 1e-4, 1e-5)
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_products_and_depthwise_convolutions_take_factors(graph, transposed):
+    rng = np.random.default_rng(2)
+    x = tf.placeholder(tf.float32, [2, 4, 4, 3], name="x")
+    y = tf.nn.depthwise_conv2d_native(x, rng.normal(size=(2, 2, 3, 2)).astype(np.float32), [1, 1, 1, 1], "SAME")
+    y = tf.nn.fused_batch_norm(y, *rng.uniform(0.5, 1, (4, 6)).astype(np.float32), is_training=False)[0]
+    w = rng.normal(size=(5, 6) if transposed else (6, 5)).astype(np.float32)
+    z = tf.matmul(tf.reshape(y, [-1, 6]), w, transpose_b=transposed) * rng.normal(size=5).astype(np.float32)
+    tf.identity(z, name="z")
+    folded = tf.graph_util.extract_sub_graph(fold_batch_norms(graph.as_graph_def(), ["z"]), ["z"])
+    assert {"FusedBatchNormV3", "Mul"}.isdisjoint({n.op for n in folded.node})
+    given = {"x:0": rng.normal(size=(2, 4, 4, 3)).astype(np.float32)}
+    np.testing.assert_allclose(computed(folded, given, "z:0"), computed(graph.as_graph_def(), given, "z:0"), 1e-4, 1e-5)
+
+
+def test_frozen_branches_and_loops_run(graph):
+    x = tf.placeholder(tf.float32, [], name="x")
+    v = tf.get_variable("v", initializer=3.0)
+    y = tf.cond(x > 0, lambda: x * v, lambda: tf.cond(x < -5, lambda: v + 0, lambda: -x))
+    z = tf.while_loop(lambda i, a: i < 3, lambda i, a: (i + 1, a * v), (0, y))[1]
+    out = tf.identity(z, name="out")
+    with tf.Session() as session:
+        session.run(v.initializer)
+        frozen = tf.graph_util.convert_variables_to_constants(session, graph.as_graph_def(), ["out"])
+        expected = [session.run(out, {x: number}) for number in (2.0, -1.0, -9.0)]
+    assert [computed(frozen, {"x:0": number}, "out:0") for number in (2.0, -1.0, -9.0)] == expected

@@ -56,40 +56,40 @@ class _Folding:
 
     def fold_norm(self, node):
         parameters = self._norm_parameters(node)
-        if parameters is None or any(output_of(text)[1] for user, i in self._consumers[node.name]
-                                     for text in [user.input[i]] if not text.startswith("^")):
-            return
-        scale, offset = parameters
-        source = self._node(data_inputs(node)[0])
-        bias = None
-        if source.op in _ADDING and self._is_only_for(source, node):
-            found = self._constant_operand(source)
-            if found is None:
-                return
-            bias, position = found
-            source = self._node(data_inputs(source)[1 - position])
-            between = self._node(data_inputs(node)[0])
-            if not self._is_only_for(source, between) or bias.size not in (1, scale.size):
-                return
-            offset = offset + np.broadcast_to(bias.reshape(-1), scale.shape) * scale
-        if self._scaled(source, scale, None if bias is None else self._node(data_inputs(node)[0]), node):
-            self._replaced[node.name] = self._bias_add(node, source, offset)
-            if bias is not None:
-                self._replaced[self._node(data_inputs(node)[0]).name] = []
+        others_taken = any(output_of(user.input[i])[1] for user, i in self._consumers[node.name]
+                           if not user.input[i].startswith("^"))
+        if parameters is not None and not others_taken:
+            self._absorb(node, data_inputs(node)[0], *parameters)
 
     def fold_product(self, node):
         found = self._constant_operand(node)
         if found is None:
             return
         scale, position = found
-        source = self._node(data_inputs(node)[1 - position])
-        channels = self._channels(source)
-        is_per_channel = channels and scale.size in (1, channels) and scale.shape in (
-            (), (1,), (scale.size,), (1,) * (source.op != "MatMul") * 3 + (scale.size,), (1, scale.size))
-        if not is_per_channel or _format(source) == "NCHW":
+        self._absorb(node, data_inputs(node)[1 - position], scale, None)
+
+    def _absorb(self, node, text, scale, offset):
+        """Makes `node`, which is scale * images + offset, part of what gives the images `text`, where it can."""
+        adding, bias, source = None, None, self._node(text)
+        if source.op in _ADDING:
+            found = self._constant_operand(source)
+            if found is None or not self._is_only_for(source, node):
+                return
+            adding, (bias, position) = source, found
+            source = self._node(data_inputs(adding)[1 - position])
+        channels, rank = self._channels_and_rank(source)
+        if not channels or not all(_is_per_channel(array, channels, rank) for array in (scale, bias, offset)) or \
+                (node.op == "Mul" or adding is not None) and _format(source) == "NCHW":
             return
-        if self._scaled(source, np.broadcast_to(scale.reshape(-1), [channels]), None, node):
-            self._replaced[node.name] = [_node_like(node, "Identity", [source.name], {"T": node.attr["T"]})]
+        scale = np.broadcast_to(scale.reshape(-1), [channels])
+        if bias is not None:
+            offset = (0 if offset is None else offset) + np.broadcast_to(bias.reshape(-1), [channels]) * scale
+        if not self._scaled(source, scale, adding or node):
+            return
+        self._replaced[node.name] = [_node_like(node, "Identity", [source.name], {"T": node.attr["T"]})] \
+            if offset is None else self._bias_add(node, source, offset)
+        if adding is not None:
+            self._replaced[adding.name] = []
 
     # --- looking around -------------------------------------------------------------------------------
 
@@ -134,21 +134,20 @@ class _Folding:
         scale = scale / np.sqrt(variance + epsilon)
         return scale, offset - mean * scale
 
-    def _channels(self, source):
-        """The number of channels that a node with constant weights gives, or None."""
+    def _channels_and_rank(self, source):
+        """The number of channels that a node with constant weights gives, or None, and the rank of its result."""
         weights = self._value(data_inputs(source)[1]) if source.op in _WEIGHTED else None
         if weights is None or weights.dtype.kind != "f":
-            return None
+            return None, None
         if source.op == "DepthwiseConv2dNative":
-            return weights.shape[2] * weights.shape[3]
-        return weights.shape[0 if source.op == "MatMul" and source.attr["transpose_b"].b else -1]
+            return weights.shape[2] * weights.shape[3], 4
+        return weights.shape[0 if source.op == "MatMul" and source.attr["transpose_b"].b else -1], weights.ndim
 
     # --- writing --------------------------------------------------------------------------------------
 
-    def _scaled(self, source, scale, between, node):
-        """Whether `source` could take `scale` into its weights; if so it has."""
-        channels = self._channels(source)
-        if channels != scale.size or not self._is_only_for(source, between or node) or source.name in self._replaced:
+    def _scaled(self, source, scale, user):
+        """Whether `source`, of which only `user` takes, could take `scale` into its weights; if so it has."""
+        if not self._is_only_for(source, user) or source.name in self._replaced:
             return False
         weights = self._value(data_inputs(source)[1])
         if source.op == "DepthwiseConv2dNative":
@@ -183,6 +182,11 @@ class _Folding:
             number += 1
             candidate = f"{name}_{number}"
         return candidate
+
+
+def _is_per_channel(array, channels, rank):
+    """Whether a constant, broadcast to a result of `rank`, is one number or one per channel."""
+    return array is None or array.ndim <= rank and (array.size == 1 or array.size == channels == array.shape[-1])
 
 
 def _format(node):
