@@ -420,6 +420,7 @@ from thalweg import math as math
 from thalweg import nest as nest
 from thalweg import nn as nn
 from thalweg import random as random
+from thalweg import saved_model as saved_model
 from thalweg import strings as strings
 from thalweg import summary as summary
 from thalweg import tools as tools

@@ -10,6 +10,7 @@ _SUMMARY = "thalweg_io.summaries.builders:"
 _WRITER = "thalweg_io.summaries.file_writer:"
 _PROTOS = "thalweg_io.protos:"
 _DATA = "thalweg_io.data."
+_MODEL = "thalweg_io.saved_model."
 
 NAMES = {
     # --- checkpoints --------------------------------------------------------------------------------
@@ -40,6 +41,27 @@ NAMES = {
     **{"train." + name: _PROTOS + name for name in (
         "BytesList", "Example", "Feature", "FeatureList", "FeatureLists", "Features", "FloatList", "Int64List",
         "SaverDef", "SequenceExample")},
+
+    # --- SavedModel ---------------------------------------------------------------------------------
+    **{f"saved_model.{room}{name}": f"{_MODEL}{module}:{name}" for module, rooms, names in (
+        ("constants", ("", "constants."), (
+            "ASSETS_DIRECTORY", "ASSETS_KEY", "LEGACY_INIT_OP_KEY", "MAIN_OP_KEY", "SAVED_MODEL_FILENAME_PB",
+            "SAVED_MODEL_FILENAME_PBTXT", "SAVED_MODEL_SCHEMA_VERSION", "VARIABLES_DIRECTORY", "VARIABLES_FILENAME")),
+        ("constants", ("", "signature_constants."), (
+            "CLASSIFY_INPUTS", "CLASSIFY_METHOD_NAME", "CLASSIFY_OUTPUT_CLASSES", "CLASSIFY_OUTPUT_SCORES",
+            "DEFAULT_SERVING_SIGNATURE_DEF_KEY", "PREDICT_INPUTS", "PREDICT_METHOD_NAME", "PREDICT_OUTPUTS",
+            "REGRESS_INPUTS", "REGRESS_METHOD_NAME", "REGRESS_OUTPUTS")),
+        ("constants", ("", "tag_constants."), ("GPU", "SERVING", "TPU", "TRAINING")),
+        ("folder", ("", "loader."), ("maybe_saved_model_directory",)), ("folder", ("",), ("contains_saved_model",)),
+        ("loader", ("", "loader."), ("load",)), ("simple_save", ("",), ("simple_save",)),
+        ("main_op", ("main_op.",), ("main_op", "main_op_with_restore")), ("main_op", ("",), ("main_op_with_restore",)),
+        ("builder", ("builder.",), ("SavedModelBuilder",)),
+        ("signatures", ("", "signature_def_utils."), (
+            "build_signature_def", "classification_signature_def", "is_valid_signature", "predict_signature_def",
+            "regression_signature_def")),
+        ("tensor_info", ("", "utils."), ("build_tensor_info", "get_tensor_from_tensor_info")))
+       for room in rooms for name in names},
+    "saved_model.Builder": _MODEL + "builder:SavedModelBuilder",
 
     # --- input pipelines ----------------------------------------------------------------------------
     **{"data." + name: _DATA + "dataset:" + name for name in (
