@@ -23,6 +23,7 @@ NAMES = {
 
     # --- graphs in files ----------------------------------------------------------------------------
     "train.export_meta_graph": _META + "export_meta_graph",
+    "train.import_meta_graph": "thalweg_io.meta_graph_import:import_meta_graph",
     "train.write_graph": _META + "write_graph",
     **{f"graph_util.{name}": f"thalweg_io.graph_tools.{module}:{name}" for module, name in (
         ("freezing", "convert_variables_to_constants"), ("sub_graph", "extract_sub_graph"),
@@ -75,6 +76,7 @@ NAMES = {
     **{"image." + name: "thalweg_io.images.image_ops:" + name for name in (
         "decode_image", "decode_jpeg", "decode_png")},
     "read_file": "thalweg_io.images.image_ops:read_file",
+    "write_file": "thalweg_io.file_ops:write",
     "io.matching_files": _DATA + "dataset_ops:matching_files",
 
     # --- summaries ----------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from thalweg.framework.device_spec import merge_device
 from thalweg.framework.graph import Operation, Tensor, get_default_graph, name_scope
 from thalweg.framework.naming import VALID_OP_NAME
 
-from . import op_adapters, resource_import  # noqa: F401  (resource_import registers adapters)
+from . import old_ops, op_adapters, resource_import  # noqa: F401  (they register adapters)
 from .function_import import Library, add_call
 from .graph_def import GRAPH_VERSION
 from .imported_files import file_ops_allowed, guarded
@@ -48,9 +48,15 @@ def import_graph_def(graph_def, input_map=None, return_elements=None, name=None,
     ValueError              (InvalidArgumentError) for a graph that is not valid; the message names the node
     NotFoundError           for an op that thalweg does not have
     """
+    return_elements = _checked_elements(return_elements)
+    importer = import_nodes(graph_def, input_map, name, producer_op_list)
+    return None if return_elements is None else [importer.element(text) for text in return_elements]
+
+
+def import_nodes(graph_def, input_map=None, name=None, producer_op_list=None):
+    """As `import_graph_def`; gives the Importer."""
     graph_def = graph_def_from(graph_def)
     input_map = _checked_map(input_map)
-    return_elements = _checked_elements(return_elements)
     graph = get_default_graph()
     graph._check_not_finalized()
     with name_scope(name, "import", list(input_map.values())) as scope:
@@ -62,7 +68,7 @@ def import_graph_def(graph_def, input_map=None, return_elements=None, name=None,
     importer.check_map()
     with graph._lock:
         importer.run()
-    return None if return_elements is None else [importer.element(text) for text in return_elements]
+    return importer
 
 
 def graph_def_from(message):
@@ -72,12 +78,8 @@ def graph_def_from(message):
     ------
     TypeError       for anything else
     """
-    from .protos import GraphDef
-    if isinstance(message, GraphDef):
-        return message
-    if getattr(getattr(message, "DESCRIPTOR", None), "name", None) != "GraphDef":
-        raise TypeError("graph_def must be a GraphDef proto.")
-    return GraphDef.FromString(message.SerializeToString())
+    from .protos import GraphDef, own
+    return own(message, GraphDef, "graph_def must be a GraphDef proto.")
 
 
 def read_graph_def(path):

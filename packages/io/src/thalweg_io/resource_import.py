@@ -9,6 +9,7 @@ from thalweg.framework import shapes
 from .node_attributes import attributes_of, invalid, kinds_of, value_of
 from .op_adapters import adapts
 
+_RESOURCE = 20
 _SCATTER = ("Add", "Sub", "Mul", "Div", "Min", "Max", "Update")
 _APPLY = ("AdaMax", "Adadelta", "Adagrad", "AdagradDA", "AdagradV2", "Adam", "AddSign", "CenteredRMSProp", "Ftrl",
           "FtrlV2", "GradientDescent", "Momentum", "PowerSign", "ProximalAdagrad", "ProximalGradientDescent",
@@ -59,7 +60,8 @@ def add_as(importer, node, op_type, tensors, controls, **attrs):
 @adapts("VarHandleOp")
 def add_handle(importer, node, tensors, controls):
     """A handle: the buffer itself."""
-    op = add_as(importer, node, "VariableV2", tensors, controls, _resource=True)
+    view = _View(node, node.op, {k: v for k, v in node.attr.items() if k != "_output_shapes"})    # of the handle
+    op = add_as(importer, view, "VariableV2", tensors, controls, _resource=True)
     return op, op.outputs
 
 
@@ -101,3 +103,13 @@ def _check_handle(node, tensors):
             if said.base_dtype is not tensors[0].dtype.base_dtype:
                 raise invalid(node.name, f"attr '{name}' is {said.name}, the variable {tensors[0].op.name} is "
                                          f"{tensors[0].dtype.base_dtype.name}")
+
+
+@adapts("Identity")
+def add_identity(importer, node, tensors, controls):
+    """An Identity; of a handle, as functions pass them on, the buffer itself."""
+    if "T" in node.attr and node.attr["T"].type == _RESOURCE and len(tensors) == 1 and tensors[0].dtype.is_ref_dtype:
+        op = importer.add_operation(_View(node, "NoOp", {}), "NoOp", [], [*controls, tensors[0].op], {})
+        return op, tensors
+    op = importer.add_operation(node, "Identity", tensors, controls)
+    return op, op.outputs
