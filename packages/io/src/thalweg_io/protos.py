@@ -48,7 +48,11 @@ def _is_text(data):
 
 
 def read_message(path, message_class, as_text=None):
-    """The message in a file, in text form where its name ends in "txt" (or `as_text` says so), else binary.
+    """The message in a file, in text form where its name ends in "txt" or it looks so, else binary.
+
+    Parameters
+    ----------
+    as_text : bool      which form it has; None: told by name and content
 
     Raises
     ------
@@ -66,11 +70,7 @@ def read_message(path, message_class, as_text=None):
         raise errors.NotFoundError(None, None, f"{path}: {error.strerror}; expected a file with a "
                                                f"{message_class.DESCRIPTOR.name}") from error
     try:
-<<<<<<< HEAD
-        if path.endswith("txt") if as_text is None else as_text:
-=======
-        if path.endswith("txt") or _is_text(data):
->>>>>>> 97f362b8b96f19a05319933ffdd2bc009ee8481a
+        if (path.endswith("txt") or _is_text(data)) if as_text is None else as_text:
             return parse_text(data.decode(), message_class())
         return message_class.FromString(data)
     except (protobuf.DecodeError, text_format.ParseError, UnicodeDecodeError, RecursionError) as error:
