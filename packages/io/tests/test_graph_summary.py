@@ -20,7 +20,7 @@ def graph():
 
 
 def rows(found):
-    return {node.name: (node.parameters, node.multiply_adds, node.flops, node.activation_bytes) for node in found.nodes}
+    return {n.name: (n.parameters, n.multiply_adds, n.flops, n.activation_bytes) for n in found.nodes}
 
 
 def test_counts_of_a_small_network(graph):

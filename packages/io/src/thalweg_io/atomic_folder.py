@@ -1,7 +1,7 @@
 """A folder that appears whole or not at all: written beside its place, synced, renamed.
 
-While it is written it is called `NAME.thw-TOKEN.folder` and is locked; the next writer of the same folder deletes those
-whose writer has died. Every call goes through atomic_file.files.
+While it is written it is called `NAME.thw-TOKEN.folder` and is locked; the next writer of the same folder deletes
+those whose writer has died. Every call goes through atomic_file.files.
 """
 import contextlib
 import os

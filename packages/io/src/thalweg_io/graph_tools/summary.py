@@ -1,4 +1,4 @@
-"""What a graph costs, by node and by op type: parameters, multiply-adds, floating-point operations, bytes of results."""
+"""What a graph costs, by node and by op type: parameters, multiply-adds, FLOPs, bytes of results."""
 import collections
 
 from thalweg.framework import errors, shapes
@@ -9,8 +9,8 @@ from . import costs
 from .node_map import like, nodes_by_name, output_of
 
 VARIABLES = ("Variable", "VariableV2", "VarHandleOp")
-_NO_RESULT = frozenset((*VARIABLES, "Const", "Placeholder", "PlaceholderWithDefault", "Identity", "IdentityN", "Reshape",
-                        "Squeeze", "ExpandDims", "StopGradient", "ReadVariableOp", "NoOp"))
+_NO_RESULT = frozenset((*VARIABLES, "Const", "Placeholder", "PlaceholderWithDefault", "Identity", "IdentityN",
+                        "Reshape", "Squeeze", "ExpandDims", "StopGradient", "ReadVariableOp", "NoOp"))
 
 
 class NodeSummary:
@@ -112,8 +112,8 @@ def with_input_shapes(graph_def, input_shapes):
     wanted = {output_of(name)[0]: shape for name, shape in input_shapes.items()}
     for name in wanted:
         if name not in nodes or nodes[name].op not in ("Placeholder", "PlaceholderWithDefault"):
-            raise errors.NotFoundError(None, None, f"{name} is no placeholder of the graph; there are "
-                                       + (", ".join(n.name for n in graph_def.node if n.op == "Placeholder") or "none"))
+            there = ", ".join(node.name for node in graph_def.node if node.op == "Placeholder") or "none"
+            raise errors.NotFoundError(None, None, f"{name} is no placeholder of the graph; there are {there}")
     return like(graph_def, [_reshaped(node, wanted[node.name]) if node.name in wanted else node
                             for node in graph_def.node])
 

@@ -172,7 +172,7 @@ def _check_signature(key, signature):
         raise KeyError(f"SignatureDef map key {key!r} is reserved")
     for info in (*signature.inputs.values(), *signature.outputs.values()):
         if not info.dtype or info.WhichOneof("encoding") is None:
-            raise AssertionError(f"signature {key!r}: every TensorInfo must have a name and a dtype, but one is {info}")
+            raise AssertionError(f"signature {key!r}: every TensorInfo must have a name and a dtype, unlike {info}")
 
 
 def _path_in(tensor):

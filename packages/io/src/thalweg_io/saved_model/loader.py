@@ -41,11 +41,12 @@ def load(sess, tags, export_dir, import_scope=None, **saver_kwargs):
     meta_graph = choose_meta_graph(read_saved_model(export_dir), tags, export_dir)
     check_is_1x(meta_graph, export_dir)
     assets = {tensor: asset_path(export_dir, name) for tensor, name in assets_of(meta_graph)}
+    main_op = main_op_of(meta_graph)
     with sess.graph.as_default():
         saver = _imported(meta_graph, import_scope, saver_kwargs)
         if saver is not None:
             saver.restore(sess, variables_path(export_dir))
-        _run_main_op(sess, meta_graph, assets, import_scope)
+        _run_main_op(sess, main_op, assets, import_scope)
     return meta_graph
 
 
@@ -143,9 +144,8 @@ def main_op_of(meta_graph):
     return None
 
 
-def _run_main_op(sess, meta_graph, assets, import_scope):
+def _run_main_op(sess, name, assets, import_scope):
     from ..imported_files import checkpoint_allowed
-    name = main_op_of(meta_graph)
     if name is None:
         return
     prefix = f"{import_scope}/" if import_scope else ""

@@ -31,7 +31,7 @@ def get_tensor_from_tensor_info(tensor_info, graph=None, import_scope=None):
     """
     graph = get_default_graph() if graph is None else graph
     if tensor_info.WhichOneof("encoding") != "name":
-        raise ValueError(f"Invalid TensorInfo.encoding: {tensor_info.WhichOneof('encoding')}; thalweg has dense tensors "
-                         "only, which have names")
+        raise ValueError(f"Invalid TensorInfo.encoding: {tensor_info.WhichOneof('encoding')}; thalweg has dense "
+                         "tensors only, which have names")
     name = f"{import_scope}/{tensor_info.name}" if import_scope else tensor_info.name
     return graph.get_tensor_by_name(name)

@@ -37,7 +37,7 @@ def run(options):
         write_graph_def(target, source.graph_def)
     else:
         raise errors.InvalidArgumentError(None, None, f"{target}: the name does not tell the form; use .pb, .pbtxt, "
-                                                      ".meta, .meta.pbtxt, .onnx, or a folder's name with / at its end")
+                                                      ".meta, .meta.pbtxt, .onnx, or FOLDER/ with / at its end")
     print(f"{target}: written")
 
 
@@ -61,6 +61,7 @@ def _to_saved_model(source, target, options):
     graph = imported(frozen)
 
     def tensors(names):
-        return {name.removesuffix(":0"): graph.get_tensor_by_name(name if ":" in name else f"{name}:0") for name in names}
+        full = [name if ":" in name else f"{name}:0" for name in names]
+        return {name.removesuffix(":0"): graph.get_tensor_by_name(name) for name in full}
     with graph.as_default(), Session(graph=graph) as session:
         simple_save(session, target.rstrip("/"), tensors(source.names(options.input, "inputs")), tensors(outputs))

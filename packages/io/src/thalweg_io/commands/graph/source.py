@@ -21,8 +21,8 @@ class Source:
     def __init__(self, path, tags=None):
         self.path = path
         if path.endswith(".onnx"):
-            raise errors.UnimplementedError(None, None, f"{path}: an ONNX file can be shown and counted, but not turned "
-                                                        "into a GraphDef")
+            raise errors.UnimplementedError(None, None, f"{path}: an ONNX file can be shown, but not turned into a "
+                                                        "GraphDef")
         self.meta_graph = read_meta_graph_def(path, tags)
         self.graph_def = read_graph_def(path) if self.meta_graph is None else self.meta_graph.graph_def
         self.checkpoint = self._checkpoint()

@@ -37,8 +37,8 @@ def run(options):
         print(line)
     if found.unknown:
         names = ", ".join(printable(node.name) for node in found.unknown[:5])
-        print(f"\n{len(found.unknown)} nodes have sizes that the graph does not say and are left out, in part or whole: "
-              f"{names}{', ...' if len(found.unknown) > 5 else ''}. Give shapes of placeholders by --shape.")
+        print(f"\n{len(found.unknown)} nodes have sizes that the graph does not say and are left out, in part or "
+              f"whole: {names}{', ...' if len(found.unknown) > 5 else ''}. Give shapes of placeholders by --shape.")
 
 
 def _type_rows(found):
