@@ -37,10 +37,10 @@ def channels_last_axes(rank):
 class _Value:
     """Where a tensor of the graph is in the model: names of its forms, or the array that it is."""
 
-    __slots__ = ("array", "plain", "first")
+    __slots__ = ("array", "plain", "first", "hint")
 
-    def __init__(self, array=None, plain=None, first=None):
-        self.array, self.plain, self.first = array, plain, first
+    def __init__(self, array=None, plain=None, first=None, hint=None):
+        self.array, self.plain, self.first, self.hint = array, plain, first, hint
 
 
 class Exporter:
@@ -164,7 +164,7 @@ class Exporter:
         if any(size is None or size > _LARGEST_FOLDED for size in sizes):
             return False
         if op.type == "Identity":
-            self.set_array(op.outputs[0], arrays[0])
+            self.alias(op.outputs[0], op.inputs[0])
             return True
         for tensor, array in zip(op.outputs, declaration.reference(arrays, op.attrs)):
             self.set_array(tensor, np.asarray(array, tensor.dtype.base_dtype.np))
@@ -190,6 +190,10 @@ class Exporter:
         value = self._tensors.get(tensor)
         return value.array if value is not None else None
 
+    def hint(self, tensor):
+        """The name that a constant had where it was made."""
+        return self._tensors[tensor].hint or tensor.op.name
+
     def known(self, tensor, what):
         """The value of a tensor that must be known: `what` says what it is."""
         array = self.array(tensor)
@@ -214,7 +218,7 @@ class Exporter:
         return axis % rank
 
     def set_array(self, tensor, array):
-        self._tensors[tensor] = _Value(array=np.asarray(array))
+        self._tensors[tensor] = _Value(array=np.asarray(array), hint=tensor.op.name)
 
     def set_plain(self, tensor, name):
         self._tensors[tensor] = _Value(plain=name)
@@ -237,7 +241,7 @@ class Exporter:
         """The name of a tensor in TensorFlow's form."""
         value = self._tensors[tensor]
         if value.plain is None:
-            value.plain = self.constant(value.array, tensor.op.name) if value.array is not None else self.transposed(
+            value.plain = self.constant(value.array, value.hint) if value.array is not None else self.transposed(
                 value.first, channels_last_axes(self.rank(tensor)))
         return value.plain
 
@@ -246,7 +250,7 @@ class Exporter:
         value = self._tensors[tensor]
         if value.first is None:
             axes = channels_first_axes(self.rank(tensor))
-            value.first = self.constant(np.transpose(value.array, axes), f"{tensor.op.name}/nchw") \
+            value.first = self.constant(np.transpose(value.array, axes), f"{value.hint}/nchw") \
                 if value.array is not None else self.transposed(value.plain, axes)
         return value.first
 

@@ -156,7 +156,7 @@ def _as_first(c, tensor, rank):
         return c.plain(tensor)
     if array is not None:
         wide = array.reshape((1,) * (rank - own) + array.shape)
-        return c.constant(np.transpose(wide, channels_first_axes(rank)), f"{tensor.op.name}/nchw")
+        return c.constant(np.transpose(wide, channels_first_axes(rank)), f"{c.hint(tensor)}/nchw")
     return c.unsqueezed(c.plain(tensor), range(1, rank - 1))          # [C] -> [C, 1, 1]
 
 

@@ -94,7 +94,7 @@ def _filter(c, tensor, axes, shape=None):
     array = c.array(tensor)
     if array is not None:
         array = np.transpose(array, axes)
-        return c.constant(array if shape is None else array.reshape(shape), tensor.op.name)
+        return c.constant(array if shape is None else array.reshape(shape), c.hint(tensor))
     name = c.transposed(c.plain(tensor), axes)
     return name if shape is None else c.add("Reshape", [name, c.ints(shape)], f"{name}/reshaped")
 
