@@ -322,8 +322,8 @@ class _Loop:
     def _check_body(self, graph):
         expected = len(self.variables) + self.n_history
         if len(graph.outputs) != expected:
-            raise invalid(self.node.name, f"the function 'body' of a loop gives {len(graph.outputs)} values instead of "
-                                          f"{expected}")
+            raise invalid(self.node.name, f"the function 'body' of a loop gives {len(graph.outputs)} values instead "
+                                          f"of {expected}")
         for k, output in zip(self.variables, graph.outputs):
             if output.dtype.base_dtype is not self.tensors[k].dtype.base_dtype:
                 raise invalid(self.node.name, f"loop variable {k} is {self.tensors[k].dtype.base_dtype.name}, the "

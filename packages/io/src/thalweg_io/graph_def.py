@@ -204,7 +204,10 @@ def _function_def(function):
         inner_names.update(zip(op.outputs, _output_names(op))) if op not in skipped else None
     for op in function.get_operations():
         if op not in skipped:
-            message.node_def.append(_node_def(op, [inner_names[t] for t in op.inputs]))
+            node = _node_def(op, [inner_names[t] for t in op.inputs])
+            if op.type == "While":                           # control_flow/lowering.py stacks rows of these shapes
+                _set_list(node.attr["_output_shapes"].list, [t._shape for t in op.outputs], "shape")
+            message.node_def.append(node)
     _note_shapes(message, function)
     for i, tensor in enumerate(function.outputs):
         message.signature.output_arg.add(name=f"output_{i}", type=tensor.dtype.base_dtype.as_datatype_enum)

@@ -453,6 +453,8 @@ def type_name(dtype):
 
 def _take_shapes(op, shown):
     for k, (tensor, shape) in enumerate(zip(op.outputs, shown)):
+        if tensor.dtype.kind in "rv":                     # a handle has had several shapes
+            continue
         try:
             tensor._shape = shapes.merge(tensor._shape, shape)
         except ValueError as error:

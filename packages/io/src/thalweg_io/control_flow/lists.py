@@ -167,7 +167,8 @@ class ListWriter:
         return self._add("Max", [ends, first], T=("type", int32), Tidx=("type", int32), keep_dims=("bool", False))
 
     def _write_concat(self, handle, shape, sizes):
-        self._typed("TensorListConcatV2", [handle, shape, sizes], 2, is_shaped=True)
+        """TensorFlow compares every part with the shape that is given here for what was never written."""
+        self._typed("TensorListConcatV2", [handle, self._any_shape(), sizes], 2, is_shaped=True)
 
     def _write_split(self, handle, value, lengths):
         self._typed("TensorListSplit", [value, self._any_shape(), lengths], is_shaped=True)

@@ -14,6 +14,7 @@ from ..graph_def import set_attr
 from ..tensor_proto import tensor_proto
 from .contexts import Context, finished
 from .lists import LIST_OPS, ElementTypes, ListWriter
+from .levels import has_effect
 from .nodes import output_arguments
 
 _IFS, _WHILES = ("If", "StatelessIf"), ("While", "StatelessWhile")
@@ -180,6 +181,20 @@ class _Lowering:
         if name not in self.library:
             raise errors.InvalidArgumentError(None, None, f"Node '{node.name}': the library has no function '{name}'")
         return self.library[name]
+
+    def has_effects(self, node):
+        """Whether iterations of a loop must not overlap: a function of it, or one inside, changes something."""
+        waiting, seen = [node], set()
+        while waiting:
+            for value in waiting.pop().attr.values():
+                function = self.library.get(value.func.name)
+                if function is None or function.signature.name in seen:
+                    continue
+                seen.add(function.signature.name)
+                if any(has_effect(inner) for inner in function.node_def):
+                    return True
+                waiting.extend(function.node_def)
+        return False
 
     # --- outputs -----------------------------------------------------------------------------------------
 
@@ -400,7 +415,8 @@ class _Loop:
         self.base = base + "/" if base else ""
         self.dtypes = _type_list(node, "Tvars", "T")
         self.frame = lowering.unique(f"{self.base}while_context")
-        message = WhileContextDef(context_name=self.frame, parallel_iterations=10, back_prop=True)
+        self.parallel_iterations = 1 if lowering.has_effects(node) else 10
+        message = WhileContextDef(context_name=self.frame, parallel_iterations=self.parallel_iterations, back_prop=True)
         if "_back_prop" in node.attr:
             message.back_prop = node.attr["_back_prop"].b
         self.context = Context(scope.context, message, self._entered)
@@ -449,7 +465,7 @@ class _Loop:
         low = self.lowering
         return low.add(self.context, "RefEnter" if is_ref else "Enter", low.unique(f"{self.base}Enter"), [tensor],
                        self.controls, T=("type", dtype), frame_name=("string", self.frame),
-                       is_constant=("bool", is_constant), parallel_iterations=("int", 10))
+                       is_constant=("bool", is_constant), parallel_iterations=("int", self.parallel_iterations))
 
     def _entered(self, context, tensor, dtype, is_ref):
         return self._enter(tensor, dtype, True, is_ref)
@@ -509,14 +525,33 @@ class _Loop:
                         DstT=("type", int64), Truncate=("bool", False))
 
     def _write_stack(self, handle, dtype, k, flow):
-        low, context = self.lowering, self.scope.context
-        name = self.plan[k]
+        """The stack of what a TensorArray holds.
+
+        TensorFlow stacks no rows only where it knows their shape: otherwise a row more is written behind the others,
+        taken where there is no other, and cut off.
+        """
+        low, context, name, shape = self.lowering, self.scope.context, self.plan[k], self._element_shape(k)
         size = low.add(context, "TensorArraySizeV3", low.unique(f"{name}/size"), [handle, flow])
-        start = low.constant(context, 0, int32, f"{name}/range/start")
-        delta = low.constant(context, 1, int32, f"{name}/range/delta")
-        rows = low.add(context, "Range", low.unique(f"{name}/range"), [start, size, delta], Tidx=("type", int32))
-        low.add(context, "TensorArrayGatherV3", name, [handle, rows, flow], dtype=("type", dtype),
-                element_shape=("shape", self._element_shape(k)))
+        start, one = (low.constant(context, v, int32, f"{name}/range/{w}") for v, w in ((0, "start"), (1, "delta")))
+        is_open = shape is not None and None in shape and dtype.np is not None and dtype.kind in "fciub"
+        count = size
+        if is_open:
+            row = low.constant(context, np.zeros([d or 0 for d in shape], dtype.np), dtype, f"{name}/no_row")
+            flow = low.add(context, "TensorArrayWriteV3", low.unique(f"{name}/TensorArrayWriteV3"),
+                           [handle, size, row, flow], T=("type", dtype))
+            count = low.add(context, "Maximum", low.unique(f"{name}/Maximum"), [size, one], T=("type", int32))
+        rows = low.add(context, "Range", low.unique(f"{name}/range"), [start, count, one], Tidx=("type", int32))
+        stack = low.unique(f"{name}/TensorArrayGatherV3") if is_open else name
+        low.add(context, "TensorArrayGatherV3", stack, [handle, rows, flow], dtype=("type", dtype),
+                element_shape=("shape", shape))
+        if is_open:
+            axis = low.constant(context, [0], int32, f"{name}/begin")
+            ones = low.constant(context, [1], int32, f"{name}/strides")
+            end = low.add(context, "Pack", low.unique(f"{name}/end"), [size], T=("type", int32), N=("int", 1),
+                          axis=("int", 0))
+            low.add(context, "StridedSlice", name, [stack, axis, end, ones], T=("type", dtype), Index=("type", int32),
+                    begin_mask=("int", 0), end_mask=("int", 0), ellipsis_mask=("int", 0), new_axis_mask=("int", 0),
+                    shrink_axis_mask=("int", 0))
 
     def _close(self, results, inner):
         """The NextIterations."""

@@ -2,8 +2,7 @@
 from heapq import heapify, heappop, heappush
 
 from thalweg.framework import errors
-from thalweg.framework.declaration import declaration_of
-from thalweg.framework.dtypes import as_dtype
+from thalweg.framework.dtypes import as_dtype, float32, resource
 
 SWITCH, MERGE = ("Switch", "RefSwitch"), ("Merge", "RefMerge")
 ENTER, EXIT, NEXT = ("Enter", "RefEnter"), ("Exit", "RefExit"), ("NextIteration", "RefNextIteration")
@@ -94,18 +93,43 @@ def output_dtypes(message, op):
 
 
 def _type_attr(message, letter, op):
+    from ..graph_import import declared
     if letter in message.attr:
         return as_dtype(message.attr[letter].type).base_dtype
-    attribute = declaration_of(op).attributes.get(letter)
+    attribute = declared(op).attributes.get(letter)
     if attribute is None or attribute.is_required:
         raise errors.InvalidArgumentError(None, None, f"Node '{message.name}' of type {op} has no attribute "
                                                       f"'{letter}', which says its outputs' type")
     return attribute.default
 
 
+class _Output:
+    """An output of an op that import_graph_def turns into others (op_adapters.py): what its attributes tell."""
+
+    name, count, is_ref = "output", None, False
+
+    def __init__(self, dtype=None, letter=None):
+        self.dtype, self.letter, self.is_typed_list = dtype, letter, letter is not None
+
+
+def _adapted_outputs(message, op):
+    if "Tout" in message.attr:
+        yield _Output(letter="Tout"), len(message.attr["Tout"].list.type)
+    elif op == "VarHandleOp":
+        yield _Output(resource), 1
+    elif not op.startswith("Assign"):
+        attr = message.attr["dtype" if "dtype" in message.attr else "T"]
+        yield _Output(as_dtype(attr.type or float32)), 1
+
+
 def output_arguments(message, op):
     """(declared output, number of tensors) for each output of a NodeDef."""
-    for argument in declaration_of(op).outputs:
+    from ..graph_import import declared, find_declaration
+    from ..op_adapters import NAMES
+    if find_declaration(op) is None and op in NAMES:
+        yield from _adapted_outputs(message, op)
+        return
+    for argument in declared(op).outputs:
         if argument.count:
             count = message.attr[argument.count].i
         else:
@@ -113,10 +137,14 @@ def output_arguments(message, op):
         yield argument, count
 
 
-def output_names(node):
-    """`node:argument:index` of each output, as functions name them."""
-    return [f"{node.name}:{argument.name}:{i}" for argument, count in output_arguments(node.message, node.message.op)
-            for i in range(count)]
+def output_name(node, number):
+    """`node:argument:index` of output `number`, as functions name it."""
+    first = 0
+    for argument, count in output_arguments(node.message, node.message.op):
+        if number < first + count:
+            return f"{node.name}:{argument.name}:{number - first}"
+        first += count
+    raise errors.InvalidArgumentError(None, None, f"{node!r} has {first} outputs, output {number} is taken")
 
 
 def topological(nodes, sources, trouble):

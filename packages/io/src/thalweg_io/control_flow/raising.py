@@ -7,12 +7,12 @@ their names. Nodes that only steer (pivots, Switches) are gone, and nodes of bra
 import numpy as np
 
 from thalweg.framework import errors
-from thalweg.framework.dtypes import as_dtype, bool_, int32, string
+from thalweg.framework.dtypes import bool_, int32, string
 
 from ..tensor_proto import tensor_proto
 from .frames import framed
 from .levels import Branching, Level, closure, controls_of, resolved
-from .nodes import MERGE, SWITCH, V1_OPS, Node, linked, output_names, topological
+from .nodes import MERGE, SWITCH, V1_OPS, Node, linked, output_name, topological
 from .regions import Effect, regioned
 
 _FOLDED_ATTRS = ("frame_name", "is_constant", "parallel_iterations", "N")
@@ -208,7 +208,7 @@ class _LevelWriter:
             return self.given[tensor]
         node, index = self._found(tensor)
         if self.is_function:
-            return output_names(node)[index]
+            return output_name(node, index)
         return node.name if index == 0 else f"{node.name}:{index}"
 
     # --- nodes ---------------------------------------------------------------------------------------
