@@ -384,3 +384,16 @@ def test_names_are_used_once():
     assert [model.unique("a") for _ in range(3)] == ["a", "a_1", "a_2"]
     assert model.constant(np.array([1, 2]), "c") == model.constant(np.array([1, 2]), "d") == "c"
     assert model.constant(np.array([1, 2], np.int32), "d") == "d"
+
+
+def test_tensorflows_frozen_graph(golden):
+    if golden is None:
+        pytest.skip("no ../shared beside the checkout")
+    from thalweg_io.graph_files import read_graph_def
+    values = np.load(golden / "frozen" / "frozen_io.npz")
+    names = [key.removeprefix("many/inter/") for key in values if key.startswith("many/inter/")]
+    keys = [f"many/inter/{name}" for name in names] + ["many/probs", "many/classes", "many/logits"]
+    message = thalweg_io.onnx.export(read_graph_def(golden / "frozen" / "frozen.pb"), ["input"],
+                                     [*names, "probs", "classes", "logits"])
+    for got, key in zip(run_onnx(message, {"input": values["input_many"]}), keys):
+        np.testing.assert_allclose(got, values[key], 1e-4, 1e-5)

@@ -101,8 +101,12 @@ class _Folding:
         return node.name not in self._protected and len(users) == 1 and users[0][0].name == user.name
 
     def _value(self, text):
+        """The value of a constant of floats, or None."""
         node = self._node(text)
-        return make_ndarray(node.attr["value"].tensor, node.name) if node.op == "Const" else None
+        if node.op != "Const":
+            return None
+        value = make_ndarray(node.attr["value"].tensor, node.name)
+        return value if value.dtype.kind == "f" else None
 
     def _constant_operand(self, node):
         """(value, position) of the one constant input of a sum or product."""
@@ -116,10 +120,10 @@ class _Folding:
     def _norm_parameters(self, node):
         """(scale, offset) that the norm amounts to, in float64; None if they are not constant."""
         texts = data_inputs(node)
-        if len(node.input) != 5:
+        if len(texts) != 5 or len(node.input) != 5:
             return None
         values = [self._value(text) for text in texts[1:]]
-        if any(value is None or not value.size for value in values):
+        if any(value is None or value.ndim != 1 or value.shape != values[0].shape for value in values):
             return None
         if node.op in _FUSED:
             if "is_training" not in node.attr or node.attr["is_training"].b:
@@ -136,8 +140,9 @@ class _Folding:
 
     def _channels_and_rank(self, source):
         """The number of channels that a node with constant weights gives, or None, and the rank of its result."""
-        weights = self._value(data_inputs(source)[1]) if source.op in _WEIGHTED else None
-        if weights is None or weights.dtype.kind != "f":
+        is_weighted = source.op in _WEIGHTED and len(data_inputs(source)) == 2
+        weights = self._value(data_inputs(source)[1]) if is_weighted else None
+        if weights is None or weights.ndim != (2 if source.op == "MatMul" else 4):
             return None, None
         if source.op == "DepthwiseConv2dNative":
             return weights.shape[2] * weights.shape[3], 4

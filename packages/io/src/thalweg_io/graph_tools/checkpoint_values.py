@@ -4,6 +4,7 @@ import difflib
 from thalweg.framework import errors
 
 from ..checkpoint_reader import open_checkpoint
+from ..element_types import STRING
 from ..tensor_proto import make_ndarray
 from ..tensor_slice import parse_spec
 from .node_map import data_inputs, nodes_by_name, output_of
@@ -52,7 +53,7 @@ def _place(nodes, name, index):
     """(name in the checkpoint, slice) of what is assigned, or None if no checkpoint gives it."""
     node = nodes[name]
     for _ in range(len(_BETWEEN)):
-        if node.op in _BETWEEN:
+        if node.op in _BETWEEN and data_inputs(node):
             name, index = output_of(data_inputs(node)[0])
             node = nodes[name]
     if node.op not in ("RestoreV2", "RestoreSlice", "Restore"):
@@ -64,7 +65,8 @@ def _place(nodes, name, index):
 
 
 def _strings(node):
-    if node.op != "Const":
+    """The texts of a constant; None of another node."""
+    if node.op != "Const" or node.attr["value"].tensor.dtype != STRING:
         return None
     return [item.decode("utf-8", "surrogateescape")
             for item in make_ndarray(node.attr["value"].tensor, node.name).ravel().tolist()]

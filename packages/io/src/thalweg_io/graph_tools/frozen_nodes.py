@@ -12,6 +12,7 @@ from ..tensor_proto import tensor_proto
 from .node_map import as_input, sorted_by_data
 
 _RESOURCE = 20
+_DEEPEST = 100                             # calls of functions inside of functions
 
 _PASSING = {"Identity": ("output",), "Switch": ("output_false", "output_true"), "Merge": ("output", "value_index"),
             "Enter": ("output",), "Exit": ("output",), "NextIteration": ("output",)}
@@ -33,6 +34,7 @@ class FrozenNodes:
         self.library.CopyFrom(library)
         self._originals = {f.signature.name: f for f in library.function}
         self._made, self._places = {}, {f.signature.name: i for i, f in enumerate(library.function)}
+        self._depth = 0
 
     def of_graph(self, graph_def, constants):
         """The nodes of `graph_def`, with `constants` {name: NodeDef} in the place of variables."""
@@ -59,7 +61,11 @@ class FrozenNodes:
             place = self._places[name] if is_first else len(self.library.function)
             if not is_first:
                 self.library.function.add()
+            self._depth += 1
+            if self._depth > _DEEPEST:
+                raise errors.InvalidArgumentError(None, None, f"function {name} is nested more than {_DEEPEST} deep")
             self.library.function[place].CopyFrom(self._converted_function(name, types, self._made[key]))
+            self._depth -= 1
         return self._made[key]
 
     def _converted_function(self, name, types, new_name):
@@ -69,6 +75,9 @@ class FrozenNodes:
         signature.name = new_name
         values = {}
         for index, number in types.items():
+            if not 0 <= index < len(signature.input_arg):
+                raise errors.InvalidArgumentError(None, None, f"function {name} has {len(signature.input_arg)} "
+                                                              "arguments, and a call of it gives more")
             argument = signature.input_arg[index]
             argument.type, argument.is_ref = number, False
             argument.ClearField("handle_data")

@@ -8,8 +8,16 @@ def source_of(text):
 
 
 def output_of(text):
-    """(node, index of its output) of a data input or a tensor's name."""
+    """(node, index of its output) of a data input or a tensor's name.
+
+    Raises
+    ------
+    InvalidArgumentError      if the index is no number
+    """
     node, _, index = text.partition(":")
+    if index and not (index.isascii() and index.isdigit() and len(index) < 10):
+        raise errors.InvalidArgumentError(None, None, f"{text!r} names no output of a node: after the colon, a number "
+                                                      "is expected")
     return node, int(index) if index else 0
 
 

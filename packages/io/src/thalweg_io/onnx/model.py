@@ -113,11 +113,17 @@ def _fill(info, name, dtype, shape):
 def _set_attribute(message, value):
     """Floats, ints, texts and lists of ints."""
     if isinstance(value, (bool, int, np.integer)):
-        message.i, message.type = int(value), message.INT
+        message.i, message.type = _int64(value, message.name), message.INT
     elif isinstance(value, float):
         message.f, message.type = value, message.FLOAT
     elif isinstance(value, str):
         message.s, message.type = value.encode(), message.STRING
     else:
-        message.ints.extend(int(item) for item in value)
+        message.ints.extend(_int64(item, message.name) for item in value)
         message.type = message.INTS
+
+
+def _int64(value, name):
+    if not -(1 << 63) <= value < 1 << 63:
+        raise errors.InvalidArgumentError(None, None, f"{value} is too large for the attribute {name}")
+    return int(value)
