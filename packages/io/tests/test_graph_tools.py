@@ -6,6 +6,7 @@ import thalweg as tf
 from thalweg_io.graph_tools.batch_norm import fold_batch_norms
 from thalweg_io.graph_tools.constants import fold_constants
 from thalweg_io.graph_tools.freeze_graph import freeze_graph
+from thalweg_io.graph_tools.freezing import variables_to_constants
 from thalweg_io.graph_tools.node_map import nodes_by_name
 from thalweg_io.graph_tools.strip_unused import strip_unused
 from thalweg_io.protos import GraphDef
@@ -150,7 +151,8 @@ def test_freeze_inside_of_branches_and_loops(graph):
     tf.while_loop(lambda i, a: i < 3, lambda i, a: (i + 1, a * v), (0, y), name="loop")
     with tf.Session() as session:
         session.run(v.initializer)
-        frozen = tf.graph_util.convert_variables_to_constants(session, graph.as_graph_def(), ["loop/While"])
+        frozen = variables_to_constants(graph.as_graph_def(), ["loop/While"], lambda nodes: [
+            session.run(f"{node.name}:0") for node in nodes])
     assert not [n.name for n in frozen.node if n.op in ("VariableV2", "Assign")]
     arguments = [a for f in frozen.library.function for a in f.signature.input_arg]
     assert len(frozen.library.function) == 6 and not any(a.is_ref for a in arguments)
@@ -197,7 +199,6 @@ def resource_graph():
 
 
 def test_resource_variables():
-    from thalweg_io.graph_tools.freezing import variables_to_constants
     g = resource_graph()
     before = g.SerializeToString(deterministic=True)
     outputs = ["g", "shape", "again", "branch", "call", "call2", "there"]
@@ -378,5 +379,6 @@ def test_frozen_branches_and_loops_run(graph):
     with tf.Session() as session:
         session.run(v.initializer)
         frozen = tf.graph_util.convert_variables_to_constants(session, graph.as_graph_def(), ["out"])
+        assert {"If", "While"}.isdisjoint(node.op for node in frozen.node)
         expected = [session.run(out, {x: number}) for number in (2.0, -1.0, -9.0)]
     assert [computed(frozen, {"x:0": number}, "out:0") for number in (2.0, -1.0, -9.0)] == expected

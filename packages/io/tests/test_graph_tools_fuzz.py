@@ -88,18 +88,21 @@ _MUTATIONS = (change_input, change_op, change_attribute, drop_attribute, drop_in
               change_tensor, change_function)
 
 
+_TOOLS = (lambda message: tf.graph_util.remove_training_nodes(message, ["out"]),
+          lambda message: fold_batch_norms(message, ["out"]),
+          lambda message: strip_unused(message, ["x"], ["out"], 1),
+          lambda message: variables_to_constants(message, ["out"], lambda nodes: [
+              np.ones(2, np.float32)] * len(nodes)))
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_damaged_graphs(source, seed):
     rng, n_errors = random.Random(seed), 0
     for _ in range(250):
         message = mutated(source, rng)
-        for tool in (lambda: tf.graph_util.remove_training_nodes(message, ["out"]),
-                     lambda: fold_batch_norms(message, ["out"]),
-                     lambda: strip_unused(message, ["x"], ["out"], 1),
-                     lambda: variables_to_constants(message, ["out"], lambda nodes: [
-                         np.ones(2, np.float32) for _ in nodes])):
+        for tool in _TOOLS:
             try:
-                tool()
+                tool(message)
             except tf.errors.OpError:
                 n_errors += 1
             except AssertionError as error:                    # TensorFlow's choice for a name that is missing

@@ -13,12 +13,15 @@ IMAGES = np.random.default_rng(1).normal(size=(2, 6, 6, 3)).astype(np.float32)
 
 
 def network(images):
-    """Convolution, batch norm, pooling, a layer of partitioned weights: [N, 6, 6, 3] -> [N, 4]."""
+    """Convolution, batch norm, pooling, branch, loop, a layer of partitioned weights: [N, 6, 6, 3] -> [N, 4]."""
     x = tf.nn.conv2d(images, tf.get_variable("filter", [3, 3, 3, 8]), [1, 1, 1, 1], "SAME", name="conv")
     scale, offset, mean = (tf.get_variable(name, [8]) for name in ("scale", "offset", "mean"))
     variance = tf.get_variable("variance", [8], initializer=tf.ones_initializer())
     x = tf.nn.relu(tf.nn.fused_batch_norm(x, scale, offset, mean, variance, is_training=False)[0])
     x = tf.reshape(tf.nn.max_pool(x, [1, 2, 2, 1], [1, 2, 2, 1], "VALID"), [-1, 72])
+    bias = tf.get_variable("bias", [72])
+    x = tf.cond(tf.reduce_sum(x) > 0, lambda: x + bias, lambda: x - bias)
+    x = tf.while_loop(lambda i, v: i < 3, lambda i, v: (i + 1, tf.nn.relu(v * 0.5 + bias)), (0, x))[1]
     with tf.variable_scope("parts", partitioner=tf.fixed_size_partitioner(2)):
         weights = tf.get_variable("weights", [72, 4])
     return tf.nn.softmax(tf.matmul(x, weights.as_tensor()), name="scores")

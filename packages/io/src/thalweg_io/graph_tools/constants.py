@@ -10,7 +10,9 @@ from .node_map import check_is_graph_def, data_inputs, like, nodes_by_name, outp
 from .sub_graph import extract_sub_graph
 
 LIMIT_BYTES = 10 << 20                   # a larger result stays an operation
-_LEFT_ALONE = frozenset(("Const", "Placeholder", "PlaceholderWithDefault", "NoOp", "Assert", "Print"))
+_LEFT_ALONE = frozenset(("Const", "Placeholder", "PlaceholderWithDefault", "NoOp", "Assert", "Print",
+                         *(f"{ref}{name}" for ref in ("", "Ref") for name in (
+                             "Switch", "Merge", "Enter", "Exit", "NextIteration")), "LoopCond"))
 _OF_SHAPES = frozenset(("Shape", "Size", "Rank"))
 
 
@@ -78,6 +80,8 @@ def _values(graph_def, ends):
         import_graph_def(graph_def, name="")
     known, wanted = {}, []
     for node in ends:
+        if node.name not in graph._by_name:               # inside of a loop or branch, which became a function
+            continue
         tensor = graph.get_tensor_by_name(f"{node.name}:0")
         if node.op in _OF_SHAPES:
             value = constant_value(tensor)

@@ -5,6 +5,7 @@ import numpy as np
 
 from thalweg.framework import errors
 
+from ..control_flow.lowering import lowered
 from ..tensor_proto import tensor_proto
 from .frozen_nodes import FrozenNodes
 from .node_map import check_are_names, check_is_graph_def, data_inputs, like, output_of
@@ -19,7 +20,8 @@ def convert_variables_to_constants(sess, input_graph_def, output_node_names, var
                                    variable_names_blacklist=None):
     """What `output_node_names` need of a graph, its variables replaced by constants of their values in `sess`.
 
-    Variables that reach the branches of an If or the body of a While are replaced there as well.
+    Branches and loops are written as TensorFlow 1.x's tools expect them, with Switch, Merge and Enter; variables in
+    them are replaced as well.
 
     Parameters
     ----------
@@ -40,8 +42,8 @@ def convert_variables_to_constants(sess, input_graph_def, output_node_names, var
     """
     def values_of(variables):
         return sess.run([_reading(sess.graph, input_graph_def, variable) for variable in variables])
-    return variables_to_constants(input_graph_def, output_node_names, values_of, variable_names_whitelist,
-                                  variable_names_blacklist)
+    return lowered(variables_to_constants(input_graph_def, output_node_names, values_of, variable_names_whitelist,
+                                          variable_names_blacklist))
 
 
 def variables_to_constants(graph_def, output_node_names, values_of, whitelist=None, blacklist=None):
