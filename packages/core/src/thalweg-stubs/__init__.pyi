@@ -40,6 +40,7 @@ from thalweg_io.protos import Summary as Summary
 from thalweg_io.protos import SummaryMetadata as SummaryMetadata
 from thalweg.framework.graph import Tensor as Tensor
 from thalweg.ops.tensor_array import TensorArray as TensorArray
+from thalweg_io.protos import TensorInfo as TensorInfo
 from thalweg.framework.shapes import TensorShape as TensorShape
 from thalweg.autodiff.backward import UnconnectedGradients as UnconnectedGradients
 from thalweg._version import __version__ as VERSION

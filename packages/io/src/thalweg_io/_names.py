@@ -38,7 +38,7 @@ NAMES = {
     "make_ndarray": "thalweg_io.tensor_proto:make_ndarray",
     **{name: _PROTOS + name for name in (
         "AttrValue", "Event", "GraphDef", "HistogramProto", "LogMessage", "MetaGraphDef", "NameAttrList", "NodeDef",
-        "SessionLog", "Summary", "SummaryMetadata")},
+        "SessionLog", "Summary", "SummaryMetadata", "TensorInfo")},
     **{"train." + name: _PROTOS + name for name in (
         "BytesList", "Example", "Feature", "FeatureList", "FeatureLists", "Features", "FloatList", "Int64List",
         "SaverDef", "SequenceExample")},
