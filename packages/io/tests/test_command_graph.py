@@ -109,6 +109,29 @@ def test_convert(files, capsys):
     assert status == 2 and "the name does not tell the form" in err
 
 
+def test_what_cannot_be_imported_is_shown(files, capsys):
+    message = GraphDef.FromString((files / "g.pb").read_bytes())
+    message.node.add(name="odd", op="NoSuchOp")
+    (files / "odd.pb").write_bytes(message.SerializeToString())
+    status, out, err = run(capsys, "show", files / "odd.pb", "odd")
+    assert (status, out) == (0, "odd  NoSuchOp\n") and err.startswith("shapes as far as the file says them: ")
+    assert err.count("\n") == 1 and "NoSuchOp" in err
+
+
+def test_a_choice_of_graphs(files, capsys):
+    x = tf.placeholder(tf.float32, [], name="other")
+    builder = tf.saved_model.Builder(files / "two")
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        builder.add_meta_graph_and_variables(session, ["serve"])
+    signature = tf.saved_model.predict_signature_def({"x": x}, {"y": x})
+    builder.add_meta_graph(["serve", "gpu"], {"serving_default": signature})
+    builder.save()
+    status, _, err = run(capsys, "show", files / "two")
+    assert status == 2 and "has 2 graphs; choose one by its tags: serve or serve,gpu" in err
+    assert run(capsys, "show", files / "two", "other", "--tags", "serve,gpu")[1] == "other  Placeholder  ()\n"
+
+
 def test_convert_to_a_saved_model(files, capsys):
     assert run(capsys, "convert", files / "model.ckpt", f"{files}/new/", "--input", "x", "--output", "y")[0] == 0
     with tf.Graph().as_default(), tf.Session() as session:

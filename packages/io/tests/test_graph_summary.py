@@ -106,10 +106,17 @@ def test_trees_and_lists(graph):
             tf.placeholder(tf.float32, [None, 2], name="two")
             tf.placeholder(tf.float32, name="three")
     tf.constant(1, name="last")
-    nodes = summary(graph).nodes
+    nodes, reason = listing.listed_nodes(graph.as_graph_def())
+    assert reason is None
     assert listing.node_rows(nodes)[1:3] == [("a/b/two", "Placeholder", "(?, 2)"),
                                              ("a/b/three", "Placeholder", "<unknown>")]
     assert listing.scope_tree(nodes) == [
         "a/  3 nodes, 6 parameters", "  one  Const (2, 3)", "  b/  2 nodes", "    two  Placeholder (?, 2)",
         "    three  Placeholder <unknown>", "last  Const ()"]
-    assert listing.scope_tree(nodes, depth=1) == ["a/  3 nodes, 6 parameters", "last  Const ()"]
+    message = graph.as_graph_def(add_shapes=True)
+    message.node.add(name="odd", op="NoSuchOp")
+    nodes, reason = listing.listed_nodes(message)
+    assert "NoSuchOp" in reason and listing.node_rows(nodes)[0] == ("a/one", "Const", "(2, 3)")
+    assert listing.node_rows(nodes)[-1] == ("odd", "NoSuchOp", "")
+    del message.node[-1]
+    assert listing.scope_tree(nodes[:-1], depth=1) == ["a/  3 nodes, 6 parameters", "last  Const ()"]

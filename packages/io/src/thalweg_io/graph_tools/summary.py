@@ -10,7 +10,8 @@ from .node_map import like, nodes_by_name, output_of
 
 VARIABLES = ("Variable", "VariableV2", "VarHandleOp")
 _NO_RESULT = frozenset((*VARIABLES, "Const", "Placeholder", "PlaceholderWithDefault", "Identity", "IdentityN",
-                        "Reshape", "Squeeze", "ExpandDims", "StopGradient", "ReadVariableOp", "NoOp"))
+                        "Reshape", "Squeeze", "ExpandDims", "StopGradient", "ReadVariableOp", "NoOp",
+                        "If", "StatelessIf", "While", "StatelessWhile"))        # the nodes of their functions count
 
 
 class NodeSummary:

@@ -86,8 +86,11 @@ def choose_meta_graph(saved_model, tags, export_dir):
     for meta_graph in saved_model.meta_graphs:
         if tags is not None and set(meta_graph.meta_info_def.tags) == set(tags):
             return meta_graph
-    wanted = "no tags" if tags is None else f"tags {', '.join(map(repr, sorted(tags)))}"
-    raise NoSuchTagsError(None, None, f"MetaGraphDef associated with {wanted} could not be found in SavedModel "
+    if tags is None:
+        raise NoSuchTagsError(None, None, f"SavedModel {export_dir} has {len(there)} graphs; choose one by its tags: "
+                                          f"{' or '.join(map(','.join, there)) or 'none'}")
+    wanted = ", ".join(map(repr, sorted(tags)))
+    raise NoSuchTagsError(None, None, f"MetaGraphDef associated with tags {wanted} could not be found in SavedModel "
                                       f"{export_dir}.\navailable_tags: {there}")
 
 

@@ -1,11 +1,12 @@
 """Shows the nodes of a graph with the shapes of their results, or its name scopes as a tree."""
 import fnmatch
 import json
+import sys
 
 from thalweg.commands.console import printable, table
+from thalweg.commands.main import one_line
 
 from ...graph_tools import listing
-from ...graph_tools.summary import summary
 from .source import Source, add_shapes, add_source
 
 HELP = "list the nodes, or a tree of name scopes"
@@ -40,5 +41,7 @@ def _nodes(options):
     if options.graph.endswith(".onnx"):
         from ...onnx.reading import nodes_of_file
         return nodes_of_file(options.graph)
-    source = Source(options.graph, options.tags)
-    return summary(source.graph_def, dict(options.shape)).nodes
+    nodes, reason = listing.listed_nodes(Source(options.graph, options.tags).graph_def, dict(options.shape))
+    if reason:
+        print(f"shapes as far as the file says them: {one_line(reason)}", file=sys.stderr)
+    return nodes
