@@ -379,6 +379,14 @@ def test_forms_that_onnx_lacks():
             thalweg_io.onnx.export(session.graph, [x], [x])
 
 
+def test_a_model_of_more_than_two_gigabytes(monkeypatch):
+    monkeypatch.setattr("thalweg_io.onnx.model._MOST_BYTES", 15)
+    x = tf.placeholder(tf.float32, [4], name="x")
+    with tf.Session() as session, pytest.raises(tf.errors.InvalidArgumentError, match=(
+            "m.onnx: the model's constants have 16 bytes, and a file of this form holds at most 15")):
+        thalweg_io.onnx.export(session, [x], [x + [1.0, 2.0, 3.0, 4.0]], "m.onnx")
+
+
 def test_names_are_used_once():
     model = Model()
     assert [model.unique("a") for _ in range(3)] == ["a", "a_1", "a_2"]

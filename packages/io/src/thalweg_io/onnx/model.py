@@ -89,11 +89,11 @@ class Model:
 
     def serialized(self, path):
         """The bytes of the file."""
-        size = self.message.ByteSize()
+        size = sum(len(tensor.raw_data) for tensor in self.graph.initializer)
         if size > _MOST_BYTES:
             raise errors.InvalidArgumentError(
-                None, None, f"{path}: the model has {size} bytes, and a file of this form at most {_MOST_BYTES}: "
-                            "export parts of the graph")
+                None, None, f"{path}: the model's constants have {size} bytes, and a file of this form holds at "
+                            f"most {_MOST_BYTES}: export parts of the graph")
         return self.message.SerializeToString(deterministic=True)
 
 
