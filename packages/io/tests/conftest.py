@@ -9,7 +9,8 @@ import struct
 import numpy as np
 import pytest
 
-collect_ignore = [] if importlib.util.find_spec("tensorboard") else ["test_tensorboard.py", "board"]
+_NEEDED = {"test_onnx.py": "onnxruntime", "test_tensorboard.py": "tensorboard", "board": "tensorboard"}   # tox environments
+collect_ignore = [file for file, package in _NEEDED.items() if not importlib.util.find_spec(package)]
 
 OWN = pathlib.Path(__file__).parent / "data"
 GOLDEN = pathlib.Path(os.environ.get("THALWEG_GOLDEN") or pathlib.Path(__file__).parents[4] / "shared" / "golden")
@@ -88,7 +89,7 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("graph_case", list(manifest_of_own()["graphs"]))
     if "summary_case" in metafunc.fixturenames:
         metafunc.parametrize("summary_case", list(manifest_of_own()["summaries"]))
-    for kind in ("v1", "v2", "state", "tfrecord", "example", "safetensors", "npz"):
+    for kind in ("v1", "v2", "state", "tfrecord", "example", "safetensors", "npz", "saved_model"):
         if f"hostile_{kind}" in metafunc.fixturenames:
             cases = hostile_cases(kind)
             metafunc.parametrize(f"hostile_{kind}", cases, ids=[case["name"] for case in cases])

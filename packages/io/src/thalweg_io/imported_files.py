@@ -13,8 +13,8 @@ import threading
 from thalweg.framework import errors
 
 _SAVING = {"SaveV2": 0, "RestoreV2": 0, "SaveSlices": 0, "Save": 0, "Restore": 0, "RestoreSlice": 0,
-           "MergeV2Checkpoints": 1}                                       # op type -> which input is the path
-OPS = frozenset({*_SAVING, "ReadFile", "WriteFile", "MatchingFiles", "TFRecordDataset", "TextLineDataset",
+           "MergeV2Checkpoints": 1, "ReadFile": 0}                                # op type -> which input is the path
+OPS = frozenset({*_SAVING, "WriteFile", "MatchingFiles", "TFRecordDataset", "TextLineDataset",
                  "FixedLengthRecordDataset"})
 
 _lock = threading.Lock()

@@ -3,32 +3,14 @@
 They come from `formats.binpb`, the compiled form of `formats.proto`, in a descriptor pool of their own: no version
 lock to generated code, and no clash with TensorFlow's own messages in one process. Made when first asked for.
 """
-import functools
-import importlib.resources
+from .message_classes import message_class as _message_class
+from .message_classes import pool
 
-_PACKAGE = "thalweg.formats."
-
-
-@functools.cache
-def _pool():
-    from google.protobuf import descriptor_pb2, descriptor_pool
-    data = importlib.resources.files(__package__).joinpath("formats.binpb").read_bytes()
-    pool = descriptor_pool.DescriptorPool()
-    for file in descriptor_pb2.FileDescriptorSet.FromString(data).file:
-        pool.AddSerializedFile(file.SerializeToString())
-    return pool
+_FILE, _PACKAGE = "formats.binpb", "thalweg.formats."
 
 
 def __getattr__(name):
-    from google.protobuf import message_factory
-    if name.startswith("_"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        descriptor = _pool().FindMessageTypeByName(_PACKAGE + name)
-    except KeyError:
-        raise AttributeError(f"there is no message {name!r} in thalweg_io/formats.proto") from None
-    found = globals()[name] = message_factory.GetMessageClass(descriptor)
-    found.__module__ = __name__
+    found = globals()[name] = _message_class(_FILE, _PACKAGE, name, __name__)
     return found
 
 
@@ -41,7 +23,7 @@ def text(message):
 def parse_text(text, message):
     """Fills `message` from its text form; google.protobuf.text_format.ParseError when it is none."""
     from google.protobuf import text_format
-    return text_format.Parse(text, message, descriptor_pool=_pool())
+    return text_format.Parse(text, message, descriptor_pool=pool(_FILE))
 
 
 def own(message, message_class, problem):
@@ -65,8 +47,12 @@ def _is_text(data):
         and all(byte >= 32 or byte in b"\t\r\n" for byte in start)
 
 
-def read_message(path, message_class):
-    """The message in a file, binary or in text form.
+def read_message(path, message_class, as_text=None):
+    """The message in a file, in text form where its name ends in "txt" or it looks so, else binary.
+
+    Parameters
+    ----------
+    as_text : bool      which form it has; None: told by name and content
 
     Raises
     ------
@@ -84,7 +70,7 @@ def read_message(path, message_class):
         raise errors.NotFoundError(None, None, f"{path}: {error.strerror}; expected a file with a "
                                                f"{message_class.DESCRIPTOR.name}") from error
     try:
-        if path.endswith("txt") or _is_text(data):
+        if (path.endswith("txt") or _is_text(data)) if as_text is None else as_text:
             return parse_text(data.decode(), message_class())
         return message_class.FromString(data)
     except (protobuf.DecodeError, text_format.ParseError, UnicodeDecodeError, RecursionError) as error:
