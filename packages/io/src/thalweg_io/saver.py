@@ -7,7 +7,8 @@ from thalweg.framework import errors
 from thalweg.framework.graph import get_default_graph
 from thalweg.runtime.session import BaseSession
 
-from . import checkpoint_state, meta_graph, mismatch
+from . import checkpoint_state, meta_graph, mismatch, removals
+from .atomic_file import translated
 from .bundle import sharded as sharded_bundle
 from .saveables import default_variables
 from .saver_builder import V2, BaseSaverBuilder
@@ -58,7 +59,7 @@ class Saver:
         self._allow_empty, self._pad_step_number = allow_empty, pad_step_number
         self._save_relative_paths, self._write_version = save_relative_paths, write_version
         self.saver_def, self._is_built, self._is_empty = saver_def, False, False
-        self._last_checkpoints, self._dropped = [], []               # (path, when it was written)
+        self._last_checkpoints = []                                  # (path, when it was written)
         if not defer_build:
             self.build()
         elif saver_def is not None:
@@ -153,21 +154,37 @@ class Saver:
         if not save_path:
             raise ValueError("no path specified: save_path is empty")
         path = self._numbered(sess, save_path, global_step, latest_filename)
-        if not self._is_empty:
-            path = self._write_values(sess, save_path, path)
-        if write_meta_graph:
-            meta_path = checkpoint_state.meta_graph_filename(path, meta_graph_suffix)
-            with sess.graph.as_default():
-                self.export_meta_graph(meta_path, strip_default_attrs=strip_default_attrs)
+        def write_meta_graph_of(path):
+            if write_meta_graph:
+                meta_path = checkpoint_state.meta_graph_filename(path, meta_graph_suffix)
+                with sess.graph.as_default():
+                    self.export_meta_graph(meta_path, strip_default_attrs=strip_default_attrs)
+
         if self._is_empty:
-            return None
-        if write_state:
-            self._record(path)
-            checkpoint_state.update_checkpoint_state(
-                os.path.dirname(save_path), path, self.last_checkpoints, latest_filename,
-                save_relative_paths=self._save_relative_paths)
-            self._delete_dropped(meta_graph_suffix)
+            return write_meta_graph_of(path)
+        folder = os.path.dirname(save_path)
+        with translated(path):
+            removals.finish(folder)
+        with removals.Removals(latest_filename, meta_graph_suffix, self.saver_def.version) as doomed:
+            if write_state and not checkpoint_state.checkpoint_exists(path):
+                with translated(path):
+                    doomed.add(path)
+            path = self._write_values(sess, save_path, path)
+            write_meta_graph_of(path)
+            if write_state:
+                self._write_state(folder, path, latest_filename, doomed)
         return path
+
+    def _write_state(self, folder, path, latest_filename, doomed):
+        """Names the new checkpoint in the state file, and notes those that are dropped to be deleted after that."""
+        kept, dropped = self._after(path)
+        for old, _ in dropped:
+            if os.path.isdir(os.path.dirname(old) or "."):
+                with translated(old):
+                    doomed.add(old)
+        checkpoint_state.update_checkpoint_state(folder, path, [name for name, _ in kept], latest_filename,
+                                                 save_relative_paths=self._save_relative_paths)
+        self._last_checkpoints = kept
 
     def _check_is_built(self, method):
         if not self._is_built:
@@ -223,26 +240,18 @@ class Saver:
         times = checkpoint_state.get_checkpoint_mtimes(found)
         self.set_last_checkpoints_with_time(list(zip(found, times)))
 
-    def _record(self, path):
+    def _after(self, path):
+        """(checkpoints that are kept once `path` is there, those that then go), as lists of (path, time)."""
         if not self.saver_def.max_to_keep:
-            self._last_checkpoints = []
-            return
-        self._last_checkpoints = [item for item in self._last_checkpoints if item[0] != path]
-        self._last_checkpoints.append((path, time.time()))
-        if len(self._last_checkpoints) > self.saver_def.max_to_keep:
-            self._dropped.append(self._last_checkpoints.pop(0))
-
-    def _delete_dropped(self, meta_graph_suffix):
-        if not self._dropped:
-            return
-        path, written = self._dropped.pop(0)
-        if written > self._next_kept_time:                    # old enough to be the one that is kept for these hours
+            return [], []
+        kept = [item for item in self._last_checkpoints if item[0] != path] + [(path, time.time())]
+        if len(kept) <= self.saver_def.max_to_keep:
+            return kept, []
+        oldest, *kept = kept
+        if oldest[1] > self._next_kept_time:                  # old enough to be the one that is kept for these hours
             self._next_kept_time += self.saver_def.keep_checkpoint_every_n_hours * 3600
-            return
-        try:
-            checkpoint_state.remove_checkpoint(path, self.saver_def.version, meta_graph_suffix)
-        except errors.OpError as error:
-            logger.warning("%s is no longer needed, but cannot be deleted: %s", path, error)
+            return kept, []
+        return kept, [oldest]
 
     # --- restoring ----------------------------------------------------------------------------------
 
