@@ -61,13 +61,14 @@ def has_golden():
     return (GOLDEN / "manifest.json").is_file()
 
 
-def hostile_cases(kind):
+def hostile_cases(kind=None):
     cases = json.loads((GOLDEN / "hostile" / "hostile.json").read_text()) if has_golden() else []
-    return [case for case in cases if case["kind"] == kind]
+    return [case for case in cases if kind in (None, case["kind"])]
 
 
 def pytest_generate_tests(metafunc):
-    """`checkpoint`: every V2 checkpoint at hand; `hostile_v2`, `hostile_state`: the damaged files of that kind."""
+    """`checkpoint`: every V2 checkpoint at hand; `hostile_case`: every damaged file, `hostile_v2`, `hostile_state`: those
+    of that kind."""
     if "checkpoint" in metafunc.fixturenames:
         found = {**own_checkpoints(), **(golden_checkpoints() if has_golden() else {})}
         metafunc.parametrize("checkpoint", found.values(), ids=list(found))
@@ -75,6 +76,9 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("graph_case", list(manifest_of_own()["graphs"]))
     if "summary_case" in metafunc.fixturenames:
         metafunc.parametrize("summary_case", list(manifest_of_own()["summaries"]))
+    if "hostile_case" in metafunc.fixturenames:
+        cases = hostile_cases()
+        metafunc.parametrize("hostile_case", cases, ids=[case["name"] for case in cases])
     for kind in ("v2", "state"):
         if f"hostile_{kind}" in metafunc.fixturenames:
             cases = hostile_cases(kind)

@@ -58,13 +58,12 @@ class Removals:
 
 def finish(folder):
     """Carries out what savers that are dead have noted in `folder`."""
-    names = [name for _, _, kind, name in own_files(folder) if kind == _KIND]
-    if names:
-        commit.settle(folder)                        # a checkpoint that is half renamed becomes whole before it goes
-    for path in (os.path.join(folder, name) for name in names):
-        with atomic_file.lock_of_dead(path) as is_dead:
-            if is_dead:
-                _carry_out(path)
+    for _, _, kind, name in own_files(folder):
+        if kind == _KIND:
+            path = os.path.join(folder, name)
+            with atomic_file.lock_of_dead(path) as is_dead:
+                if is_dead:
+                    _carry_out(path)
 
 
 def _carry_out(note, is_failing=False):
@@ -75,6 +74,9 @@ def _carry_out(note, is_failing=False):
         with translated(note), open(note, "rb") as file:
             state_file, suffix, version = _fields(file.read())
         if state_file and not _is_named(prefix, state_file):
+            with translated(prefix):
+                for token in commit.pending_commits(prefix):             # what is half renamed becomes whole first
+                    commit.finish(prefix, token)
             checkpoint_state.remove_checkpoint(prefix, version, suffix)
             if version == checkpoint_state.V1:
                 checkpoint_state.remove_checkpoint(prefix + _SHARDS, version, suffix)
