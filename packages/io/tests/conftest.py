@@ -16,7 +16,7 @@ GOLDEN = pathlib.Path(os.environ.get("THALWEG_GOLDEN") or pathlib.Path(__file__)
 
 
 class Checkpoint:
-    """A V2 checkpoint and what is known of it: name -> (DataType number, shape, sha256 of its bytes)."""
+    """A checkpoint and what is known of it: name -> (DataType number, shape, sha256 of its bytes)."""
 
     def __init__(self, prefix, tensors):
         self.prefix, self.tensors = str(prefix), tensors
@@ -48,38 +48,47 @@ def own_checkpoints():
             for name, tensors in manifest["checkpoints"].items()}
 
 
-def golden_checkpoints():
+def own_v1():
+    """What make_v1.py has found."""
+    return json.loads((OWN / "v1.json").read_text())
+
+
+def own_v1_checkpoints():
+    return {name: Checkpoint(OWN / name, {k: (t["dtype"], tuple(t["shape"]), t["sha256"]) for k, t in tensors.items()})
+            for name, tensors in own_v1()["checkpoints"].items()}
+
+
+def golden_checkpoints(version="V2"):
     from thalweg_io import protos
     numbers = protos.TensorProto.DESCRIPTOR.fields_by_name["dtype"].enum_type.values_by_name
     manifest = json.loads((GOLDEN / "manifest.json").read_text())
     return {name: Checkpoint(GOLDEN / name, {k: (numbers[t["dtype"]].number, tuple(t["shape"]), t["sha256"])
                                              for k, t in c["tensors"].items()})
-            for name, c in manifest["checkpoints"].items() if c["version"] == "V2" and "tensors" in c}
+            for name, c in manifest["checkpoints"].items() if c["version"] == version and "tensors" in c}
 
 
 def has_golden():
     return (GOLDEN / "manifest.json").is_file()
 
 
-def hostile_cases(kind=None):
+def hostile_cases(kind):
     cases = json.loads((GOLDEN / "hostile" / "hostile.json").read_text()) if has_golden() else []
-    return [case for case in cases if kind in (None, case["kind"])]
+    return [case for case in cases if case["kind"] == kind]
 
 
 def pytest_generate_tests(metafunc):
-    """`checkpoint`: every V2 checkpoint at hand; `hostile_case`: every damaged file, `hostile_v2`, `hostile_state`: those
-    of that kind."""
+    """`checkpoint`, `v1_checkpoint`: every one at hand of that format; `hostile_v2`, ...: the damaged of that kind."""
     if "checkpoint" in metafunc.fixturenames:
         found = {**own_checkpoints(), **(golden_checkpoints() if has_golden() else {})}
         metafunc.parametrize("checkpoint", found.values(), ids=list(found))
+    if "v1_checkpoint" in metafunc.fixturenames:
+        found = {**own_v1_checkpoints(), **(golden_checkpoints("V1") if has_golden() else {})}
+        metafunc.parametrize("v1_checkpoint", found.values(), ids=list(found))
     if "graph_case" in metafunc.fixturenames:
         metafunc.parametrize("graph_case", list(manifest_of_own()["graphs"]))
     if "summary_case" in metafunc.fixturenames:
         metafunc.parametrize("summary_case", list(manifest_of_own()["summaries"]))
-    if "hostile_case" in metafunc.fixturenames:
-        cases = hostile_cases()
-        metafunc.parametrize("hostile_case", cases, ids=[case["name"] for case in cases])
-    for kind in ("v2", "state"):
+    for kind in ("v1", "v2", "state"):
         if f"hostile_{kind}" in metafunc.fixturenames:
             cases = hostile_cases(kind)
             metafunc.parametrize(f"hostile_{kind}", cases, ids=[case["name"] for case in cases])

@@ -2,12 +2,14 @@
 import os
 import resource
 import shutil
+import sys
 import threading
 import time
 
 import numpy as np
 import pytest
 
+import thalweg as tf
 from thalweg.framework import errors
 from thalweg.framework.dtypes import bfloat16, quint8
 from thalweg_io.bundle import sharded
@@ -111,6 +113,43 @@ def test_round_trip_of_every_kind(tmp_path):
             expected = np.array(value.item().encode(), object) if name == "text" else value
             assert got.shape == value.shape and got.flags.writeable and got.dtype.isnative
             np.testing.assert_array_equal(got, expected)
+
+
+NEWER = ("float8_e5m2", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e4m3b11fnuz", "float8_e5m2fnuz", "int4", "uint4",
+         "int2", "uint2", "float4_e2m1fn")
+
+
+@pytest.mark.parametrize("has_ml_dtypes", [True, False])
+@pytest.mark.parametrize("name", NEWER)
+def test_types_that_only_newer_files_hold(tmp_path, monkeypatch, name, has_ml_dtypes):
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    value = np.array([[0, 1], [1, 0]]).astype(getattr(ml_dtypes, name))
+    raw = value.view(np.uint8)
+    write(tmp_path / "m", {"x": value, "same": raw.view(np.dtype([(name, "u1")])), "scalar": value[0, 1]})
+    data = (tmp_path / "m.data-00000-of-00001").read_bytes()
+    assert data == raw.tobytes() + raw.tobytes() + raw[0, 1].tobytes()
+    if not has_ml_dtypes:
+        monkeypatch.setitem(sys.modules, "ml_dtypes", None)
+    reader = tf.train.load_checkpoint(str(tmp_path / "m"))
+    number = 24 + NEWER.index(name)
+    assert {k: (t.name, t.as_datatype_enum) for k, t in reader.get_variable_to_dtype_map().items()} \
+        == dict.fromkeys(("same", "scalar", "x"), (name, number))
+    got = reader.get_tensor("x")
+    assert got.dtype == (value.dtype if has_ml_dtypes else np.int8 if name in ("int4", "int2") else np.uint8)
+    np.testing.assert_array_equal(got.view(np.uint8), raw)
+    assert reader.get_tensor("scalar") == got[0, 1]
+    with tf.Graph().as_default(), tf.Session() as session:
+        saver = tf.train.Saver({"x": tf.Variable([[1, 2], [3, 4]])})
+        with pytest.raises(errors.InvalidArgumentError, match=f"(?s)x is int32 in the graph, {name} in the checkpoint"
+                                                              f".*does not equal original dtype {name}"):
+            saver.restore(session, str(tmp_path / "m"))
+
+
+def test_bfloat16_of_ml_dtypes(tmp_path):
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    write(tmp_path / "m", {"x": np.array([1.5, np.inf], ml_dtypes.bfloat16)})
+    got = tf.train.load_variable(str(tmp_path / "m"), "x")
+    assert got.dtype == ml_dtypes.bfloat16 and got.tolist() == [1.5, np.inf]
 
 
 def test_boxes_of_whole_and_partitioned_tensors(tmp_path):

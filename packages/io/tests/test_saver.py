@@ -319,8 +319,8 @@ def test_what_is_no_variable():
         tf.train.Saver({"x": variable, "y": variable})
     with pytest.raises(ValueError, match="Slices must all be Slices"):
         tf.train.Saver({"x": [variable]})
-    with pytest.raises(ValueError, match="writes the V2 format"):
-        tf.train.Saver(write_version=1)
+    with pytest.raises(ValueError, match="write_version=3: tf.train.SaverDef.V2"):
+        tf.train.Saver(write_version=3)
     with pytest.raises(ValueError, match="build cannot be deferred"):
         tf.train.Saver([variable], defer_build=True)
 

@@ -202,6 +202,15 @@ def remove_if_exists(path):
         files.remove(path)
 
 
+def rename_if_exists(source, target):
+    """Renames a file; one that another process has renamed already is no error."""
+    try:
+        files.rename(source, target)
+    except FileNotFoundError:
+        if os.path.exists(source):
+            raise
+
+
 def remove_dead_temporaries(folder, is_committed):
     """Deletes temporary files whose writer is gone.
 

@@ -1,10 +1,12 @@
 """Looking into a checkpoint without a graph: `tf.train.NewCheckpointReader`, `load_variable`, `list_variables`."""
 import os
 
-from thalweg.framework import errors
-
+from .bundle import commit
 from .bundle.reader import BundleReader
 from .checkpoint_state import latest_checkpoint
+from .element_types import for_user
+from .v1 import files
+from .v1.reader import V1Reader
 
 
 class CheckpointReader:
@@ -32,8 +34,12 @@ class CheckpointReader:
         return tensor_str in self._bundle
 
     def get_tensor(self, tensor_str):
-        """The value of a tensor: an array, for a scalar a NumPy scalar, for a scalar string bytes."""
-        value = self._bundle.read(tensor_str)
+        """The value of a tensor: an array, for a scalar a NumPy scalar, for a scalar string bytes.
+
+        bfloat16, float8, int4 and the like are arrays of the package ml_dtypes. Where that is not installed, bfloat16
+        is float32, and the others are the bytes that are stored, one per element: int8 for int4 and int2, else uint8.
+        """
+        value = for_user(self._bundle.read(tensor_str), self._bundle.dtype(tensor_str))
         return value if value.ndim else value[()]
 
     def debug_string(self):
@@ -53,22 +59,24 @@ def NewCheckpointReader(filepattern):                # TensorFlow's name
 
 
 def open_checkpoint(prefix):
-    """The reader of the checkpoint at `prefix`.
+    """The reader of the checkpoint at `prefix`, of either format: a BundleReader (V2) or a V1Reader.
+
+    Both have `names()`, `name in reader`, `shape(name)`, `dtype(name)`, `read(name)`, `read_slice(name, slice)` and
+    `close()`, and are contexts that close themselves.
+
+    Parameters
+    ----------
+    prefix : str            path without an extension; for a sharded V1 checkpoint the pattern NAME-?????-of-00003
 
     Raises
     ------
     NotFoundError           if there is none
-    UnimplementedError      for the older format, one table file
+    DataLossError           if it is damaged
     """
     prefix = os.fspath(prefix)
-    try:
-        return BundleReader(prefix)
-    except errors.NotFoundError:
-        if os.path.isfile(prefix):
-            raise errors.UnimplementedError(
-                None, None, f"{prefix} is a checkpoint of the older V1 format, or none at all. This version reads V2 "
-                            "checkpoints: in TensorFlow, restore it and save it with a tf.train.Saver().") from None
-        raise
+    if not commit.exists(prefix) and files.exists(prefix):
+        return V1Reader(prefix)
+    return BundleReader(prefix)
 
 
 def load_checkpoint(ckpt_dir_or_file):

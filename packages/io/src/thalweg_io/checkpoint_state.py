@@ -6,6 +6,7 @@ import re
 
 from .atomic_file import remove_if_exists, translated, write_file
 from .bundle import commit
+from .v1 import files as v1_files
 
 logger = logging.getLogger("thalweg.io")
 
@@ -116,9 +117,8 @@ def latest_checkpoint(checkpoint_dir, latest_filename=None):
 def checkpoint_exists(checkpoint_prefix):
     """Whether there is a checkpoint, of either format, at `checkpoint_prefix`; it may hold wildcards."""
     checkpoint_prefix = os.fspath(checkpoint_prefix)
-    return (commit.exists(checkpoint_prefix) or os.path.isfile(checkpoint_prefix)
-            or bool(glob.glob(commit.index_path(checkpoint_prefix)))
-            or any(os.path.isfile(path) for path in glob.glob(checkpoint_prefix)))
+    return (commit.exists(checkpoint_prefix) or bool(glob.glob(commit.index_path(checkpoint_prefix)))
+            or v1_files.exists(checkpoint_prefix))
 
 
 def get_checkpoint_mtimes(checkpoint_prefixes):
@@ -135,8 +135,7 @@ def remove_checkpoint(checkpoint_prefix, checkpoint_format_version=None, meta_gr
     """Deletes a checkpoint and its meta graph; what is missing is no error."""
     with translated(checkpoint_prefix):
         if checkpoint_format_version == V1:
-            for path in glob.glob(checkpoint_prefix):
-                remove_if_exists(path)
+            v1_files.drop(checkpoint_prefix)
         else:
             commit.drop(checkpoint_prefix)
         remove_if_exists(meta_graph_filename(checkpoint_prefix, meta_graph_suffix))

@@ -1,6 +1,6 @@
-"""The ops of checkpoints: SaveV2, RestoreV2, MergeV2Checkpoints, and the names of shards.
+"""The ops of checkpoints: SaveV2, RestoreV2, MergeV2Checkpoints, those of the V1 format, and the names of shards.
 
-Their bodies call `bundle/`; they run on the host, between the steps of a plan.
+Their bodies call `bundle/` and `v1/`; they run on the host, between the steps of a plan.
 """
 import numpy as np
 
@@ -9,10 +9,13 @@ from thalweg.framework.declaration import define_op
 from thalweg.framework.dtypes import DType
 from thalweg.framework.shapes import text
 
+from .atomic_file import translated
 from .bundle import sharded
 from .bundle.writer import BundleWriter
 from .checkpoint_reader import open_checkpoint
 from .tensor_slice import parse_spec
+from .v1 import files as v1_files
+from .v1.writer import V1Writer
 
 
 def _strings(array):
@@ -45,12 +48,16 @@ def save_v2(prefix, tensor_names, shape_and_slices, tensors):
     names, specs = _strings(tensor_names), _strings(shape_and_slices)
     _check_counts("SaveV2", names, specs, len(tensors))
     with BundleWriter(_path(prefix)) as writer:
-        for name, spec, value in zip(names, specs, tensors):
-            shape, box = parse_spec(spec)
-            if shape is None:
-                writer.add(name, value)
-            else:
-                writer.add_slice(name, shape, box, value)
+        _add_all(writer, names, specs, tensors)
+
+
+def _add_all(writer, names, specs, values):
+    for name, spec, value in zip(names, specs, values):
+        shape, box = parse_spec(spec)
+        if shape is None:
+            writer.add(name, value)
+        else:
+            writer.add_slice(name, shape, box, value)
 
 
 @define_op("RestoreV2", "prefix: string, tensor_names: string, shape_and_slices: string -> tensors: dtypes...",
@@ -113,5 +120,76 @@ def sharded_filename(basename, shard, num_shards):
     return np.array(b"%s-%05d-of-%05d" % (basename.item(), shard, num_shards), np.object_)
 
 
-for _op in (save_v2, restore_v2, merge_v2_checkpoints, sharded_filename):
+# --- the older format -------------------------------------------------------------------------------
+
+@define_op("SaveSlices", "filename: string, tensor_names: string, shapes_and_slices: string, data: T... ->",
+           stateful=True)
+def save_slices(filename, tensor_names, shapes_and_slices, data, *, session):
+    """Writes `data` as a V1 checkpoint, one file.
+
+    A shard of a graph with a ShardedFilespec waits for that, which puts all shards in their places together.
+
+    Parameters
+    ----------
+    filename : string []                path of the file; its folder is made, if the one above exists
+    tensor_names : string [K]           names to save under
+    shapes_and_slices : string [K]      "" for a whole tensor, "4 3 0,2:0,3" for rows 0 and 1 of a tensor [4, 3]
+    data : K tensors
+    """
+    names, specs = _strings(tensor_names), _strings(shapes_and_slices)
+    _check_counts("SaveSlices", names, specs, len(data))
+    _write_v1(_path(filename), names, specs, data, session)
+
+
+@define_op("Save", "filename: string, tensor_names: string, data: T... ->", stateful=True)
+def save(filename, tensor_names, data, *, session):
+    """Writes whole tensors as a V1 checkpoint; see `save_slices`."""
+    names = _strings(tensor_names)
+    _check_counts("Save", names, names, len(data))
+    _write_v1(_path(filename), names, [""] * len(names), data, session)
+
+
+def _write_v1(path, names, specs, values, session):
+    is_staged = any(op.type == "ShardedFilespec" for op in session.graph.get_operations())
+    with V1Writer(path, is_staged) as writer:
+        _add_all(writer, names, specs, values)
+
+
+@define_op("Restore", "file_pattern: string, tensor_name: string -> tensor: dt", stateful=True)
+def restore(file_pattern, tensor_name, *, dt: DType, preferred_shard: int = -1):
+    """One whole tensor of a checkpoint of either format; `preferred_shard` tells where to look first, no more."""
+    return restore_v2.body(file_pattern, tensor_name.reshape(1), np.array([b""], np.object_), dtypes=[dt])[0]
+
+
+@define_op("RestoreSlice", "file_pattern: string, tensor_name: string, shape_and_slice: string -> tensor: dt",
+           stateful=True)
+def restore_slice(file_pattern, tensor_name, shape_and_slice, *, dt: DType, preferred_shard: int = -1):
+    """One tensor of a checkpoint of either format, or a slice of it."""
+    return restore_v2.body(file_pattern, tensor_name.reshape(1), shape_and_slice.reshape(1), dtypes=[dt])[0]
+
+
+@restore.shape
+def restore_shape(node, file_pattern, tensor_name):
+    """The file tells it."""
+
+
+@restore_slice.shape
+def restore_slice_shape(node, file_pattern, tensor_name, shape_and_slice):
+    """A slice is as large as its text says."""
+    spec = node.constant(2)
+    shape, box = parse_spec(_path(spec)) if spec is not None else (None, None)
+    return None if shape is None else box.shape_in(shape)
+
+
+@define_op("ShardedFilespec", "basename: string[], num_shards: int32[] -> filename: string[]", stateful=True)
+def sharded_filespec(basename, num_shards):
+    """`basename-?????-of-00005`, which names all shards; those that this process has written take their places."""
+    name, count = _path(basename), int(num_shards)
+    with translated(name):
+        v1_files.commit(name, count)
+    return np.array(v1_files.pattern_of(name, count).encode("utf-8", "surrogateescape"), np.object_)
+
+
+for _op in (save_v2, restore_v2, merge_v2_checkpoints, sharded_filename, save_slices, save, restore, restore_slice,
+            sharded_filespec):
     _op.no_gradient("it moves strings and files, not numbers that depend on each other")

@@ -11,7 +11,8 @@ from . import checkpoint_state, meta_graph, mismatch, removals
 from .atomic_file import translated
 from .bundle import sharded as sharded_bundle
 from .saveables import default_variables
-from .saver_builder import V2, BaseSaverBuilder
+from .saver_builder import V1, V2, BaseSaverBuilder
+from .v1 import files as v1_files
 
 logger = logging.getLogger("thalweg.io")
 
@@ -27,19 +28,19 @@ class Saver:
     max_to_keep : int                   older checkpoints are deleted; None or 0 keeps all
     keep_checkpoint_every_n_hours : float       of the dropped ones, keeps one every so many hours
     name : str                          of the nodes' scope, "save" by default
-    restore_sequentially : bool         accepted
+    restore_sequentially : bool         reads each value when the one before is in place: less memory
     saver_def : SaverDef                uses the nodes that it names, instead of building any
     builder : BaseSaverBuilder          builds the nodes
     defer_build : bool                  builds them at `build()`, not now
     allow_empty : bool                  does nothing where there is nothing to save, instead of raising
-    write_version : int                 SaverDef.V2; the older format is not written
+    write_version : int                 SaverDef.V2, or V1 for the format of TensorFlow before 0.12
     pad_step_number : bool              writes the step with eight digits
     save_relative_paths : bool          the state file names checkpoints relative to its folder
     filename : str                      what is saved to when nobody feeds a path
 
     Raises
     ------
-    ValueError      when there is nothing to save, a name or a variable occurs twice, or the format is not V2
+    ValueError      when there is nothing to save, a name or a variable occurs twice, or the format is neither
     TypeError       for something in `var_list` that is no variable
     """
 
@@ -50,9 +51,9 @@ class Saver:
         if defer_build and var_list:
             raise ValueError("If `var_list` is provided then build cannot be deferred. Either set defer_build=False "
                              "or var_list=None.")
-        if write_version != V2:
-            raise ValueError(f"write_version={write_version}: thalweg writes the V2 format, which every TensorFlow "
-                             "since 0.12 reads; leave write_version out")
+        if write_version not in (V1, V2):
+            raise ValueError(f"write_version={write_version}: tf.train.SaverDef.V2, which every TensorFlow since 0.12 "
+                             "reads, or tf.train.SaverDef.V1")
         self._var_list, self._reshape, self._sharded, self._name = var_list, reshape, sharded, name
         self._max_to_keep, self._keep_hours = max_to_keep, keep_checkpoint_every_n_hours
         self._restore_sequentially, self._builder, self._filename = restore_sequentially, builder, filename
@@ -209,6 +210,7 @@ class Saver:
             if folder and not os.path.isdir(folder):
                 raise ValueError(f"Parent directory of {save_path} doesn't exist, can't save.") from error
             sharded_bundle.abandon(path)
+            v1_files.abandon(path)
             raise
 
     # --- which are kept -----------------------------------------------------------------------------

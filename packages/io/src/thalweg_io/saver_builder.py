@@ -14,7 +14,7 @@ from thalweg.ops.strings import string_join_op
 from . import save_ops
 from .saveables import SaveableObject, SaveSpec, VariableSaveable, saveables_from
 
-V2 = 2                                    # SaverDef.version
+V1, V2 = 1, 2                             # SaverDef.version
 
 
 def _on_cpu(place):
@@ -25,7 +25,12 @@ def _on_cpu(place):
 
 
 class BaseSaverBuilder:
-    """Builds the nodes of savers; a subclass may save and restore in its own way."""
+    """Builds the nodes of savers; a subclass may save and restore in its own way.
+
+    Parameters
+    ----------
+    write_version : int         SaverDef.V2, or V1 for the format of TensorFlow before 0.12
+    """
 
     SaveSpec, SaveableObject, VariableSaveable = SaveSpec, SaveableObject, VariableSaveable
 
@@ -41,7 +46,8 @@ class BaseSaverBuilder:
         names_to_saveables : list or dict of variables and saveable objects
         reshape : bool          restored values take the variables' shapes, where these differ in size 1 and order
         sharded : bool          each device writes a file of its own
-        restore_sequentially : accepted; the values are read by one op, one after the other
+        restore_sequentially : bool         reads a value only when the one before is in its variable, on each device:
+                                            one value more than the variables is in memory, and more nodes are made
         filename : str          what is saved to when nobody feeds a path
         """
         from .protos import SaverDef
@@ -52,10 +58,10 @@ class BaseSaverBuilder:
             if sharded:
                 groups = _by_device(saveables)
                 save = self._add_sharded_save(filename_tensor, groups)
-                restore = self._add_sharded_restore(filename_tensor, groups, reshape)
+                restore = self._add_sharded_restore(filename_tensor, groups, reshape, restore_sequentially)
             else:
                 save = self._add_save(filename_tensor, saveables)
-                restore = self._add_restore(filename_tensor, saveables, reshape)
+                restore = self._add_restore(filename_tensor, saveables, reshape, restore_sequentially)
         return SaverDef(filename_tensor_name=filename_tensor.name, save_tensor_name=save.name,
                         restore_op_name=restore.name, max_to_keep=max_to_keep or 0, sharded=sharded,
                         keep_checkpoint_every_n_hours=keep_checkpoint_every_n_hours, version=self._write_version)
@@ -65,8 +71,9 @@ class BaseSaverBuilder:
     def save_op(self, filename_tensor, saveables):
         """The operation that writes all tensors of `saveables`."""
         specs = [spec for saveable in saveables for spec in saveable.specs]
-        return save_ops.save_v2(filename_tensor, [spec.name for spec in specs], [spec.slice_spec for spec in specs],
-                                [spec.tensor for spec in specs])
+        op, name = (save_ops.save_slices, "save") if self._write_version == V1 else (save_ops.save_v2, None)
+        return op(filename_tensor, [spec.name for spec in specs], [spec.slice_spec for spec in specs],
+                  [spec.tensor for spec in specs], name=name)
 
     def bulk_restore(self, filename_tensor, saveables):
         """The tensors of all specs of `saveables`, read from the checkpoint."""
@@ -81,35 +88,47 @@ class BaseSaverBuilder:
     def _add_save(self, filename_tensor, saveables):
         return flow.with_dependencies([self.save_op(filename_tensor, saveables)], filename_tensor)
 
-    def _add_restore(self, filename_tensor, saveables, reshape, name="restore_all"):
-        restored = iter(self.bulk_restore(filename_tensor, saveables))
+    def _add_restore(self, filename_tensor, saveables, reshape, is_sequential, name="restore_all"):
         assigned = []
-        for saveable in saveables:
-            shapes = [_wanted_shape(spec.tensor) for spec in saveable.specs] if reshape else None
-            assigned.append(saveable.restore([next(restored) for _ in saveable.specs], shapes))
+        for group in [[saveable] for saveable in saveables] if is_sequential else [saveables]:
+            with control_dependencies(assigned[-1:]):
+                restored = iter(self.bulk_restore(filename_tensor, group))
+                for saveable in group:
+                    shapes = [_wanted_shape(spec.tensor) for spec in saveable.specs] if reshape else None
+                    result = saveable.restore([next(restored) for _ in saveable.specs], shapes)
+                    assigned.append(getattr(result, "op", result))
         return flow.group(*assigned, name=name)
 
     # --- a file per device --------------------------------------------------------------------------
 
     def _add_sharded_save(self, filename_tensor, groups):
+        if self._write_version == V1:
+            count = constant(len(groups), name="num_shards")
+            _, saved = self._add_shards(filename_tensor, groups, count, lambda place: place)
+            with control_dependencies([tensor.op for tensor in saved]):
+                return save_ops.sharded_filespec(filename_tensor, count)
         suffix = f"_temp_{uuid.uuid4().hex}/part"
         prefix = string_join_op([filename_tensor, suffix])
-        count = constant(len(groups), name="num_shards")
-        names, saved = [], []
-        for shard, (place, saveables) in enumerate(groups):
-            with device(_on_cpu(place)):
-                names.append(save_ops.sharded_filename(prefix, shard, count))
-                saved.append(self._add_save(names[-1], saveables))
+        names, saved = self._add_shards(prefix, groups, constant(len(groups), name="num_shards"), _on_cpu)
         with control_dependencies([tensor.op for tensor in saved]), device(_on_cpu(groups[-1][0])):
             merged = save_ops.merge_v2_checkpoints(names, filename_tensor)
             with control_dependencies([merged]):
                 return array.identity(filename_tensor)
 
-    def _add_sharded_restore(self, filename_tensor, groups, reshape):
+    def _add_shards(self, prefix, groups, count, host_of):
+        """(names of the shards, the same after each is written)"""
+        names, saved = [], []
+        for shard, (place, saveables) in enumerate(groups):
+            with device(host_of(place)):
+                names.append(save_ops.sharded_filename(prefix, shard, count))
+                saved.append(self._add_save(names[-1], saveables))
+        return names, saved
+
+    def _add_sharded_restore(self, filename_tensor, groups, reshape, is_sequential):
         restored = []
         for place, saveables in groups:
             with device(place):
-                restored.append(self._add_restore(filename_tensor, saveables, reshape, name="restore_shard"))
+                restored.append(self._add_restore(filename_tensor, saveables, reshape, is_sequential, "restore_shard"))
         return flow.group(*restored, name="restore_all")
 
 

@@ -2,14 +2,14 @@
 from .wire import WireError, read_varint
 
 _LITERAL, _COPY_1, _COPY_2, _COPY_4 = range(4)
-_MOST_PER_BYTE = 64                # a three-byte copy makes at most 64 bytes: no block grows beyond this factor
+MOST_PER_BYTE = 64                # a three-byte copy makes at most 64 bytes: no block grows beyond this factor
 
 
 def decompress(data):
     """The bytes that a raw snappy block holds; WireError when it is damaged or claims an impossible length."""
     data = bytes(data)
     size, position = read_varint(data, 0, len(data))
-    if size > len(data) * _MOST_PER_BYTE:
+    if size > len(data) * MOST_PER_BYTE:
         raise WireError(f"a snappy block of {len(data)} bytes cannot hold {size}")
     out = bytearray()
     while position < len(data):

@@ -8,6 +8,9 @@
 
 What is written equals TensorFlow's files byte for byte; what is read is checked completely before it is used.
 """
+import bisect
+import contextlib
+
 from thalweg.framework import errors
 
 from . import snappy
@@ -132,6 +135,91 @@ class TableWriter:
 
 # --- reading ----------------------------------------------------------------------------------------
 
+class Table:
+    """A table file, read block by block as it is asked for.
+
+    Parameters
+    ----------
+    read : callable (offset, size)      bytes of the file, or a memoryview of them; asked for what lies in it only
+    size : int                          of the file, bytes
+    name : str                          what to call the file in an error
+
+    Raises
+    ------
+    DataLossError                       for a file that is no table, or a damaged one
+    """
+
+    def __init__(self, read, size, name):
+        self._read, self._size, self._name = read, size, name
+        self._last = None                              # (number, entries) of the block that was looked into
+        with self._damage_named():
+            self._limits, self._handles = self._read_footer()
+
+    def get(self, key):
+        """The value of `key` (bytes), None where there is none."""
+        number = bisect.bisect_left(self._limits, key)
+        if number == len(self._limits):
+            return None
+        if self._last is None or self._last[0] != number:
+            with self._damage_named():
+                self._last = number, dict(self._increasing([self._handles[number]], self._limits[number]))
+        return self._last[1].get(key)
+
+    def items(self):
+        """All (key, value) in key order, each block checked before its first entry is given."""
+        with self._damage_named():
+            yield from self._increasing(self._handles, None)
+
+    @contextlib.contextmanager
+    def _damage_named(self):
+        try:
+            yield
+        except WireError as error:
+            raise errors.DataLossError(None, None, f"{self._name}: bad entry in block: {error}") from error
+
+    def _increasing(self, handles, limit):
+        last = None
+        for handle in handles:
+            for key, value in self._block(handle):
+                if last is not None and key <= last or limit is not None and key > limit:
+                    raise WireError(f"key {key!r} does not come after {last!r}" if limit is None else
+                                    f"key {key!r} is outside of its block")
+                yield key, value
+                last = key
+
+    def _read_footer(self):
+        """(last keys, handles) of the data blocks."""
+        name, size = self._name, self._size
+        if size < _FOOTER_SIZE:
+            raise errors.DataLossError(None, None, f"{name}: file is too short to be an sstable: {size} bytes")
+        footer = bytes(self._read(size - _FOOTER_SIZE, _FOOTER_SIZE))
+        if footer[-len(_MAGIC):] != _MAGIC:
+            raise errors.DataLossError(None, None, f"{name}: not an sstable (bad magic number): perhaps the file is "
+                                                   "in another format, or it is damaged")
+        metaindex_handle, position = _handle(footer, 0, name)
+        index_handle, position = _handle(footer, position, name)
+        if any(footer[position:-len(_MAGIC)]):
+            raise errors.DataLossError(None, None, f"{name}: damaged footer")
+        list(self._block(metaindex_handle))            # nothing in it is needed, but damage there is damage
+        index = list(self._increasing([index_handle], None))
+        return [key for key, _ in index], [_handle(handle, 0, name)[0] for _, handle in index]
+
+    def _block(self, handle):
+        """Yields the entries of the block at `handle`."""
+        offset, size = handle
+        if offset + size + _TRAILER_SIZE > self._size:
+            raise errors.DataLossError(None, None, f"{self._name}: truncated block read: a block of {size} bytes at "
+                                                   f"{offset} in a file of {self._size}")
+        data = self._read(offset, size + _TRAILER_SIZE)
+        if masked_crc32c(data[:size + 1]) != int.from_bytes(data[size + 1:], "little"):
+            raise errors.DataLossError(None, None, f"{self._name}: block checksum mismatch at offset {offset}")
+        if data[size] == _SNAPPY:
+            return _block_entries(snappy.decompress(data[:size]))
+        if data[size] != _STORED:
+            raise errors.DataLossError(None, None, f"{self._name}: bad block type {data[size]} at offset {offset}")
+        return _block_entries(data[:size])
+
+
 def read_table(data, name):
     """All entries of a table, checked: a dict from key to value, in key order.
 
@@ -144,33 +232,7 @@ def read_table(data, name):
     ------
     DataLossError     for a file that is no table, or a damaged one
     """
-    try:
-        return _entries(data, name)
-    except WireError as error:
-        raise errors.DataLossError(None, None, f"{name}: bad entry in block: {error}") from error
-
-
-def _entries(data, name):
-    if len(data) < _FOOTER_SIZE:
-        raise errors.DataLossError(None, None, f"{name}: file is too short to be an sstable: {len(data)} bytes")
-    footer = data[-_FOOTER_SIZE:]
-    if footer[-len(_MAGIC):] != _MAGIC:
-        raise errors.DataLossError(None, None, f"{name}: not an sstable (bad magic number): perhaps the file is in "
-                                               "another format, or it is damaged")
-    metaindex_handle, position = _handle(footer, 0, name)
-    index_handle, position = _handle(footer, position, name)
-    if any(footer[position:-len(_MAGIC)]):
-        raise errors.DataLossError(None, None, f"{name}: damaged footer")
-    list(_block(data, metaindex_handle, name))         # nothing in it is needed, but damage there is damage
-    entries, last = {}, None
-    for _, handle_bytes in _block(data, index_handle, name):
-        handle, _ = _handle(handle_bytes, 0, name)
-        for key, value in _block(data, handle, name):
-            if last is not None and key <= last:
-                raise WireError(f"key {key!r} does not come after {last!r}")
-            entries[key] = value
-            last = key
-    return entries
+    return dict(Table(lambda offset, size: data[offset:offset + size], len(data), name).items())
 
 
 def _handle(data, start, name):
@@ -185,23 +247,6 @@ def _handle(data, start, name):
     return (offset, size), position
 
 
-def _block(data, handle, name):
-    """Yields the entries of the block at `handle`."""
-    offset, size = handle
-    if offset + size + _TRAILER_SIZE > len(data):
-        raise errors.DataLossError(None, None, f"{name}: truncated block read: a block of {size} bytes at {offset} "
-                                               f"in a file of {len(data)}")
-    contents, kind = data[offset:offset + size], data[offset + size]
-    stored_crc = int.from_bytes(data[offset + size + 1:offset + size + _TRAILER_SIZE], "little")
-    if masked_crc32c(data[offset:offset + size + 1]) != stored_crc:
-        raise errors.DataLossError(None, None, f"{name}: block checksum mismatch at offset {offset}")
-    if kind == _SNAPPY:
-        contents = snappy.decompress(contents)
-    elif kind != _STORED:
-        raise errors.DataLossError(None, None, f"{name}: bad block type {kind} at offset {offset}")
-    return _block_entries(contents)
-
-
 def _block_entries(contents):
     if len(contents) < 4:
         raise WireError(f"a block of {len(contents)} bytes")
@@ -211,12 +256,16 @@ def _block_entries(contents):
         raise WireError(f"{restarts} restart points in a block of {len(contents)} bytes")
     position, key = 0, b""
     while position < end:
-        shared, position = read_varint(contents, position, end)
-        unshared, position = read_varint(contents, position, end)
-        size, position = read_varint(contents, position, end)
+        head = contents[position:position + 3]
+        if position + 3 <= end and max(head) < 0x80:   # three numbers of one byte each, as nearly always
+            (shared, unshared, size), position = head, position + 3
+        else:
+            shared, position = read_varint(contents, position, end)
+            unshared, position = read_varint(contents, position, end)
+            size, position = read_varint(contents, position, end)
         if shared > len(key) or unshared + size > end - position:
             raise WireError("an entry reaches outside its block")
-        key = key[:shared] + contents[position:position + unshared]
+        key = b"".join((key[:shared], contents[position:position + unshared]))
         position += unshared
         yield key, contents[position:position + size]
         position += size

@@ -16,8 +16,9 @@ import os
 import re
 
 from .. import atomic_file
-from ..atomic_file import TemporaryFile, files, name_of, own_files, remove_if_exists
+from ..atomic_file import TemporaryFile, files, name_of, own_files, remove_if_exists, rename_if_exists
 from ..table import TableWriter
+from ..v1 import files as v1_files
 from .entry import HEADER_KEY
 
 _INDEX = ".index"
@@ -30,6 +31,14 @@ def index_path(prefix):
 
 def data_path(prefix, shard, num_shards):
     return f"{prefix}.data-{shard:05d}-of-{num_shards:05d}"
+
+
+def shards_in(prefix, num_shards):
+    """The numbers of the data files of `num_shards` that stand in the folder, also under temporary names; sorted."""
+    folder, base = os.path.split(prefix)
+    of_prefix = re.compile(re.escape(base) + rf"\.data-(\d{{5,}})-of-{num_shards:05d}(\.thw-[0-9a-f]{{16}}\.tmp)?")
+    found = filter(None, map(of_prefix.fullmatch, os.listdir(folder or ".")))
+    return sorted({int(match[1]) for match in found})
 
 
 def pending_commits(prefix):
@@ -96,24 +105,16 @@ def finish(prefix, token):
     of_prefix = re.compile(re.escape(base) + _DATA)
     for final, other, kind, name in own_files(folder):
         if other == token and kind == "tmp" and of_prefix.fullmatch(final):
-            _rename_if_exists(os.path.join(folder, name), os.path.join(folder, final))
+            rename_if_exists(os.path.join(folder, name), os.path.join(folder, final))
     files.sync_folder(folder)
-    _rename_if_exists(name_of(index_path(prefix), token, "commit"), index_path(prefix))
+    rename_if_exists(name_of(index_path(prefix), token, "commit"), index_path(prefix))
     files.sync_folder(folder)
-
-
-def _rename_if_exists(source, target):
-    try:
-        files.rename(source, target)
-    except FileNotFoundError:
-        if os.path.exists(source):
-            raise
 
 
 def drop(prefix):
     """Deletes the checkpoint at `prefix` and its meta graph; what is missing is no error."""
     path = name_of(index_path(prefix), atomic_file.new_token(), "drop")
-    _rename_if_exists(index_path(prefix), path)
+    rename_if_exists(index_path(prefix), path)
     _finish_drop(prefix, path)
 
 
@@ -142,6 +143,7 @@ def settle(folder):
             finish(prefix, token)
         elif kind == "drop":
             _finish_drop(prefix, os.path.join(folder, name))
+    v1_files.settle(folder)
     atomic_file.remove_dead_temporaries(folder, lambda final, token: _is_committed(folder, token))
 
 

@@ -1,4 +1,6 @@
 """What the index says of each tensor: BundleHeaderProto and BundleEntryProto."""
+from collections.abc import Mapping
+
 from thalweg.framework import errors
 
 from ..tensor_slice import TensorSlice
@@ -49,13 +51,14 @@ class Header:
             elif (number, kind) == (2, VARINT):
                 header.is_big_endian = value == _BIG
             elif (number, kind) == (3, BYTES):
-                _check_version(value)
+                check_version(value)
         if header.num_shards < 1:
             raise WireError(f"{header.num_shards} shards")
         return header
 
 
-def _check_version(data):
+def check_version(data):
+    """Raises InvalidArgumentError for a VersionDef that this reader does not meet."""
     for number, kind, value in fields(data):
         if number == 2 and kind == VARINT and signed(value) > _VERSION:
             raise errors.InvalidArgumentError(
@@ -95,8 +98,7 @@ class Entry:
         self.size, self.crc, self.slices = size, crc, list(slices)
 
     def message(self):
-        dims = b"".join(field_bytes(2, field_varint(1, size)) for size in self.shape)
-        return (field_varint(1, self.dtype) + field_bytes(2, dims) + field_varint(3, self.shard)
+        return (field_varint(1, self.dtype) + field_bytes(2, shape_message(self.shape)) + field_varint(3, self.shard)
                 + field_varint(4, self.offset) + field_varint(5, self.size) + field_fixed32(6, self.crc)
                 + b"".join(field_bytes(7, s.message()) for s in self.slices))
 
@@ -108,7 +110,7 @@ class Entry:
             if kind == VARINT and number in _NUMBERS:
                 setattr(entry, _NUMBERS[number], signed(value))
             elif (number, kind) == (2, BYTES):
-                entry.shape = _shape(value)
+                entry.shape = read_shape(value)
             elif (number, kind) == (6, FIXED32):
                 entry.crc = value
             elif (number, kind) == (7, BYTES):
@@ -129,10 +131,55 @@ class Entry:
                                               f"tensor {name!r}: the checkpoint's index gives it {problem}")
 
 
+class Entries(Mapping):
+    """The entries of an index by key, read when they are first asked for.
+
+    Parameters
+    ----------
+    table : dict         key -> message, the header's under HEADER_KEY
+    path : str           of the index, for errors
+
+    Attributes
+    ----------
+    header : Header
+    """
+
+    def __init__(self, table, path):
+        self._messages, self._path, self._read = table, path, {}
+        self.header = self._parsed(Header, table.pop(HEADER_KEY))
+
+    def __getitem__(self, key):
+        entry = self._read.get(key)
+        if entry is None:
+            entry = self._read[key] = self._parsed(Entry, self._messages[key])
+        return entry
+
+    def __contains__(self, key):
+        return key in self._messages
+
+    def __iter__(self):
+        return iter(self._messages)
+
+    def __len__(self):
+        return len(self._messages)
+
+    def _parsed(self, kind, message):
+        try:
+            return kind.from_message(message)
+        except WireError as error:
+            raise errors.DataLossError(None, None, f"{self._path}: Unable to parse an entry of the index: "
+                                                   f"{error}") from error
+
+
 _NUMBERS = {1: "dtype", 3: "shard", 4: "offset", 5: "size"}
 
 
-def _shape(data):
+def shape_message(shape):
+    """The TensorShapeProto of a tuple."""
+    return b"".join(field_bytes(2, field_varint(1, size)) for size in shape)
+
+
+def read_shape(data):
     """A TensorShapeProto as a tuple, or None for unknown rank."""
     sizes, is_unknown = [], False
     for number, kind, value in fields(data):

@@ -7,16 +7,16 @@ import numpy as np
 from thalweg.framework import errors
 from thalweg.framework.shapes import size_of
 
+from ..assembly import assembled, full_slice, indices
 from ..atomic_file import name_of, translated
 from ..element_types import STRING, dtype_of_number
+from ..positioned import read_at
 from ..table import read_table
-from ..tensor_slice import TensorSlice, slice_key
-from ..wire import WireError
+from ..tensor_slice import slice_key
 from . import commit
-from .entry import HEADER_KEY, Entry, Header
+from .entry import HEADER_KEY, Entries
 from .values import numbers_from, strings_from
 
-_CHUNK = 1 << 30                              # bytes of one read call, which may take at most 2**31 - 4096
 _ATTEMPTS = 1000                              # to open index and data of one save while another is replacing it
 
 
@@ -30,7 +30,7 @@ class BundleReader:
     Attributes
     ----------
     header : Header
-    entries : dict    key (bytes) -> Entry, slices included, as the index has them: unchecked
+    entries : mapping key (bytes) -> Entry, slices included, as the index has them: unchecked
 
     Raises
     ------
@@ -90,22 +90,17 @@ class BundleReader:
     def _read_index(self, descriptor, path):
         size = os.fstat(descriptor).st_size
         data = np.empty(size, np.uint8)
-        _read_at(descriptor, data, 0, path)
+        read_at(descriptor, data, 0, path)
         table = read_table(data.tobytes(), path)
         if HEADER_KEY not in table:
             raise errors.DataLossError(None, None, f"{path}: the index has no header")
-        try:
-            self.header = Header.from_message(table.pop(HEADER_KEY))
-            self.entries = {key: Entry.from_message(value) for key, value in table.items()}
-        except WireError as error:
-            raise errors.DataLossError(None, None,
-                                       f"{path}: Unable to parse an entry of the index: {error}") from error
+        self.entries = Entries(table, path)
+        self.header = self.entries.header
 
     def _open_data(self, token):
-        self._data = {}
-        for shard in sorted({entry.shard for entry in self.entries.values() if not entry.slices}):
-            if 0 <= shard < self.header.num_shards:
-                self._data[shard] = self._open_shard(shard, token)
+        count = self.header.num_shards
+        shards = [0] if count == 1 else commit.shards_in(self.prefix, count)
+        self._data = {shard: self._open_shard(shard, token) for shard in shards}
 
     def _open_shard(self, shard, token):
         path = commit.data_path(self.prefix, shard, self.header.num_shards)
@@ -160,36 +155,41 @@ class BundleReader:
         """
         key = _key(name)
         entry = self._entry(key, name)
-        box = slice_ or TensorSlice([(0, size) for size in entry.shape])
+        box = slice_ or full_slice(entry.shape)
         bounds = box.bounds(entry.shape)
         if entry.slices:
             return self._assembled(key, entry, name, bounds)
         value = self._whole(entry, name)
         if box.covers(entry.shape):
             return value
-        return value[tuple(slice(begin, end) for begin, end in bounds)].copy()
+        return value[indices(bounds)].copy()
+
+    def read_slice(self, name, slice_):
+        """The value of the box `slice_` inside a tensor; as `read`."""
+        return self.read(name, slice_)
 
     def _whole(self, entry, name):
         dtype = dtype_of_number(entry.dtype, f"tensor {name!r}")
-        count = size_of(entry.shape)
-        descriptor = self._checked_place(entry, name)
+        descriptor = self._checked_place(entry, dtype, name)
         is_big_endian = self.header.is_big_endian
+        if entry.dtype == STRING:
+            data = np.empty(entry.size, np.uint8)
+            read_at(descriptor, data, entry.offset, name)
+            return strings_from(data.tobytes(), entry, size_of(entry.shape), is_big_endian, name)
+        return numbers_from(lambda data: read_at(descriptor, data, entry.offset, name), entry, dtype, is_big_endian,
+                            name)
+
+    def _checked_place(self, entry, dtype, name):
+        """The descriptor of the entry's data file, once it is certain that size, shape and file fit each other."""
+        count = size_of(entry.shape)
         if entry.dtype == STRING:
             if entry.size < count + 4:                # a length each, and their checksum
                 raise errors.DataLossError(None, None, f"tensor {name!r}: {count} strings cannot stand in "
                                                        f"{entry.size} bytes")
-            data = np.empty(entry.size, np.uint8)
-            _read_at(descriptor, data, entry.offset, name)
-            return strings_from(data.tobytes(), entry, count, is_big_endian, name)
-        if entry.size != count * dtype.np.itemsize:
+        elif entry.size != count * dtype.np.itemsize:
             raise errors.DataLossError(None, None,
                                        f"tensor {name!r}: Invalid size in bundle entry: {entry.size} bytes for "
                                        f"{dtype.name} {list(entry.shape)}, expected {count * dtype.np.itemsize}")
-        return numbers_from(lambda data: _read_at(descriptor, data, entry.offset, name), entry, dtype, is_big_endian,
-                            name)
-
-    def _checked_place(self, entry, name):
-        """The descriptor of the entry's data file, once it is certain that the file has the entry's bytes."""
         descriptor = self._data.get(entry.shard)
         if descriptor is None:
             path = commit.data_path(self.prefix, entry.shard, self.header.num_shards)
@@ -205,42 +205,19 @@ class BundleReader:
     def _assembled(self, key, whole, name, bounds):
         """The box `bounds` of a partitioned tensor, put together from the stored slices that touch it."""
         dtype = dtype_of_number(whole.dtype, f"tensor {name!r}")
-        pieces = [piece for piece in (self._piece(key, whole, name, s, bounds) for s in whole.slices) if piece]
-        shape = tuple(end - begin for begin, end in bounds)
-        volume = sum(size_of(tuple(t.stop - t.start for t in target)) for _, target, _ in pieces)
-        if volume < size_of(shape):                   # before anything is allocated for the whole
-            raise errors.InvalidArgumentError(None, None, "Does not have sufficient slices for partitioned tensor "
-                                              f"{name} to restore in slice_spec: {_spec(bounds)}")
-        value, is_set = np.empty(shape, dtype.np), np.zeros(shape, bool)
-        for entry, target, source in pieces:
-            if is_set[target].any():
-                raise errors.InvalidArgumentError(None, None, f"Overlapping slices in tensor {name!r}: "
-                                                              f"{', '.join(map(str, whole.slices))}")
-            value[target] = self._whole(entry, name)[source]
-            is_set[target] = True
-        return value
+        entries = {s: self._slice_entry(key, whole, name, s) for s in whole.slices}
+        return assembled(name, dtype, whole.shape, whole.slices, bounds, lambda s: self._whole(entries[s], name),
+                         lambda s: self._checked_place(entries[s], dtype, name))
 
-    def _piece(self, key, whole, name, slice_, bounds):
-        """(entry, where it goes in the result, what of it goes there) of one stored slice, or None."""
-        at = slice_.bounds(whole.shape)
+    def _slice_entry(self, key, whole, name, slice_):
+        """The entry of one stored slice of the tensor `whole`."""
+        shape = slice_.shape_in(whole.shape)
         entry = self._entry(slice_key(key, slice_), f"{name} slice {slice_}")
-        shape = tuple(end - begin for begin, end in at)
         if entry.slices or entry.shape != shape or entry.dtype != whole.dtype:
             stored = "partitioned again" if entry.slices else f"as type {entry.dtype} {list(entry.shape)}"
             raise errors.DataLossError(None, None, f"tensor {name!r}: its slice {slice_} is stored {stored}, expected "
                                                    f"as type {whole.dtype} {list(shape)}")
-        target, source = [], []
-        for (begin, end), (low, high) in zip(at, bounds):
-            first, last = max(begin, low), min(end, high)
-            if first >= last:
-                return None
-            target.append(slice(first - low, last - low))
-            source.append(slice(first - begin, last - begin))
-        return entry, tuple(target), tuple(source)
-
-
-def _spec(bounds):
-    return ":".join(f"{begin},{end - begin}" for begin, end in bounds)
+        return entry
 
 
 def _key(name):
@@ -249,16 +226,6 @@ def _key(name):
 
 def _text(key):
     return key.decode("utf-8", "surrogateescape")
-
-
-def _read_at(descriptor, data, offset, name):
-    """Fills `data` (flat bytes) from the file's position `offset`."""
-    view, position = memoryview(data), offset
-    while view:
-        count = os.preadv(descriptor, [view[:_CHUNK]], position)
-        if count == 0:
-            raise errors.DataLossError(None, None, f"{name}: Read less bytes than requested")
-        view, position = view[count:], position + count
 
 
 def _close_all(descriptors):

@@ -1,12 +1,10 @@
 """Writing a V2 checkpoint, and joining the parts of a sharded one; the files equal TensorFlow's byte for byte."""
 import os
 
-import numpy as np
-
 from thalweg.framework import errors
 
 from ..atomic_file import TemporaryFile, new_token, translated
-from ..element_types import STRING, dtype_of_array
+from ..element_types import STRING, as_stored, dtype_of_array
 from ..tensor_slice import slice_key
 from . import commit, sharded
 from .entry import Entry, Header
@@ -44,12 +42,12 @@ class BundleWriter:
             raise
 
     def add(self, name, value):
-        """Adds a tensor: an array; strings as an array of bytes objects."""
-        self._add(name.encode("utf-8", "surrogateescape"), name, np.asarray(value))
+        """Adds a tensor: an array, of ml_dtypes, too; strings as an array of bytes objects."""
+        self._add(name.encode("utf-8", "surrogateescape"), name, as_stored(value))
 
     def add_slice(self, name, full_shape, slice_, value):
         """Adds the part `slice_` (a TensorSlice) of a partitioned tensor of `full_shape`."""
-        value = np.asarray(value)
+        value = as_stored(value)
         if slice_.covers(full_shape):
             return self.add(name, value)
         if slice_.shape_in(full_shape) != value.shape:
