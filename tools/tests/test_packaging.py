@@ -56,9 +56,10 @@ def test_the_core_brings_what_a_device_plugin_is_built_with():
     assert {"thalweg/include/thalweg_abi.h", "thalweg/devices/abi.pxd"} <= installed("core").keys()
 
 
-def test_every_extension_module_is_there():
-    names = installed("core")
-    for pyx in (name for name in tracked("core") if name.endswith(".pyx")):
+@pytest.mark.parametrize("folder", ["core", "io"])
+def test_every_extension_module_is_there(folder):
+    names = installed(folder)
+    for pyx in (name for name in tracked(folder) if name.endswith(".pyx")):
         stem = pyx.removeprefix("src/").removesuffix(".pyx")
         assert any(name.startswith(stem + ".") and name.endswith(".so") for name in names), stem
 

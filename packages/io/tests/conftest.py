@@ -77,7 +77,7 @@ def hostile_cases(kind):
 
 
 def pytest_generate_tests(metafunc):
-    """`checkpoint`, `v1_checkpoint`: every one at hand of that format; `hostile_v2`, ...: the damaged of that kind."""
+    """`checkpoint`, `v1_checkpoint`: every one at hand of that format; `hostile_KIND`: the damaged of that kind."""
     if "checkpoint" in metafunc.fixturenames:
         found = {**own_checkpoints(), **(golden_checkpoints() if has_golden() else {})}
         metafunc.parametrize("checkpoint", found.values(), ids=list(found))
@@ -88,7 +88,7 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("graph_case", list(manifest_of_own()["graphs"]))
     if "summary_case" in metafunc.fixturenames:
         metafunc.parametrize("summary_case", list(manifest_of_own()["summaries"]))
-    for kind in ("v1", "v2", "state"):
+    for kind in ("v1", "v2", "state", "tfrecord", "example", "safetensors", "npz"):
         if f"hostile_{kind}" in metafunc.fixturenames:
             cases = hostile_cases(kind)
             metafunc.parametrize(f"hostile_{kind}", cases, ids=[case["name"] for case in cases])

@@ -159,7 +159,7 @@ def test_damaged_records(tmp_path):
     from thalweg_io.crc32c import masked_crc32c
     huge = (2**60).to_bytes(8, "little")
     path.write_bytes(huge + masked_crc32c(huge).to_bytes(4, "little") + b"\0" * 8)
-    with pytest.raises(tf.errors.DataLossError, match="truncated record at 0: of 1152921504606846976 bytes the file"):
+    with pytest.raises(tf.errors.DataLossError, match="truncated record at 0: its 1152921504606846976 bytes are"):
         list(read_records(path))
 
 

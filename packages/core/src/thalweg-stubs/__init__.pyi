@@ -417,6 +417,7 @@ from thalweg import manip as manip
 from thalweg import math as math
 from thalweg import nest as nest
 from thalweg import nn as nn
+from thalweg import python_io as python_io
 from thalweg import random as random
 from thalweg import strings as strings
 from thalweg import summary as summary

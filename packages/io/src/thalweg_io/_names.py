@@ -32,6 +32,10 @@ NAMES = {
         "BytesList", "Example", "Feature", "FeatureList", "FeatureLists", "Features", "FloatList", "Int64List",
         "SaverDef", "SequenceExample")},
 
+    # --- records ------------------------------------------------------------------------------------
+    **{"io." + name: "thalweg_io.tf_record:" + name for name in (
+        "TFRecordCompressionType", "TFRecordOptions", "TFRecordWriter", "tf_record_iterator")},
+
     # --- input pipelines ----------------------------------------------------------------------------
     **{"data." + name: _DATA + "dataset:" + name for name in (
         "Dataset", "TFRecordDataset", "TextLineDataset", "get_output_classes", "get_output_shapes", "get_output_types",

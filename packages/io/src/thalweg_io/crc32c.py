@@ -1,16 +1,10 @@
 """CRC-32C (Castagnoli) and the masked form in which TensorFlow's files store it.
 
-The polynomial arithmetic is google-crc32c's (docs/decisions: 010-crc32c.md).
+The arithmetic is in c/crc32c.c (docs/decisions: 010-crc32c.md).
 """
-import google_crc32c
-import numpy as np
+from .framing import crc32c
 
-
-def crc32c(data, crc=0):
-    """The checksum of `data`, any contiguous buffer; `crc` is that of the bytes before it."""
-    if type(data) is not bytes:
-        data = np.frombuffer(data, np.uint8)          # the library takes bytes and arrays; this copies nothing
-    return google_crc32c.extend(crc, data)
+__all__ = ["crc32c", "masked", "masked_crc32c"]
 
 
 def masked(crc):

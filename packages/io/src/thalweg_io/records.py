@@ -6,10 +6,13 @@ import os
 
 from thalweg.framework import errors
 
-from .atomic_file import translated
 from .crc32c import masked_crc32c
+from .framing import FrameReader
+from .streams import NONE, source
 
-_HEADER, _FOOTER = 12, 4
+
+class TruncatedRecordError(errors.DataLossError):
+    """The file ends inside a record: cut, or not all written yet. Another `next` looks whether it has grown."""
 
 
 def framed(data):
@@ -19,34 +22,51 @@ def framed(data):
                      masked_crc32c(data).to_bytes(4, "little")))
 
 
-def read_records(path):
-    """Yields the records of a file.
+class RecordReader(FrameReader):
+    """An iterator over the records of a file, from its first.
+
+    At the end of a file that is not compressed, `next` may be called again: it gives what has been added meanwhile. So
+    one follows a file that is being written.
+
+    Parameters
+    ----------
+    path : str or path
+    compression : "", "ZLIB" or "GZIP"
+
+    Attributes
+    ----------
+    offset : int                where the next record begins, in the uncompressed bytes
 
     Raises
     ------
-    NotFoundError     without such a file
-    DataLossError     at a record that is damaged or cut, once those before it have been given
+    NotFoundError               without such a file
+    TruncatedRecordError        where the file ends inside a record, once those before it have been given
+    DataLossError               at a record or a compressed stream that is damaged, and one that is cut
     """
-    path = os.fspath(path)
-    with translated(path), open(path, "rb") as file:
-        size, offset = os.fstat(file.fileno()).st_size, 0
-        while offset < size:
-            data = _one_record(file, path, offset, size - offset)
-            yield data
-            offset += _HEADER + len(data) + _FOOTER
+
+    def __init__(self, path, compression=NONE):
+        self.path = os.fspath(path)
+        self._source = source(self.path, compression)
+        self._read, self._left = self._source.read, self._source.has
+
+    def _cut(self, offset, why):
+        return TruncatedRecordError(None, None, f"{self.path}: truncated record at {offset}: {why}")
+
+    def _damaged(self, offset, why):
+        return errors.DataLossError(None, None, f"{self.path}: corrupted record at {offset}: {why}")
+
+    def close(self):
+        """Closes the file; may be called again."""
+        self._source.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
 
 
-def _one_record(file, path, offset, rest):
-    header = file.read(_HEADER)
-    if len(header) < _HEADER:
-        raise errors.DataLossError(None, None, f"{path}: truncated record at {offset}: half a header")
-    if masked_crc32c(header[:8]) != int.from_bytes(header[8:], "little"):
-        raise errors.DataLossError(None, None, f"{path}: corrupted record at {offset}: its length is damaged")
-    length = int.from_bytes(header[:8], "little")
-    if length > rest - _HEADER - _FOOTER:
-        raise errors.DataLossError(None, None, f"{path}: truncated record at {offset}: of {length} bytes the file has "
-                                               f"{max(rest - _HEADER - _FOOTER, 0)}")
-    data, stored_crc = file.read(length), file.read(_FOOTER)
-    if masked_crc32c(data) != int.from_bytes(stored_crc, "little"):
-        raise errors.DataLossError(None, None, f"{path}: corrupted record at {offset}: its data are damaged")
-    return data
+def read_records(path, compression=NONE):
+    """Yields the records of a file; raises as RecordReader."""
+    with RecordReader(path, compression) as reader:
+        yield from reader

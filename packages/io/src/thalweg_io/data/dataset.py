@@ -367,14 +367,15 @@ class TFRecordDataset(Dataset):
     Parameters
     ----------
     filenames : string, list of strings, string tensor [] or [n], or Dataset of strings
-    compression_type : None or ""
-    buffer_size, num_parallel_reads : accepted; the system reads ahead
+    compression_type : None, "", "ZLIB" or "GZIP"
+    num_parallel_reads : None or int    files that are open at the same time; their records come in turns
+    buffer_size : accepted; the system reads ahead
 
-    Raises NotFoundError and DataLossError, when a record is asked for.
+    Raises NotFoundError, and DataLossError at what is cut or damaged, when a record is asked for.
     """
 
     def __init__(self, filenames, compression_type=None, buffer_size=None, num_parallel_reads=None):
-        _init_files(self, ops.tf_record_dataset, filenames, compression_type, buffer_size)
+        _init_files(self, ops.tf_record_dataset, filenames, compression_type, buffer_size, num_parallel_reads)
 
 
 class TextLineDataset(Dataset):
@@ -383,23 +384,34 @@ class TextLineDataset(Dataset):
     Parameters
     ----------
     filenames : string, list of strings, string tensor [] or [n], or Dataset of strings
-    compression_type : None or ""
-    buffer_size, num_parallel_reads : accepted; the system reads ahead
+    compression_type : None, "", "ZLIB" or "GZIP"
+    num_parallel_reads : None or int    files that are open at the same time; their lines come in turns
+    buffer_size : accepted; the system reads ahead
     """
 
     def __init__(self, filenames, compression_type=None, buffer_size=None, num_parallel_reads=None):
-        _init_files(self, ops.text_line_dataset, filenames, compression_type, buffer_size)
+        _init_files(self, ops.text_line_dataset, filenames, compression_type, buffer_size, num_parallel_reads)
 
 
-def _init_files(dataset, op, filenames, compression_type, buffer_size):
+def _init_files(dataset, op, filenames, compression_type, buffer_size, num_parallel_reads):
     structure = Structure(dtypes.string, TensorShape([]))
 
     def of(names):
         names = convert_to_tensor(names, dtypes.string, name="filenames")
         kind = convert_to_tensor(compression_type or "", dtypes.string, name="compression_type")
         return Dataset(op(names, kind, _integer(buffer_size or 0, "buffer_size")), structure)
-    made = filenames.flat_map(of) if isinstance(filenames, Dataset) else of(filenames)
+    if num_parallel_reads is None and not isinstance(filenames, Dataset):
+        made = of(filenames)
+    else:
+        made = _each_file(filenames).interleave(of, num_parallel_reads or 1)
     Dataset.__init__(dataset, made._variant_tensor, structure)
+
+
+def _each_file(filenames):
+    if isinstance(filenames, Dataset):
+        return filenames
+    names = convert_to_tensor(filenames, dtypes.string, name="filenames")
+    return Dataset.from_tensor_slices(array.reshape(names, [-1]))
 
 
 def _batch_rows(size, drop):

@@ -57,18 +57,18 @@ def generator_dataset(arguments, *, token: str, output_types: list[DType], outpu
     return sources.Generated(script.kept(token), [kept(a) for a in arguments])
 
 
-# Of a file, `compression_type` must be "", and `buffer_size`, bytes, is left to the system.
+# `buffer_size`, bytes, is left to the system.
 
 @_dataset("TFRecordDataset", "filenames: string, compression_type: string[], buffer_size: int64[]")
 def tf_record_dataset(filenames, compression_type, buffer_size):
     """The records of TFRecord files, as strings."""
-    return readers.Records(readers.paths(filenames, compression_type))
+    return readers.Records(readers.paths(filenames), readers.compression(compression_type))
 
 
 @_dataset("TextLineDataset", "filenames: string, compression_type: string[], buffer_size: int64[]")
 def text_line_dataset(filenames, compression_type, buffer_size):
     """The lines of text files, without their ends."""
-    return readers.Lines(readers.paths(filenames, compression_type))
+    return readers.Lines(readers.paths(filenames), readers.compression(compression_type))
 
 
 # --- made of other datasets -----------------------------------------------------------------------
