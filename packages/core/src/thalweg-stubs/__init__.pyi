@@ -186,6 +186,7 @@ def identity_n(input: Any, name: Any = ...) -> list[Tensor]: ...
 def igamma(a: Any, x: Any, name: Any = ...) -> Tensor: ...
 def igammac(a: Any, x: Any, name: Any = ...) -> Tensor: ...
 from thalweg.ops.complex import imag as imag
+from thalweg_io.graph_import import import_graph_def as import_graph_def
 from thalweg.framework.func_graph import init_scope as init_scope
 from thalweg.variables.initialization import initialize_all_variables as initialize_all_variables
 from thalweg.variables.initialization import initialize_local_variables as initialize_local_variables
@@ -406,6 +407,7 @@ from thalweg import data as data
 from thalweg import debugging as debugging
 from thalweg import dtypes as dtypes
 from thalweg import errors as errors
+from thalweg import graph_util as graph_util
 from thalweg import image as image
 from thalweg import initializers as initializers
 from thalweg import io as io
@@ -421,5 +423,6 @@ from thalweg import python_io as python_io
 from thalweg import random as random
 from thalweg import strings as strings
 from thalweg import summary as summary
+from thalweg import tools as tools
 from thalweg import train as train
 __version__: str

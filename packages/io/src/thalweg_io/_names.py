@@ -23,6 +23,15 @@ NAMES = {
     # --- graphs in files ----------------------------------------------------------------------------
     "train.export_meta_graph": _META + "export_meta_graph",
     "train.write_graph": _META + "write_graph",
+    **{f"graph_util.{name}": f"thalweg_io.graph_tools.{module}:{name}" for module, name in (
+        ("freezing", "convert_variables_to_constants"), ("sub_graph", "extract_sub_graph"),
+        ("sub_graph", "must_run_on_cpu"), ("training_nodes", "remove_training_nodes"),
+        ("sub_graph", "tensor_shape_from_node_def_name"))},
+    "tools.freeze_graph.freeze_graph": "thalweg_io.graph_tools.freeze_graph:freeze_graph",
+    "tools.optimize_for_inference_lib.optimize_for_inference":
+        "thalweg_io.graph_tools.optimize_for_inference:optimize_for_inference",
+    "tools.strip_unused_lib.strip_unused": "thalweg_io.graph_tools.strip_unused:strip_unused",
+    "import_graph_def": "thalweg_io.graph_import:import_graph_def",
     "make_tensor_proto": "thalweg_io.tensor_proto:make_tensor_proto",
     "make_ndarray": "thalweg_io.tensor_proto:make_ndarray",
     **{name: _PROTOS + name for name in (

@@ -59,6 +59,9 @@ def set_attr(message, value, kind, owner):
     ----------
     kind : str or None     "int", "list(type)", ...; None, for annotations such as `_class`: what `value` looks like
     """
+    if isinstance(value, type(message)):                 # an annotation from a file, as it was
+        message.CopyFrom(value)
+        return
     kind = kind or _kind_of(value, owner)
     if kind.startswith("list("):
         _set_list(message.list, value, kind[5:-1])

@@ -12,6 +12,9 @@ _FIELDS = {1: "float_val", 2: "double_val", STRING: "string_val", 8: "scomplex_v
            14: "half_val", 18: "dcomplex_val", 19: "half_val", 22: "uint32_val", 23: "uint64_val",
            **{number: "int_val" for number in (3, 4, 5, 6, 11, 12, 13, 15, 16, 17)}}
 
+MOST_FILLED_BYTES = 2**30                 # of a constant of which the file holds one value, or few
+_LARGE_FILL = 2**20
+
 
 def tensor_proto(array, dtype=None):
     """The TensorProto of an array; of a constant fill it holds one value, which readers repeat.
@@ -26,7 +29,7 @@ def tensor_proto(array, dtype=None):
     dtype = as_dtype(array.dtype) if dtype is None else dtype.base_dtype
     number = dtype.as_datatype_enum
     message = TensorProto(dtype=number, tensor_shape=shapes.TensorShape(array.shape).as_proto())
-    flat = array.reshape(-1)
+    flat = array[(0,) * array.ndim].reshape(1) if _is_repeated(array) else array.reshape(-1)
     if flat.size > 1 and _is_fill(flat):
         flat = flat[:1]
     if flat.size > 1 and number in _AS_CONTENT:
@@ -34,6 +37,11 @@ def tensor_proto(array, dtype=None):
     elif flat.size:
         getattr(message, _FIELDS[number]).extend(_plain_values(flat, number))
     return message
+
+
+def _is_repeated(array):
+    """Whether one value stands for all, as in the arrays of large fills."""
+    return array.size > 1 and not any(array.strides)
 
 
 def _is_fill(flat):
@@ -102,6 +110,13 @@ def make_ndarray(tensor, name="TensorProto"):
     if tensor.tensor_content:
         return _from_content(tensor.tensor_content, dtype, shape, count, name)
     flat = _from_values(getattr(tensor, _FIELDS.get(tensor.dtype, "int_val")), dtype, name)
+    nbytes = count * flat.dtype.itemsize
+    if flat.size < count and nbytes > MOST_FILLED_BYTES:
+        raise errors.InvalidArgumentError(
+            None, None, f"{name}: {flat.size} values stand for {count} elements, {nbytes} bytes; a file may ask for "
+                        f"at most {MOST_FILLED_BYTES} bytes that it does not hold. tf.fill makes large constants")
+    if flat.size <= 1 < count and nbytes > _LARGE_FILL:
+        return np.broadcast_to(_padded(flat, 1, name), shape)        # takes memory only when a plan needs it
     return _padded(flat, count, name).reshape(shape)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from thalweg.framework import errors, shapes
 
+_LARGEST = 2**31 - 1                         # TensorFlow's limit, and that of the kernels' products of sizes
 
 def out_size(size, window, stride, dilation=1, padding="VALID", around=None):
     """How many places a window takes along a dimension, and the zeros (before, after) that it needs there.
@@ -19,6 +20,9 @@ def out_size(size, window, stride, dilation=1, padding="VALID", around=None):
     """
     if stride < 1 or dilation < 1:
         raise ValueError(f"strides and dilations must be positive, not {stride} and {dilation}")
+    if max(stride, dilation, window or 0, (window or 1) * dilation) > _LARGEST:
+        raise ValueError(f"window {window}, stride {stride} and dilation {dilation}: windows and steps must be "
+                         "smaller than 2**31")
     if padding == "SAME" and size is not None:
         count = -(-size // stride)
         if window is None:
