@@ -49,6 +49,6 @@ from thalweg_nn.schedules import piecewise_constant as piecewise_constant
 from thalweg_nn.schedules import piecewise_constant as piecewise_constant_decay
 from thalweg_nn.schedules import polynomial_decay as polynomial_decay
 from thalweg_io.checkpoint_state import remove_checkpoint as remove_checkpoint
-from thalweg_io.summaries.file_writer import summary_iterator as summary_iterator
+from thalweg_io.summaries.reader import summary_iterator as summary_iterator
 from thalweg_io.checkpoint_state import update_checkpoint_state as update_checkpoint_state
 from thalweg_io.meta_graph import write_graph as write_graph

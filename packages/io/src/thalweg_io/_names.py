@@ -65,5 +65,5 @@ NAMES = {
         "text")},
     **{"summary." + name: _WRITER + name for name in ("FileWriter", "FileWriterCache")},
     **{"summary." + name: _PROTOS + name for name in ("SummaryDescription", "TaggedRunMetadata")},
-    "train.summary_iterator": _WRITER + "summary_iterator",
+    "train.summary_iterator": "thalweg_io.summaries.reader:summary_iterator",
 }

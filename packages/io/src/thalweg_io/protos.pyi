@@ -412,6 +412,74 @@ class Event(Message):
     meta_graph_def: _Any
     source_metadata: _Any
 
+class Struct(Message):
+    fields: _Any
+
+class ListValue(Message):
+    values: _Any
+
+class Value(Message):
+    null_value: _Any
+    number_value: _Any
+    string_value: _Any
+    bool_value: _Any
+    struct_value: _Any
+    list_value: _Any
+
+class HParamInfo(Message):
+    class Interval(Message):
+        min_value: _Any
+        max_value: _Any
+    DATA_TYPE_UNSET: int
+    DATA_TYPE_STRING: int
+    DATA_TYPE_BOOL: int
+    DATA_TYPE_FLOAT64: int
+    name: _Any
+    display_name: _Any
+    description: _Any
+    type: _Any
+    domain_discrete: _Any
+    domain_interval: _Any
+    differs: _Any
+
+class MetricInfo(Message):
+    class MetricName(Message):
+        group: _Any
+        tag: _Any
+    DATASET_UNKNOWN: int
+    DATASET_TRAINING: int
+    DATASET_VALIDATION: int
+    name: _Any
+    display_name: _Any
+    description: _Any
+    dataset_type: _Any
+
+class HParamsPluginData(Message):
+    class Experiment(Message):
+        description: _Any
+        user: _Any
+        time_created_secs: _Any
+        hparam_infos: _Any
+        metric_infos: _Any
+        name: _Any
+    class SessionStartInfo(Message):
+        hparams: _Any
+        model_uri: _Any
+        monitor_url: _Any
+        group_name: _Any
+        start_time_secs: _Any
+    class SessionEndInfo(Message):
+        status: _Any
+        end_time_secs: _Any
+    STATUS_UNKNOWN: int
+    STATUS_SUCCESS: int
+    STATUS_FAILURE: int
+    STATUS_RUNNING: int
+    version: _Any
+    experiment: _Any
+    session_start_info: _Any
+    session_end_info: _Any
+
 class BytesList(Message):
     value: _Any
 

@@ -1,66 +1,15 @@
-"""Event files, which TensorBoard shows: `tf.summary.FileWriter`."""
-import logging
+"""Writing event files, which TensorBoard shows: `tf.summary.FileWriter`."""
 import os
-import socket
 import threading
 import time
 import warnings
 import weakref
 
+from thalweg.framework import errors
 from thalweg.framework.graph import Graph
 from thalweg.runtime.config import RunMetadata
 
-from ..atomic_file import translated
-from ..records import framed, read_records
-
-logger = logging.getLogger("thalweg.io")
-
-_FILE_VERSION = "brain.Event:2"
-
-
-class _EventFile:
-    """One event file: events are collected, and reach the file many at a time."""
-
-    def __init__(self, logdir, suffix):
-        with translated(logdir):
-            os.makedirs(logdir, exist_ok=True)
-            self.path, self._descriptor = _new_file(logdir, suffix)
-        self._process, self._pending = os.getpid(), []
-
-    def add(self, event):
-        self._pending.append(framed(event.SerializeToString(deterministic=True)))
-
-    @property
-    def count(self):
-        return len(self._pending)
-
-    def flush(self):
-        if os.getpid() != self._process:             # a forked child has the parent's events, and does not own them
-            self._pending = []
-            return
-        with translated(self.path):
-            view = memoryview(b"".join(self._pending))
-            self._pending = []
-            while view:
-                view = view[os.write(self._descriptor, view):]
-
-    def close(self):
-        if self._descriptor is not None:
-            self.flush()
-            os.close(self._descriptor)
-            self._descriptor = None
-
-
-def _new_file(logdir, suffix):
-    """A file that nobody has: the second one of the same second and host gets a number before the suffix."""
-    base = os.path.join(logdir, f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}")
-    for number in range(10_000):
-        path = f"{base}{f'.{os.getpid()}.{number}' if number else ''}{suffix or ''}"
-        try:
-            return path, os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o666)
-        except FileExistsError:
-            continue
-    raise FileExistsError(17, "10000 event files in one second", base)
+from .event_file import EventFile, serialized
 
 
 class FileWriter:
@@ -74,7 +23,13 @@ class FileWriter:
     flush_secs : float          and none for longer than this, once another one comes
     graph_def : GraphDef        the older way of giving a graph
     filename_suffix : str       at the end of the file's name
-    session : accepted
+    session : Session           accepted, and not needed: TensorFlow then writes by ops of the session's graph
+
+    Raises
+    ------
+    OpError                     also from the methods, when the operating system does not take the events: of the kind
+                                that tells why (ResourceExhaustedError: the disk is full). The file stays readable, the
+                                events are kept, and the next flush writes them
     """
 
     def __init__(self, logdir, graph=None, max_queue=10, flush_secs=120, graph_def=None, filename_suffix=None,
@@ -82,7 +37,7 @@ class FileWriter:
         self._logdir, self._suffix = os.fspath(logdir), filename_suffix
         self._max_queue, self._flush_secs = max_queue, flush_secs
         self._lock, self._file = threading.RLock(), None
-        self._tags_with_metadata, self._run_tags = set(), set()
+        self._run_tags = set()
         self._open()
         if graph is not None or graph_def is not None:
             self.add_graph(graph=graph, graph_def=graph_def)
@@ -97,11 +52,9 @@ class FileWriter:
         self.close()
 
     def _open(self):
-        from ..protos import Event
-        self._file = _EventFile(self._logdir, self._suffix)
-        self._closer = weakref.finalize(self, _EventFile.close, self._file)
-        self._file.add(Event(wall_time=time.time(), file_version=_FILE_VERSION))
-        self._file.flush()
+        self._tags_with_metadata = set()             # each file has them, and can be read alone
+        self._file = EventFile(self._logdir, self._suffix)
+        self._closer = weakref.finalize(self, EventFile.close, self._file)
         self._last_flush = time.monotonic()
 
     def get_logdir(self):
@@ -111,7 +64,9 @@ class FileWriter:
     # --- adding --------------------------------------------------------------------------------------
 
     def add_event(self, event):
-        """Adds an Event message as it is; after `close` nothing is added, and a warning says so."""
+        """Adds an Event message as it is; TypeError for another. After `close` nothing is added, with a warning."""
+        if not hasattr(event, "SerializeToString"):
+            raise TypeError(f"event must be an Event message, not {type(event).__name__}")
         with self._lock:
             if self._file is None:
                 warnings.warn("Attempting to use a closed FileWriter. Nothing is written until it is reopened.",
@@ -132,13 +87,13 @@ class FileWriter:
         """Adds what a summary tensor gave (bytes), or a Summary message.
 
         Metadata of a tag are written with its first value only.
+
+        Raises
+        ------
+        InvalidArgumentError        for bytes that are no Summary
+        TypeError                   for anything else
         """
-        from ..protos import Summary
-        found = Summary()
-        if isinstance(summary, bytes):
-            found.ParseFromString(summary)
-        else:
-            found.CopyFrom(summary)
+        found = _summary_of(summary)
         with self._lock:
             for value in found.value:
                 if value.HasField("metadata"):
@@ -148,7 +103,7 @@ class FileWriter:
             self._add(global_step, summary=found)
 
     def add_session_log(self, session_log, global_step=None):
-        """Adds a SessionLog message: START, STOP or CHECKPOINT."""
+        """Adds a SessionLog message: START, STOP or CHECKPOINT; TypeError for another."""
         self._add(global_step, session_log=session_log)
 
     def add_graph(self, graph, global_step=None, graph_def=None):
@@ -170,23 +125,31 @@ class FileWriter:
             raise ValueError("Please pass a graph.")
         if not isinstance(graph_def, GraphDef):
             raise TypeError("The passed graph must be an instance of `Graph` or the deprecated `GraphDef`")
-        self._add(global_step, graph_def=graph_def.SerializeToString(deterministic=True))
+        self._add(global_step, graph_def=serialized(graph_def, self._logdir))
 
     def add_meta_graph(self, meta_graph_def, global_step=None):
         """Adds a MetaGraphDef message; TypeError for anything else."""
         from ..protos import MetaGraphDef
         if not isinstance(meta_graph_def, MetaGraphDef):
             raise TypeError(f"meta_graph_def must be type MetaGraphDef, saw type: {type(meta_graph_def)}")
-        self._add(global_step, meta_graph_def=meta_graph_def.SerializeToString(deterministic=True))
+        self._add(global_step, meta_graph_def=serialized(meta_graph_def, self._logdir))
 
     def add_run_metadata(self, run_metadata, tag, global_step=None):
-        """Adds what a traced run reported; ValueError for a tag that was given before."""
+        """Adds what a traced run reported, for the colours of TensorBoard's graph page.
+
+        Raises
+        ------
+        ValueError      for a tag that was given before
+        TypeError       for anything but RunMetadata
+        """
         from ..protos import TaggedRunMetadata
         with self._lock:
             if tag in self._run_tags:
                 raise ValueError("The provided tag was already used for this event type")
-            self._run_tags.add(tag)
             message = run_metadata_message(run_metadata) if isinstance(run_metadata, RunMetadata) else run_metadata
+            if not hasattr(message, "SerializeToString"):
+                raise TypeError(f"run_metadata must be RunMetadata, not {type(message).__name__}")
+            self._run_tags.add(tag)
             self._add(global_step, tagged_run_metadata=TaggedRunMetadata(
                 tag=tag, run_metadata=message.SerializeToString()))
 
@@ -211,6 +174,22 @@ class FileWriter:
         with self._lock:
             if self._file is None:
                 self._open()
+
+
+def _summary_of(summary):
+    """A Summary message of its own, from bytes or from a message."""
+    from google.protobuf.message import DecodeError
+
+    from ..protos import Summary
+    if hasattr(summary, "SerializeToString"):
+        summary = summary.SerializeToString()
+    if not isinstance(summary, bytes):
+        raise TypeError(f"summary must be bytes, as a summary tensor gives, or a Summary message, not "
+                        f"{type(summary).__name__}")
+    try:
+        return Summary.FromString(summary)
+    except DecodeError as error:
+        raise errors.InvalidArgumentError(None, None, f"these {len(summary)} bytes are no Summary: {error}") from error
 
 
 def run_metadata_message(run_metadata):
@@ -249,17 +228,3 @@ class FileWriterCache:
             for writer in FileWriterCache._writers.values():
                 writer.close()
             FileWriterCache._writers.clear()
-
-
-def summary_iterator(path):
-    """Yields the Event messages of an event file; DataLossError at a damaged one."""
-    from google.protobuf.message import DecodeError
-
-    from thalweg.framework import errors
-
-    from ..protos import Event
-    for data in read_records(path):
-        try:
-            yield Event.FromString(data)
-        except DecodeError as error:
-            raise errors.DataLossError(None, None, f"{path}: a record is no Event: {error}") from error

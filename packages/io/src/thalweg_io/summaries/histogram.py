@@ -34,6 +34,6 @@ def histogram(values):
     followed = np.append(counts[1:] == 0, False)
     is_written = ~((counts == 0) & followed)                 # of a run of empty buckets the last alone
     with np.errstate(over="ignore"):                         # running sums: one after the other, as TensorFlow adds
-        total, squares = np.cumsum(values)[-1], np.cumsum(np.square(values))[-1]
+        total, squares = 0.0 + np.cumsum(values)[-1], np.cumsum(np.square(values))[-1]
     return HistogramProto(min=values.min(), max=values.max(), num=values.size, sum=total, sum_squares=squares,
                           bucket_limit=limits[is_written].tolist(), bucket=counts[is_written].tolist())

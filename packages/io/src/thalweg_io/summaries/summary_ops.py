@@ -90,11 +90,11 @@ def audio_summary(tag, tensor, sample_rate, *, max_outputs: int = 3):
         raise errors.InvalidArgumentError(None, None, f"Tensor must be 3-D or 2-D, not {list(tensor.shape)}")
     values = []
     for k, sound in enumerate(tensor[:max_outputs]):
-        frames = sound.reshape(len(sound), -1)
+        frames = sound if sound.ndim == 2 else sound[:, None]          # [frames, channels]
         name = f"{_text(tag)}/audio/{k}" if max_outputs > 1 else f"{_text(tag)}/audio"
         values.append((name, {"audio": Summary.Audio(
             sample_rate=sample_rate.item(), num_channels=frames.shape[1], length_frames=frames.shape[0],
-            encoded_audio_string=encode_wav(frames, int(round(sample_rate.item()))), content_type="audio/wav")}))
+            encoded_audio_string=encode_wav(frames, sample_rate.item()), content_type="audio/wav")}))
     return _message(values)
 
 
