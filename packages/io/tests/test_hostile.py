@@ -46,7 +46,7 @@ def test_made_file(nursery, case, made):
 
 def answered(nursery, case, folder):
     before = files_around(folder)
-    outcome = nursery.call("readers:read", case["kind"], str(folder / case["path"]), case, timeout_s=20)
+    outcome = nursery.call("readers:read", case["kind"], str(folder / case["path"]), case, timeout_s=30)
     expect = case["expect"]
     assert outcome.status == 0, f"the process ended with {outcome.status}"
     if outcome.error is not None:

@@ -82,7 +82,7 @@ def test_killed_at_every_call(folder, killer, tear):
             assert outcome.result() == call
             break
     assert newest == sorted(newest) and newest[0] == BEFORE and newest[-1] == BEFORE + 1
-    assert len(newest) > 20
+    assert len(newest) > 15
 
 
 def test_killed_again_while_cleaning_up(folder_of_two, killer):
@@ -103,25 +103,28 @@ KINDS = {errno.ENOSPC: "ResourceExhaustedError", errno.EIO: "UnknownError", errn
 @pytest.mark.parametrize("code", KINDS, ids=errno.errorcode.get)
 def test_every_call_fails(folder_of_two, code):
     for error, call in failures(folder_of_two, code, False):
-        folder_of_two.check(BEFORE, f"call {call} failed: {error}")
+        folder_of_two.check(BEFORE + (not error), f"call {call} failed: {error}")
 
 
 def test_the_disk_is_full_from_every_call_on(folder):
     for error, call in failures(folder, errno.ENOSPC, True):
         left = [name for name in os.listdir(folder.path) if ".thw-" in name and name not in saving.FOREIGN]
-        assert not left or any(name.endswith(".commit") for name in left), f"call {call} failed: {left}"    # it counts
-        folder.check(BEFORE, f"call {call} failed: {error}")
+        assert not left or not error or any(name.endswith(".commit") for name in left), f"call {call} failed: {left}"    # it counts
+        folder.check(BEFORE + (not error), f"call {call} failed: {error}")
 
 
 def failures(folder, code, lasts):
-    """Lets a save fail at its first call, its second, ..., until it passes. Yields the error and the call's number."""
+    """Lets a save's first call fail, its second, ..., as long as there is one. Yields the error and the call's number.
+
+    A save that returns for all that has failed to delete what is no longer needed: the next one does.
+    """
     for call in range(300):
         folder.reset()
         error = folder.nursery.call("saving:save_failing", folder.path, folder.mode, BEFORE + 1, call, code,
                                     lasts).result()
-        if not error:
+        if error is None:
             break
-        assert error.startswith(KINDS[code]) and os.strerror(code) in error
+        assert not error or error.startswith(KINDS[code]) and os.strerror(code) in error
         yield error, call
     assert call > 10
 
@@ -134,7 +137,7 @@ def test_interrupted_by_ctrl_c(folder):
         folder.check(BEFORE + 1 + is_interrupted, f"interrupted at call {call}")
         if not is_interrupted:
             break
-    assert call > 20
+    assert call > 10
 
 
 def test_killed_at_random_moments(folder):

@@ -49,6 +49,12 @@ def graph(path, case):
             return _summary({"": session.run(case["fetch"], feed)})
 
 
+def meta_graph(path, case):
+    with tf.Graph().as_default() as made:
+        tf.train.import_meta_graph(path)
+        return f"{len(made.get_operations())} operations"
+
+
 def tfrecord(path, case):
     options = tf.python_io.TFRecordOptions(getattr(tf.python_io.TFRecordCompressionType, case["compression"])) \
         if case.get("compression") else None
@@ -86,7 +92,7 @@ def saved_model(path, case):
         return f"{len(made.get_operations())} operations"
 
 
-READERS = {"v2": checkpoint, "v1": checkpoint, "state": state, "graph": graph, "tfrecord": tfrecord,
+READERS = {"v2": checkpoint, "v1": checkpoint, "state": state, "graph": graph, "meta_graph": meta_graph, "tfrecord": tfrecord,
            "example": example, "events": events, "safetensors": safetensors, "npz": npz, "saved_model": saved_model}
 
 

@@ -7,6 +7,7 @@ import ctypes
 import logging
 import os
 import random
+import resource
 import signal
 import tempfile
 import time
@@ -66,7 +67,8 @@ class Mode:
 MODES = {
     "same": Mode(), "keep1": Mode(steps=True, keep=1), "keep3": Mode(steps=True, keep=3),
     "plain": Mode(steps=True, keep=1, meta=False), "sharded": Mode(sharded=True),
-    "sharded_keep1": Mode(steps=True, keep=1, sharded=True),
+    "sharded_keep1": Mode(steps=True, keep=1, sharded=True), "v1": Mode(version="V1"),
+    "v1_sharded_keep1": Mode(steps=True, keep=1, sharded=True, version="V1"),
 }
 
 
@@ -98,7 +100,7 @@ def save_killed(folder, mode, number, last_call, tear=False):
 def save_failing(folder, mode, number, last_call, code, lasts=False):
     """Saves once; the `last_call`-th call to the file system raises OSError `code`, later ones too if the fault `lasts`.
 
-    Gives the error, or None.
+    Gives the error, "" if the save has returned nevertheless, None if no call has failed.
     """
     files = faults.install(faults.Failing(last_call, code, lasts))
     try:
@@ -106,9 +108,9 @@ def save_failing(folder, mode, number, last_call, code, lasts=False):
     except tf.errors.OpError as error:
         return f"{type(error).__name__}: {error}"
     finally:
+        calls = files.calls
         faults.install(atomic_file.FileSystem())
-    assert files.calls <= last_call, "a failing call went unnoticed"
-    return None
+    return "" if calls > last_call else None
 
 
 def save_interrupted(folder, mode, number, last_call):
@@ -150,6 +152,77 @@ def save_until_killed(folder, mode, first, seconds):
         return first - 1
     with open(folder + ACKNOWLEDGED) as acknowledged:
         return int((acknowledged.read().split("\n")[-2:-1] or [first - 1])[0])
+
+
+def save_at_limit(folder, mode, number, limit):
+    """Saves once on a disk that may be full, or with files of at most `limit` bytes; gives the error, or None."""
+    if limit is not None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    try:
+        save(folder, mode, number)
+    except tf.errors.OpError as error:
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def read_beside_writer(folder, mode, first, reads):
+    """Reads again and again while a child saves; gives how many saves the reader has seen."""
+    child = os.fork()
+    if not child:
+        try:
+            save_forever(folder, mode, first)
+        finally:
+            os._exit(1)
+    try:
+        seen = {first - 1}
+        for _ in range(reads):
+            path = tf.train.latest_checkpoint(folder)
+            try:
+                number = number_in(path)
+            except tf.errors.NotFoundError:          # asked, then dropped: kept ones are few here, a program may not wait
+                assert MODES[mode].steps and tf.train.latest_checkpoint(folder) != path
+                continue
+            assert number >= max(seen)
+            seen.add(number)
+        return len(seen)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def save_beside_writer(folder, mode, saves, shared_state=False):
+    """Saves to one prefix while a child saves to another, in the same folder; gives how many the child has saved."""
+    child = os.fork()
+    if not child:
+        try:
+            for number in range(1, 10**9):
+                save_as("theirs", folder, mode, number, shared_state)
+                with open(folder + ACKNOWLEDGED, "a") as acknowledged:
+                    acknowledged.write(f"{number}\n")
+        finally:
+            os._exit(1)
+    try:
+        for number in range(1, saves + 1):
+            path = save_as("m", folder, mode, number, shared_state)
+            assert number_in(path) == number
+    finally:
+        os.kill(child, signal.SIGKILL)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert status == -signal.SIGKILL, "the other writer has failed"
+    with open(folder + ACKNOWLEDGED) as acknowledged:
+        finished = int(acknowledged.read().split()[-1])
+    if not shared_state:
+        theirs = tf.train.latest_checkpoint(folder, "theirs.state")
+        assert number_in(theirs) in (finished, finished + 1)
+    return finished
+
+
+def save_as(prefix, folder, mode, number, shared_state):
+    mode = MODES[mode]
+    mode.session.run(mode._assignments, {mode._number: float(number)})
+    return mode.saver.save(mode.session, f"{folder}/{prefix}", global_step=number,
+                           latest_filename=None if shared_state else f"{prefix}.state", write_meta_graph=mode.meta)
 
 
 # --- afterwards --------------------------------------------------------------------------------------
