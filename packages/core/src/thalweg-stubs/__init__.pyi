@@ -11,6 +11,8 @@ from thalweg.framework.dtypes import DType as DType
 from thalweg.framework.device_spec import DeviceSpec as DeviceSpec
 from thalweg.framework.shapes import Dimension as Dimension
 from thalweg_io.protos import Event as Event
+from thalweg_io.examples.features import FixedLenFeature as FixedLenFeature
+from thalweg_io.examples.features import FixedLenSequenceFeature as FixedLenSequenceFeature
 from thalweg.runtime.config import GPUOptions as GPUOptions
 from thalweg.framework.graph import Graph as Graph
 from thalweg_io.protos import GraphDef as GraphDef
@@ -36,6 +38,9 @@ from thalweg.runtime.config import RunMetadata as RunMetadata
 from thalweg.runtime.config import RunOptions as RunOptions
 from thalweg.runtime.session import Session as Session
 from thalweg_io.protos import SessionLog as SessionLog
+from thalweg_io.examples.features import SparseFeature as SparseFeature
+from thalweg.framework.sparse_tensor import SparseTensor as SparseTensor
+def SparseTensorValue(indices: Any, values: Any, dense_shape: Any) -> Any: ...
 from thalweg_io.protos import Summary as Summary
 from thalweg_io.protos import SummaryMetadata as SummaryMetadata
 from thalweg.framework.graph import Tensor as Tensor
@@ -43,6 +48,7 @@ from thalweg.ops.tensor_array import TensorArray as TensorArray
 from thalweg.framework.shapes import TensorShape as TensorShape
 from thalweg.autodiff.backward import UnconnectedGradients as UnconnectedGradients
 from thalweg._version import __version__ as VERSION
+from thalweg_io.examples.features import VarLenFeature as VarLenFeature
 from thalweg.variables.variable import Variable as Variable
 from thalweg.variables.variable import VariableAggregation as VariableAggregation
 from thalweg.variables.scope import VariableScope as VariableScope
@@ -253,6 +259,9 @@ from thalweg.ops.constant import ones_like as ones_like
 from thalweg.framework.graph import op_scope as op_scope
 from thalweg.variables.initializers import Orthogonal as orthogonal_initializer
 from thalweg.ops.padding import pad as pad
+from thalweg_io.examples.parse import parse_example as parse_example
+from thalweg_io.examples.parse import parse_single_example as parse_single_example
+from thalweg_io.examples.parse import parse_single_sequence_example as parse_single_sequence_example
 from thalweg.ops.placeholder import placeholder as placeholder
 from thalweg.ops.placeholder import placeholder_with_default as placeholder_with_default
 def polygamma(a: Any, x: Any, name: Any = ...) -> Tensor: ...
@@ -333,6 +342,10 @@ from thalweg.ops.slicing import slice as slice
 from thalweg.ops.space_to_batch import space_to_batch as space_to_batch
 def space_to_batch_nd(input: Any, block_shape: Any, paddings: Any, name: Any = ...) -> Tensor: ...
 from thalweg.ops.space_to_batch import space_to_depth as space_to_depth
+from thalweg.ops.sparse import sparse_placeholder as sparse_placeholder
+from thalweg.ops.sparse import sparse_reorder as sparse_reorder
+from thalweg.ops.sparse import sparse_tensor_to_dense as sparse_tensor_to_dense
+from thalweg.ops.sparse import sparse_to_dense as sparse_to_dense
 from thalweg.ops.array import split as split
 def sqrt(x: Any, name: Any = ...) -> Tensor: ...
 def square(x: Any, name: Any = ...) -> Tensor: ...
@@ -421,6 +434,7 @@ from thalweg import nest as nest
 from thalweg import nn as nn
 from thalweg import python_io as python_io
 from thalweg import random as random
+from thalweg import sparse as sparse
 from thalweg import strings as strings
 from thalweg import summary as summary
 from thalweg import tools as tools

@@ -2,13 +2,21 @@
 from typing import Any
 from thalweg.framework.graph import Tensor
 
+from thalweg_io.examples.features import FixedLenFeature as FixedLenFeature
+from thalweg_io.examples.features import FixedLenSequenceFeature as FixedLenSequenceFeature
+from thalweg_io.examples.features import SparseFeature as SparseFeature
 from thalweg_io.tf_record import TFRecordCompressionType as TFRecordCompressionType
 from thalweg_io.tf_record import TFRecordOptions as TFRecordOptions
 from thalweg_io.tf_record import TFRecordWriter as TFRecordWriter
+from thalweg_io.examples.features import VarLenFeature as VarLenFeature
 from thalweg_io.images.image_ops import decode_image as decode_image
 from thalweg_io.images.image_ops import decode_jpeg as decode_jpeg
 from thalweg_io.images.image_ops import decode_png as decode_png
 def matching_files(pattern: Any, name: Any = ...) -> Tensor: ...
+from thalweg_io.examples.parse import parse_example as parse_example
+from thalweg_io.examples.parse import parse_sequence_example as parse_sequence_example
+from thalweg_io.examples.parse import parse_single_example as parse_single_example
+from thalweg_io.examples.parse import parse_single_sequence_example as parse_single_sequence_example
 def read_file(filename: Any, name: Any = ...) -> Tensor: ...
 from thalweg_io.tf_record import tf_record_iterator as tf_record_iterator
 from thalweg_io.meta_graph import write_graph as write_graph

@@ -165,6 +165,10 @@ NAMES = {
         "custom_gradient", "gradients", "hessians")},
     "IndexedSlices": "thalweg.framework.indexed_slices:IndexedSlices",
     "IndexedSlicesValue": "thalweg.framework.indexed_slices:IndexedSlicesValue",
+    "SparseTensor": "thalweg.framework.sparse_tensor:SparseTensor",
+    "SparseTensorValue": "thalweg.framework.sparse_tensor:SparseTensorValue",
+    **{name: _OPS + "sparse:" + name for name in (
+        "sparse_placeholder", "sparse_reorder", "sparse_tensor_to_dense", "sparse_to_dense")},
     "convert_to_tensor_or_indexed_slices":
         "thalweg.framework.indexed_slices:convert_to_tensor_or_indexed_slices",
 

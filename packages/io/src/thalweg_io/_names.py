@@ -44,6 +44,10 @@ NAMES = {
     # --- records ------------------------------------------------------------------------------------
     **{"io." + name: "thalweg_io.tf_record:" + name for name in (
         "TFRecordCompressionType", "TFRecordOptions", "TFRecordWriter", "tf_record_iterator")},
+    **{"io." + name: "thalweg_io.examples.parse:" + name for name in (
+        "parse_example", "parse_sequence_example", "parse_single_example", "parse_single_sequence_example")},
+    **{"io." + name: "thalweg_io.examples.features:" + name for name in (
+        "FixedLenFeature", "FixedLenSequenceFeature", "SparseFeature", "VarLenFeature")},
 
     # --- input pipelines ----------------------------------------------------------------------------
     **{"data." + name: _DATA + "dataset:" + name for name in (

@@ -38,7 +38,8 @@ FAMILIES = {
     "image": "work on images in NumPy or Pillow by tf.py_func, in the map of a tf.data.Dataset beside the training; "
              "tf.image has decoding, resizing, flips, crops, borders, brightness and contrast",
     "sparse SparseTensor* sparse_* *_sparse serialize_*sparse deserialize_*sparse":
-        "use dense tensors: tf.scatter_nd puts values in their places, tf.gather and tf.nn.embedding_lookup take rows",
+        "use dense tensors: tf.sparse.to_dense makes them of parsed features, tf.scatter_nd puts values in their "
+        "places, tf.gather and tf.nn.embedding_lookup take rows",
     "ragged RaggedTensor*": "pad to dense tensors, with tf.sequence_mask",
     "train.SyncReplicasOptimizer train.Server train.ServerDef train.Cluster* train.replica_device_setter distribute "
     "contrib.distribute":
@@ -51,10 +52,10 @@ FAMILIES = {
     "train.add_queue_runner train.QueueRunner train.queue_runner train.Coordinator train.LooperThread *Reader "
     "ReaderBase":
         "use tf.data: Dataset.from_tensor_slices or list_files, shuffle, repeat, map, batch, prefetch",
-    "write_file io.write_file decode_* io.decode_* parse_* io.parse_* FixedLen* VarLenFeature io.FixedLen* "
-    "io.VarLenFeature python_io io.TFRecord* io.tf_record_iterator":
-        "read records by tf.data.TFRecordDataset and parse them in Python, by tf.py_func in its map; tf.train.Example "
-        "is there",
+    "write_file io.write_file":
+        "write what session.run fetched by Python's open",
+    "decode_* io.decode_*":
+        "decode in Python, by tf.py_func in the map of a tf.data.Dataset",
     "keras": "use tf.layers, tf.losses and the optimizers of tf.train",
     "linalg svd cholesky* qr matrix_* self_adjoint_eig*":
         "use numpy.linalg before the feed, or in the graph by tf.py_func, which has no gradient",

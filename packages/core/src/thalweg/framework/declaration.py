@@ -562,14 +562,12 @@ class OpDeclaration:
             chosen["session"] = session
         with np.errstate(all="ignore"):                         # infinities and NaN are values, not warnings
             result = self.body(*group_arguments(self.inputs, arrays, attrs), **chosen)
-        if len(self.outputs) == 1 and not self.outputs[0].is_list:
-            return [result]
         if len(self.outputs) == 1:
-            return list(result)
+            result = [result]
         flat: list = []
         for output, value in zip(self.outputs, result if result is not None else ()):
             flat.extend(value) if output.is_list else flat.append(value)
-        return flat
+        return [_string(value) if type(value) is bytes else value for value in flat]
 
     def _widened_reference(self, arrays, attrs, rng):
         """As `reference`, with float32 in the place of bfloat16 and one rounding of the results."""
@@ -581,6 +579,13 @@ class OpDeclaration:
 
     def __repr__(self):
         return f"<op {self.name}: {self.signature}>"
+
+
+def _string(value):
+    """One string as an array; np.asarray would take the NULs at its end for padding."""
+    array = np.empty((), object)
+    array[()] = value
+    return array
 
 
 def _names(dtypes):

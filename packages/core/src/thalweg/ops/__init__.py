@@ -52,6 +52,7 @@ from . import (
     slicing,
     softmax,
     space_to_batch,
+    sparse,
     special,
     state,
     stateless_random,

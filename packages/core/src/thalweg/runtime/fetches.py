@@ -3,8 +3,9 @@ from operator import itemgetter
 
 from thalweg.framework.dtypes import bfloat16
 from thalweg.framework.graph import Tensor
-from thalweg.framework.indexed_slices import IndexedSlices
+from thalweg.framework.indexed_slices import IndexedSlices, IndexedSlicesValue
 from thalweg.framework.packed import for_user
+from thalweg.framework.sparse_tensor import SparseTensor, SparseTensorValue
 
 
 class Fetches:
@@ -36,16 +37,21 @@ def _prepare(graph, fetch, found):
         named = {key: _prepare(graph, f, found) for key, f in fetch.items()}
         make_dict = dict if type(fetch) is dict else type(fetch)
         return lambda values: make_dict((key, part(values)) for key, part in named.items())
-    if isinstance(fetch, IndexedSlices):
+    if isinstance(fetch, (IndexedSlices, SparseTensor)):
         return _prepare_composite(graph, fetch, found)
     return _prepare_element(graph, fetch, found)
 
 
 def _prepare_composite(graph, fetch, found):
-    from thalweg.framework.indexed_slices import IndexedSlicesValue
-    parts = [None if t is None else _prepare(graph, t, found)
-             for t in (fetch.values, fetch.indices, fetch.dense_shape)]
-    return lambda values: IndexedSlicesValue(*[None if part is None else part(values) for part in parts])
+    make = SparseTensorValue if isinstance(fetch, SparseTensor) else IndexedSlicesValue
+    parts = [None if t is None else _prepare(graph, t, found) for t in _components(fetch)]
+    return lambda values: make(*[None if part is None else part(values) for part in parts])
+
+
+def _components(composite):
+    """Its tensors, in the order in which they stand in its value; None for one that it lacks."""
+    kind = SparseTensorValue if isinstance(composite, SparseTensor) else IndexedSlicesValue
+    return [getattr(composite, field) for field in kind._fields]
 
 
 def _prepare_element(graph, fetch, found):
@@ -70,8 +76,8 @@ def feed_items(graph, feed_dict):
     for key, value in feed_dict.items():
         if type(key) is Tensor and key.graph is graph and graph.is_feedable(key):
             yield key, value
-        elif isinstance(key, IndexedSlices):
-            yield from zip((key.values, key.indices, key.dense_shape), value)
+        elif isinstance(key, (IndexedSlices, SparseTensor)):
+            yield from ((t, v) for t, v in zip(_components(key), value) if graph.is_feedable(t))
         elif isinstance(key, tuple):
             for part, part_value in zip(key, value):
                 yield from feed_items(graph, {part: part_value})
