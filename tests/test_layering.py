@@ -21,7 +21,8 @@ ROOMS = {
     "testing": {"framework", "ops", "autodiff", "variables", "plan", "devices", "runtime", "cpu"},
     "card": {"__init__", "framework", "ops", "devices", "_surface"},
     "_surface": {"_names", "framework"},
-    "__main__": {"__init__", "devices", "_surface"},
+    "commands": {"__init__", "framework", "devices", "card", "_surface"},
+    "__main__": {"commands"},
     "_names": set(),
     "_version": set(),
     "__init__": {"_surface", "autodiff", "framework"},    # autodiff brings the ops and completes If and While
@@ -38,7 +39,7 @@ UPSTREAM = {
 }
 
 # What the other packages may import of the core; "__init__" is the public surface, `import thalweg as tf`.
-OPEN_ROOMS = {"__init__", "framework", "ops", "autodiff", "variables", "runtime"}
+OPEN_ROOMS = {"__init__", "framework", "ops", "autodiff", "variables", "runtime", "commands"}
 
 KERNELS = {"thalweg.devices.abi"}                         # what Cython in cpu/ may import, besides thalweg.cpu._*
 

@@ -89,7 +89,7 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("graph_case", list(manifest_of_own()["graphs"]))
     if "summary_case" in metafunc.fixturenames:
         metafunc.parametrize("summary_case", list(manifest_of_own()["summaries"]))
-    for kind in ("v1", "v2", "state", "tfrecord", "example", "safetensors", "npz"):
+    for kind in ("v1", "v2", "state", "tfrecord", "example", "safetensors", "npz", "saved_model"):
         if f"hostile_{kind}" in metafunc.fixturenames:
             cases = hostile_cases(kind)
             metafunc.parametrize(f"hostile_{kind}", cases, ids=[case["name"] for case in cases])

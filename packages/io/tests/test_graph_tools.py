@@ -365,7 +365,8 @@ def test_products_and_depthwise_convolutions_take_factors(graph, transposed):
     folded = tf.graph_util.extract_sub_graph(fold_batch_norms(graph.as_graph_def(), ["z"]), ["z"])
     assert {"FusedBatchNormV3", "Mul"}.isdisjoint({n.op for n in folded.node})
     given = {"x:0": rng.normal(size=(2, 4, 4, 3)).astype(np.float32)}
-    np.testing.assert_allclose(computed(folded, given, "z:0"), computed(graph.as_graph_def(), given, "z:0"), 1e-4, 1e-5)
+    expected = computed(graph.as_graph_def(), given, "z:0")
+    np.testing.assert_allclose(computed(folded, given, "z:0"), expected, 1e-4, 1e-5)
 
 
 def test_frozen_branches_and_loops_run(graph):

@@ -409,6 +409,7 @@ from thalweg.ops.checks import verify_tensor_all_finite as verify_tensor_all_fin
 from thalweg.ops.select import where as where
 from thalweg.ops.select import where_v2 as where_v2
 from thalweg.ops.while_loop import while_loop as while_loop
+from thalweg_io.file_ops import write as write_file
 from thalweg.ops.constant import zeros as zeros
 from thalweg.variables.initializers import Zeros as zeros_initializer
 from thalweg.ops.constant import zeros_like as zeros_like
@@ -434,6 +435,7 @@ from thalweg import nest as nest
 from thalweg import nn as nn
 from thalweg import python_io as python_io
 from thalweg import random as random
+from thalweg import saved_model as saved_model
 from thalweg import sparse as sparse
 from thalweg import strings as strings
 from thalweg import summary as summary

@@ -19,4 +19,5 @@ from thalweg_io.examples.parse import parse_single_example as parse_single_examp
 from thalweg_io.examples.parse import parse_single_sequence_example as parse_single_sequence_example
 def read_file(filename: Any, name: Any = ...) -> Tensor: ...
 from thalweg_io.tf_record import tf_record_iterator as tf_record_iterator
+from thalweg_io.file_ops import write as write_file
 from thalweg_io.meta_graph import write_graph as write_graph

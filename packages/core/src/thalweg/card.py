@@ -142,11 +142,20 @@ def index():
 def main(arguments=None):
     """Prints the card of each op type in the arguments, or the list of ops."""
     parser = argparse.ArgumentParser(prog="python -m thalweg.card", description="Prints what is declared of an op.")
-    parser.add_argument("op_type", nargs="*", help="Conv2D, MatMul, ...; none: the list of ops")
+    add_arguments(parser)
     try:
-        print("\n\n".join(map(card, parser.parse_args(arguments).op_type)) or index())
+        run(parser.parse_args(arguments))
     except errors.NotFoundError as error:
         parser.exit(1, f"{error}\n")
+
+
+def add_arguments(parser):
+    parser.add_argument("op_type", nargs="*", metavar="OP", help="Conv2D, MatMul, ...; none: the list of ops")
+
+
+def run(options):
+    """What is done for the parsed arguments; NotFoundError names ops that come near."""
+    print("\n\n".join(map(card, options.op_type)) or index())
 
 
 if __name__ == "__main__":

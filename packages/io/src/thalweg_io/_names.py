@@ -10,6 +10,7 @@ _SUMMARY = "thalweg_io.summaries.builders:"
 _WRITER = "thalweg_io.summaries.file_writer:"
 _PROTOS = "thalweg_io.protos:"
 _DATA = "thalweg_io.data."
+_MODEL = "thalweg_io.saved_model."
 
 NAMES = {
     # --- checkpoints --------------------------------------------------------------------------------
@@ -22,6 +23,7 @@ NAMES = {
 
     # --- graphs in files ----------------------------------------------------------------------------
     "train.export_meta_graph": _META + "export_meta_graph",
+    "train.import_meta_graph": "thalweg_io.meta_graph_import:import_meta_graph",
     "train.write_graph": _META + "write_graph",
     **{f"graph_util.{name}": f"thalweg_io.graph_tools.{module}:{name}" for module, name in (
         ("freezing", "convert_variables_to_constants"), ("sub_graph", "extract_sub_graph"),
@@ -48,6 +50,26 @@ NAMES = {
         "parse_example", "parse_sequence_example", "parse_single_example", "parse_single_sequence_example")},
     **{"io." + name: "thalweg_io.examples.features:" + name for name in (
         "FixedLenFeature", "FixedLenSequenceFeature", "SparseFeature", "VarLenFeature")},
+    # --- SavedModel ---------------------------------------------------------------------------------
+    **{f"saved_model.{room}{name}": f"{_MODEL}{module}:{name}" for module, rooms, names in (
+        ("constants", ("", "constants."), (
+            "ASSETS_DIRECTORY", "ASSETS_KEY", "LEGACY_INIT_OP_KEY", "MAIN_OP_KEY", "SAVED_MODEL_FILENAME_PB",
+            "SAVED_MODEL_FILENAME_PBTXT", "SAVED_MODEL_SCHEMA_VERSION", "VARIABLES_DIRECTORY", "VARIABLES_FILENAME")),
+        ("constants", ("", "signature_constants."), (
+            "CLASSIFY_INPUTS", "CLASSIFY_METHOD_NAME", "CLASSIFY_OUTPUT_CLASSES", "CLASSIFY_OUTPUT_SCORES",
+            "DEFAULT_SERVING_SIGNATURE_DEF_KEY", "PREDICT_INPUTS", "PREDICT_METHOD_NAME", "PREDICT_OUTPUTS",
+            "REGRESS_INPUTS", "REGRESS_METHOD_NAME", "REGRESS_OUTPUTS")),
+        ("constants", ("", "tag_constants."), ("GPU", "SERVING", "TPU", "TRAINING")),
+        ("folder", ("", "loader."), ("maybe_saved_model_directory",)), ("folder", ("",), ("contains_saved_model",)),
+        ("loader", ("", "loader."), ("load",)), ("simple_save", ("",), ("simple_save",)),
+        ("main_op", ("main_op.",), ("main_op", "main_op_with_restore")), ("main_op", ("",), ("main_op_with_restore",)),
+        ("builder", ("builder.",), ("SavedModelBuilder",)),
+        ("signatures", ("", "signature_def_utils."), (
+            "build_signature_def", "classification_signature_def", "is_valid_signature", "predict_signature_def",
+            "regression_signature_def")),
+        ("tensor_info", ("", "utils."), ("build_tensor_info", "get_tensor_from_tensor_info")))
+       for room in rooms for name in names},
+    "saved_model.Builder": _MODEL + "builder:SavedModelBuilder",
 
     # --- input pipelines ----------------------------------------------------------------------------
     **{"data." + name: _DATA + "dataset:" + name for name in (
@@ -61,6 +83,7 @@ NAMES = {
     **{"image." + name: "thalweg_io.images.image_ops:" + name for name in (
         "decode_image", "decode_jpeg", "decode_png")},
     "read_file": "thalweg_io.images.image_ops:read_file",
+    "write_file": "thalweg_io.file_ops:write",
     "io.matching_files": _DATA + "dataset_ops:matching_files",
 
     # --- summaries ----------------------------------------------------------------------------------

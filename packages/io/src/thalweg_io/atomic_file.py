@@ -59,6 +59,9 @@ class FileSystem:
     def rename(self, source, target):
         os.replace(source, target)
 
+    def make_folder(self, path):
+        os.mkdir(path)
+
     def remove(self, path):
         os.unlink(path)
 

@@ -205,10 +205,21 @@ def _function_def(function):
     for op in function.get_operations():
         if op not in skipped:
             message.node_def.append(_node_def(op, [inner_names[t] for t in op.inputs]))
+    _note_shapes(message, function)
     for i, tensor in enumerate(function.outputs):
         message.signature.output_arg.add(name=f"output_{i}", type=tensor.dtype.base_dtype.as_datatype_enum)
         message.ret[f"output_{i}"] = inner_names[tensor]
     return message
+
+
+def _note_shapes(message, function):
+    """What a reader needs beyond the nodes: shapes of parameters, and what is special of a loop's body."""
+    for k, parameter in enumerate(function.parameters):
+        _set_list(message.arg_attr[k].attr["_output_shapes"].list, [parameter._shape], "shape")
+    for name, tensors, marked in (("_uniform_outputs", function.outputs, function.uniform_outputs),
+                                  ("_dense_inputs", function.inputs, function.dense_captures)):
+        if marked:
+            _set_list(message.attr[name].list, [k for k, tensor in enumerate(tensors) if tensor in marked], "int")
 
 
 def _output_names(op):

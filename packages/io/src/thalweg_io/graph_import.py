@@ -12,7 +12,8 @@ from thalweg.framework.device_spec import merge_device
 from thalweg.framework.graph import Operation, Tensor, get_default_graph, name_scope
 from thalweg.framework.naming import VALID_OP_NAME
 
-from . import op_adapters
+from . import old_ops, op_adapters, resource_import  # noqa: F401  (they register adapters)
+from .function_import import Library, add_call
 from .graph_def import GRAPH_VERSION
 from .imported_files import file_ops_allowed, guarded
 from .node_attributes import attributes_of, invalid
@@ -47,18 +48,27 @@ def import_graph_def(graph_def, input_map=None, return_elements=None, name=None,
     ValueError              (InvalidArgumentError) for a graph that is not valid; the message names the node
     NotFoundError           for an op that thalweg does not have
     """
+    return_elements = _checked_elements(return_elements)
+    importer = import_nodes(graph_def, input_map, name, producer_op_list)
+    return None if return_elements is None else [importer.element(text) for text in return_elements]
+
+
+def import_nodes(graph_def, input_map=None, name=None, producer_op_list=None):
+    """As `import_graph_def`; gives the Importer."""
     graph_def = graph_def_from(graph_def)
     input_map = _checked_map(input_map)
-    return_elements = _checked_elements(return_elements)
     graph = get_default_graph()
     graph._check_not_finalized()
     with name_scope(name, "import", list(input_map.values())) as scope:
         input_map = _as_tensors(input_map, name)
     graph = get_default_graph()
-    importer = Importer(graph_def, graph, scope[:-1], input_map, producer_op_list)
+    file = File(graph_def, producer_op_list)
+    importer = Importer(file, file.message.node, graph, scope[:-1],
+                        {parse_input(key): value for key, value in input_map.items()})
+    importer.check_map()
     with graph._lock:
         importer.run()
-    return None if return_elements is None else [importer.element(text) for text in return_elements]
+    return importer
 
 
 def graph_def_from(message):
@@ -68,12 +78,8 @@ def graph_def_from(message):
     ------
     TypeError       for anything else
     """
-    from .protos import GraphDef
-    if isinstance(message, GraphDef):
-        return message
-    if getattr(getattr(message, "DESCRIPTOR", None), "name", None) != "GraphDef":
-        raise TypeError("graph_def must be a GraphDef proto.")
-    return GraphDef.FromString(message.SerializeToString())
+    from .protos import GraphDef, own
+    return own(message, GraphDef, "graph_def must be a GraphDef proto.")
 
 
 def read_graph_def(path):
@@ -116,38 +122,55 @@ def _as_tensors(input_map, name):
                 for key, value in input_map.items()}
 
 
-class Importer:
-    """One import under way.
+class File:
+    """What holds for all nodes of one import, those of functions included.
 
     Attributes
     ----------
-    message : GraphDef
-    graph : Graph               the nodes are added to it
+    message : GraphDef          with functional control flow
+    library : Library
+    producer : int              version of the writer
+    defaults : dict             op type -> {attribute: AttrValue} of the writer
+    """
+
+    def __init__(self, message, producer_op_list=None):
+        check_versions(message.versions)
+        if any(node.op in _CONTROL_FLOW for node in _all_nodes(message)):
+            message = _raised(message)
+        self.message, self.library = message, Library(message.library)
+        self.producer = message.versions.producer
+        self.defaults = {op.name: {a.name: a.default_value for a in op.attr if a.HasField("default_value")}
+                         for op in producer_op_list.op} if producer_op_list is not None else {}
+
+
+class Importer:
+    """Adds the nodes of a GraphDef, or of a function's body, to a graph.
+
+    Attributes
+    ----------
+    file : File
+    nodes : list of NodeDef
+    graph : Graph               they are added to it
     prefix : str                the name scope, "" for none
-    given : dict                (name, output) in the GraphDef -> the Tensor that is taken instead; output -1: control
+    given : dict                (name, output) in the file -> the Tensor that is taken instead; output -1: control
+    reference : callable        the text of an input -> (name, output)
     outputs : dict              node name -> list of the tensors that stand for its outputs
     operations : dict           node name -> Operation
     """
 
-    def __init__(self, message, graph, prefix, input_map, producer_op_list=None):
-        self.message, self.graph, self.prefix = message, graph, prefix
-        self.given = {parse_input(key): value for key, value in input_map.items()}
-        self.outputs, self.operations, self._used = {}, {}, set()
-        self.producer = message.versions.producer
-        self._defaults = {op.name: {a.name: a.default_value for a in op.attr if a.HasField("default_value")}
-                          for op in producer_op_list.op} if producer_op_list is not None else {}
-        self._names: dict = {}                               # name in the GraphDef -> in the graph, where they differ
+    def __init__(self, file, nodes, graph, prefix, given, reference=None):
+        self.file, self.nodes, self.graph, self.prefix, self.given = file, nodes, graph, prefix, given
+        self.is_body, self.reference = reference is not None, reference or parse_input
+        self.outputs, self.operations = {}, {}
+        self._names: dict = {}                               # name in the file -> in the graph, where they differ
+        self._own_names = {node.name for node in nodes}
 
     def run(self):
         """Adds all nodes, or none."""
-        check_versions(self.message.versions)
-        if any(node.op in _CONTROL_FLOW for node in _all_nodes(self.message)):
-            self.message = _raised(self.message)
-        nodes = self.message.node
-        inputs = [parsed_inputs(node) for node in nodes]
-        self._check_map(nodes)
-        order = ordered(nodes, inputs, self._is_given)
-        self._choose_names(nodes)
+        nodes = self.nodes
+        inputs = [parsed_inputs(node, self.reference) for node in nodes]
+        order = ordered(nodes, inputs, self.given)
+        self._choose_names()
         mark = _Mark(self.graph)
         try:
             for i in order:
@@ -159,18 +182,12 @@ class Importer:
 
     # --- what is taken from elsewhere -----------------------------------------------------------------
 
-    def _is_given(self, name, output):
-        if (name, output) not in self.given:
-            return False
-        self._used.add((name, output))
-        return True
-
-    def _check_map(self, nodes):
+    def check_map(self):
+        """Raises InvalidArgumentError where `given` names what the file does not have."""
         if not self.given:
             return
-        names = {node.name for node in nodes}
-        taken = {pair for node in nodes for pair in parsed_inputs(node)}
-        unused = [pair for pair in self.given if pair not in taken and pair[0] not in names]
+        taken = {pair for node in self.nodes for pair in parsed_inputs(node)}
+        unused = [pair for pair in self.given if pair not in taken and pair[0] not in self._own_names]
         if unused:
             texts = ", ".join(f"^{name}" if output < 0 else f"{name}:{output}" for name, output in unused)
             raise errors.InvalidArgumentError(
@@ -178,16 +195,16 @@ class Importer:
 
     # --- names ----------------------------------------------------------------------------------------
 
-    def _choose_names(self, nodes):
+    def _choose_names(self):
         """Where the graph has a name already, the node gets the next free one, as TensorFlow counts them."""
-        for node in nodes:
+        for node in self.nodes:
             if not VALID_OP_NAME.match(node.name):
                 raise invalid(node.name, "Node name contains invalid characters")
         taken = _taken_names(self.graph, self.prefix)
         if not taken:
             return
-        own = {node.name for node in nodes}
-        for node in nodes:
+        own = set(self._own_names)
+        for node in self.nodes:
             if self._full(node.name) in taken:
                 count = 1
                 while self._full(f"{node.name}_{count}") in taken or f"{node.name}_{count}" in own:
@@ -208,26 +225,26 @@ class Importer:
         tensors = [self.tensor(name, output, node) for name, output in inputs if output >= 0]
         controls = [self._control(name) for name, output in inputs if output < 0]
         adapter = op_adapters.adapter_of(node.op)
-        if adapter is not None:
-            self.operations[node.name], self.outputs[node.name] = adapter(self, node, tensors, controls)
-            return
-        op = self.add_operation(node, node.op, tensors, controls)
-        self.operations[node.name], self.outputs[node.name] = op, op.outputs
+        if node.op in self.file.library:
+            op, outputs = add_call(self, node, tensors, controls, node.op)
+        elif adapter is not None:
+            op, outputs = adapter(self, node, tensors, controls)
+        else:
+            op = self.add_operation(node, node.op, tensors, controls)
+            outputs = op.outputs
+        self.operations[node.name], self.outputs[node.name] = op, outputs
 
     def add_operation(self, node, op_type, tensors, controls, attrs=None):
         """Adds the operation of a NodeDef, as an op of `op_type`; with `attrs` instead of the node's own."""
         declaration = declared(op_type)
         if attrs is None:
-            attrs = attributes_of(node, op_type, self._defaults.get(node.op))
+            attrs = attributes_of(node, op_type, self.file.defaults.get(node.op))
         shown = attrs.pop("_output_shapes", None)
-        if op_type == "Placeholder" and attrs["shape"] == () and self.producer < _SCALARS_SINCE:
+        if op_type == "Placeholder" and attrs["shape"] == () and self.file.producer < _SCALARS_SINCE:
             attrs["shape"] = None
-        if "_class" in attrs:
-            attrs["_class"] = [self._colocation(item, node) for item in attrs["_class"]]
         check_inputs(declaration, attrs, tensors, node.name)
         op = self.make(declaration, tensors, attrs, self.full_name(node.name), node.name)
-        _follow(op, controls)
-        self._place(op, node)
+        self.finish(op, node, controls)
         if shown:
             _take_shapes(op, shown)
         return op
@@ -244,8 +261,23 @@ class Importer:
         except Exception as error:                        # a shape rule that did not expect what a file can hold
             raise invalid(node_name, f"{declaration.name} cannot be made of these inputs and attributes "
                                      f"({type(error).__name__}: {error})") from error
-        graph._names._uses.setdefault(name.lower(), 1)
         return op
+
+    def making(self):
+        """The context for adding operations by thalweg's own functions."""
+        return self.graph.as_default()
+
+    def finish(self, op, node, controls):
+        """Gives an operation the name's mark, control inputs, colocation and device of its NodeDef."""
+        self.graph._names._uses.setdefault(op.name.lower(), 1)
+        _follow(op, controls)
+        if "_class" in op.attrs:
+            op.attrs["_class"] = [self._colocation(item, node) for item in op.attrs["_class"]]
+        if node.device:
+            try:
+                op.device = merge_device(op.device, node.device)
+            except ValueError as error:
+                raise invalid(node.name, error) from error
 
     def tensor(self, name, output, node):
         """The tensor of the graph that an input (name, output) of `node` stands for."""
@@ -264,32 +296,23 @@ class Importer:
 
     # --- devices ------------------------------------------------------------------------------------------
 
-    def _place(self, op, node):
-        if node.device:
-            try:
-                op.device = merge_device(op.device, node.device)
-            except ValueError as error:
-                raise invalid(node.name, error) from error
-
     def _colocation(self, item, node):
         if not item.startswith("loc:@"):
             return item
         name = item[5:]
-        if name not in self._by_name():
+        if name not in self._own_names:
+            if self.is_body:                              # it stays outside
+                return item
             raise invalid(node.name, f"expects to be colocated with unknown node '{name}'")
         return f"loc:@{self.full_name(name)}"
-
-    def _by_name(self):
-        if not hasattr(self, "_node_names"):
-            self._node_names = {node.name for node in self.message.node}
-        return self._node_names
 
     def _colocate(self):
         """Operations take the device of what they are colocated with, whatever their own node says."""
         for op in self.operations.values():
-            others = [self.graph._by_name[item[5:]] for item in op.attrs.get("_class", ()) if item[:5] == "loc:@"]
-            if any(other is not op for other in others):
-                op.device = next((other.device for other in others if other is not op and other.device), "")
+            others = [self.graph._by_name.get(item[5:]) for item in op.attrs.get("_class", ()) if item[:5] == "loc:@"]
+            others = [other for other in others if other is not None and other is not op]
+            if others:
+                op.device = next((other.device for other in others if other.device), "")
 
     # --- what the caller asked for --------------------------------------------------------------------------
 
@@ -329,12 +352,18 @@ def check_versions(versions):
                                                       "writer says that readers of this version misread it.")
 
 
-def declared(op_type):
-    """The declaration of an op type, with those of this package; NotFoundError names the nearest."""
+def find_declaration(op_type):
+    """The declaration of an op type, with those of this package, or None."""
     found = REGISTRY.get(op_type)
-    if found is None:
+    if found is None and op_type not in op_adapters.NAMES:
         op_adapters.declare_all()
         found = REGISTRY.get(op_type)
+    return found
+
+
+def declared(op_type):
+    """The declaration of an op type; NotFoundError names the nearest."""
+    found = find_declaration(op_type)
     if found is None:
         raise errors.NotFoundError(None, None, f"Op type not registered '{op_type}' in thalweg.{_near(op_type)} A "
                                                "file with a custom op needs the Python module that declares the op, "

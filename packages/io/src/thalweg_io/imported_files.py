@@ -7,13 +7,14 @@ saves to and restores from the path that its caller gives.
 import contextlib
 import copy
 import functools
+import re
 import threading
 
 from thalweg.framework import errors
 
 _SAVING = {"SaveV2": 0, "RestoreV2": 0, "SaveSlices": 0, "Save": 0, "Restore": 0, "RestoreSlice": 0,
-           "MergeV2Checkpoints": 1}                                       # op type -> which input is the path
-OPS = frozenset({*_SAVING, "ReadFile", "WriteFile", "MatchingFiles", "TFRecordDataset", "TextLineDataset",
+           "MergeV2Checkpoints": 1, "ReadFile": 0}                                # op type -> which input is the path
+OPS = frozenset({*_SAVING, "WriteFile", "MatchingFiles", "TFRecordDataset", "TextLineDataset",
                  "FixedLengthRecordDataset"})
 
 _lock = threading.Lock()
@@ -68,13 +69,19 @@ def _guarded(declaration):
     return found
 
 
+def _belongs(name, prefix):
+    """Whether `name` is the checkpoint `prefix` or a shard of it, on its way or in its place."""
+    rest = name[len(prefix):] if name.startswith(prefix) else None
+    return rest == "" or rest is not None and bool(re.match(r"_temp|-\d{5,}-of-\d{5,}$", rest))
+
+
 def _check(op_type, path):
     with _lock:
         allowed = list(_allowed)
     if None in allowed:
         return
     name = path.item().decode("utf-8", "surrogateescape") if path is not None and path.size == 1 else None
-    if name is not None and any(name == prefix or name.startswith(prefix + "_temp") for prefix in allowed):
+    if name is not None and any(_belongs(name, prefix) for prefix in allowed):
         return
     raise errors.PermissionDeniedError(
         None, None, f"{op_type} of an imported graph wants to use {'a file' if name is None else repr(name)}: graphs "

@@ -12,15 +12,17 @@ from .graph_def import functions_of, op_def
 
 logger = logging.getLogger("thalweg.io")
 
-_OF_VARIABLES = {GraphKeys.GLOBAL_VARIABLES, GraphKeys.TRAINABLE_VARIABLES, GraphKeys.LOCAL_VARIABLES,
+OF_VARIABLES = {GraphKeys.GLOBAL_VARIABLES, GraphKeys.TRAINABLE_VARIABLES, GraphKeys.LOCAL_VARIABLES,
                  GraphKeys.MODEL_VARIABLES, GraphKeys.METRIC_VARIABLES, GraphKeys.MOVING_AVERAGE_VARIABLES,
                  GraphKeys.GLOBAL_STEP, GraphKeys.EVAL_STEP}
+UNBOUND_INPUTS = "unbound_inputs"
 _FEATURE_LEVEL = "1.15.5"                  # of TensorFlow, whose readers look at it
 
 
 def export_meta_graph(filename=None, meta_info_def=None, graph_def=None, saver_def=None, collection_list=None,
                       as_text=False, graph=None, export_scope=None, clear_devices=False,
-                      clear_extraneous_savers=False, strip_default_attrs=False, save_debug_info=False):
+                      clear_extraneous_savers=False, strip_default_attrs=False, save_debug_info=False,
+                      unbound_inputs_col_name=UNBOUND_INPUTS):
     """The MetaGraphDef of a graph, written to `filename` where one is given.
 
     Parameters
@@ -35,18 +37,25 @@ def export_meta_graph(filename=None, meta_info_def=None, graph_def=None, saver_d
     clear_extraneous_savers : bool      leaves the collection of other savers out
     strip_default_attrs : bool          leaves attributes out that have their op's default, so that older readers
                                         do not stumble on attributes that came later
+    export_scope : str                  only what lies in that name scope, named without it
+    unbound_inputs_col_name : str       with `export_scope`, the collection of the names of what comes from outside,
+                                        which an import must map
 
     Raises
     ------
-    ValueError      for an `export_scope`, or a graph that is none
+    TypeError       for a graph that is none
     """
-    if export_scope:
-        raise ValueError(f"export_scope={export_scope!r}: thalweg exports whole graphs; build the part in a tf.Graph "
-                         "of its own and export that")
     graph = get_default_graph() if graph is None else graph
     if not isinstance(graph, Graph):
         raise TypeError(f"graph must be of type Graph not {type(graph)}")
-    message = _meta_graph(graph, graph_def or graph.as_graph_def(add_shapes=True), meta_info_def)
+    graph_def, unbound = graph_def or graph.as_graph_def(add_shapes=True), []
+    if export_scope:
+        from .scoped_export import scoped_graph_def
+        graph_def, unbound = scoped_graph_def(graph_def, export_scope)
+    message = _meta_graph(graph, graph_def, meta_info_def)
+    if unbound and unbound_inputs_col_name:
+        message.collection_def[unbound_inputs_col_name].bytes_list.value.extend(name.encode() for name in unbound)
+    _lower(message)
     if clear_devices:
         for node in message.graph_def.node:
             node.device = ""
@@ -56,7 +65,7 @@ def export_meta_graph(filename=None, meta_info_def=None, graph_def=None, saver_d
         message.saver_def.CopyFrom(saver_def)
     for key in graph.get_all_collection_keys() if collection_list is None else collection_list:
         if not (clear_extraneous_savers and key == GraphKeys.SAVERS):
-            _add_collection(message, key, graph.get_collection(key))
+            _add_collection(message, key, graph.get_collection(key), export_scope)
     if filename:
         write_message(filename, message, as_text)
     return message
@@ -77,6 +86,18 @@ def _meta_graph(graph, graph_def, meta_info_def):
     return message
 
 
+def _lower(message):
+    """Writes branches and loops as TensorFlow 1.x does, with the contexts that its gradients need."""
+    from .control_flow.lowering import lowered_with_contexts
+    graph_def, branches, loops = lowered_with_contexts(message.graph_def)
+    if graph_def is message.graph_def:
+        return
+    message.graph_def.CopyFrom(graph_def)
+    for key, contexts in ((GraphKeys.COND_CONTEXT, branches), (GraphKeys.WHILE_CONTEXT, loops)):
+        if contexts:
+            message.collection_def[key].bytes_list.value.extend(c.SerializeToString() for c in contexts)
+
+
 def _strip_defaults(message):
     """Removes attributes that say nothing but their default."""
     defaults = {op.name: {a.name: a.default_value for a in op.attr if a.HasField("default_value")}
@@ -88,10 +109,11 @@ def _strip_defaults(message):
     message.meta_info_def.stripped_default_attrs = True
 
 
-def _add_collection(message, key, items):
+def _add_collection(message, key, items, scope=None):
     """Adds a collection in the form that its items ask for; one that cannot be written is left out, and logged."""
     try:
-        stored = [_stored_item(key, item) for item in items]
+        stored = [_stored_item(key, item, scope) for item in items]
+        stored = [(field, value) for field, value in stored if value is not None]
         if len({field for field, _ in stored}) > 1:
             raise TypeError("its items have several forms")
     except (TypeError, ValueError) as error:
@@ -101,23 +123,36 @@ def _add_collection(message, key, items):
         getattr(message.collection_def[key], field).value.append(value)
 
 
-def _stored_item(key, item):
-    """(field of CollectionDef, value) of an item of collection `key`."""
-    if key in _OF_VARIABLES and hasattr(item, "to_proto"):
-        return "bytes_list", item.to_proto().SerializeToString()
+def _stored_item(key, item, scope):
+    """(field of CollectionDef, value) of an item of collection `key`; the value is None for what is not in `scope`."""
+    if key in OF_VARIABLES and hasattr(item, "to_proto"):
+        proto = item.to_proto(f"{scope.rstrip('/')}/" if scope else None)
+        return "bytes_list", proto and proto.SerializeToString()
     if hasattr(item, "as_saver_def"):
-        return "bytes_list", item.as_saver_def().SerializeToString()
+        return "bytes_list", None if scope else item.as_saver_def().SerializeToString()
     if hasattr(item, "SerializeToString"):
-        return "bytes_list", item.SerializeToString()
+        is_any = item.DESCRIPTOR.name == "Any"
+        return ("any_list", item) if is_any else ("bytes_list", item.SerializeToString())
     if isinstance(item, (str, bytes)):
-        return "bytes_list", item if isinstance(item, bytes) else item.encode()
+        text = item if isinstance(item, bytes) else item.encode()
+        return "bytes_list", text if scope is None else _inside_bytes(text, scope)
     if hasattr(item, "__index__"):
         return "int64_list", item.__index__()
     if isinstance(item, float):
         return "float_list", item
     if isinstance(getattr(item, "name", None), str):
-        return "node_list", item.name
+        return "node_list", _inside(item.name, scope) if scope else item.name
     raise TypeError(f"an item of type {type(item).__name__} has no form there")
+
+
+def _inside(name, scope):
+    from .scoped_export import inside
+    return inside(name, scope)
+
+
+def _inside_bytes(text, scope):
+    found = _inside(text.decode("utf-8", "surrogateescape"), scope)
+    return None if found is None else found.encode("utf-8", "surrogateescape")
 
 
 def write_message(path, message, as_text):

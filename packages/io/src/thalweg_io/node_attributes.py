@@ -20,7 +20,8 @@ _MOST_DIMENSIONS = 254                       # TensorFlow's limit
 _NEWER = {"exponential_avg_factor": 1.0, "expand_animations": True, "shape_type": 3, "Tk": 3, "index_type": 3,
           "Tcond": 10}
 # Those that change speed only, and those that the import itself uses.
-_WITHOUT_EFFECT = {"parallel_iterations", "metadata", "output_shapes", "debug_name", "allowed_devices"}
+_WITHOUT_EFFECT = {"parallel_iterations", "metadata", "output_shapes", "debug_name", "allowed_devices", "grad_a",
+                   "grad_b", "grad_x", "grad_y"}
 
 
 @functools.cache

@@ -14,9 +14,9 @@ def parse_input(text):
     return text, 0
 
 
-def parsed_inputs(node):
+def parsed_inputs(node, reference=parse_input):
     """The (node, output) pairs of a NodeDef's inputs; control inputs must be the last."""
-    found = [parse_input(text) for text in node.input]
+    found = [reference(text) for text in node.input]
     seen_control = False
     for _, index in found:
         if index == -1:
@@ -26,14 +26,14 @@ def parsed_inputs(node):
     return found
 
 
-def ordered(nodes, inputs, is_given):
+def ordered(nodes, inputs, given):
     """The indices of `nodes` such that each comes after what it takes, the smallest possible index first.
 
     Parameters
     ----------
     nodes : list of NodeDef
     inputs : list of lists of (name, output)
-    is_given : callable (name, output) -> whether that input comes from elsewhere
+    given : the (name, output) that come from elsewhere
 
     Raises
     ------
@@ -47,7 +47,7 @@ def ordered(nodes, inputs, is_given):
     missing = [0] * len(nodes)
     for i, pairs in enumerate(inputs):
         for name, output in pairs:
-            if is_given(name, output):
+            if (name, output) in given:
                 continue
             source = numbers.get(name)
             if source is None:

@@ -4,7 +4,7 @@ An adapter is a function (importer, node, tensors, controls) -> (operation, tens
 """
 import importlib
 
-_DECLARING = ("save_ops", "summaries.summary_ops", "data.dataset_ops", "images.image_ops")
+_DECLARING = ("save_ops", "file_ops", "summaries.summary_ops", "data.dataset_ops", "images.image_ops")
 
 NAMES: dict = {}                             # op type -> adapter
 

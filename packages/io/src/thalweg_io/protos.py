@@ -26,8 +26,33 @@ def parse_text(text, message):
     return text_format.Parse(text, message, descriptor_pool=pool(_FILE))
 
 
+def own(message, message_class, problem):
+    """`message` as our `message_class`; that of another package (TensorFlow's) is taken over.
+
+    Raises
+    ------
+    TypeError       with the text `problem`, for anything else
+    """
+    if isinstance(message, message_class):
+        return message
+    if getattr(getattr(message, "DESCRIPTOR", None), "name", None) != message_class.DESCRIPTOR.name:
+        raise TypeError(problem)
+    return message_class.FromString(message.SerializeToString())
+
+
+def _is_text(data):
+    """Whether a graph's file is in text form: it begins with the name of a field, which binary ones do not."""
+    start = data[:200].lstrip()
+    return start[:1].isalpha() and start[:1].islower() and b"{" in start and start.isascii() and b"\x00" not in start \
+        and all(byte >= 32 or byte in b"\t\r\n" for byte in start)
+
+
 def read_message(path, message_class, as_text=None):
-    """The message in a file, in text form where its name ends in "txt" (or `as_text` says so), else binary.
+    """The message in a file, in text form where its name ends in "txt" or it looks so, else binary.
+
+    Parameters
+    ----------
+    as_text : bool      which form it has; None: told by name and content
 
     Raises
     ------
@@ -45,7 +70,7 @@ def read_message(path, message_class, as_text=None):
         raise errors.NotFoundError(None, None, f"{path}: {error.strerror}; expected a file with a "
                                                f"{message_class.DESCRIPTOR.name}") from error
     try:
-        if path.endswith("txt") if as_text is None else as_text:
+        if (path.endswith("txt") or _is_text(data)) if as_text is None else as_text:
             return parse_text(data.decode(), message_class())
         return message_class.FromString(data)
     except (protobuf.DecodeError, text_format.ParseError, UnicodeDecodeError, RecursionError) as error:

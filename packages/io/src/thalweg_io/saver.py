@@ -10,6 +10,7 @@ from thalweg.runtime.session import BaseSession
 from . import checkpoint_state, meta_graph, mismatch, removals
 from .atomic_file import translated
 from .bundle import sharded as sharded_bundle
+from .imported_files import checkpoint_allowed
 from .saveables import default_variables
 from .saver_builder import V1, V2, BaseSaverBuilder
 from .v1 import files as v1_files
@@ -204,7 +205,8 @@ class Saver:
     def _write_values(self, sess, save_path, path):
         saver_def = self.saver_def
         try:
-            return sess.run(saver_def.save_tensor_name, {saver_def.filename_tensor_name: path}).decode()
+            with checkpoint_allowed(path):
+                return sess.run(saver_def.save_tensor_name, {saver_def.filename_tensor_name: path}).decode()
         except BaseException as error:
             folder = os.path.dirname(save_path)
             if folder and not os.path.isdir(folder):
@@ -283,7 +285,8 @@ class Saver:
             raise ValueError(f"The passed save_path is not a valid checkpoint: {save_path}")
         logger.info("Restoring parameters from %s", save_path)
         try:
-            sess.run(self.saver_def.restore_op_name, {self.saver_def.filename_tensor_name: save_path})
+            with checkpoint_allowed(save_path):
+                sess.run(self.saver_def.restore_op_name, {self.saver_def.filename_tensor_name: save_path})
         except (errors.NotFoundError, errors.InvalidArgumentError) as error:
             raise mismatch.explained(error, sess.graph, self.saver_def.restore_op_name, save_path) from error
 

@@ -17,9 +17,17 @@ GROUP = "thalweg.devices"
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m thalweg.devices", description=__doc__.split("\n", 1)[0])
+    add_arguments(parser)
+    return run(parser.parse_args(arguments))
+
+
+def add_arguments(parser):
     parser.add_argument("--isolate", action="store_true", help="open each plugin in a process of its own")
     parser.add_argument("--verbose", action="store_true", help="tracebacks of what failed")
-    options = parser.parse_args(arguments)
+
+
+def run(options):
+    """What is done for the parsed arguments; 1 if a plugin crashed or hung."""
     if options.isolate:
         return isolate()
     print(devices.list_devices())

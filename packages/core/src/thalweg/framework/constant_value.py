@@ -19,7 +19,7 @@ def constant_value(tensor, depth=_DEPTH):
     if kind == "PlaceholderWithDefault":          # its input is a constant, but a run may feed something else
         return None
     size = shapes.size_of(tensor._shape)
-    if size is None or size > _LIMIT or tensor.dtype.base_dtype.kind == "v":
+    if size is None or size > _LIMIT or tensor.dtype.base_dtype.kind in "vr":
         return None
     values = []
     for source in op.inputs:

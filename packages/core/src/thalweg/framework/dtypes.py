@@ -28,7 +28,7 @@ class DType:
         self.name, self.as_datatype_enum, self.kind = name, enum, kind
         self.np = None if numpy_type is None else np.dtype(numpy_type)
         self._scalar_type = None if self.np is None else (self.np if self.np.names else self.np.type)
-        self.size = 0 if self.np is None or kind in "Ov" else self.np.itemsize
+        self.size = 0 if self.np is None or kind in "Ovr" else self.np.itemsize
         self.base_dtype = base or self
         self._ref = self if base else None
 
@@ -168,7 +168,7 @@ _TABLE = [
     ("quint8", 12, _packed("quint8", "u1"), "q"), ("qint32", 13, _packed("qint32", "<i4"), "q"),
     ("bfloat16", 14, _packed("bfloat16", "<u2"), "x"), ("qint16", 15, _packed("qint16", "<i2"), "q"),
     ("quint16", 16, _packed("quint16", "<u2"), "q"), ("uint16", 17, np.uint16, "u"),
-    ("complex128", 18, np.complex128, "c"), ("float16", 19, np.float16, "f"), ("resource", 20, None, "r"),
+    ("complex128", 18, np.complex128, "c"), ("float16", 19, np.float16, "f"), ("resource", 20, np.object_, "r"),
     ("variant", 21, np.object_, "v"), ("uint32", 22, np.uint32, "u"), ("uint64", 23, np.uint64, "u"),
 ]
 
@@ -184,7 +184,7 @@ def _make_all():
             _BY_ENUM[each.as_datatype_enum] = each
             _BY_KEY[each.name] = _BY_KEY[each] = each
             globals()["bool_" if each.name == "bool" else each.name] = each
-        if dtype.np is not None and name != "variant":
+        if name not in ("variant", "resource"):
             _BY_KEY[dtype.np] = dtype
             _BY_KEY[dtype._scalar_type] = dtype
     _BY_KEY.update({bool: bool_, int: int32, float: float32, complex: complex128, str: string, bytes: string,

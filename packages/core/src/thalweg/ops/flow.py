@@ -1,7 +1,10 @@
 """Order among ops: doing nothing, grouping, waiting."""
-from thalweg.framework import nest
+import numpy as np
+
+from thalweg.framework import errors, nest
 from thalweg.framework.conversion import convert_to_tensor
 from thalweg.framework.declaration import define_op
+from thalweg.framework.dtypes import DType
 from thalweg.framework.graph import Operation, Tensor, colocate_with, control_dependencies, device, name_scope
 
 from . import array
@@ -14,6 +17,33 @@ def no_op_op():
 
 
 no_op_op.no_gradient("it has no inputs")
+
+
+@define_op("ControlTrigger", "-> ", stateful=True)
+def control_trigger():
+    """Does nothing; TensorFlow 1.x's way to wait for ops of branches, whether these run or not."""
+    return ()
+
+
+control_trigger.no_gradient("it has no inputs")
+
+
+@define_op("Abort", "-> ", stateful=True)
+def abort(*, error_msg="", exit_without_error: bool = False):
+    """Ends the run with AbortedError (TensorFlow's ends the process)."""
+    raise errors.AbortedError(None, None, error_msg or "Abort: the graph asked for it")
+
+
+abort.no_gradient("it has no inputs")
+
+
+@define_op("_Nothing", "-> nothing: dtype[]", stateful=True)
+def nothing(*, dtype: DType):
+    """Stands in a branch for a handle that only the other branch has; nobody looks at it."""
+    return np.array(None, object)
+
+
+nothing.no_gradient("it has no inputs")
 
 
 def no_op(name=None):

@@ -20,7 +20,7 @@ def make_if(pred, then_graph, else_graph, name):
     Operation           its first outputs are the caller's
     """
     branches = (then_graph, else_graph)
-    kept = [_unrepeatable(graph) for graph in branches]
+    kept = [[t for t in _unrepeatable(graph) if t not in graph.outputs] for graph in branches]
     for graph, mine, other in zip(branches, kept, reversed(kept)):
         fillers = [_filler(graph, t.dtype) for t in other]
         graph.outputs = [_value(graph, t) for t in graph.outputs] \
@@ -39,8 +39,9 @@ def make_while(cond_graph, body_graph, initial, name):
     stacked. Gives the operation; `while_parts` takes its outputs apart.
     """
     n_asked = len(body_graph.outputs)
-    body_graph.outputs = [_value(body_graph, t) for t in body_graph.outputs] + body_graph.parameters \
-        + _unrepeatable(body_graph)
+    kept = body_graph.parameters + _unrepeatable(body_graph)
+    asked = set(body_graph.outputs[len(initial):])
+    body_graph.outputs = [_value(body_graph, t) for t in body_graph.outputs] + [t for t in kept if t not in asked]
     cond_graph.outputs = [_value(cond_graph, t) for t in cond_graph.outputs]
     captured = align_captures((cond_graph, body_graph))
     dtypes_out = [t.dtype.base_dtype for t in body_graph.outputs]

@@ -6,7 +6,7 @@ buffer, `VariableV2`), `v/Assign` (the initializer) and `v/read` (the value that
 from thalweg.framework import errors
 from thalweg.framework.collections import GraphKeys
 from thalweg.framework.conversion import convert_to_tensor, register_tensor_conversion_function
-from thalweg.framework.func_graph import FuncGraph, init_scope
+from thalweg.framework.func_graph import FuncGraph, init_scope, uncounted
 from thalweg.framework.graph import Tensor, colocate_with, device, get_default_graph, name_scope
 from thalweg.framework.packages import needs_io
 from thalweg.ops import array, indexing, operators, slicing, state
@@ -160,15 +160,26 @@ class Variable:
 
         self._variable = element(message.variable_name)
         self._initializer = element(message.initializer_name)
-        self._snapshot = element(message.snapshot_name)
+        self._snapshot = self._read_at_use() if getattr(message, "is_resource", False) else \
+            element(message.snapshot_name)
         self._initial_value = element(message.initial_value_name) if message.initial_value_name else None
         self._safe_initial_value = self._initial_value
         self._trainable = getattr(message, "trainable", True)
         self._is_resource = bool(self._variable.op.attrs.get("_resource"))
+        if not self._variable.dtype.is_ref_dtype:
+            raise ValueError(f"{self._variable.name}, a {self._variable.op.type}, is no variable")
         self._caching_device = self._constraint = None
         if message.HasField("save_slice_info_def"):
             self._save_slice_info = SaveSliceInfo(save_slice_info_def=message.save_slice_info_def,
                                                   import_scope=import_scope)
+
+    def _read_at_use(self):
+        """`NAME/read` of a buffer from a file whose variable had no such node: a resource, read anew at each use."""
+        graph, name = self._variable.graph, f"{self._variable.op.name}/read"
+        if name in graph._by_name:
+            return graph.get_tensor_by_name(f"{name}:0")
+        with graph.as_default(), uncounted(graph), graph.control_dependencies(None), colocate_with(self._variable.op):
+            return array.identity(self._variable, name=f"{name}/")
 
     # --- what it is -------------------------------------------------------------------------------
 

@@ -135,6 +135,10 @@ class BundleReader:
         """The shape of a tensor, a tuple; of a partitioned one the whole."""
         return self._entry(_key(name), name).shape
 
+    def slices(self, name):
+        """The stored parts of a partitioned tensor, TensorSlices; none for a tensor that is stored whole."""
+        return list(self._entry(_key(name), name).slices)
+
     def _entry(self, key, name):
         entry = self.entries.get(key) if key else None
         if entry is None:

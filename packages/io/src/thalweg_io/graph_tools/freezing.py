@@ -83,7 +83,8 @@ def _constant(variable, value):
 
 def _reading(graph, graph_def, variable):
     """The name of a tensor that gives a variable's value."""
-    if variable.op != "VarHandleOp":
+    own = graph._by_name.get(variable.name)
+    if variable.op != "VarHandleOp" or own is not None and own.type != "VarHandleOp":    # imported as a buffer
         return f"{variable.name}:0"
     usual = f"{variable.name}/Read/ReadVariableOp"
     readers = [usual, *[node.name for node in graph_def.node if node.op == "ReadVariableOp"
