@@ -68,7 +68,7 @@ def event_file(folder):
 
 def state_file(folder):
     v2(folder)
-    tf.train.update_checkpoint_state(folder, f"{folder}/m")
+    tf.train.update_checkpoint_state(folder, f"{folder}/m", save_relative_paths=True)
     return folder
 
 
@@ -114,7 +114,7 @@ def test_every_bit(kind):
         damaged[position // 8] ^= 1 << position % 8
         outcome, value = answer(bytes(damaged))
         if name == "state":                          # text without a checksum: another name, and nothing that is there
-            assert outcome == "error" or value in (None, whole) or os.path.dirname(value) == os.path.dirname(whole)
+            assert outcome == "error" or value in (None, whole)
         elif outcome == "value":
             assert value == whole, f"bit {position}"
             undetected.append(position)

@@ -7,12 +7,14 @@ end, by the saver or after its death by the next one, whatever the state file do
 import contextlib
 import logging
 import os
+import re
 
 from thalweg.framework import errors
 
 from . import atomic_file, checkpoint_state
 from .atomic_file import TemporaryFile, own_files, remove_if_exists, translated
 from .bundle import commit, sharded
+from .v1 import files as v1_files
 
 logger = logging.getLogger("thalweg.io")
 
@@ -75,8 +77,7 @@ def _carry_out(note, is_failing=False):
             state_file, suffix, version = _fields(file.read())
         if state_file and not _is_named(prefix, state_file):
             with translated(prefix):
-                for token in commit.pending_commits(prefix):             # what is half renamed becomes whole first
-                    commit.finish(prefix, token)
+                _finish_commits(prefix)              # what is half renamed becomes whole first
             checkpoint_state.remove_checkpoint(prefix, version, suffix)
             if version == checkpoint_state.V1:
                 checkpoint_state.remove_checkpoint(prefix + _SHARDS, version, suffix)
@@ -87,6 +88,15 @@ def _carry_out(note, is_failing=False):
     except errors.OpError as error:
         if not is_failing:                           # else there is an error already, and most likely for that reason
             logger.warning("%s is no longer needed, but cannot be deleted: %s", prefix, error)
+
+
+def _finish_commits(prefix):
+    folder, base = os.path.split(prefix)
+    for token in commit.pending_commits(prefix):
+        commit.finish(prefix, token)
+    for final, _, kind, name in own_files(folder):
+        if kind == "commit" and re.fullmatch(re.escape(base) + r"-of-\d{5,}", final):
+            v1_files.finish(os.path.join(folder, name))
 
 
 def _fields(data):
