@@ -75,9 +75,13 @@ def _seconds(call):
 
 def io_records_write(count=RECORDS):
     """Records per second of TFRecordWriter.write, closing included."""
-    data = [np.random.RandomState(k).bytes(RECORD_BYTES) for k in range(100)] * (count // 100)
+    data = _records(count)
     with _Folder() as folder:
         return count / min(_seconds(lambda: _write_records(f"{folder}/r", data)) for _ in range(2))
+
+
+def _records(count):
+    return [np.random.RandomState(k).bytes(RECORD_BYTES) for k in range(100)] * (count // 100)
 
 
 def _write_records(path, data):
@@ -89,7 +93,7 @@ def _write_records(path, data):
 def io_records_read(count=RECORDS):
     """Records per second of tf_record_iterator."""
     with _Folder() as folder:
-        _write_records(f"{folder}/r", [np.random.RandomState(k).bytes(RECORD_BYTES) for k in range(100)] * (count // 100))
+        _write_records(f"{folder}/r", _records(count))
 
         def read():
             assert sum(1 for _ in tf.python_io.tf_record_iterator(f"{folder}/r")) == count

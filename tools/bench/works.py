@@ -5,8 +5,8 @@ BATCHES = (1, 8, 32)
 SIZES = (64, 128, 224, 320, 448)
 DEPTHS = (10, 20, 40, 80, 160)
 THEMES = {"inference": "Networks: inference", "training": "Networks: training", "kernel": "Kernels, shape by shape",
-          "input": "Input pipelines", "io": "Files", "graph": "Building and running graphs", "memory": "Memory and size",
-          "growth": "Growth"}
+          "input": "Input pipelines", "io": "Files", "graph": "Building and running graphs",
+          "memory": "Memory and size", "growth": "Growth"}
 
 
 class Work:
@@ -100,7 +100,8 @@ def _files():
                    about="a million TFRecords of 100 bytes by TFRecordWriter and tf_record_iterator")
     yield Work("io_parse_example", "io", "examples/s", "more", "io_parse_example",
                about="tf.parse_example of 10,000: an integer, eight floats, a string, up to 19 integers")
-    yield Work("io_memory", "io", "MB", "less", "peak_memory", {"of": "io_save_and_restore", "program": None}, once=True,
+    yield Work("io_memory", "io", "MB", "less", "peak_memory", {"of": "io_save_and_restore", "program": None},
+               once=True,
                about="peak resident memory of a process that makes the 500 MB, saves and restores them once")
 
 
@@ -138,7 +139,8 @@ def _kernels():
                            seconds=0.3)
 
 
-WORKS = {work.name: work for table in (_graphs, _networks, _input, _files, _memory, _kernels, _growth) for work in table()}
+_TABLES = (_graphs, _networks, _input, _files, _memory, _kernels, _growth)
+WORKS = {work.name: work for table in _TABLES for work in table()}
 
 
 def select(prefixes):

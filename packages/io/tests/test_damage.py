@@ -145,7 +145,7 @@ def test_random_overwrites_of_a_megabyte(tmp_path):
     files = {name: (tmp_path / name).read_bytes() for name in ("m.index", "m.data-00000-of-00001")}
     assert sum(map(len, files.values())) > 1_000_000
     detected = 0
-    for count in range(OVERWRITES):
+    for _ in range(OVERWRITES):
         name = rng.choice(sorted(files))
         data = files[name]
         at = rng.randrange(len(data))

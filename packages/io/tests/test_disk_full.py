@@ -1,4 +1,4 @@
-"""A disk that is full, or a limit on the size of files, at every budget: a named error, and the old checkpoint stays."""
+"""A full disk, or a limit on the size of files, at every budget: a named error, and the old checkpoint stays."""
 import os
 import subprocess
 import sys
@@ -39,7 +39,7 @@ def test_full_disk(nursery, small_disk, mode):
     folder.mkdir()
     nursery.call("saving:save", str(folder), mode, 1, 2).result()
     newest, saved = 2, 0
-    for free in range(0, 40):
+    for free in range(40):
         fill(small_disk, free * PAGE)
         error = nursery.call("saving:save_at_limit", str(folder), mode, newest + 1, None).result()
         (small_disk / "ballast").unlink()
@@ -71,7 +71,7 @@ def test_limited_file_size(nursery, tmp_path, mode):
     nursery.call("saving:save", folder, mode, 1, 2).result()
     largest = max(path.stat().st_size for path in Path(folder).iterdir())
     newest, failures = 2, 0
-    for limit in [0, 1, 16, 50, 100, 150, 200, 230, 250, 300, 400, 512, 1024, 2048, *range(PAGE, largest + PAGE, PAGE)]:
+    for limit in [0, 1, 16, 50, 100, 150, 200, 230, 250, 300, 400, 512, 2048, *range(PAGE, largest + PAGE, PAGE)]:
         error = nursery.call("saving:save_at_limit", folder, mode, newest + 1, limit).result()
         if error:
             assert error.startswith("OutOfRangeError") and "File too large" in error

@@ -1,7 +1,7 @@
 """Damaged and malicious files of every kind: a value or a named exception, in 2 s and 200 MB, and nothing else.
 
-`../shared/golden/hostile` where it is found, and files of the same kinds that `hostile.py` makes here. Each is read in a
-process of its own, by the public names that `readers.py` lists.
+`../shared/golden/hostile` where it is found, and files of the same kinds that `hostile.py` makes here. Each is read in
+a process of its own, by the public names that `readers.py` lists.
 """
 import json
 import os
@@ -68,5 +68,6 @@ def files_around(folder):
 
 def test_every_kind_is_there():
     kinds = {case["kind"] for case in hostile.CASES}
-    assert kinds == {"v2", "v1", "state", "graph", "tfrecord", "example", "events", "safetensors", "npz", "saved_model"}
+    assert kinds == {"v2", "v1", "state", "graph", "tfrecord", "example", "events", "safetensors", "npz",
+                     "saved_model"}
     assert kinds >= {case["kind"] for case in LISTED}

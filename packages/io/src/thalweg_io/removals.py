@@ -1,8 +1,9 @@
 """Checkpoints that go unless the state file names them: noted on disk, so that a kill cannot make them stay for ever.
 
-A saver notes the checkpoint that it is about to write, which the state file does not name yet, and those that it drops,
-before the state file is written without them. The note `PREFIX.thw-TOKEN.doomed` is locked while its saver lives. In the
-end, by the saver or after its death by the next one, whatever the state file does not name is deleted, and the note.
+A saver notes the checkpoint that it is about to write, which the state file does not name yet, and those that it
+drops, before the state file is written without them. The note `PREFIX.thw-TOKEN.doomed` is locked while its saver
+lives. In the end, by the saver or after its death by the next one, whatever the state file does not name is deleted, and the
+note.
 """
 import contextlib
 import logging

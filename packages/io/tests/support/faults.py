@@ -39,7 +39,7 @@ class Watched(FileSystem):
 
 @counted
 class Failing(Watched):
-    """The `last_call`-th call raises OSError; if the fault `lasts`, as on a full disk, so do all later ones that need room.
+    """The `last_call`-th call raises OSError; if the fault `lasts`, as on a full disk, later ones that need room do.
 
     A write that fails has written half of its bytes.
     """
@@ -85,7 +85,7 @@ class Disk(Watched):
     def __init__(self, folder, random):
         super().__init__()
         self.folder, self.random, self.acknowledged = folder, random, 0
-        self.synced, self.held = {}, {}              # inode -> bytes; inode -> descriptor, so that no number comes again
+        self.synced, self.held = {}, {}              # inode -> bytes; -> descriptor, so that no number comes again
         self.names_synced, self.names_since = {}, {}                     # folder -> names, and the lists of them since
         self.states, self._seen = [], set()
         for top in self._folders():
@@ -105,7 +105,7 @@ class Disk(Watched):
                 since.append(names)
             if name == "sync_folder" and os.path.samefile(args[0] or ".", top):
                 self.names_synced[top], self.names_since[top] = names, []
-        self._note(f"{len(self.states)} after {name} {args}")
+        self._note(f"{len(self.states)} after {name} {str(args)[:200]}")
 
     def _folders(self):
         return [top for top, _, _ in os.walk(self.folder)]
@@ -125,10 +125,11 @@ class Disk(Watched):
 
     def _note(self, moment):
         now = {top: self._names(top) for top in self._folders()}
-        since = {top: self.random.choice([self.names_synced[top], *self.names_since[top]]) for top in now}
+        torn = [{top: self.random.choice([self.names_synced[top], *self.names_since[top]]) for top in now}
+                for _ in range(3)]
         for kind, names_of, content in (
                 ("lost", {top: self.names_synced[top] for top in now}, self._synced_part),
-                ("renamed", now, self._synced_part), ("torn", since, self._torn_part)):
+                ("renamed", now, self._synced_part), *(("torn", names, self._torn_part) for names in torn)):
             state = {os.path.relpath(top, self.folder): {name: content(inode) for name, inode in names.items()}
                      for top, names in names_of.items()}
             key = (self.acknowledged, repr(sorted((top, sorted(files.items())) for top, files in state.items())))
@@ -158,5 +159,5 @@ class Disk(Watched):
 
 
 def _content(descriptor):
-    with open(f"/proc/self/fd/{descriptor}", "rb") as file:              # the file may be deleted, and open for writing
+    with open(f"/proc/self/fd/{descriptor}", "rb") as file:              # which may be deleted, or open for writing
         return file.read()

@@ -1,4 +1,4 @@
-"""Processes that begin as if new, for the price of a fork: one process has imported thalweg, and forks a child per call.
+"""Processes that begin as if new, for the price of a fork: one has imported thalweg, and forks a child per call.
 
 `Nursery.call("module:function", *arguments)` runs a function of a module in this folder in such a child and gives what
 came of it: its value, the exception, or the signal that killed it, with the seconds and the memory that it took.

@@ -1,4 +1,4 @@
-"""Reads mutated files of every kind until the time is up: `python fuzz.py --seconds 3600`; `tox -e fuzz` runs a minute.
+"""Reads mutated files of every kind until the time is up: `python fuzz.py --seconds 3600`; `tox -e fuzz`: a minute.
 
 Each input is answered by a value or an exception of the family, within 2 s of processor time and 200 MB, or it is a
 find: it is kept in the folder that is printed, with the seed that makes it again.
@@ -7,7 +7,6 @@ import argparse
 import logging
 import os
 import random
-import resource
 import shutil
 import sys
 import tempfile
@@ -48,7 +47,7 @@ def make_seeds(folder):
         target = Path(folder) / kind
         target.mkdir()
         for place, pattern in places:
-            for number, path in enumerate(sorted(place.glob(pattern)) if place.is_dir() else []):
+            for path in sorted(place.glob(pattern)) if place.is_dir() else []:
                 if path.is_file() and path.stat().st_size < 300_000:
                     _copy(path, target / f"{len(os.listdir(target))}")
     if not os.listdir(Path(folder) / "meta_graph"):

@@ -1,4 +1,4 @@
-"""Mutations of files: of their bytes, of the messages in them, and of what stands behind a checksum, which is made right.
+"""Mutations of files: of bytes, of the messages in them, and of what stands behind a checksum, which is made right.
 
 Every function takes a `random.Random` first, so that a seed gives the same input again.
 """
@@ -13,10 +13,10 @@ from thalweg_io.crc32c import masked_crc32c
 from thalweg_io.table import TableWriter, read_table
 from thalweg_io.wire import WireError, read_varint, varint
 
-NUMBERS = [0, 1, 2, 3, 4, 7, 8, 16, 100, 127, 128, 255, 256, 2**15, 2**16, 2**20, 2**28, 2**31 - 1, 2**31, 2**32 - 1, 2**32,
-           2**40, 2**53, 2**60, 2**62, 2**63 - 1, 2**63, 2**64 - 1]
-WORDS = [b"", b"\0", b"\xff\xfe", b"../../x", b"/etc/passwd", b"^", b":0", b"a:-1", b"a" * 5000, b"DT_FLOAT", b"{", b"[[",
-         "ä".encode(), b"-1", b"1e999", b"nan", b"_class", b"loc:@a", b"?*[", b"\n"]
+NUMBERS = [0, 1, 2, 3, 4, 7, 8, 16, 100, 127, 128, 255, 256, 2**15, 2**16, 2**20, 2**28, 2**31 - 1, 2**31, 2**32 - 1,
+           2**32, 2**40, 2**53, 2**60, 2**62, 2**63 - 1, 2**63, 2**64 - 1]
+WORDS = [b"", b"\0", b"\xff\xfe", b"../../x", b"/etc/passwd", b"^", b":0", b"a:-1", b"a" * 5000, b"DT_FLOAT", b"{",
+         b"[[", "ä".encode(), b"-1", b"1e999", b"nan", b"_class", b"loc:@a", b"?*[", b"\n"]
 MAX_DEPTH = 12
 
 
@@ -251,7 +251,7 @@ def of_npz(rng, data):
             content = old.read(name)
             if name == changed:
                 head = 10 + struct.unpack_from("<H", content, 8)[0]
-                content = of_bytes(rng, content[:head]) + content[head:] if rng.random() < 0.8 else of_bytes(rng, content)
+                content = of_bytes(rng, content[:head if rng.random() < 0.8 else None]) + content[head:]
                 name = rng.choice((name, name, name, "../x.npy", "/x.npy", "x", ""))
             new.writestr(name, content)
     return out.getvalue()

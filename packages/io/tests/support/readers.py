@@ -1,4 +1,4 @@
-"""How a user reads a file of each kind, by public names; run on damaged and malicious files in a process of its own."""
+"""How a user reads a file of each kind, by public names; done with damaged and malicious files, in new processes."""
 import logging
 import os
 
@@ -92,8 +92,9 @@ def saved_model(path, case):
         return f"{len(made.get_operations())} operations"
 
 
-READERS = {"v2": checkpoint, "v1": checkpoint, "state": state, "graph": graph, "meta_graph": meta_graph, "tfrecord": tfrecord,
-           "example": example, "events": events, "safetensors": safetensors, "npz": npz, "saved_model": saved_model}
+READERS = {"v2": checkpoint, "v1": checkpoint, "state": state, "graph": graph, "meta_graph": meta_graph,
+           "tfrecord": tfrecord, "example": example, "events": events, "safetensors": safetensors, "npz": npz,
+           "saved_model": saved_model}
 
 
 def _summary(arrays):

@@ -98,7 +98,7 @@ def save_killed(folder, mode, number, last_call, tear=False):
 
 
 def save_failing(folder, mode, number, last_call, code, lasts=False):
-    """Saves once; the `last_call`-th call to the file system raises OSError `code`, later ones too if the fault `lasts`.
+    """Saves once; the `last_call`-th call to the file system raises OSError `code`, later ones too if that `lasts`.
 
     Gives the error, "" if the save has returned nevertheless, None if no call has failed.
     """
@@ -130,28 +130,35 @@ def save_interrupted(folder, mode, number, last_call):
 def save_forever(folder, mode, first):
     """Saves until the process is killed, and notes each save that has returned."""
     MODES[mode].go_on(folder)
-    with open(folder + ACKNOWLEDGED, "a") as acknowledged:
+    with open(folder + ACKNOWLEDGED, "a") as file:
         for number in range(first, 10**9):
             MODES[mode].save(folder, number)
-            acknowledged.write(f"{number}\n")
-            acknowledged.flush()
+            file.write(f"{number}\n")
+            file.flush()
 
 
-def save_until_killed(folder, mode, first, seconds):
-    """Likewise; after some time comes a SIGKILL from outside. Gives the last save that had returned."""
+def save_until_killed(folder, mode, first, saves, seconds):
+    """Likewise; so long after so many saves comes a SIGKILL from outside. Gives the last save that had returned."""
     child = os.fork()
     if not child:
         try:
             save_forever(folder, mode, first)
         finally:
             os._exit(1)
+    while acknowledged(folder, first) < first - 1 + saves:
+        time.sleep(0.001)
     time.sleep(seconds)
     os.kill(child, signal.SIGKILL)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    return acknowledged(folder, first)
+
+
+def acknowledged(folder, first):
+    """The last save that had returned, by the file that notes them."""
     if not os.path.exists(folder + ACKNOWLEDGED):
         return first - 1
-    with open(folder + ACKNOWLEDGED) as acknowledged:
-        return int((acknowledged.read().split("\n")[-2:-1] or [first - 1])[0])
+    with open(folder + ACKNOWLEDGED) as file:
+        return int((file.read().split("\n")[-2:-1] or [first - 1])[0])
 
 
 def save_at_limit(folder, mode, number, limit):
@@ -180,7 +187,7 @@ def read_beside_writer(folder, mode, first, reads):
             path = tf.train.latest_checkpoint(folder)
             try:
                 number = number_in(path)
-            except tf.errors.NotFoundError:          # asked, then dropped: kept ones are few here, a program may not wait
+            except tf.errors.NotFoundError:          # dropped after it was asked for: only few are kept here
                 assert MODES[mode].steps and tf.train.latest_checkpoint(folder) != path
                 continue
             assert number >= max(seen)
@@ -198,8 +205,8 @@ def save_beside_writer(folder, mode, saves, shared_state=False):
         try:
             for number in range(1, 10**9):
                 save_as("theirs", folder, mode, number, shared_state)
-                with open(folder + ACKNOWLEDGED, "a") as acknowledged:
-                    acknowledged.write(f"{number}\n")
+                with open(folder + ACKNOWLEDGED, "a") as file:
+                    file.write(f"{number}\n")
         finally:
             os._exit(1)
     try:
@@ -210,8 +217,7 @@ def save_beside_writer(folder, mode, saves, shared_state=False):
         os.kill(child, signal.SIGKILL)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     assert status == -signal.SIGKILL, "the other writer has failed"
-    with open(folder + ACKNOWLEDGED) as acknowledged:
-        finished = int(acknowledged.read().split()[-1])
+    finished = acknowledged(folder, 1)
     if not shared_state:
         theirs = tf.train.latest_checkpoint(folder, "theirs.state")
         assert number_in(theirs) in (finished, finished + 1)
