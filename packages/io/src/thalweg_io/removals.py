@@ -76,7 +76,7 @@ def _carry_out(note, is_failing=False):
     try:
         with translated(note), open(note, "rb") as file:
             state_file, suffix, version = _fields(file.read())
-        if state_file and not _is_named(prefix, state_file):
+        if state_file and not is_named(prefix, state_file):
             with translated(prefix):
                 _finish_commits(prefix)              # what is half renamed becomes whole first
             checkpoint_state.remove_checkpoint(prefix, version, suffix)
@@ -108,7 +108,7 @@ def _fields(data):
     return lines[0], lines[1], int(lines[2])
 
 
-def _is_named(prefix, state_file):
+def is_named(prefix, state_file):
     """Whether the state file names the checkpoint; one that cannot be read may name anything."""
     folder, name = os.path.split(prefix)
     if not os.path.exists(os.path.join(folder, state_file)):

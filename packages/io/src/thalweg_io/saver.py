@@ -184,8 +184,13 @@ class Saver:
             if os.path.isdir(os.path.dirname(old) or "."):
                 with translated(old):
                     doomed.add(old)
-        checkpoint_state.update_checkpoint_state(folder, path, [name for name, _ in kept], latest_filename,
-                                                 save_relative_paths=self._save_relative_paths)
+        try:
+            checkpoint_state.update_checkpoint_state(folder, path, [name for name, _ in kept], latest_filename,
+                                                     save_relative_paths=self._save_relative_paths)
+        except BaseException:
+            if removals.is_named(path, latest_filename):          # interrupted after it was written
+                self._last_checkpoints = kept
+            raise
         self._last_checkpoints = kept
 
     def _check_is_built(self, method):
