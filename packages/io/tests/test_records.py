@@ -8,6 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
+
 import thalweg as tf
 from thalweg_io import framing, records
 

@@ -134,6 +134,9 @@ from thalweg.ops.state import count_up_to as count_up_to
 from thalweg.ops.cumulative import cumprod as cumprod
 from thalweg.ops.cumulative import cumsum as cumsum
 def custom_gradient(f: Any) -> Any: ...
+from thalweg_io.examples.decode_ops import decode_csv as decode_csv
+from thalweg_io.examples.decode_ops import decode_json_example as decode_json_example
+from thalweg_io.examples.decode_ops import decode_raw as decode_raw
 from thalweg.ops.space_to_batch import depth_to_space as depth_to_space
 from thalweg.framework.graph import device as device
 def diag(diagonal: Any, name: Any = ...) -> Tensor: ...
@@ -262,6 +265,7 @@ from thalweg.ops.padding import pad as pad
 from thalweg_io.examples.parse import parse_example as parse_example
 from thalweg_io.examples.parse import parse_single_example as parse_single_example
 from thalweg_io.examples.parse import parse_single_sequence_example as parse_single_sequence_example
+from thalweg_io.examples.decode_ops import parse_tensor as parse_tensor
 from thalweg.ops.placeholder import placeholder as placeholder
 from thalweg.ops.placeholder import placeholder_with_default as placeholder_with_default
 def polygamma(a: Any, x: Any, name: Any = ...) -> Tensor: ...
@@ -329,6 +333,7 @@ def segment_min(data: Any, segment_ids: Any, name: Any = ...) -> Tensor: ...
 def segment_prod(data: Any, segment_ids: Any, name: Any = ...) -> Tensor: ...
 def segment_sum(data: Any, segment_ids: Any, name: Any = ...) -> Tensor: ...
 from thalweg.ops.grid import sequence_mask as sequence_mask
+from thalweg_io.examples.decode_ops import serialize_tensor as serialize_tensor
 from thalweg.framework.graph import set_random_seed as set_random_seed
 from thalweg.ops.unique import setdiff1d as setdiff1d
 from thalweg.ops.array import shape as shape

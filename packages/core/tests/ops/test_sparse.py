@@ -92,6 +92,6 @@ def test_places_that_do_not_fit(places, values, said):
 
 def test_a_dense_tensor_that_no_memory_holds():
     shape = tf.placeholder(tf.int64, [1])
-    dense = tf.sparse_to_dense(np.array([0]), shape, 1)
+    dense = tf.sparse_to_dense(tf.constant([0], tf.int64), shape, 1)
     with tf.Session() as session, pytest.raises(tf.errors.OpError, match="1152921504606846976|memory"):
         session.run(dense, {shape: [1 << 60]})

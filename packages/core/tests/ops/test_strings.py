@@ -51,8 +51,8 @@ def test_a_string_keeps_the_nuls_at_its_end():
     strings = tf.placeholder(tf.string, [None])
     one = strings[0]
     with tf.Session() as session:
-        for alone in (one, tf.gather(strings, 0), tf.unstack(strings, 1)[0], tf.identity(one), tf.constant([b"a\0"])[0],
-                      tf.cond(tf.constant(True), lambda: one, lambda: one)):
+        for alone in (one, tf.gather(strings, 0), tf.unstack(strings, 1)[0], tf.identity(one),
+                      tf.constant([b"a\0"])[0], tf.cond(tf.constant(True), lambda: one, lambda: one)):
             assert session.run(alone, {strings: np.array([b"a\0"], object)}) == b"a\0"
 
 

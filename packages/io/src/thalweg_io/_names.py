@@ -48,6 +48,8 @@ NAMES = {
         "TFRecordCompressionType", "TFRecordOptions", "TFRecordWriter", "tf_record_iterator")},
     **{"io." + name: "thalweg_io.examples.parse:" + name for name in (
         "parse_example", "parse_sequence_example", "parse_single_example", "parse_single_sequence_example")},
+    **{"io." + name: "thalweg_io.examples.decode_ops:" + name for name in (
+        "decode_csv", "decode_json_example", "decode_raw", "parse_tensor", "serialize_tensor")},
     **{"io." + name: "thalweg_io.examples.features:" + name for name in (
         "FixedLenFeature", "FixedLenSequenceFeature", "SparseFeature", "VarLenFeature")},
     # --- SavedModel ---------------------------------------------------------------------------------

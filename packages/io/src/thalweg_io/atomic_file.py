@@ -187,10 +187,17 @@ def write_file(path, data):
     ------
     OpError      of the kind that `translated` gives; `path` then is as it was
     """
+    with new_file(path) as temporary:
+        temporary.write(data)
+
+
+@contextlib.contextmanager
+def new_file(path):
+    """Gives a TemporaryFile to write to, piece by piece; at the end it is at `path`, on the medium."""
     with translated(path):
         temporary = TemporaryFile(path, new_token())
         try:
-            temporary.write(data)
+            yield temporary
             temporary.sync()
             files.rename(temporary.path, path)
         except BaseException:

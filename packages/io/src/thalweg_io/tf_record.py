@@ -26,7 +26,7 @@ class TFRecordOptions:
     Parameters
     ----------
     compression_type : None, "", "ZLIB", "GZIP", a TFRecordCompressionType, or other TFRecordOptions
-    flush_mode : int                zlib's mode of TFRecordWriter.flush; None: Z_NO_FLUSH, what is complete stays inside
+    flush_mode : int                zlib's mode of TFRecordWriter.flush; None: Z_NO_FLUSH, which may keep all inside
     window_bits : int               the window is 2**window_bits bytes, 9 to 15
     compression_level : int         0 to 9, -1: zlib's choice
     mem_level : int                 1 to 9
@@ -91,7 +91,7 @@ class TFRecordWriter(FrameWriter):
 
     Raises
     ------
-    OpError             of the kind that says why the file cannot be made or written; FailedPreconditionError when closed
+    OpError             of the kind that says why the file cannot be written; FailedPreconditionError: it is closed
     TypeError           for a record that is no bytes
     """
 

@@ -1,4 +1,4 @@
-"""Sparse tensors: becoming dense, the row-major order of their places. What else TensorFlow has of them is not here."""
+"""Sparse tensors: becoming dense, the row-major order of their places."""
 import numpy as np
 
 from thalweg.framework import errors, shapes
@@ -15,8 +15,8 @@ def _places(indices):
     return indices.reshape(-1, 1) if indices.ndim < 2 else indices
 
 
-@define_op("SparseToDense", "sparse_indices: Tindices, output_shape: Tindices[R], sparse_values: T, default_value: T[] "
-                            "-> dense: T", Tindices=INDEX_TYPES)
+@define_op("SparseToDense", "sparse_indices: Tindices, output_shape: Tindices[R], sparse_values: T, "
+                            "default_value: T[] -> dense: T", Tindices=INDEX_TYPES)
 def sparse_to_dense_op(sparse_indices, output_shape, sparse_values, default_value, *, validate_indices: bool = True):
     """A tensor of `default_value` with values at the given places; of a place that is repeated the last counts."""
     places, size = _places(sparse_indices), tuple(output_shape.tolist())

@@ -190,7 +190,7 @@ def _merged(feature, found):
     values, size = found[feature.value_key], feature.size
     size = list(size) if isinstance(size, (list, tuple)) else [size]
     columns = [array.expand_dims(found[key].values, 1) for key in index_keys(feature)]
-    leading = values.indices[:, :-1]                                                     # [n, 0] or [n, 1], the example
+    leading = values.indices[:, :-1]                               # [n, 0] or [n, 1], the example
     whole = SparseTensor(array.concat([leading, *columns], 1), values.values,
                          array.concat([values.dense_shape[:-1], convert_to_tensor(size, "int64")], 0))
     return whole if feature.already_sorted else sparse.sparse_reorder(whole)

@@ -130,8 +130,9 @@ class _Sequence:
 def parse_single_sequence_example_op(
         serialized, feature_list_dense_missing_assumed_empty, context_sparse_keys, context_dense_keys,
         feature_list_sparse_keys, feature_list_dense_keys, context_dense_defaults, debug_name, *,
-        Ncontext_sparse: int, Ncontext_dense: int, Nfeature_list_sparse: int, Nfeature_list_dense: int, context_sparse_types: list[DType] = (),
-        feature_list_dense_types: list[DType] = (), context_dense_shapes: list[TensorShape] = (),
+        Ncontext_sparse: int, Ncontext_dense: int, Nfeature_list_sparse: int, Nfeature_list_dense: int,
+        context_sparse_types: list[DType] = (), feature_list_dense_types: list[DType] = (),
+        context_dense_shapes: list[TensorShape] = (),
         feature_list_sparse_types: list[DType] = (), feature_list_dense_shapes: list[TensorShape] = ()):
     """The wanted features of one SequenceExample: of its context, and of its lists."""
     def of(keys, kinds):

@@ -310,7 +310,8 @@ cdef class Columns:
             if not self.slots[hashed]:
                 return hashed
             column = <Column>self.columns[self.slots[hashed] - 1]
-            if PyBytes_GET_SIZE(column.key) == <Py_ssize_t>size and not memcmp(PyBytes_AS_STRING(column.key), key, size):
+            if PyBytes_GET_SIZE(column.key) == <Py_ssize_t>size and \
+                    not memcmp(PyBytes_AS_STRING(column.key), key, size):
                 return hashed
             hashed += 1
 
