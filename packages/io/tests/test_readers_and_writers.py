@@ -19,8 +19,7 @@ def test_reads_during_writes(nursery, tmp_path, mode):
     folder = str(tmp_path / "f")
     os.mkdir(folder)
     nursery.call("saving:save", folder, mode, 1).result()
-    saves = nursery.call("saving:read_beside_writer", folder, mode, 2, READS // 4, timeout_s=600).result()
-    assert saves > 3
+    assert nursery.call("saving:read_beside_writer", folder, mode, 2, READS // 4, timeout_s=600).result() >= 10
     nursery.call("saving:found_and_gone_on", folder, mode, 1).result()
 
 
@@ -29,7 +28,7 @@ def test_two_writers_in_one_folder(nursery, tmp_path, mode):
     """Each with a prefix and a state file of its own: neither takes the other's files for leftovers."""
     folder = str(tmp_path / "f")
     os.mkdir(folder)
-    assert nursery.call("saving:save_beside_writer", folder, mode, 30, timeout_s=200).result() > 3
+    assert nursery.call("saving:save_beside_writer", folder, mode, 30, timeout_s=200).result() > 0
 
 
 def test_two_writers_of_one_state_file(nursery, tmp_path):

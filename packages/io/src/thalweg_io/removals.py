@@ -37,15 +37,18 @@ class Removals:
         self._text = f"{latest_filename}\n{meta_graph_suffix}\n{version}\n".encode()
         self._notes = []
 
-    def add(self, prefix):
-        """Notes that `prefix` goes unless the state file will name it; its folder is made, if the one above exists."""
+    def add(self, prefix, is_new=False):
+        """Notes that `prefix` goes unless the state file will name it; its folder is made, if the one above exists.
+
+        One that `is_new` stays once the save has succeeded, whatever another saver writes into the same state file.
+        """
         folder = os.path.dirname(prefix)
         if not os.path.isdir(folder or "."):
             if not os.path.isdir(os.path.dirname(folder) or "."):
                 return                               # nothing can be written there: the save is about to say so
             sharded.open_folder(folder)
         note = TemporaryFile(prefix, atomic_file.new_token(), _KIND)
-        self._notes.append(note)
+        self._notes.append((note, is_new))
         note.write(self._text)
         note.sync()
 
@@ -54,8 +57,8 @@ class Removals:
 
     def __exit__(self, kind, error, traceback):
         with contextlib.ExitStack() as notes:        # all of them, whatever happens to one
-            for note in self._notes:
-                notes.callback(_carry_out, note.path, is_failing=kind is not None)
+            for note, is_new in self._notes:
+                notes.callback(_carry_out, note.path, kind is not None, stays=is_new and kind is None)
                 notes.callback(note.close)
 
 
@@ -69,14 +72,14 @@ def finish(folder):
                     _carry_out(path)
 
 
-def _carry_out(note, is_failing=False):
-    """Deletes the checkpoint that a note names, unless the state file names it, too; then the note."""
+def _carry_out(note, is_failing=False, stays=False):
+    """Deletes the checkpoint that a note names, unless it `stays` or the state file names it, too; then the note."""
     folder, name = os.path.split(note)
     prefix = os.path.join(folder, atomic_file.final_name(name))
     try:
         with translated(note), open(note, "rb") as file:
             state_file, suffix, version = _fields(file.read())
-        if state_file and not is_named(prefix, state_file):
+        if state_file and not stays and not is_named(prefix, state_file):
             with translated(prefix):
                 _finish_commits(prefix)              # what is half renamed becomes whole first
             checkpoint_state.remove_checkpoint(prefix, version, suffix)

@@ -170,7 +170,7 @@ class Saver:
         with removals.Removals(latest_filename, meta_graph_suffix, self.saver_def.version) as doomed:
             if write_state and not checkpoint_state.checkpoint_exists(path):
                 with translated(path):
-                    doomed.add(path)
+                    doomed.add(path, is_new=True)
             path = self._write_values(sess, save_path, path)
             write_meta_graph_of(path)
             if write_state:

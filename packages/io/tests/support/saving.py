@@ -174,7 +174,7 @@ def save_at_limit(folder, mode, number, limit):
 
 
 def read_beside_writer(folder, mode, first, reads):
-    """Reads again and again while a child saves; gives how many saves the reader has seen."""
+    """Reads so many times while a child saves, and until some saves have been seen; gives how many."""
     child = os.fork()
     if not child:
         try:
@@ -183,7 +183,8 @@ def read_beside_writer(folder, mode, first, reads):
             os._exit(1)
     try:
         seen = {first - 1}
-        for _ in range(reads):
+        while reads > 0 or len(seen) < 10:
+            reads -= 1
             path = tf.train.latest_checkpoint(folder)
             try:
                 number = number_in(path)
