@@ -14,6 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import input_files
+import io_files
 import quiet
 import report
 import results
@@ -74,6 +75,8 @@ def _measured(parser, args):
     left = [w for w in select(args.works) if w.name not in done]
     if any(work.theme == "input" for work in left):
         input_files.make()
+    if any(work.theme == "io" for work in left):
+        io_files.make()
     with subjects.started(names, args.peers, args.threads, args.patience) as running:
         if not running:
             parser.error("no subject could be started")

@@ -11,6 +11,15 @@ from networks import tf_networks
 from networks.architectures import NETWORKS
 from networks.tf_layers import Layers
 from tf_input import input_bound, input_training  # noqa: F401  programs, too
+from tf_io import (  # noqa: F401
+    io_open,
+    io_parse_example,
+    io_records_read,
+    io_records_write,
+    io_restore,
+    io_save,
+    io_save_and_restore,
+)
 
 
 def build_nodes(count):

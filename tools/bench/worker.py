@@ -131,11 +131,12 @@ def install_size():
     return total / 1e6
 
 
-def peak_memory(of, **arguments):
-    """MB of peak resident memory of a new process that runs three steps of network `of`."""
+def peak_memory(of, program="network", **arguments):
+    """MB of peak resident memory of a new process that runs three steps of network `of`, or of the program `of`."""
+    call = f"{program}({of!r}, **{arguments!r})" if program else f"{of}(**{arguments!r})"
     code = (f"import sys; sys.path.insert(0, {os.path.dirname(os.path.abspath(__file__))!r})\n"
             f"import worker\n"
-            f"step = worker._programs().network({of!r}, **{arguments!r})[0]\n"
+            f"step = worker._programs().{call}[0]\n"
             "for _ in range(3): step()\n"
             "print(worker.own_peak_mb())\n")
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
@@ -148,7 +149,8 @@ def own_peak_mb():
         return next(int(text.split()[1]) for text in status if text.startswith("VmHWM")) / 1024
 
 
-MEASURE_THEMSELVES = ("build_nodes", "input_bound")      # programs that give the figure
+MEASURE_THEMSELVES = ("build_nodes", "input_bound", "io_save", "io_restore", "io_records_write",
+                      "io_records_read")                 # programs that give the figure
 OWN = {"import_time": import_time, "install_size": install_size, "peak_memory": peak_memory}
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ BATCHES = (1, 8, 32)
 SIZES = (64, 128, 224, 320, 448)
 DEPTHS = (10, 20, 40, 80, 160)
 THEMES = {"inference": "Networks: inference", "training": "Networks: training", "kernel": "Kernels, shape by shape",
-          "input": "Input pipelines", "graph": "Building and running graphs", "memory": "Memory and size",
-          "growth": "Growth"}
+          "input": "Input pipelines", "io": "Files", "graph": "Building and running graphs",
+          "memory": "Memory and size", "growth": "Growth"}
 
 
 class Work:
@@ -86,6 +86,25 @@ def _input():
                      "making a batch")
 
 
+def _files():
+    checkpoint = "Saver on 500 MB in 300 tensors, one prefix, files in the folder for temporary files"
+    aim = (1.0, 1.5, "tensorflow")
+    yield Work("io_save", "io", "MB/s", "more", "io_save", about=f"{checkpoint}; nobody waits for the disk", aim=aim)
+    yield Work("io_save_durable", "io", "MB/s", "more", "io_save", {"durable": True},
+               about=f"{checkpoint}; thalweg waits for the disk, TensorFlow cannot")
+    yield Work("io_restore", "io", "MB/s", "more", "io_restore", about=checkpoint, aim=aim)
+    yield Work("io_open", "io", "ms", "less", "io_open",
+               about="NewCheckpointReader on 10,000 tensors, and the value of one")
+    for what in ("write", "read"):
+        yield Work(f"io_records_{what}", "io", "records/s", "more", f"io_records_{what}", aim=(2.0, 4.0, "tensorflow"),
+                   about="a million TFRecords of 100 bytes by TFRecordWriter and tf_record_iterator")
+    yield Work("io_parse_example", "io", "examples/s", "more", "io_parse_example",
+               about="tf.parse_example of 10,000: an integer, eight floats, a string, up to 19 integers")
+    yield Work("io_memory", "io", "MB", "less", "peak_memory", {"of": "io_save_and_restore", "program": None},
+               once=True,
+               about="peak resident memory of a process that makes the 500 MB, saves and restores them once")
+
+
 def _memory():
     yield Work("install_size", "memory", "MB", "less", "install_size", once=True,
                about="files of the distributions, NumPy and BLAS apart")
@@ -120,7 +139,8 @@ def _kernels():
                            seconds=0.3)
 
 
-WORKS = {work.name: work for table in (_graphs, _networks, _input, _memory, _kernels, _growth) for work in table()}
+_TABLES = (_graphs, _networks, _input, _files, _memory, _kernels, _growth)
+WORKS = {work.name: work for table in _TABLES for work in table()}
 
 
 def select(prefixes):

@@ -6,6 +6,8 @@ from thalweg.framework.shapes import size_of
 
 from .tensor_slice import TensorSlice
 
+_TOLD = 20                                            # slices that an error lists
+
 
 def full_slice(shape):
     """The slice that is the whole of a tensor of `shape`, its lengths written out."""
@@ -43,7 +45,8 @@ def assembled(name, dtype, shape, slices, bounds, read, check):
                                           f"{name} to restore in slice_spec: {spec}")
     if volume > size or _overlap([target for _, target, _ in pieces]):
         raise errors.InvalidArgumentError(None, None, f"Overlapping slices in tensor {name!r}: "
-                                                      f"{', '.join(map(str, slices))}")
+                                                      f"{', '.join(map(str, slices[:_TOLD]))}"
+                                                      f"{', ...' if len(slices) > _TOLD else ''}")
     for slice_, _, _ in pieces:
         check(slice_)
     if len(pieces) == 1 and pieces[0][0].bounds(shape) == bounds:

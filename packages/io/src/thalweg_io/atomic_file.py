@@ -19,7 +19,7 @@ if sys.platform != "win32":                         # there, leftovers of dead w
 
 logger = logging.getLogger("thalweg.io")
 
-_OURS = re.compile(r"(?P<name>.+)\.thw-(?P<token>[0-9a-f]{16})\.(?P<kind>tmp|commit|drop)$", re.DOTALL)
+_OURS = re.compile(r"(?P<name>.+)\.thw-(?P<token>[0-9a-f]{16})\.(?P<kind>tmp|commit|drop|doomed)$", re.DOTALL)
 _CHUNK = 1 << 30                                    # bytes; one write call takes at most 2**31 - 4096
 
 
@@ -85,8 +85,16 @@ def new_token():
 
 
 def name_of(path, token, kind):
-    """The name under which `path` is kept while `kind`: "tmp" written, "commit" committed, "drop" being deleted."""
+    """The name under which `path` is kept while `kind`: "tmp" written, "commit" committed, "drop" being deleted.
+
+    A file of kind "doomed" is a note that `path` may have to go, see removals.py.
+    """
     return f"{path}.thw-{token}.{kind}"
+
+
+def final_name(name):
+    """The final name of one of our intermediate files."""
+    return _OURS.match(name)["name"]
 
 
 def own_files(folder):
@@ -112,8 +120,8 @@ class TemporaryFile:
     size : int            bytes written
     """
 
-    def __init__(self, final_path, token):
-        self.path, self.size = name_of(final_path, token, "tmp"), 0
+    def __init__(self, final_path, token, kind="tmp"):
+        self.path, self.size = name_of(final_path, token, kind), 0
         self._descriptor = _create_locked(self.path)
 
     @classmethod
@@ -225,20 +233,20 @@ def remove_dead_temporaries(folder, is_committed):
     for final, token, kind, name in own_files(folder):
         path = os.path.join(folder, name)
         if kind == "tmp":
-            with _lock_of_dead(path) as is_alone:
+            with lock_of_dead(path) as is_alone:
                 if is_alone and not is_committed(final, token):
                     remove_if_exists(path)
 
 
 def is_dead(path):
     """Whether the temporary file at `path` has lost its writer."""
-    with _lock_of_dead(path) as answer:
+    with lock_of_dead(path) as answer:
         return answer
 
 
 @contextlib.contextmanager
-def _lock_of_dead(path):
-    """Gives whether nobody holds the lock of `path`, and holds it meanwhile."""
+def lock_of_dead(path):
+    """A context that gives whether nobody holds the lock of `path`, and holds it meanwhile."""
     if sys.platform == "win32":
         yield False
         return

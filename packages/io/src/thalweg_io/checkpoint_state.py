@@ -143,4 +143,9 @@ def remove_checkpoint(checkpoint_prefix, checkpoint_format_version=None, meta_gr
 
 def meta_graph_filename(checkpoint_filename, meta_graph_suffix="meta"):
     """Where the meta graph of a checkpoint stands: beside it, without a shard's number."""
-    return f"{re.sub(r'-[0-9?]+-of-[0-9]+$', '', checkpoint_filename)}.{meta_graph_suffix}"
+    return f"{without_shards(checkpoint_filename)}.{meta_graph_suffix}"
+
+
+def without_shards(name):
+    """The name of a checkpoint without the number of a shard, or the pattern of all, behind it."""
+    return re.sub(r"-[0-9?]+-of-[0-9?]+$", "", name)

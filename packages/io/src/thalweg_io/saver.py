@@ -8,8 +8,8 @@ from thalweg.framework import errors
 from thalweg.framework.graph import get_default_graph
 from thalweg.runtime.session import BaseSession
 
-from . import checkpoint_state, deferred, meta_graph, mismatch
-from .atomic_file import write_file
+from . import checkpoint_state, deferred, meta_graph, mismatch, removals
+from .atomic_file import translated, write_file
 from .bundle import sharded as sharded_bundle
 from .imported_files import checkpoint_allowed
 from .saveables import default_variables
@@ -62,7 +62,7 @@ class Saver:
         self._allow_empty, self._pad_step_number = allow_empty, pad_step_number
         self._save_relative_paths, self._write_version = save_relative_paths, write_version
         self.saver_def, self._is_built, self._is_empty = saver_def, False, False
-        self._last_checkpoints, self._dropped = [], []               # (path, when it was written)
+        self._last_checkpoints = []                                  # (path, when it was written)
         self._saves = deferred.Queue()
         if not defer_build:
             self.build()
@@ -152,10 +152,9 @@ class Saver:
         save_path = os.fspath(save_path)
         self._saves.wait()
         path = self._numbered(sess, save_path, global_step, latest_filename)
-        if not self._is_empty:
-            path = self._write_values(sess, save_path, path)
-        message = self._meta_graph_of(sess, strip_default_attrs) if write_meta_graph else None
-        return self._complete(save_path, path, message, meta_graph_suffix, latest_filename if write_state else None)
+        return self._write(save_path, path, lambda: self._run_save(sess, path),
+                           (lambda: self._meta_graph_of(sess, strip_default_attrs)) if write_meta_graph else None,
+                           meta_graph_suffix, latest_filename, write_state)
 
     def save_async(self, sess, save_path, global_step=None, latest_filename=None, meta_graph_suffix="meta",
                    write_meta_graph=True, write_state=True, strip_default_attrs=False, save_debug_info=False):
@@ -182,19 +181,17 @@ class Saver:
         save_path = os.fspath(save_path)
         self._saves.make_room()
         path = self._numbered(sess, save_path, global_step, latest_filename)
-        with deferred.collecting() as write:
-            if not self._is_empty:
-                path = self._run_save(sess, path)
+        with deferred.collecting() as write_collected:
+            saved_path = path if self._is_empty else self._run_save(sess, path)
         message = self._meta_graph_of(sess, strip_default_attrs) if write_meta_graph else None
 
-        state_file = latest_filename if write_state else None
+        def write_values():
+            write_collected()
+            return saved_path
 
-        def finish():
-            with self._abandoning(save_path, path):
-                write()
-            return self._complete(save_path, path, message, meta_graph_suffix, state_file)
-
-        return self._saves.submit(path, finish)
+        return self._saves.submit(saved_path, lambda: self._write(
+            save_path, path, write_values, None if message is None else lambda: message, meta_graph_suffix,
+            latest_filename, write_state))
 
     def _check_save(self, sess, save_path, latest_filename):
         """Raises for arguments of `save` that make no sense; gives the name of the state file."""
@@ -212,19 +209,51 @@ class Saver:
         with sess.graph.as_default():
             return self.export_meta_graph(strip_default_attrs=strip_default_attrs)
 
-    def _complete(self, save_path, path, message, meta_graph_suffix, latest_filename):
-        """What follows the values: the meta graph `message` and the state file, where not None, and deletions."""
-        if message is not None:
-            write_file(checkpoint_state.meta_graph_filename(path, meta_graph_suffix), message.SerializeToString())
+    def _write(self, save_path, path, write_values, meta_graph_of, meta_graph_suffix, latest_filename, write_state):
+        """Writes values, meta graph and state file, in this order; then what is no longer needed goes.
+
+        Parameters
+        ----------
+        write_values : callable             gives the path that `restore` takes
+        meta_graph_of : callable or None    gives the MetaGraphDef
+        """
         if self._is_empty:
-            return None
-        if latest_filename is not None:
-            self._record(path)
-            checkpoint_state.update_checkpoint_state(
-                os.path.dirname(save_path), path, self.last_checkpoints, latest_filename,
-                save_relative_paths=self._save_relative_paths)
-            self._delete_dropped(meta_graph_suffix)
+            return self._write_meta_graph(path, meta_graph_of, meta_graph_suffix)
+        folder = os.path.dirname(save_path)
+        with translated(path):
+            removals.finish(folder)
+        with removals.Removals(latest_filename, meta_graph_suffix, self.saver_def.version) as doomed:
+            if write_state and not checkpoint_state.checkpoint_exists(path):
+                with translated(path):
+                    doomed.add(path, is_new=True)
+            with self._abandoning(save_path, path):
+                path = write_values()
+            self._write_meta_graph(path, meta_graph_of, meta_graph_suffix)
+            if write_state:
+                self._write_state(folder, path, latest_filename, doomed)
         return path
+
+    @staticmethod
+    def _write_meta_graph(path, meta_graph_of, suffix):
+        if meta_graph_of is not None:
+            write_file(checkpoint_state.meta_graph_filename(path, suffix),
+                       meta_graph_of().SerializeToString(deterministic=True))
+
+    def _write_state(self, folder, path, latest_filename, doomed):
+        """Names the new checkpoint in the state file, and notes those that are dropped to be deleted after that."""
+        kept, dropped = self._after(path)
+        for old, _ in dropped:
+            if os.path.isdir(os.path.dirname(old) or "."):
+                with translated(old):
+                    doomed.add(old)
+        try:
+            checkpoint_state.update_checkpoint_state(folder, path, [name for name, _ in kept], latest_filename,
+                                                     save_relative_paths=self._save_relative_paths)
+        except BaseException:
+            if removals.is_named(path, latest_filename):          # interrupted after it was written
+                self._last_checkpoints = kept
+            raise
+        self._last_checkpoints = kept
 
     def _check_is_built(self, method):
         if not self._is_built:
@@ -239,10 +268,6 @@ class Saver:
             global_step = sess.run(global_step)
         number = f"{int(global_step):08d}" if self._pad_step_number else f"{int(global_step):d}"
         return f"{save_path}-{number}"
-
-    def _write_values(self, sess, save_path, path):
-        with self._abandoning(save_path, path):
-            return self._run_save(sess, path)
 
     def _run_save(self, sess, path):
         """Runs the nodes that save to `path`; gives the path that they tell."""
@@ -291,26 +316,18 @@ class Saver:
         times = checkpoint_state.get_checkpoint_mtimes(found)
         self.set_last_checkpoints_with_time(list(zip(found, times)))
 
-    def _record(self, path):
+    def _after(self, path):
+        """(checkpoints that are kept once `path` is there, those that then go), as lists of (path, time)."""
         if not self.saver_def.max_to_keep:
-            self._last_checkpoints = []
-            return
-        self._last_checkpoints = [item for item in self._last_checkpoints if item[0] != path]
-        self._last_checkpoints.append((path, time.time()))
-        if len(self._last_checkpoints) > self.saver_def.max_to_keep:
-            self._dropped.append(self._last_checkpoints.pop(0))
-
-    def _delete_dropped(self, meta_graph_suffix):
-        if not self._dropped:
-            return
-        path, written = self._dropped.pop(0)
-        if written > self._next_kept_time:                    # old enough to be the one that is kept for these hours
+            return [], []
+        kept = [item for item in self._last_checkpoints if item[0] != path] + [(path, time.time())]
+        if len(kept) <= self.saver_def.max_to_keep:
+            return kept, []
+        oldest, *kept = kept
+        if oldest[1] > self._next_kept_time:                  # old enough to be the one that is kept for these hours
             self._next_kept_time += self.saver_def.keep_checkpoint_every_n_hours * 3600
-            return
-        try:
-            checkpoint_state.remove_checkpoint(path, self.saver_def.version, meta_graph_suffix)
-        except errors.OpError as error:
-            logger.warning("%s is no longer needed, but cannot be deleted: %s", path, error)
+            return kept, []
+        return kept, [oldest]
 
     # --- restoring ----------------------------------------------------------------------------------
 

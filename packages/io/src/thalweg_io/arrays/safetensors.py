@@ -5,6 +5,7 @@
 import json
 import math
 import os
+from reprlib import repr as brief
 
 import numpy as np
 
@@ -118,10 +119,11 @@ def _entry(path, name, value):
     if not known:
         raise lost(path, f"{name}: {dtype!r} is not a data type of safetensors")
     if not _are_sizes(shape) or not _are_sizes(place) or len(place) != 2:
-        raise lost(path, f"{name}: the shape {shape!r} and the offsets {place!r} must be lists of sizes")
+        raise lost(path, f"{name}: the shape {brief(shape)} and the offsets {brief(place)} must be lists "
+                         "of sizes")
     bits = _BITS_OF_OTHERS[dtype] if dtype in _BITS_OF_OTHERS else 8 * _DTYPES[dtype].size
     if place[1] - place[0] < 0 or math.prod(shape) * bits != 8 * (place[1] - place[0]):
-        raise lost(path, f"{name}: the offsets {place} do not fit the shape {shape} of {dtype}")
+        raise lost(path, f"{name}: the offsets {place} do not fit the shape {brief(shape)} of {dtype}")
     return Entry(_DTYPES.get(dtype, dtype), tuple(shape), tuple(place))
 
 

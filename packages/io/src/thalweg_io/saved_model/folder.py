@@ -47,7 +47,7 @@ def asset_path(export_dir, name):
     is_plain = name and "\0" not in name and not os.path.isabs(name) and not os.path.splitdrive(name)[0] \
         and all(part not in ("", ".", "..") for part in parts)
     path = os.path.join(folder, *parts) if is_plain else ""
-    root = os.path.realpath(folder)
+    root = os.path.join(os.path.realpath(export_dir), ASSETS_DIRECTORY)          # nor may the folder be a link
     if not is_plain or os.path.commonpath([root, os.path.realpath(path)]) != root:
         raise errors.InvalidArgumentError(None, None, f"SavedModel {export_dir}: the asset {name!r} lies outside of "
                                                       f"{folder}; a model may use its own assets only")
