@@ -45,6 +45,7 @@ from thalweg_io.protos import Summary as Summary
 from thalweg_io.protos import SummaryMetadata as SummaryMetadata
 from thalweg.framework.graph import Tensor as Tensor
 from thalweg.ops.tensor_array import TensorArray as TensorArray
+from thalweg_io.protos import TensorInfo as TensorInfo
 from thalweg.framework.shapes import TensorShape as TensorShape
 from thalweg.autodiff.backward import UnconnectedGradients as UnconnectedGradients
 from thalweg._version import __version__ as VERSION
@@ -195,6 +196,7 @@ def identity_n(input: Any, name: Any = ...) -> list[Tensor]: ...
 def igamma(a: Any, x: Any, name: Any = ...) -> Tensor: ...
 def igammac(a: Any, x: Any, name: Any = ...) -> Tensor: ...
 from thalweg.ops.complex import imag as imag
+from thalweg_io.graph_import import import_graph_def as import_graph_def
 from thalweg.framework.func_graph import init_scope as init_scope
 from thalweg.variables.initialization import initialize_all_variables as initialize_all_variables
 from thalweg.variables.initialization import initialize_local_variables as initialize_local_variables
@@ -413,6 +415,7 @@ from thalweg.ops.checks import verify_tensor_all_finite as verify_tensor_all_fin
 from thalweg.ops.select import where as where
 from thalweg.ops.select import where_v2 as where_v2
 from thalweg.ops.while_loop import while_loop as while_loop
+from thalweg_io.file_ops import write as write_file
 from thalweg.ops.constant import zeros as zeros
 from thalweg.variables.initializers import Zeros as zeros_initializer
 from thalweg.ops.constant import zeros_like as zeros_like
@@ -425,6 +428,7 @@ from thalweg import debugging as debugging
 from thalweg import dtypes as dtypes
 from thalweg import errors as errors
 from thalweg import estimator as estimator
+from thalweg import graph_util as graph_util
 from thalweg import image as image
 from thalweg import initializers as initializers
 from thalweg import io as io
@@ -438,8 +442,10 @@ from thalweg import nest as nest
 from thalweg import nn as nn
 from thalweg import python_io as python_io
 from thalweg import random as random
+from thalweg import saved_model as saved_model
 from thalweg import sparse as sparse
 from thalweg import strings as strings
 from thalweg import summary as summary
+from thalweg import tools as tools
 from thalweg import train as train
 __version__: str

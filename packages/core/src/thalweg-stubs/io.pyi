@@ -24,4 +24,5 @@ from thalweg_io.examples.decode_ops import parse_tensor as parse_tensor
 def read_file(filename: Any, name: Any = ...) -> Tensor: ...
 from thalweg_io.examples.decode_ops import serialize_tensor as serialize_tensor
 from thalweg_io.tf_record import tf_record_iterator as tf_record_iterator
+from thalweg_io.file_ops import write as write_file
 from thalweg_io.meta_graph import write_graph as write_graph

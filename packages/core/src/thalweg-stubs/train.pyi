@@ -39,6 +39,7 @@ from thalweg_io.checkpoint_state import get_checkpoint_state as get_checkpoint_s
 from thalweg_nn.training_util import get_global_step as get_global_step
 from thalweg_nn.training_util import get_or_create_global_step as get_or_create_global_step
 from thalweg_nn.training_util import global_step as global_step
+from thalweg_io.meta_graph_import import import_meta_graph as import_meta_graph
 from thalweg_io.checkpoint_initializers import init_from_checkpoint as init_from_checkpoint
 from thalweg_nn.schedules import inverse_time_decay as inverse_time_decay
 from thalweg_io.checkpoint_state import latest_checkpoint as latest_checkpoint
