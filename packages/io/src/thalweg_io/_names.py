@@ -22,7 +22,7 @@ NAMES = {
         "NewCheckpointReader", "list_variables", "load_checkpoint", "load_variable")},
     "train.init_from_checkpoint": "thalweg_io.checkpoint_initializers:init_from_checkpoint",
     **{"train." + name: "thalweg_io.warm_start:" + name for name in ("VocabInfo", "warm_start")},
-    "estimator.WarmStartSettings": "thalweg_io.warm_start:WarmStartSettings",
+    **{"estimator." + name: "thalweg_io.warm_start:" + name for name in ("VocabInfo", "WarmStartSettings")},
     "train.checkpoints_iterator": "thalweg_io.checkpoints_iterator:checkpoints_iterator",
     "contrib.training.wait_for_new_checkpoint": "thalweg_io.checkpoints_iterator:wait_for_new_checkpoint",
 
