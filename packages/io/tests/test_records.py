@@ -36,7 +36,7 @@ def test_checksums_are_those_of_rfc_3720(data, crc):
     assert framing.crc32c(data) == framing.crc32c_by_tables(data) == crc
 
 
-@pytest.mark.parametrize("size", [1, 7, 8, 9, 100, 3071, 3072, 3073, 6150, 40_001])
+@pytest.mark.parametrize("size", [1, 7, 8, 9, 100, 12_287, 12_288, 12_289, 24_600, 70_001])
 def test_a_checksum_goes_on_from_any_place_by_either_way(size):
     data = np.random.RandomState(size).bytes(size)
     whole = framing.crc32c(data)
@@ -203,6 +203,17 @@ def test_a_file_that_is_being_written_is_followed(tmp_path):
                 next(reader)
             file.write(part)
         assert next(reader) == b"second" and list(reader) == []
+
+
+def test_one_reader_is_for_one_thread(tmp_path):
+    written(tmp_path / "f")
+
+    class Again(records.RecordReader):
+        def __init__(self, path):
+            super().__init__(path)
+            self._read = lambda size: next(self)                    # as another thread might, while this one waits
+    with pytest.raises(RuntimeError, match="another thread reads from this file"):
+        next(Again(tmp_path / "f"))
 
 
 # --- datasets ---------------------------------------------------------------------------------------

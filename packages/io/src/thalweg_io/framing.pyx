@@ -49,6 +49,7 @@ cdef inline uint64_t _get(const unsigned char* source, int size) noexcept nogil:
 
 
 cdef inline uint32_t _checksum(uint32_t crc, const unsigned char* data, size_t n) noexcept:
+    # Only for memory that nobody can change meanwhile: the buffers below are theirs who have Python's lock.
     if n < LONG:
         return thw_crc32c(crc, data, n)
     with nogil:
@@ -114,7 +115,7 @@ cdef class _Buffer:
 # --- writing ----------------------------------------------------------------------------------------
 
 cdef class FrameWriter(_Buffer):
-    """Frames records one behind the other.
+    """Frames records one behind the other, for one thread at a time.
 
     A subclass takes the bytes away by `_drain(bytes)`, many records at once, and refuses a write to what is closed by
     `_refuse()`.
@@ -146,7 +147,7 @@ cdef class FrameWriter(_Buffer):
         _put(target + 8, _masked(thw_crc32c(0, target, 8)), 4)
         if n:
             memcpy(target + HEADER, data, n)
-        _put(target + HEADER + n, _masked(_checksum(0, target + HEADER, n)), 4)
+        _put(target + HEADER + n, _masked(thw_crc32c(0, target + HEADER, n)), 4)
         self.end += HEADER + n + FOOTER
         if self.end - self.begin >= CHUNK:
             self._hand_on()
@@ -175,7 +176,8 @@ cdef class FrameReader(_Buffer):
     _left(size) -> bool          whether it may have `size` more bytes
     _cut(offset, why), _damaged(offset, why) -> the exception to raise about the record at `offset`
 
-    At the end of the stream, or of what there is of a record, `next` may be called again: it looks for more.
+    At the end of the stream, or of what there is of a record, `next` may be called again: it looks for more. One
+    thread reads at a time; another one gets a RuntimeError.
 
     Attributes
     ----------
@@ -183,11 +185,22 @@ cdef class FrameReader(_Buffer):
     """
 
     cdef readonly uint64_t offset
+    cdef bint is_reading
 
     def __iter__(self):
         return self
 
     def __next__(self):
+        if self.is_reading:                        # `_read` gives Python's lock away
+            raise RuntimeError("another thread reads from this file; each needs a reader of its own")
+        self.is_reading = True
+        try:
+            return self._record()
+        finally:
+            self.is_reading = False
+
+    cdef object _record(self):
+        """The next record; StopIteration at the end."""
         cdef unsigned char* frame
         cdef uint64_t length
         cdef size_t whole
@@ -206,7 +219,7 @@ cdef class FrameReader(_Buffer):
             if not self._left(whole - (self.end - self.begin)) or not self._fill(whole):
                 raise self._cut(self.offset, f"its {length} bytes are not all there")
             frame = self.data + self.begin
-        if _get(frame + HEADER + length, 4) != _masked(_checksum(0, frame + HEADER, length)):
+        if _get(frame + HEADER + length, 4) != _masked(thw_crc32c(0, frame + HEADER, length)):
             raise self._damaged(self.offset, "its data are damaged")
         record = PyBytes_FromStringAndSize(<char*>frame + HEADER, length)
         self.begin += whole

@@ -22,8 +22,9 @@ def check_records(folder, expected):
 
 def check_examples(folder, expected):
     serialized = list(tf.python_io.tf_record_iterator(os.path.join(folder, "examples")))
-    found = tf.parse_example(serialized, {"label": tf.FixedLenFeature([], tf.int64), "box": tf.VarLenFeature(tf.float32),
-                                          "name": tf.FixedLenFeature([], tf.string)})
+    found = tf.parse_example(serialized, {
+        "label": tf.FixedLenFeature([], tf.int64), "box": tf.VarLenFeature(tf.float32),
+        "name": tf.FixedLenFeature([], tf.string)})
     tensor = tf.io.parse_tensor(bytes.fromhex(expected["tensor"]), tf.float32)
     with tf.Session() as session:
         box, label, name, tensor = session.run([found["box"], found["label"], found["name"], tensor])

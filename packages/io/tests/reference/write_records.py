@@ -33,8 +33,9 @@ def write_examples(folder):
 
 def parsed_by_thalweg(folder):
     serialized = list(tf.io.tf_record_iterator(folder / "examples"))
-    found = tf.parse_example(serialized, {"label": tf.FixedLenFeature([], tf.int64), "box": tf.VarLenFeature(tf.float32),
-                                          "name": tf.FixedLenFeature([], tf.string)})
+    found = tf.parse_example(serialized, {
+        "label": tf.FixedLenFeature([], tf.int64), "box": tf.VarLenFeature(tf.float32),
+        "name": tf.FixedLenFeature([], tf.string)})
     with tf.Session() as session:
         box, label, name, tensor = session.run([found["box"], found["label"], found["name"],
                                                 tf.io.serialize_tensor(np.arange(6, dtype=np.float32).reshape(2, 3))])
