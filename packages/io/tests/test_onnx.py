@@ -390,6 +390,7 @@ def test_a_model_of_more_than_two_gigabytes(monkeypatch):
 @pytest.mark.skipif(not importlib.util.find_spec("onnx"), reason="needs the onnx package")
 def test_our_messages_are_the_standards():
     import onnx
+
     from thalweg_io.onnx.protos import ModelProto
     waiting = [(ModelProto.DESCRIPTOR, onnx.ModelProto.DESCRIPTOR)]
     seen = set()

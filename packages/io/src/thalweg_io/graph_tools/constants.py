@@ -54,7 +54,9 @@ def _candidates(graph_def, protected):
 
 def _is_plain(node):
     declaration = REGISTRY.get(node.op)
-    if declaration is None or node.op in _LEFT_ALONE or node.op in FILE_OPS or declaration.is_stateful or any(declaration.wants_ref):
+    if declaration is None or declaration.is_stateful or any(declaration.wants_ref):
+        return False
+    if node.op in _LEFT_ALONE or node.op in FILE_OPS:
         return False
     if len(declaration.outputs) != 1 or declaration.outputs[0].is_list or not node.input:
         return False

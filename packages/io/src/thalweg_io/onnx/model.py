@@ -63,8 +63,8 @@ class Model:
         self._nbytes += array.nbytes
         if self._nbytes > _MOST_BYTES:         # before memory is taken for them
             raise errors.InvalidArgumentError(
-                None, None, f"the constants of the ONNX model have {self._nbytes} bytes up to {hint}, and a file of this "
-                            f"form holds at most {_MOST_BYTES}: export parts of the graph")
+                None, None, f"the constants of the ONNX model have {self._nbytes} bytes up to {hint}, and a file "
+                            f"of this form holds at most {_MOST_BYTES}: export parts of the graph")
         name = self.unique(hint)
         tensor = self.graph.initializer.add(name=name, dims=array.shape, data_type=type_number(array.dtype, name))
         if array.dtype.kind == "O":
