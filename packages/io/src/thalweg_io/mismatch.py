@@ -58,7 +58,7 @@ def _restored(restore):
         if value.op.type == "RestoreV2":
             names, slices = (constant_value(value.op.inputs[k]) for k in (1, 2))
             if names is not None and slices is not None and not slices[value.value_index]:
-                yield op.inputs[0], names[value.value_index].decode(), is_reshaped
+                yield op.inputs[0], names[value.value_index].decode("utf-8", "surrogateescape"), is_reshaped
 
 
 def _difference(bundle, names, variable, name, is_reshaped):
