@@ -19,7 +19,8 @@ def attr(key, value):
 
 DTYPE = attr("dtype", "type: DT_FLOAT")
 HANDLE = 'node { name: "v" op: "VarHandleOp" ' + DTYPE + attr("shape", "shape { dim { size: 3 } dim { size: 2 } }") \
-    + attr("shared_name", 's: "v"') + attr("_output_shapes", "list { shape { } }") + attr("allowed_devices", "list { }") + "} "
+    + attr("shared_name", 's: "v"') + attr("_output_shapes", "list { shape { } }") \
+    + attr("allowed_devices", "list { }") + "} "
 
 
 def const(name, values, dtype="FLOAT", field="float_val"):
@@ -79,7 +80,7 @@ def test_reads_and_questions(graph):
 
 
 @pytest.mark.parametrize("text, problem", [
-    (START + node("bad", "ReadVariableOp", "start"), "ReadVariableOp takes the handle of a variable, not .*start:0, a v"),
+    (START + node("bad", "ReadVariableOp", "start"), "takes the handle of a variable, not .*start:0, a v"),
     (START + node("bad", "ReadVariableOp"), "takes the handle of a variable, not nothing"),
     (START + node("bad", "ReadVariableOp", "v", attrs=attr("dtype", "type: DT_INT32")),
      "attr 'dtype' is int32, the variable .*v is float32"),
