@@ -11,7 +11,7 @@ import numpy as np
 import thalweg as tf
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "data" / "control_flow"))
-from programs import CASES  # noqa: E402
+from programs import CASES
 
 
 def write(name, build, folder, values):

@@ -13,8 +13,8 @@ from thalweg.framework.dtypes import as_dtype, bool_, float32, int32, int64, res
 from ..graph_def import set_attr
 from ..tensor_proto import tensor_proto
 from .contexts import Context, finished
-from .lists import LIST_OPS, ElementTypes, ListWriter
 from .levels import has_effect
+from .lists import LIST_OPS, ElementTypes, ListWriter
 from .nodes import output_arguments
 
 _IFS, _WHILES = ("If", "StatelessIf"), ("While", "StatelessWhile")
