@@ -338,6 +338,19 @@ def test_large_results_stay_operations(graph):
     assert nodes_by_name(fold_constants(graph.as_graph_def()))["fill"].op == "Fill"
 
 
+def test_what_files_and_sizes_claim_is_left_alone(graph, tmp_path):
+    tf.identity(tf.read_file(tf.constant(str(tmp_path / "none")), name="file"), name="y")
+    assert nodes_by_name(fold_constants(graph.as_graph_def()))["file"].op == "ReadFile"
+    x = tf.placeholder(tf.float32, [1, 1, 1, 1])
+    tf.identity(tf.nn.conv2d(x, tf.ones([1, 1, 1, 1]), [1, 1, 1, 1], "SAME") * [2.0], name="z")
+    claim = graph.as_graph_def()
+    tensor = nodes_by_name(claim)["ones"].attr["value"].tensor
+    for size in (1, 1, 1, 1 << 26):
+        tensor.tensor_shape.dim.add(size=size)
+    del tensor.tensor_shape.dim[:4]
+    assert nodes_by_name(fold_batch_norms(claim))["mul"].op == "Mul"
+
+
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("norm", ["fused", "primitive"])
 def test_optimize_for_inference(graph, bias, norm):

@@ -77,3 +77,17 @@ def test_summaries(golden, entries):
         assert found.multiply_adds > 0 or found.unknown
     found = summary(read_graph_def(golden / "frozen" / "frozen.pb"), {"input": [7, 17, 11, 1]}, ["probs"])
     assert not found.unknown and found.multiply_adds > 0
+
+
+@pytest.mark.parametrize("own_graph", [False, True])
+def test_resource_variables_of_a_session(golden, entries, graph, own_graph):
+    """Their handles are buffers once imported; the file's GraphDef and the session's own both freeze."""
+    entry = entries["v2_resource/net.ckpt-3.meta"]
+    values = np.load(golden / entry["io"])
+    saver = tf.train.import_meta_graph(str(golden / "v2_resource" / "net.ckpt-3.meta"))
+    with tf.Session() as session:
+        saver.restore(session, str(golden / entry["restore_from"]))
+        graph_def = graph.as_graph_def() if own_graph else read_graph_def(golden / "v2_resource" / "net.ckpt-3.meta")
+        frozen = tf.graph_util.convert_variables_to_constants(session, graph_def, ["probs"])
+    np.testing.assert_allclose(computed(frozen, "probs:0", {"images:0": values["images_0"]}), values["probs_before_0"],
+                               entry["rtol"], entry["atol"])

@@ -1,4 +1,4 @@
-"""The messages: the compiled form in the package is that of formats.proto, and light to import."""
+"""The messages: the compiled forms in the package are those of the .proto files, and light to import."""
 import ast
 import importlib.resources
 import re
@@ -8,14 +8,16 @@ import sys
 import pytest
 
 from thalweg_io import protos
+from thalweg_io.onnx import protos as onnx_protos
 
+_FILES = [(protos, "formats.proto", 250), (onnx_protos, "onnx/onnx.proto", 45)]
 _TYPES = {1: "double", 2: "float", 3: "int64", 4: "uint64", 5: "int32", 7: "fixed32", 8: "bool", 9: "string",
           12: "bytes", 13: "uint32"}
 
 
-def source_fields():
-    """{(message, field): (number, type, whether repeated)} of formats.proto, nested messages by their last name."""
-    text = importlib.resources.files("thalweg_io").joinpath("formats.proto").read_text()
+def source_fields(file="formats.proto"):
+    """{(message, field): (number, type, whether repeated)} of a file, nested messages by their last name."""
+    text = importlib.resources.files("thalweg_io").joinpath(file).read_text()
     text = re.sub(r"//[^\n]*", "", text)
     found, scopes = {}, []
     token = re.compile(r"\s*(?:(message|enum|oneof)\s+(\w+)\s*\{|(\})|(repeated\s+)?([\w.]+(?:<\s*\w+\s*,\s*\w+\s*>)?)"
@@ -32,11 +34,12 @@ def source_fields():
     return found
 
 
-def test_the_compiled_form_is_that_of_the_source():
-    expected = source_fields()
-    assert len(expected) > 250
+@pytest.mark.parametrize("module, file, count", _FILES)
+def test_the_compiled_form_is_that_of_the_source(module, file, count):
+    expected = source_fields(file)
+    assert len(expected) > count
     for (message, field), (number, type_name, repeated) in expected.items():
-        descriptor = next(d for d in all_descriptors() if d.name == message and field in d.fields_by_name)
+        descriptor = next(d for d in all_descriptors(module, file) if d.name == message and field in d.fields_by_name)
         found = descriptor.fields_by_name[field]
         is_map = type_name.startswith("map<")
         assert found.number == number
@@ -50,16 +53,17 @@ def is_repeated(field):
     return field.is_repeated if hasattr(field, "is_repeated") else field.label == 3
 
 
-def all_descriptors():
-    waiting = [getattr(protos, name).DESCRIPTOR for name in {message for message, _ in source_fields()} if has(name)]
+def all_descriptors(module, file):
+    names = {message for message, _ in source_fields(file)}
+    waiting = [getattr(module, name).DESCRIPTOR for name in names if has(name, module)]
     for descriptor in waiting:
         waiting.extend(descriptor.nested_types)
     return waiting
 
 
-def has(name):
+def has(name, module=protos):
     try:
-        return bool(getattr(protos, name))
+        return bool(getattr(module, name))
     except AttributeError:
         return False
 

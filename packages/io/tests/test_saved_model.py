@@ -338,6 +338,8 @@ def test_damaged_models(tmp_path, vocabulary):
     refused(tf.errors.DataLossError, "list of assets is damaged")
     edited(folder, lambda m: m.collection_def["saved_model_main_op"].node_list.value.append("again"))
     refused(tf.errors.InvalidArgumentError, "names 2 main ops under saved_model_main_op: main, again")
+    edited(folder, lambda m: setattr(m.saver_def, "restore_op_name", "gone"))
+    refused(tf.errors.InvalidArgumentError, "restores its variables by the node 'gone', which is not in its graph")
     message = SavedModel.FromString(whole)
     message.saved_model_schema_version = 99
     (folder / "saved_model.pb").write_bytes(message.SerializeToString())

@@ -13,7 +13,8 @@ from .node_attributes import annotation_of, dtype_of, invalid, kinds_of
 from .op_adapters import adapts
 
 _DEEPEST = 50                               # functions in functions
-_MOST_NODES = 1_000_000                     # of all uses of functions together: each use is a copy
+_MOST_NODES = 20_000                        # that uses of functions may make, each use being a copy, or
+_MOST_COPIES = 20                           # so many times the nodes that the library has, if that is more
 _RESOURCE = 20
 _MOST_TRIALS = 4                            # of the shapes that stay true around a loop
 
@@ -26,11 +27,13 @@ class Library:
     functions : dict            name -> FunctionDef
     depth : int                 how many functions are open, one in the other
     n_nodes : int               nodes that uses of functions have made
+    limit : int                 how many they may make
     """
 
     def __init__(self, message):
         self.functions = {function.signature.name: function for function in message.function}
         self.depth = self.n_nodes = 0
+        self.limit = max(_MOST_NODES, _MOST_COPIES * sum(len(function.node_def) for function in message.function))
 
     def __contains__(self, name):
         return name in self.functions
@@ -52,8 +55,8 @@ class Library:
             if self.depth > _DEEPEST:
                 raise invalid(node_name, f"function {function.signature.name!r} is nested more than {_DEEPEST} deep, "
                                          "or in itself; recursive functions are not supported")
-            if self.n_nodes > _MOST_NODES:
-                raise invalid(node_name, f"the graph's functions, copied for each use, have more than {_MOST_NODES} "
+            if self.n_nodes > self.limit:
+                raise invalid(node_name, f"the graph's functions, copied for each use, have more than {self.limit} "
                                          "nodes")
             yield
         finally:

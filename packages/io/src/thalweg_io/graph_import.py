@@ -200,7 +200,7 @@ class Importer:
         for node in self.nodes:
             if not VALID_OP_NAME.match(node.name):
                 raise invalid(node.name, "Node name contains invalid characters")
-        taken = _taken_names(self.graph, self.prefix)
+        taken = self.graph._by_name if self.is_body else _taken_names(self.graph, self.prefix)
         if not taken:
             return
         own = set(self._own_names)
@@ -500,13 +500,11 @@ class _Mark:
         graph = self.graph
         added = graph._ops[self.count:]
         gone = set(added)
+        for tensor in {t for op in added for t in op.inputs if t.op not in gone}:
+            tensor._consumers[:] = [op for op in tensor._consumers if op not in gone]
+        for control in {c for op in added for c in op.control_inputs if c not in gone}:
+            control._control_outputs[:] = [op for op in control._control_outputs if op not in gone]
         for op in added:
-            for tensor in op.inputs:
-                if tensor.op not in gone and op in tensor._consumers:
-                    tensor._consumers.remove(op)
-            for control in op.control_inputs:
-                if control not in gone and op in control._control_outputs:
-                    control._control_outputs.remove(op)
             graph._by_name.pop(op.name, None)
             graph._names._uses.pop(op.name.lower(), None)
         del graph._ops[self.count:]

@@ -96,8 +96,12 @@ def _restored(restore):
             stack.extend(value.op.control_inputs)
             names, specs = (constant_value(value.op.inputs[k]) for k in (1, 2))
             if names is not None and specs is not None:
-                yield _Wanted(op.inputs[0], names[value.value_index].decode(), specs[value.value_index].decode(),
-                              is_reshaped)
+                yield _Wanted(op.inputs[0], _text(names, value), _text(specs, value), is_reshaped)
+
+
+def _text(strings, value):
+    """The one that belongs to an output of a restore op."""
+    return strings[value.value_index].decode("utf-8", "surrogateescape")
 
 
 def _paste_ready(other_names, missing, is_partitioned):

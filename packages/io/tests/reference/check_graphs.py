@@ -47,7 +47,7 @@ def check_row(case):
         with tf.Session(graph=graph) as session:
             for tensor, have in zip(wanted, session.run(list(wanted), feeds)):
                 if not is_close(have, wanted[tensor]):
-                    return "%s: %s, expected %s" % (tensor, np.ravel(have)[:4], np.ravel(wanted[tensor])[:4])
+                    return f"{tensor}: {np.ravel(have)[:4]}, expected {np.ravel(wanted[tensor])[:4]}"
 
 
 def check_rows(folder):
@@ -67,9 +67,8 @@ def check_rows(folder):
             missing += 1
         elif problem:
             failed += 1
-            print("differs  %s\n    %s" % (case["name"], problem))
-    print("%d of %d rows differ (%d have no kernel there), TensorFlow %s" % (failed, len(cases), missing,
-                                                                             tensorflow.__version__))
+            print(f"differs  {case['name']}\n    {problem}")
+    print(f"{failed} of {len(cases)} rows differ ({missing} have no kernel), TensorFlow {tensorflow.__version__}")
     return failed
 
 
@@ -87,7 +86,7 @@ def check_program(folder, name, values):
         train = tf.get_collection("train_op")[0]
         for step in range(2, 5):
             loss, _ = session.run(["loss:0", train], batch(step))
-            np.testing.assert_allclose(loss, values["%s/loss/%d" % (name, step)], 2e-4, 1e-5)
+            np.testing.assert_allclose(loss, values[f"{name}/loss/{step}"], 2e-4, 1e-5)
         finals = [key for key in values.files if key.startswith(name + "/final/")]
         assert len(finals) == len(tf.global_variables())
         for key in finals:
@@ -110,8 +109,8 @@ def check_programs(folder):
                 check_program(folder, name, values)
             except Exception as error:
                 failed += 1
-                print("differs  %s\n    %s: %s" % (name, type(error).__name__, str(error)[:600]))
-    print("%d of %d programs differ, TensorFlow %s" % (failed, len(names), tensorflow.__version__))
+                print(f"differs  {name}\n    {type(error).__name__}: {str(error)[:600]}")
+    print(f"{failed} of {len(names)} programs differ, TensorFlow {tensorflow.__version__}")
     return failed
 
 

@@ -10,6 +10,7 @@ from .node_map import check_is_graph_def, consumers, data_inputs, like, nodes_by
 _FUSED = {"FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"}
 _WEIGHTED = {"Conv2D", "DepthwiseConv2dNative", "MatMul"}
 _ADDING = {"BiasAdd", "Add", "AddV2"}
+_LARGEST_FILL = 1 << 26                  # bytes
 _EPSILON = 1e-4                          # of a FusedBatchNorm that names none
 
 
@@ -106,7 +107,8 @@ class _Folding:
         if node.op != "Const":
             return None
         value = make_ndarray(node.attr["value"].tensor, node.name)
-        return value if value.dtype.kind == "f" else None
+        is_claim = 0 in value.strides and value.nbytes > _LARGEST_FILL           # one number, repeated on paper
+        return value if value.dtype.kind == "f" and not is_claim else None
 
     def _constant_operand(self, node):
         """(value, position) of the one constant input of a sum or product."""

@@ -5,12 +5,14 @@ from thalweg.framework import shapes
 from thalweg.framework.declaration import REGISTRY
 from thalweg.framework.graph import Graph
 
+from ..imported_files import OPS as FILE_OPS
 from ..tensor_proto import tensor_proto
 from .node_map import check_is_graph_def, data_inputs, like, nodes_by_name, output_of, sorted_by_data
 from .sub_graph import extract_sub_graph
 
 LIMIT_BYTES = 10 << 20                   # a larger result stays an operation
 _LEFT_ALONE = frozenset(("Const", "Placeholder", "PlaceholderWithDefault", "NoOp", "Assert", "Print",
+                         "PyFunc", "PyFuncStateless", "EagerPyFunc",
                          *(f"{ref}{name}" for ref in ("", "Ref") for name in (
                              "Switch", "Merge", "Enter", "Exit", "NextIteration")), "LoopCond"))
 _OF_SHAPES = frozenset(("Shape", "Size", "Rank"))
@@ -19,7 +21,8 @@ _OF_SHAPES = frozenset(("Shape", "Size", "Rank"))
 def fold_constants(graph_def, protected_nodes=()):
     """`graph_def` with constants for nodes whose values follow from constants, or from static shapes.
 
-    Nodes with state, functions, several outputs or control inputs stay, and so do results above LIMIT_BYTES.
+    Nodes with state, functions, several outputs or control inputs stay, and so do results above LIMIT_BYTES, and what
+    would read files or call Python.
 
     Parameters
     ----------
@@ -51,7 +54,9 @@ def _candidates(graph_def, protected):
 
 def _is_plain(node):
     declaration = REGISTRY.get(node.op)
-    if declaration is None or node.op in _LEFT_ALONE or declaration.is_stateful or any(declaration.wants_ref):
+    if declaration is None or declaration.is_stateful or any(declaration.wants_ref):
+        return False
+    if node.op in _LEFT_ALONE or node.op in FILE_OPS:
         return False
     if len(declaration.outputs) != 1 or declaration.outputs[0].is_list or not node.input:
         return False

@@ -43,7 +43,7 @@ def export(graph_or_session, inputs, outputs, path=None):
     model = exporter.export(taken, given, [_name(t) for t in taken], [_name(t) for t in given])
     model.graph.name = "graph"
     if path is not None:
-        write_file(os.fspath(path), model.serialized(path))
+        write_file(os.fspath(path), model.message.SerializeToString(deterministic=True))
     return model.message
 
 

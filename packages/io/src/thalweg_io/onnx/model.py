@@ -29,6 +29,7 @@ class Model:
         self.message = ModelProto(ir_version=IR_VERSION, producer_name="thalweg", producer_version=__version__)
         self.message.opset_import.add(domain="", version=OPSET)
         self._names: set = set()
+        self._nbytes = 0                       # of constants
         self._constants: dict = {}             # (bytes, type, shape) of a small constant -> name
 
     @property
@@ -59,6 +60,11 @@ class Model:
         key = (array.tobytes(), array.dtype.str, array.shape) if array.size <= 64 and array.dtype.kind != "O" else None
         if key in self._constants:
             return self._constants[key]
+        self._nbytes += array.nbytes
+        if self._nbytes > _MOST_BYTES:         # before memory is taken for them
+            raise errors.InvalidArgumentError(
+                None, None, f"the constants of the ONNX model have {self._nbytes} bytes up to {hint}, and a file "
+                            f"of this form holds at most {_MOST_BYTES}: export parts of the graph")
         name = self.unique(hint)
         tensor = self.graph.initializer.add(name=name, dims=array.shape, data_type=type_number(array.dtype, name))
         if array.dtype.kind == "O":
@@ -86,15 +92,6 @@ class Model:
                     if name == old:
                         names[i] = new
         self._names.add(new)
-
-    def serialized(self, path):
-        """The bytes of the file."""
-        size = sum(len(tensor.raw_data) for tensor in self.graph.initializer)
-        if size > _MOST_BYTES:
-            raise errors.InvalidArgumentError(
-                None, None, f"{path}: the model's constants have {size} bytes, and a file of this form holds at "
-                            f"most {_MOST_BYTES}: export parts of the graph")
-        return self.message.SerializeToString(deterministic=True)
 
 
 def _fill(info, name, dtype, shape):

@@ -128,7 +128,19 @@ def assets_of(meta_graph):
 def _imported(meta_graph, import_scope, saver_kwargs):
     """The Saver of the graph, once it has been imported; None for a graph without variables."""
     from ..meta_graph_import import import_meta_graph
+    _check_saver(meta_graph)
     return import_meta_graph(meta_graph, import_scope=import_scope, **saver_kwargs)
+
+
+def _check_saver(meta_graph):
+    """The nodes that restore the variables must be there."""
+    if not meta_graph.HasField("saver_def"):
+        return
+    names, saver = {node.name for node in meta_graph.graph_def.node}, meta_graph.saver_def
+    for name in (saver.filename_tensor_name, saver.restore_op_name):
+        if name.removesuffix(":0") not in names:
+            raise errors.InvalidArgumentError(None, None, f"the SavedModel restores its variables by the node {name!r}"
+                                                          ", which is not in its graph")
 
 
 def main_op_of(meta_graph):
