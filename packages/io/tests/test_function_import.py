@@ -1,7 +1,6 @@
 """Functions of a library: graphs with branches and loops go out and come back, and can still be differentiated."""
 import numpy as np
 import pytest
-from google.protobuf import text_format
 
 import thalweg as tf
 
@@ -43,7 +42,8 @@ def scanned(x):
 
 def arrays(x):
     array = tf.TensorArray(tf.float32, 3, clear_after_read=False)
-    array = tf.while_loop(lambda i, a: i < 3, lambda i, a: (i + 1, a.write(i, x * tf.cast(i, tf.float32))), (0, array))[1]
+    array = tf.while_loop(lambda i, a: i < 3, lambda i, a: (i + 1, a.write(i, x * tf.cast(i, tf.float32))),
+                          (0, array))[1]
     return array.stack() * 2
 
 

@@ -68,7 +68,8 @@ def test_return_elements_and_shapes(graph):
 
 @pytest.mark.parametrize("elements, text", [
     (["zz"], "Requested return node 'zz' not found in graph def"), (["zz:0"], "'zz:0' not found in graph def"),
-    (["a:3"], "Invalid return output 3 of node 'a', which has 1 output"), (["a:x"], "Cannot convert 'a:x' to a tensor")])
+    (["a:3"], "Invalid return output 3 of node 'a', which has 1 output"),
+    (["a:x"], "Cannot convert 'a:x' to a tensor")])
 def test_return_elements_that_are_not_there(elements, text):
     with pytest.raises(ValueError, match=text):
         imported(IDENTITY, return_elements=elements)
@@ -129,17 +130,17 @@ def test_defaults_types_and_annotations(graph):
 
 
 def test_attributes_of_newer_writers(caplog):
-    text = PLACEHOLDER + node("MatMul", "a", "a", attrs=FLOAT + 'attr { key: "grad_a" value { b: %s } } ')
+    text = PLACEHOLDER + node("MatMul", "a", "a", attrs=FLOAT + 'attr { key: "turned" value { b: %s } } ')
     imported(text % "false")
-    assert "Node 'b': attr 'grad_a' is not known for MatMul; it is at its default and ignored" in caplog.text
-    with pytest.raises(ValueError, match="attr 'grad_a' = b: true that thalweg's MatMul does not have"):
+    assert "Node 'b': attr 'turned' is not known for MatMul; it is at its default and ignored" in caplog.text
+    with pytest.raises(ValueError, match="attr 'turned' = b: true that thalweg's MatMul does not have"):
         imported(text % "true")
 
 
 def test_the_writers_own_defaults():
     from thalweg_io.protos import OpList
-    producer = text_format.Parse('op { name: "Identity" attr { name: "mode" type: "string" default_value { s: "slow" } } }',
-                                 OpList())
+    producer = text_format.Parse(
+        'op { name: "Identity" attr { name: "mode" type: "string" default_value { s: "slow" } } }', OpList())
     text = PLACEHOLDER + node("Identity", "a", attrs=FLOAT + 'attr { key: "mode" value { s: "%s" } } ')
     imported(text % "slow", producer_op_list=producer)
     with pytest.raises(ValueError, match="attr 'mode' = s: \"fast\".* not at its default"):
@@ -244,8 +245,9 @@ def test_a_long_chain_is_imported_quickly(graph):
 
 def test_a_fill_takes_no_memory_before_it_runs(graph):
     tf.import_graph_def(parsed(
-        'node { name: "c" op: "Const" attr { key: "dtype" value { type: DT_FLOAT } } attr { key: "value" value { tensor '
-        '{ dtype: DT_FLOAT tensor_shape { dim { size: 250 } dim { size: 1000000 } } float_val: 2 } } } }'), name="")
+        'node { name: "c" op: "Const" attr { key: "dtype" value { type: DT_FLOAT } } attr { key: "value" value { '
+        'tensor { dtype: DT_FLOAT tensor_shape { dim { size: 250 } dim { size: 1000000 } } float_val: 2 } } '
+        '} }'), name="")
     value = graph.get_operation_by_name("c").get_attr("value")
     assert value.shape == (250, 1_000_000) and value.base.nbytes <= 4
     assert graph.as_graph_def().ByteSize() < 200

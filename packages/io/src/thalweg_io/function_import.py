@@ -3,17 +3,18 @@ import contextlib
 import re
 
 from thalweg.framework import errors, shapes
-from thalweg.framework.dtypes import as_dtype, bool_
+from thalweg.framework.dtypes import bool_
 from thalweg.framework.func_graph import FuncGraph
 from thalweg.framework.naming import VALID_OP_NAME
 from thalweg.ops import array, comparison, constant, flow
 from thalweg.ops.function_ops import make_if, make_while
 
-from .node_attributes import annotation_of, invalid, kinds_of
+from .node_attributes import annotation_of, dtype_of, invalid, kinds_of
 from .op_adapters import adapts
 
 _DEEPEST = 50                               # functions in functions
 _MOST_NODES = 1_000_000                     # of all uses of functions together: each use is a copy
+_RESOURCE = 20
 _MOST_TRIALS = 4                            # of the shapes that stay true around a loop
 
 
@@ -137,10 +138,13 @@ class FunctionUse:
         return outputs, controls
 
     def _check_type(self, argument, tensor):
-        if argument.type and argument.type != 20 and as_dtype(argument.type).base_dtype is not tensor.dtype.base_dtype:
+        if argument.type in (0, _RESOURCE):
+            return
+        wanted = dtype_of(argument.type, self.node.name, argument.name)
+        if wanted.base_dtype is not tensor.dtype.base_dtype:
             raise invalid(self.node.name, f"passes {tensor.name} of type {tensor.dtype.base_dtype.name} as argument "
                                           f"{argument.name!r} of function {self.function.signature.name!r}, which is "
-                                          f"{as_dtype(argument.type).name}")
+                                          f"{wanted.name}")
 
     def _returned(self, name):
         if name not in self.function.ret:
@@ -244,7 +248,7 @@ def _as_condition(tensor):
 
 def _check_branches(node, branches):
     kinds = [[t.dtype.base_dtype for t in graph.outputs] for graph in branches]
-    wanted = [as_dtype(t).base_dtype for t in given(node, "Tout").list.type]
+    wanted = [dtype_of(t, node.name, "Tout").base_dtype for t in given(node, "Tout").list.type]
     for kind in kinds:
         if kind != wanted:
             raise invalid(node.name, f"a branch gives {[d.name for d in kind]}, attr 'Tout' says "
@@ -322,8 +326,8 @@ class _Loop:
     def _check_body(self, graph):
         expected = len(self.variables) + self.n_history
         if len(graph.outputs) != expected:
-            raise invalid(self.node.name, f"the function 'body' of a loop gives {len(graph.outputs)} values instead of "
-                                          f"{expected}")
+            raise invalid(self.node.name, f"the function 'body' of a loop gives {len(graph.outputs)} values instead "
+                                          f"of {expected}")
         for k, output in zip(self.variables, graph.outputs):
             if output.dtype.base_dtype is not self.tensors[k].dtype.base_dtype:
                 raise invalid(self.node.name, f"loop variable {k} is {self.tensors[k].dtype.base_dtype.name}, the "

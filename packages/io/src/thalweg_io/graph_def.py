@@ -23,6 +23,8 @@ def _node_def(op, inputs):
     message.input.extend(inputs)
     message.input.extend(sorted(f"^{control.name}" for control in op.control_inputs))
     kinds = attribute_types(op.declaration)
+    if op.type == "If":
+        message.attr["Tcond"].type = 10                                  # bool
     for name, value in op.attrs.items():
         if value is not None or kinds.get(name) == "shape":
             set_attr(message.attr[name], value, kinds.get(name), f"attribute {name!r} of {op.name}")
@@ -159,11 +161,19 @@ def graph_def(graph, from_version=None, add_shapes=False):
         for op in operations:
             node = node_def(op)
             if add_shapes and op.outputs:
-                _set_list(node.attr["_output_shapes"].list, [t._shape for t in op.outputs], "shape")
+                _set_list(node.attr["_output_shapes"].list, _shown_shapes(op), "shape")
             message.node.append(node)
         for function in functions_of(operations):
             message.library.function.append(_function_def(function))
     return message
+
+
+def _shown_shapes(op):
+    """The static shapes of the outputs; free where TensorFlow gives an output that nobody uses another size."""
+    found = [t._shape for t in op.outputs]
+    if op.type in ("FusedBatchNormGrad", "FusedBatchNormGradV2"):
+        found[3:] = [(None,), (None,)]
+    return found
 
 
 def functions_of(operations):
@@ -206,7 +216,7 @@ def _function_def(function):
         if op not in skipped:
             node = _node_def(op, [inner_names[t] for t in op.inputs])
             if op.type == "While":                           # control_flow/lowering.py stacks rows of these shapes
-                _set_list(node.attr["_output_shapes"].list, [t._shape for t in op.outputs], "shape")
+                _set_list(node.attr["_output_shapes"].list, _shown_shapes(op), "shape")
             message.node_def.append(node)
     _note_shapes(message, function)
     for i, tensor in enumerate(function.outputs):

@@ -16,7 +16,7 @@ from . import old_ops, op_adapters, resource_import  # noqa: F401  (they registe
 from .function_import import Library, add_call
 from .graph_def import GRAPH_VERSION
 from .imported_files import file_ops_allowed, guarded
-from .node_attributes import attributes_of, invalid
+from .node_attributes import MOST_DIMENSIONS, attributes_of, invalid
 from .node_order import ordered, parse_input, parsed_inputs
 
 __all__ = ["file_ops_allowed", "graph_def_from", "import_graph_def", "read_graph_def"]
@@ -245,6 +245,8 @@ class Importer:
         check_inputs(declaration, attrs, tensors, node.name)
         op = self.make(declaration, tensors, attrs, self.full_name(node.name), node.name)
         self.finish(op, node, controls)
+        if any(tensor._shape is not None and len(tensor._shape) > MOST_DIMENSIONS for tensor in op.outputs):
+            raise invalid(node.name, f"{op_type} gives a tensor of more than {MOST_DIMENSIONS} dimensions")
         if shown:
             _take_shapes(op, shown)
         return op
@@ -284,8 +286,8 @@ class Importer:
         given = self.given.get((name, output))
         if given is not None:
             return given
-        outputs = self.outputs[name]
-        if output >= len(outputs):
+        outputs = self.outputs.get(name, ())
+        if not 0 <= output < len(outputs):
             raise invalid(node.name, f"Connecting to invalid output {output} of source node {name} which has "
                                      f"{len(outputs)} outputs.")
         return outputs[output]
@@ -453,6 +455,8 @@ def type_name(dtype):
 
 def _take_shapes(op, shown):
     for k, (tensor, shape) in enumerate(zip(op.outputs, shown)):
+        if tensor.dtype.kind in "rv":                     # a handle has had several shapes
+            continue
         try:
             tensor._shape = shapes.merge(tensor._shape, shape)
         except ValueError as error:
@@ -522,4 +526,11 @@ def _raised(message):
     except ImportError:
         raise errors.UnimplementedError(None, None, "the graph holds Switch, Merge or Enter nodes (tf.cond or "
                                                     "tf.while_loop), which this build cannot import") from None
-    return raised(message)
+    try:
+        return raised(message)
+    except errors.OpError:
+        raise
+    except Exception as error:                            # nodes in an order that no program makes
+        raise errors.InvalidArgumentError(None, None, "the graph's Switch, Merge and Enter nodes are not those of a "
+                                                      f"tf.cond or tf.while_loop ({type(error).__name__}: {error})"
+                                          ) from error

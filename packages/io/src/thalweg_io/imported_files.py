@@ -62,7 +62,7 @@ def _guarded(declaration):
 
     @functools.wraps(body)
     def guarded_body(*inputs, **attrs):
-        _check(declaration.name, None if position is None else inputs[position])
+        _check(declaration.name, inputs[position or 0], position is not None)
         return body(*inputs, **attrs)
 
     found.body = guarded_body
@@ -75,15 +75,15 @@ def _belongs(name, prefix):
     return rest == "" or rest is not None and bool(re.match(r"_temp|-\d{5,}-of-\d{5,}$", rest))
 
 
-def _check(op_type, path):
+def _check(op_type, path, is_of_saver):
     with _lock:
         allowed = list(_allowed)
     if None in allowed:
         return
-    name = path.item().decode("utf-8", "surrogateescape") if path is not None and path.size == 1 else None
-    if name is not None and any(_belongs(name, prefix) for prefix in allowed):
+    name = path.item().decode("utf-8", "surrogateescape") if path.size == 1 else None
+    if is_of_saver and name is not None and any(_belongs(name, prefix) for prefix in allowed):
         return
     raise errors.PermissionDeniedError(
-        None, None, f"{op_type} of an imported graph wants to use {'a file' if name is None else repr(name)}: graphs "
+        None, None, f"{op_type} of an imported graph wants to use {'files' if name is None else repr(name)}: graphs "
                     "from files may not, unless you allow it: run or import the graph inside "
                     "`with thalweg_io.graph_import.file_ops_allowed():`")

@@ -14,11 +14,11 @@ logger = logging.getLogger("thalweg.io")
 _FIELDS = {"string": "s", "int": "i", "float": "f", "bool": "b", "type": "type", "shape": "shape", "tensor": "tensor",
            "func": "func"}
 _KINDS = {field: kind for kind, field in _FIELDS.items()}
-_MOST_DIMENSIONS = 254                       # TensorFlow's limit
+MOST_DIMENSIONS = 254                       # TensorFlow's limit
 
 # Attributes that later versions added to ops which thalweg declares, where the default is no zero.
 _NEWER = {"exponential_avg_factor": 1.0, "expand_animations": True, "shape_type": 3, "Tk": 3, "index_type": 3,
-          "Tcond": 10}
+          "Tcond": 10, "Tshape": 3}
 # Those that change speed only, and those that the import itself uses.
 _WITHOUT_EFFECT = {"parallel_iterations", "metadata", "output_shapes", "debug_name", "allowed_devices", "grad_a",
                    "grad_b", "grad_x", "grad_y"}
@@ -131,13 +131,18 @@ def _type(value, node_name, name):
         raise invalid(node_name, f"AttrValue has invalid DataType {value} for attr '{name}'") from None
 
 
+def dtype_of(number, node_name, name):
+    """The DType of a number in a file."""
+    return _type(number, node_name, name)
+
+
 def _shape(message, node_name, name):
     if message.unknown_rank:
         return None
     sizes = [d.size for d in message.dim]
-    if len(sizes) > _MOST_DIMENSIONS or min(sizes, default=0) < -1:
+    if len(sizes) > MOST_DIMENSIONS or min(sizes, default=0) < -1:
         raise invalid(node_name, f"attr '{name}': {str(sizes)[:200]} is no shape; a dimension is a size, or -1 where "
-                                 f"it is unknown, and there are at most {_MOST_DIMENSIONS}")
+                                 f"it is unknown, and there are at most {MOST_DIMENSIONS}")
     return tuple([None if size == -1 else size for size in sizes])
 
 
@@ -155,11 +160,21 @@ _SINGLE = {"string": _text, "int": _plain, "float": _plain, "bool": _plain, "typ
 
 # --- annotations ------------------------------------------------------------------------------------
 
+_MEANT = {"_class": "list(string)", "_output_shapes": "list(shape)", "_gradient_op_type": "string", "_n_asked": "int",
+          "_back_prop": "bool", "_resource": "bool", "_internal": "bool", "_captured_variable": "string"}
+
+
 def annotation_of(message, node_name, name):
     """The value of an attribute that no op declares (`_class`, `_output_shapes`): what its field says.
 
     What has no Python form stays an AttrValue, which `set_attr` writes as it is.
+
+    Raises
+    ------
+    InvalidArgumentError        for one that thalweg uses, and that is of another kind
     """
+    if name in _MEANT:
+        return value_of(message, _MEANT[name], node_name, name)
     field = message.WhichOneof("value")
     if field == "list":
         for item, _ in message.list.ListFields():

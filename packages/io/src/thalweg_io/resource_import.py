@@ -88,7 +88,8 @@ def add_gather(importer, node, tensors, controls):
     _check_handle(node, tensors)
     batch_dims = value_of(node.attr["batch_dims"], "int", node.name, "batch_dims") if "batch_dims" in node.attr else 0
     if batch_dims:
-        raise invalid(node.name, f"ResourceGather with batch_dims = {batch_dims}; thalweg gathers from variables with 0")
+        raise invalid(node.name, f"ResourceGather with batch_dims = {batch_dims}; from variables thalweg "
+                                 "gathers with 0")
     op = add_as(importer, node, "Gather", tensors, controls)
     return op, op.outputs
 

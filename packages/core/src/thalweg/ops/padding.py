@@ -9,6 +9,8 @@ from . import array, reduction, sequence, slicing
 
 
 def _padded(x, paddings, **options):
+    if x.dtype.kind == "O" and not options:
+        options = {"constant_values": b""}
     return np.pad(x, [(int(b), int(a)) for b, a in paddings], **options) if x.ndim else x
 
 

@@ -14,6 +14,7 @@ from .entry import Header
 from .reader import BundleReader
 
 _FOLDER = re.compile(r".+_temp_[0-9a-f]{32}", re.DOTALL)
+_ANY_FOLDER = re.compile(r".+_temp(_[0-9a-f]{32})?", re.DOTALL)       # newer TensorFlow's graphs say no ID
 _OWNER = "owner"
 _owners: dict = {}                            # folder of parts that this process writes -> its locked file
 
@@ -23,7 +24,7 @@ def open_folder(folder):
 
     It is made where it is missing, freed of what dead saves have left, and locked as ours if it is one of parts.
     """
-    is_of_parts = _FOLDER.fullmatch(os.path.basename(folder)) and folder not in _owners
+    is_of_parts = _ANY_FOLDER.fullmatch(os.path.basename(folder)) and folder not in _owners
     while True:
         if folder and not os.path.isdir(folder):
             os.mkdir(folder)
@@ -122,7 +123,7 @@ def _delete_parts(folder):
 
 def abandon(prefix):
     """Deletes the parts of a save of `prefix` that has failed."""
-    for folder in [folder for folder in _owners if folder.startswith(prefix + "_temp_")]:
+    for folder in [folder for folder in _owners if folder.startswith(prefix + "_temp")]:
         _release(folder)
     with translated(prefix):
         remove_dead_parts(os.path.dirname(prefix))     # one that was made but not yet owned
@@ -135,12 +136,12 @@ def remove_dead_parts(folder):
     """
     for name in os.listdir(folder or "."):
         path = os.path.join(folder, name)
-        if _FOLDER.fullmatch(name) and path not in _owners and os.path.isdir(path) and _is_abandoned(path):
+        if _ANY_FOLDER.fullmatch(name) and path not in _owners and os.path.isdir(path) and _is_abandoned(path):
             _delete_parts(path)
 
 
 def _is_abandoned(folder):
     owners = [name for final, _, kind, name in own_files(folder) if final == _OWNER and kind == "tmp"]
     if not owners:
-        return not os.listdir(folder)
+        return bool(_FOLDER.fullmatch(os.path.basename(folder))) and not os.listdir(folder)
     return all(atomic_file.is_dead(os.path.join(folder, name)) for name in owners)

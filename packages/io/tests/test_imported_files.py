@@ -1,0 +1,145 @@
+"""What imported graphs may do with files, and with Python functions."""
+import numpy as np
+import pytest
+
+import thalweg as tf
+from thalweg_io.graph_import import file_ops_allowed
+
+
+@pytest.fixture(autouse=True)
+def graph():
+    """A graph of its own for each test."""
+    with tf.Graph().as_default() as graph:
+        yield graph
+
+
+def written(build):
+    """The GraphDef of what `build` makes."""
+    with tf.Graph().as_default() as graph:
+        build()
+    return graph.as_graph_def()
+
+
+def test_reading_and_writing_is_refused(tmp_path):
+    (tmp_path / "secret").write_text("42")
+
+    def build():
+        tf.read_file(str(tmp_path / "secret"), name="read")
+        tf.write_file(str(tmp_path / "new"), "text", name="write")
+        tf.io.matching_files(str(tmp_path / "*"), name="match")
+        tf.data.TFRecordDataset(str(tmp_path / "secret"))
+    tf.import_graph_def(written(build), name="")
+    with tf.Session() as session:
+        for fetch in ("read:0", "write", "match:0", "TFRecordDataset:0"):
+            with pytest.raises(tf.errors.PermissionDeniedError, match="an imported graph wants to use .*file_ops"):
+                session.run(fetch)
+        assert [path.name for path in tmp_path.iterdir()] == ["secret"]
+        with file_ops_allowed():
+            assert session.run("read:0") == b"42"
+            session.run("write")
+        with pytest.raises(tf.errors.PermissionDeniedError):
+            session.run("read:0")
+    assert (tmp_path / "new").read_text() == "text"
+    own = tf.read_file(str(tmp_path / "new"))                       # the program's own ops are as they were
+    with tf.Session() as session:
+        assert session.run(own) == b"text"
+
+
+def test_what_is_imported_inside_is_allowed_for_good(tmp_path):
+    (tmp_path / "open").write_text("42")
+    with file_ops_allowed():
+        tf.import_graph_def(written(lambda: tf.read_file(str(tmp_path / "open"), name="read")), name="")
+    with tf.Session() as session:
+        assert session.run("read:0") == b"42"
+
+
+def test_inside_of_functions(tmp_path):
+    (tmp_path / "secret").write_text("42")
+
+    def build():
+        p = tf.placeholder(tf.bool, [], name="p")
+        tf.cond(p, lambda: tf.read_file(str(tmp_path / "secret")), lambda: tf.constant(""), name="c")
+    tf.import_graph_def(written(build), name="")
+    with tf.Session() as session:
+        assert session.run("c/Merge:0", {"p:0": False}) == b""
+        with pytest.raises(tf.errors.PermissionDeniedError, match="ReadFile"):
+            session.run("c/Merge:0", {"p:0": True})
+
+
+@pytest.mark.parametrize("sharded", [False, True])
+def test_savers_use_the_path_that_they_are_given(tmp_path, sharded):
+    with tf.Graph().as_default():
+        tf.Variable([1.0, 2.0], name="v")
+        saver = tf.train.Saver(sharded=sharded)
+        with tf.Session() as session:
+            session.run(tf.global_variables_initializer())
+            path = saver.save(session, tmp_path / "model")
+    saver = tf.train.import_meta_graph(path + ".meta")
+    with tf.Session() as session:
+        saver.restore(session, path)
+        assert session.run("v:0").tolist() == [1, 2]
+        other = saver.save(session, tmp_path / "other")
+        assert tf.train.list_variables(other) == [("v", [2])]
+        for fetch, feed in ((saver.saver_def.save_tensor_name, str(tmp_path / "third")),
+                            (saver.saver_def.restore_op_name, path)):
+            with pytest.raises(tf.errors.PermissionDeniedError):
+                session.run(fetch, {saver.saver_def.filename_tensor_name: feed})
+    assert not list(tmp_path.glob("third*"))
+
+
+def test_a_saver_whose_graph_names_another_file(tmp_path):
+    """A path inside of the graph is not that of the caller."""
+    with tf.Graph().as_default():
+        tf.Variable([1.0, 2.0], name="v")
+        saver = tf.train.Saver()
+        message = saver.export_meta_graph()
+    nodes = {node.name: node for node in message.graph_def.node}
+    path = message.graph_def.node.add()
+    path.CopyFrom(nodes["save/filename/input"])
+    path.name = "elsewhere"
+    path.attr["value"].tensor.string_val[:] = [str(tmp_path / "elsewhere").encode()]
+    nodes["save/SaveV2"].input[0] = "elsewhere"
+    saver = tf.train.import_meta_graph(message)
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        with pytest.raises(tf.errors.PermissionDeniedError, match="elsewhere"):
+            saver.save(session, tmp_path / "mine")
+    assert not list(tmp_path.glob("elsewhere*"))
+
+
+def test_python_functions_are_those_of_this_process():
+    y = tf.py_func(lambda v: v + 1, [tf.constant(1.0)], tf.float32, name="f")
+    message = tf.get_default_graph().as_graph_def()
+    again, = tf.import_graph_def(message, return_elements=["f:0"])
+    with tf.Session() as session:
+        assert session.run([y, again]) == [2, 2]
+    next(node for node in message.node if node.op == "PyFunc").attr["token"].s = b"pyfunc_of_elsewhere"
+    other, = tf.import_graph_def(message, return_elements=["f:0"])
+    with tf.Session() as session, pytest.raises(tf.errors.NotFoundError, match="callback pyfunc_of_elsewhere is not"):
+        session.run(other)
+
+
+def test_regular_expressions_of_savers():
+    from thalweg.ops.regex import static_regex_full_match_op as match
+    cases = {"^s3://.*": ["s3://a", "/tmp/s3://a"], "a.c": ["abc", "abcd", "ac"], "a.*b.*c": ["abc", "a--b--c", "acb"],
+             r"^x\.y$": ["x.y", "xzy"], ".*": ["", "anything", "two\nlines"], "": ["", "a"]}
+    expected = {"^s3://.*": [1, 0], "a.c": [1, 0, 0], "a.*b.*c": [1, 1, 0], r"^x\.y$": [1, 0], ".*": [1, 1, 0],
+                "": [1, 0]}
+    with tf.Session() as session:
+        for pattern, texts in cases.items():
+            assert session.run(match(tf.constant(texts), pattern=pattern)).tolist() == expected[pattern], pattern
+        slow = match(tf.constant("a" * 30_000), pattern=".*a" * 30 + "b")
+        assert not session.run(slow)
+        with pytest.raises(tf.errors.UnimplementedError, match=r"pattern '\(a\+\)\+' has '\('"):
+            session.run(match(tf.constant("a"), pattern="(a+)+"))
+
+
+def test_the_axis_of_an_old_concat(graph):
+    message = written(lambda: tf.concat([[[1.0]], [[2.0]]], 1, name="c"))
+    node = next(node for node in message.node if node.op == "ConcatV2")
+    node.op = "Concat"
+    node.input[:] = [node.input[2], node.input[0], node.input[1]]
+    del node.attr["Tidx"]
+    value, = tf.import_graph_def(message, return_elements=["c:0"])
+    with tf.Session() as session:
+        np.testing.assert_array_equal(session.run(value), [[1, 2]])
