@@ -4,7 +4,7 @@ import pytest
 import thalweg as tf
 from thalweg.ops import flow
 
-COVERED = ("NoOp",)
+COVERED = ("NoOp", "ControlTrigger", "Abort", "_Nothing")
 
 
 @pytest.fixture(autouse=True)
@@ -48,3 +48,19 @@ def test_dependencies_run_first():
         session.run(v.initializer)
         late = flow.with_dependencies([tf.assign(v, 5.0)], tf.constant(2.0))
         assert session.run(late) == 2.0 and session.run(v) == 5.0
+
+
+def test_what_only_files_hold():
+    v = tf.Variable(1.0)
+    with tf.Session() as session:
+        session.run(v.initializer)
+        with tf.control_dependencies([tf.assign(v, 5.0)]):
+            trigger = flow.control_trigger(name="trigger")
+        session.run(trigger)
+        assert session.run(v) == 5.0
+        with pytest.raises(tf.errors.AbortedError, match="enough"):
+            session.run(flow.abort(error_msg="enough"))
+        with pytest.raises(tf.errors.AbortedError, match="the graph asked for it"):
+            session.run(flow.abort())
+        nothing = flow.nothing(dtype=tf.resource, name="nothing")
+        assert nothing.shape == [] and session.run(nothing) is None

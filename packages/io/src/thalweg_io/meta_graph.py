@@ -162,8 +162,14 @@ def write_message(path, message, as_text):
 
 
 def write_graph(graph_or_graph_def, logdir, name, as_text=True):
-    """Writes a graph, or a GraphDef, to `logdir/name`, in text form by default. Gives the path."""
+    """Writes a graph, or a GraphDef, to `logdir/name`, in text form by default. Gives the path.
+
+    Branches and loops are written as TensorFlow 1.x writes them (control_flow/lowering.py).
+    """
+    from .control_flow.lowering import is_own_form, lowered
     message = graph_or_graph_def.as_graph_def() if isinstance(graph_or_graph_def, Graph) else graph_or_graph_def
+    if is_own_form(message):
+        message = lowered(message)
     os.makedirs(logdir, exist_ok=True)
     path = os.path.join(logdir, name)
     write_message(path, message, as_text)

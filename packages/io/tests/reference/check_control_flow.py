@@ -34,7 +34,7 @@ def differences(graph, name, values):
             for (tensor, want), have in zip(wanted.items(), got):
                 have = np.asarray(have)
                 if have.shape != want.shape or not np.allclose(have, want, 1e-4, 1e-5):
-                    found.append("run %d, %s: %s, expected %s" % (run, tensor, have.ravel()[:4], want.ravel()[:4]))
+                    found.append(f"run {run}, {tensor}: {have.ravel()[:4]}, expected {want.ravel()[:4]}")
             run += 1
     return found
 
@@ -72,10 +72,10 @@ def main(folder, *names):
         except Exception as error:                           # the line says it; the others are tried too
             found, count = [type(error).__name__ + ": " + str(error)[:600]], 0
         failed += bool(found)
-        print("%-8s %s%s" % ("differs" if found else "ok", name, ", %d new gradients" % count if count else ""))
+        print(f"{'differs' if found else 'ok':8s} {name}" + (f", {count} new gradients" if count else ""))
         for line in found:
             print("    " + line)
-    print("%d of %d differ, TensorFlow %s" % (failed, len(names), tensorflow.__version__))
+    print(f"{failed} of {len(names)} differ, TensorFlow {tensorflow.__version__}")
     return failed
 
 

@@ -1,8 +1,8 @@
 """The stacks of TensorFlow 1.x's while gradients: a loop pushes what its gradient pops, in the reverse order.
 
 thalweg's own loops stack their values without them (decision 006); these ops run the graphs of files. A stack is the
-value of its handle: a zero-dimensional object array that holds the stack, which pushes and pops change. Control
-dependencies and the handle say in which order they run, as in TensorFlow.
+value of its handle, an object array that holds it and that pushes and pops do not replace; its shape is [2], as files
+say of TensorFlow's. Control dependencies and the handle say in which order pushes and pops run, as in TensorFlow.
 """
 import numpy as np
 
@@ -25,21 +25,29 @@ class Stack:
 
 def handle_of(thing):
     """The value of a resource's handle."""
-    return np.array(thing, object)
+    handle = np.empty(2, object)
+    handle[:] = [thing, thing]
+    return handle
 
 
-@define_op("StackV2", "max_size: int32[] -> handle: resource[]", stateful=True)
+def resource_of(handle):
+    """What a handle stands for."""
+    return handle[0]
+
+
+@define_op("StackV2", "max_size: int32[] -> handle: resource[2]", stateful=True)
 def stack_v2(max_size, *, elem_type: DType, stack_name=""):
     """A new stack; a negative `max_size` is no limit."""
     return handle_of(Stack(int(max_size), elem_type))
 
 
-@define_op("StackPushV2", "handle: resource[], elem: T -> output: T", stateful=True)
+@define_op("StackPushV2", "handle: resource[2], elem: T -> output: T", stateful=True)
 def stack_push_v2(handle, elem, *, swap_memory: bool = False):
     """Pushes `elem` and gives it."""
-    stack = handle[()]
+    stack = resource_of(handle)
     if 0 <= stack.limit <= len(stack.values):
-        raise errors.InvalidArgumentError(None, None, f"StackPushV2: the stack has its {stack.limit} values (max_size)")
+        raise errors.InvalidArgumentError(None, None, f"StackPushV2: the stack has its {stack.limit} values, "
+                                                      "max_size")
     stack.values.append(np.array(elem))
     return elem
 
@@ -49,10 +57,10 @@ def stack_push_v2_shape(node, handle, elem):
     return [elem]
 
 
-@define_op("StackPopV2", "handle: resource[] -> elem: elem_type", stateful=True)
+@define_op("StackPopV2", "handle: resource[2] -> elem: elem_type", stateful=True)
 def stack_pop_v2(handle, *, elem_type: DType):
     """The value pushed last, taken off the stack."""
-    stack = handle[()]
+    stack = resource_of(handle)
     if not stack.values:
         raise errors.InvalidArgumentError(None, None, "StackPopV2: the stack is empty; more was popped than pushed")
     return stack.values.pop()
@@ -63,10 +71,10 @@ def stack_pop_v2_shape(node, handle):
     return [None]
 
 
-@define_op("StackCloseV2", "handle: resource[] -> ", stateful=True)
+@define_op("StackCloseV2", "handle: resource[2] -> ", stateful=True)
 def stack_close_v2(handle):
     """Drops what is on the stack."""
-    handle[()].values.clear()
+    resource_of(handle).values.clear()
     return ()
 
 

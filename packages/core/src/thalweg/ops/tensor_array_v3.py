@@ -1,4 +1,4 @@
-"""TensorFlow 1.x's TensorArray ops, for the graphs of files: an array behind a handle, and a float that orders its uses.
+"""TensorFlow 1.x's TensorArray ops, for the graphs of files: arrays behind handles, and floats that order their uses.
 
 `tf.TensorArray` itself makes lists that flow as values (array_list.py); these ops change the array that the handle
 holds, and `flow` does nothing but say which use comes before which. The gradient of an array is a second array, found
@@ -9,11 +9,12 @@ import numpy as np
 from thalweg.framework import dtypes, errors, shapes
 from thalweg.framework.declaration import define_op
 from thalweg.framework.dtypes import DType
+from thalweg.framework.func_graph import FuncGraph
 from thalweg.framework.graph import get_default_graph
 from thalweg.framework.shapes import TensorShape
 
 from . import array
-from .stack import handle_of
+from .stack import handle_of, resource_of
 
 _FLOW = np.float32(0.0)
 
@@ -118,7 +119,7 @@ def _invalid(problem):
 
 
 def _of(handle, dtype=None):
-    elements = handle[()]
+    elements = resource_of(handle)
     if dtype is not None and elements.dtype is not dtype:
         raise _invalid(f"dtype is {elements.dtype.name} but Op is trying to use dtype {dtype.name}.")
     return elements
@@ -128,7 +129,7 @@ def _value_shape(node, *_):
     return [None]
 
 
-@define_op("TensorArrayV3", "size: int32[] -> handle: resource[], flow: float32[]", stateful=True)
+@define_op("TensorArrayV3", "size: int32[] -> handle: resource[2], flow: float32[]", stateful=True)
 def tensor_array_v3(size, *, dtype: DType, element_shape: TensorShape = None, dynamic_size: bool = False,
                     clear_after_read: bool = True, identical_element_shapes: bool = False, tensor_array_name=""):
     """A new array of `size` elements, none of them written."""
@@ -139,8 +140,8 @@ def tensor_array_v3(size, *, dtype: DType, element_shape: TensorShape = None, dy
 tensor_array_v3.no_gradient("the size is an integer")
 
 
-@define_op("TensorArrayGradV3", "handle: resource[], flow_in: float32[] -> grad_handle: resource[], flow_out: float32[]",
-           stateful=True)
+@define_op("TensorArrayGradV3", "handle: resource[2], flow_in: float32[] -> grad_handle: resource[2], "
+           "flow_out: float32[]", stateful=True)
 def tensor_array_grad_v3(handle, flow_in, *, source: str):
     """The array in which the gradients of the elements add up; one for each `source`."""
     return handle_of(_of(handle).gradient(source)), _FLOW
@@ -149,8 +150,8 @@ def tensor_array_grad_v3(handle, flow_in, *, source: str):
 tensor_array_grad_v3.no_gradient("TensorFlow's gradient arrays are not differentiated again")
 
 
-@define_op("TensorArrayGradWithShape", "handle: resource[], flow_in: float32[], shape_to_prepend: int32[R] -> "
-           "grad_handle: resource[], flow_out: float32[]", stateful=True)
+@define_op("TensorArrayGradWithShape", "handle: resource[2], flow_in: float32[], shape_to_prepend: int32[R] -> "
+           "grad_handle: resource[2], flow_out: float32[]", stateful=True)
 def tensor_array_grad_with_shape(handle, flow_in, shape_to_prepend, *, source: str):
     """As TensorArrayGradV3, for gradients with further dimensions in front."""
     return handle_of(_of(handle).gradient(source, tuple(map(int, shape_to_prepend)))), _FLOW
@@ -159,15 +160,15 @@ def tensor_array_grad_with_shape(handle, flow_in, shape_to_prepend, *, source: s
 tensor_array_grad_with_shape.no_gradient("TensorFlow's gradient arrays are not differentiated again")
 
 
-@define_op("TensorArrayWriteV3", "handle: resource[], index: int32[], value: T, flow_in: float32[] -> "
+@define_op("TensorArrayWriteV3", "handle: resource[2], index: int32[], value: T, flow_in: float32[] -> "
            "flow_out: float32[]", stateful=True)
 def tensor_array_write_v3(handle, index, value, flow_in):
     """Writes element `index`."""
-    handle[()].write(index, np.asarray(value))
+    resource_of(handle).write(index, np.asarray(value))
     return _FLOW
 
 
-@define_op("TensorArrayReadV3", "handle: resource[], index: int32[], flow_in: float32[] -> value: dtype",
+@define_op("TensorArrayReadV3", "handle: resource[2], index: int32[], flow_in: float32[] -> value: dtype",
            stateful=True)
 def tensor_array_read_v3(handle, index, flow_in, *, dtype: DType):
     """Element `index`."""
@@ -177,7 +178,7 @@ def tensor_array_read_v3(handle, index, flow_in, *, dtype: DType):
 tensor_array_read_v3.shape(_value_shape)
 
 
-@define_op("TensorArrayGatherV3", "handle: resource[], indices: int32[K], flow_in: float32[] -> value: dtype",
+@define_op("TensorArrayGatherV3", "handle: resource[2], indices: int32[K], flow_in: float32[] -> value: dtype",
            stateful=True)
 def tensor_array_gather_v3(handle, indices, flow_in, *, dtype: DType, element_shape: TensorShape = None):
     """The elements at `indices`, stacked: [K, ...]."""
@@ -204,11 +205,11 @@ def tensor_array_gather_v3_shape(node, handle, indices, flow_in):
     return [(None if indices is None else indices[0], *node.element_shape)]
 
 
-@define_op("TensorArrayScatterV3", "handle: resource[], indices: int32[K], value: T, flow_in: float32[] -> "
+@define_op("TensorArrayScatterV3", "handle: resource[2], indices: int32[K], value: T, flow_in: float32[] -> "
            "flow_out: float32[]", stateful=True)
 def tensor_array_scatter_v3(handle, indices, value, flow_in):
     """Writes row k of `value` to element indices[k]."""
-    elements = handle[()]
+    elements = resource_of(handle)
     if len(indices) != len(value):
         raise _invalid(f"expected {len(indices)} rows, one for each index, but value has shape "
                        f"{shapes.text(value.shape)}")
@@ -217,7 +218,7 @@ def tensor_array_scatter_v3(handle, indices, value, flow_in):
     return _FLOW
 
 
-@define_op("TensorArrayConcatV3", "handle: resource[], flow_in: float32[] -> value: dtype, lengths: int64[N]",
+@define_op("TensorArrayConcatV3", "handle: resource[2], flow_in: float32[] -> value: dtype, lengths: int64[N]",
            stateful=True)
 def tensor_array_concat_v3(handle, flow_in, *, dtype: DType, element_shape_except0: TensorShape = None):
     """All elements joined along their first dimension, and the size of each in it."""
@@ -239,11 +240,11 @@ def tensor_array_concat_v3_shape(node, handle, flow_in):
     return [None if rest is None else (None, *rest), (None,)]
 
 
-@define_op("TensorArraySplitV3", "handle: resource[], value: T, lengths: int64[N], flow_in: float32[] -> "
+@define_op("TensorArraySplitV3", "handle: resource[2], value: T, lengths: int64[N], flow_in: float32[] -> "
            "flow_out: float32[]", stateful=True)
 def tensor_array_split_v3(handle, value, lengths, flow_in):
     """Writes the parts of `value` that have these sizes in the first dimension."""
-    elements = handle[()]
+    elements = resource_of(handle)
     if np.sum(lengths) != len(value):
         raise _invalid(f"Expected sum of lengths to be equal to values.shape[0], but sum of lengths is "
                        f"{int(np.sum(lengths))} and value's shape is: {shapes.text(value.shape)}")
@@ -255,19 +256,19 @@ def tensor_array_split_v3(handle, value, lengths, flow_in):
     return _FLOW
 
 
-@define_op("TensorArraySizeV3", "handle: resource[], flow_in: float32[] -> size: int32[]", stateful=True)
+@define_op("TensorArraySizeV3", "handle: resource[2], flow_in: float32[] -> size: int32[]", stateful=True)
 def tensor_array_size_v3(handle, flow_in):
     """The number of elements."""
-    return np.int32(len(handle[()]))
+    return np.int32(len(resource_of(handle)))
 
 
 tensor_array_size_v3.no_gradient("the size is an integer")
 
 
-@define_op("TensorArrayCloseV3", "handle: resource[] -> ", stateful=True)
+@define_op("TensorArrayCloseV3", "handle: resource[2] -> ", stateful=True)
 def tensor_array_close_v3(handle):
     """Frees the elements."""
-    elements = handle[()]
+    elements = resource_of(handle)
     elements.values, elements.gradients = [None] * len(elements), {}
     return ()
 
@@ -283,10 +284,19 @@ def _gradient_array(handle, flow):
 
 
 def _source():
-    """The name of the gradient computation: the scope up to its last part called `gradients`, as in TensorFlow."""
-    parts = get_default_graph().get_name_scope().split("/")
-    places = [i for i, part in enumerate(parts) if part.startswith("gradients")]
-    return "/".join(parts[:places[-1] + 1]) if places else "gradients"
+    """The name of the gradient computation: the scope up to its last part called `gradients`, as in TensorFlow.
+
+    Inside of a loop or branch that is differentiated with others, it is the scope outside that counts.
+    """
+    graphs = [get_default_graph()]
+    while isinstance(graphs[-1], FuncGraph):
+        graphs.append(graphs[-1].outer_graph)
+    for graph in reversed(graphs):
+        parts = graph.get_name_scope().split("/")
+        places = [i for i, part in enumerate(parts) if part.startswith("gradients")]
+        if places:
+            return "/".join(parts[:places[-1] + 1])
+    return "gradients"
 
 
 @tensor_array_write_v3.gradient

@@ -1,14 +1,14 @@
 """TensorFlow's TensorList ops, for the graphs of files; their values are the lists of array_list.py.
 
-`tf.TensorArray` builds ops of its own, whose elements can be written once. Here an element can be replaced, the op says
-the elements' type, and what was never written is zeros where the shape is known.
+`tf.TensorArray` builds ops of its own, whose elements can be written once. Here an element can be replaced, the op
+says the elements' type, and what was never written is zeros where the shape is known.
 """
 import numpy as np
 
 from thalweg.framework.declaration import INDEX_TYPES, define_op
 from thalweg.framework.dtypes import DType
 
-from . import array
+from . import array, constant
 from .array_list import _checked, _elements, _invalid, _list, _read, _shape_of_element, _stacked
 
 _SHAPES = {"shape_type": INDEX_TYPES}
@@ -83,8 +83,8 @@ def tensor_list_set_item(input_handle, index, item):
 
 @tensor_list_set_item.gradient
 def tensor_list_set_item_grad(node, d_list):
-    return d_list, None, tensor_list_get_item(d_list, node.index, array.shape(node.item),
-                                              element_dtype=node.element_dtype)
+    dx = tensor_list_get_item(d_list, node.index, array.shape(node.item), element_dtype=node.element_dtype)
+    return tensor_list_set_item(d_list, node.index, constant.zeros_like(node.item)), None, dx
 
 
 @define_op("TensorListGather", "input_handle: variant[], indices: int32[K], element_shape: int32 -> "
@@ -119,8 +119,8 @@ def tensor_list_scatter_into(input_handle, tensor, indices, *, accumulate: bool 
 
 @tensor_list_scatter_into.gradient
 def tensor_list_scatter_into_grad(node, d_list):
-    return d_list, tensor_list_gather(d_list, node.indices, array.shape(node.tensor)[1:],
-                                      element_dtype=node.element_dtype), None
+    dx = tensor_list_gather(d_list, node.indices, array.shape(node.tensor)[1:], element_dtype=node.element_dtype)
+    return tensor_list_scatter_into(d_list, constant.zeros_like(node.tensor), node.indices), dx, None
 
 
 @define_op("TensorListStack", "input_handle: variant[], element_shape: int32 -> tensor: element_dtype")

@@ -1,8 +1,8 @@
 """The contexts that TensorFlow 1.x keeps beside a lowered graph: which node is in which branch or loop.
 
 A Context knows how a value from around it comes in: through a Switch into a branch, through an Enter into a loop. As
-messages (CondContextDef, WhileContextDef, in the collections `cond_context` and `while_context`) they let TensorFlow 1.x
-take gradients of what it imports.
+messages (CondContextDef, WhileContextDef, in the collections `cond_context` and `while_context`) they let TensorFlow
+1.x take gradients of what it imports.
 """
 
 

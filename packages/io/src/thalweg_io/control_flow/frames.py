@@ -88,6 +88,10 @@ def _frame_of(node, root, found):
     if node.op in ENTER:
         source, name = node.inputs[0][0], node.message.attr["frame_name"].s.decode("utf-8", "replace")
         parent = _left(source, source.frame)
+        strange = [c for c in node.controls if _left(c, c.frame) is not parent]
+        if strange:
+            raise errors.InvalidArgumentError(None, None, f"{node!r} waits for nodes of another loop: "
+                                                          f"{named(strange)}")
         frame = found.get((parent, name))
         if frame is None:
             frame = found[parent, name] = Frame(parent, name)
@@ -137,7 +141,7 @@ def _check_exits(frame):
     variables = {v.merge: k for k, v in enumerate(frame.variables)}
     for node in frame.exits:
         (switch, side), = node.inputs
-        if switch.loop is not frame or side != 0 or switch.inputs[0][0] not in variables:
+        if switch.op not in SWITCH or switch.loop is not frame or side != 0 or switch.inputs[0][0] not in variables:
             raise errors.UnimplementedError(None, None, f"{node!r} is no loop variable's: it takes output {side} of "
                                                         f"{switch!r}, expected output 0 of a Switch of a Merge on "
                                                         f"{frame.cond!r}")

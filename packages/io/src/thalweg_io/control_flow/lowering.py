@@ -1,9 +1,8 @@
 """From `If` and `While` to Switch, Merge, Enter and Exit: a graph as TensorFlow 1.x's tools expect it in a file.
 
 Names are TensorFlow's where it has names: the identities `cond/Merge` and `while/Exit` become the Merge and the Exit,
-the nodes around them `cond/pred_id`, `cond/switch_t`, `while/LoopCond`, `while/Identity`. What each iteration of a loop
-leaves for the gradient is kept in TensorArrays. Functions that nobody asks for outputs of are left out, and so is what
-only these need.
+the nodes around them `cond/pred_id`, `cond/switch_t`, `while/LoopCond`, `while/Identity`. What each iteration of a
+loop leaves for the gradient is kept in TensorArrays. Outputs that nobody takes are left out, and what only they need.
 """
 import numpy as np
 
@@ -21,8 +20,14 @@ _IFS, _WHILES = ("If", "StatelessIf"), ("While", "StatelessWhile")
 FUNCTIONAL = frozenset((*_IFS, *_WHILES))
 
 
+def is_own_form(graph_def):
+    """Whether a GraphDef has nodes that only thalweg reads: its own `If`, `While` or lists."""
+    return any(node.op == "While" and "Tvars" in node.attr or node.op == "If" and "Tcond" not in node.attr
+               or node.op in LIST_OPS for node in getattr(graph_def, "node", ()))
+
+
 def lowered(graph_def):
-    """The GraphDef with TensorFlow 1.x's control flow in the place of `If` and `While`; see `lowered_with_contexts`."""
+    """The GraphDef with TensorFlow 1.x's control flow in the place of `If` and `While`."""
     return lowered_with_contexts(graph_def)[0]
 
 
@@ -74,7 +79,7 @@ class _Lowering:
         self.message.versions.CopyFrom(graph_def.versions)
         self.library = {f.signature.name: f for f in graph_def.library.function}
         self.names = {node.name for node in graph_def.node}
-        self.top, self.jobs = Context(), []
+        self.top, self.jobs, self._numbers = Context(), [], {}
         self.element_types, self.lists = ElementTypes(graph_def), ListWriter(self)
 
     def run(self):
@@ -88,7 +93,7 @@ class _Lowering:
 
     def _keep_functions(self):
         """Functions of other ops (of datasets, say) stay."""
-        used, waiting = {}, [n for n in self.message.node]
+        used, waiting = {}, list(self.message.node)
         while waiting:
             for value in waiting.pop().attr.values():
                 for name in [value.func.name, *[f.name for f in value.list.func]]:
@@ -98,9 +103,9 @@ class _Lowering:
         self.message.library.function.extend(used.values())
 
     def unique(self, name):
-        number, found = 0, name
+        found = name
         while found in self.names:
-            number += 1
+            self._numbers[name] = number = self._numbers.get(name, 0) + 1
             found = f"{name}_{number}"
         self.names.add(found)
         return found
@@ -416,7 +421,8 @@ class _Loop:
         self.dtypes = _type_list(node, "Tvars", "T")
         self.frame = lowering.unique(f"{self.base}while_context")
         self.parallel_iterations = 1 if lowering.has_effects(node) else 10
-        message = WhileContextDef(context_name=self.frame, parallel_iterations=self.parallel_iterations, back_prop=True)
+        message = WhileContextDef(context_name=self.frame, parallel_iterations=self.parallel_iterations,
+                                  back_prop=True)
         if "_back_prop" in node.attr:
             message.back_prop = node.attr["_back_prop"].b
         self.context = Context(scope.context, message, self._entered)

@@ -4,6 +4,8 @@ frames.py folds each loop to a `While`, regions.py finds under which conditions 
 becomes an `If`; here the graph and its functions are written. An `Exit` and a `Merge` are identities then, under
 their names. Nodes that only steer (pivots, Switches) are gone, and nodes of branches that nothing outside needs.
 """
+import collections
+
 import numpy as np
 
 from thalweg.framework import errors
@@ -12,8 +14,8 @@ from thalweg.framework.dtypes import bool_, int32, string
 from ..tensor_proto import tensor_proto
 from .frames import framed
 from .levels import Branching, Level, closure, controls_of, resolved
-from .nodes import MERGE, SWITCH, V1_OPS, Node, linked, output_name, topological
-from .regions import Effect, regioned
+from .nodes import MERGE, SWITCH, V1_OPS, Node, dtype_of, linked, output_name, topological
+from .regions import DEAD, Effect, regioned
 
 _FOLDED_ATTRS = ("frame_name", "is_constant", "parallel_iterations", "N")
 
@@ -34,6 +36,11 @@ def raised(graph_def):
     InvalidArgumentError    for a graph that TensorFlow refuses too: unknown inputs, mixed loops, cycles
     UnimplementedError      for control flow that no `If` or `While` can say, with the nodes' names
     """
+    for function in graph_def.library.function:
+        old = [n.name for n in function.node_def if n.op in V1_OPS]
+        if old:
+            raise errors.UnimplementedError(None, None, f"function {function.signature.name!r} holds Switch, Merge or "
+                                            f"Enter nodes ({', '.join(old[:5])}): they are raised in graphs only")
     if not any(node.op in V1_OPS for node in graph_def.node):
         return graph_def
     nodes = linked(graph_def.node)
@@ -74,26 +81,26 @@ class _Writer:
         self.root = frames[0]
         self.names = {node.name for node in nodes}
         self.functions = {function.signature.name for function in graph_def.library.function}
-        self.waiting = []
+        self.waiting, self._numbers = collections.deque(), {}
         self.indexed = {s for n in nodes for s, k in n.inputs if k == 1 and s.op in MERGE}
         self.indexed.update(n for n in self.root.nodes if n.op in MERGE and n.region.parent is None)
 
     def written(self):
         """The finished GraphDef."""
-        kept = [n for n in self.root.nodes if n.region.parent is None and str(n.region) == "always"
+        kept = [n for n in self.root.nodes if n.region.parent is None and n.region is not DEAD
                 and n.op not in SWITCH and not isinstance(n, Effect)]
         level = Level(closure([], kept, ()), kept[0].region, frozenset()) if kept else None
         if level is not None:
             _LevelWriter(self, level, {}, is_function=False).write(self.message.node.add)
         while self.waiting:
-            self._write_function(self.waiting.pop(0))
+            self._write_function(self.waiting.popleft())
         return self.message
 
-    def unique(self, name, taken):
+    def unique(self, name, taken, further=()):
         """`name`, or with the first number that makes it new; noted in `taken`."""
-        number, found = 0, name
-        while found in taken:
-            number += 1
+        found = name
+        while found in taken or found in further:
+            self._numbers[name] = number = self._numbers.get(name, 0) + 1
             found = f"{name}_{number}"
         taken.add(found)
         return found
@@ -116,8 +123,7 @@ class _Writer:
         writer = _LevelWriter(self, level, given, is_function=True)
         writer.write(message.node_def.add)
         for i, tensor in enumerate(function.outputs):
-            message.signature.output_arg.add(name=f"output_{i}", type=tensor[0].dtypes[tensor[1]].base_dtype
-                                             .as_datatype_enum)
+            message.signature.output_arg.add(name=f"output_{i}", type=dtype_of(tensor).base_dtype.as_datatype_enum)
             message.ret[f"output_{i}"] = writer.reference(tensor)
 
 
@@ -153,7 +159,7 @@ class _LevelWriter:
             self.place[tensor] = branching, len(outputs)
             outputs.append(("kept", tensor))
         branching.dtypes = [{"done": bool_, "index": int32}.get(kind) or (
-            what.dtypes[0] if kind == "value" else what[0].dtypes[what[1]]).base_dtype for kind, what in outputs]
+            what.dtypes[0] if kind == "value" else dtype_of(what)).base_dtype for kind, what in outputs]
 
     # --- order ---------------------------------------------------------------------------------------
 
@@ -255,8 +261,8 @@ class _LevelWriter:
 
     def _arguments(self, tensors, dtypes):
         """Arguments for `tensors`: each its name, after the node, and its dtype."""
-        taken = set(self.writer.names)
-        return [(t, self.writer.unique(t[0].name.rpartition("/")[2] or "input", taken), dtype)
+        taken: set = set()
+        return [(t, self.writer.unique(t[0].name.rpartition("/")[2] or "input", taken, self.writer.names), dtype)
                 for t, dtype in zip(tensors, dtypes)]
 
     # --- While -----------------------------------------------------------------------------------------
@@ -287,7 +293,7 @@ class _LevelWriter:
     def _write_if(self, item, message):
         message.name = item.name = self._scoped(item.name, "If")
         message.op = "If"
-        dtypes = [t[0].dtypes[t[1]] for t in item.captured]
+        dtypes = [dtype_of(t) for t in item.captured]
         arguments = self._arguments(item.captured, dtypes)
         scope = message.name.rpartition("/")[0]
         for side, attr, name in ((1, "then_branch", "true"), (0, "else_branch", "false")):
@@ -309,10 +315,9 @@ class _LevelWriter:
         if kind == "done":
             value = self._constant(np.bool_(True), bool_, region, nodes)
             return self._after(value, [c for c in what.controls if c.region.is_inside(region)], region, nodes)
-        node, index = what
-        if node.region.is_inside(region):
+        if what[0].region.is_inside(region):
             return what
-        return self._nothing(node.dtypes[index].base_dtype, region, nodes)
+        return self._nothing(dtype_of(what).base_dtype, region, nodes)
 
     def _constant(self, value, dtype, region, nodes):
         node = self._made("Const", region, nodes)

@@ -18,13 +18,17 @@ class Region:
     cond : (Node, int)      the tensor that decides
     side : int              1: runs where it is true
     outer : Region or None  of a whole loop: where the loop is
+    path : tuple of Region  from the whole frame to this one
+    sides : dict            the conditions that are decided here
     """
 
-    __slots__ = ("parent", "cond", "side", "depth", "children", "outer")
+    __slots__ = ("parent", "cond", "side", "depth", "children", "outer", "path", "sides")
 
     def __init__(self, parent=None, cond=None, side=0, outer=None):
         self.parent, self.cond, self.side, self.outer = parent, cond, side, outer
         self.depth = 0 if parent is None else parent.depth + 1
+        self.path = (self,) if parent is None else (*parent.path, self)
+        self.sides = {} if parent is None else {**parent.sides, cond: side}
         self.children = {}
 
     def child(self, cond, side):
@@ -41,29 +45,23 @@ class Region:
         """The side of `cond` that is known here, also from around the loop; None where both are possible."""
         region = self
         while region is not None:
-            while region.parent is not None:
-                if region.cond == cond:
-                    return region.side
-                region = region.parent
-            if cond[0].op not in ENTER:
-                return None
+            if cond in region.sides or cond[0].op not in ENTER:
+                return region.sides.get(cond)
             cond, region = cond[0].source, region.outer
         return None
 
     def above(self, depth):
         """The region around this one (or this one) at `depth`."""
-        region = self
-        while region.depth > depth:
-            region = region.parent
-        return region
+        return self.path[depth]
 
     def is_inside(self, other):
         """Whether this is `other` or lies in it."""
-        return self.depth >= other.depth and self.above(other.depth) is other
+        return self.depth >= other.depth and self.path[other.depth] is other
 
     def __repr__(self):
-        return "never" if self is DEAD else "always" if self.parent is None else \
-            f"{self.parent!r} and {self.cond[0].name}:{self.cond[1]} is {bool(self.side)}"
+        if self.parent is None:
+            return "never" if self is DEAD else "always"
+        return "where " + " and ".join(f"{r.cond[0].name}:{r.cond[1]} is {bool(r.side)}" for r in self.path[1:][-4:])
 
 
 DEAD = Region()                          # what never runs
@@ -77,11 +75,7 @@ def joined(a, b):
         a, b = b, a
     if a.is_inside(b):
         return a
-    missing, region = [], b
-    while region.parent is not None:
-        missing.append(region)
-        region = region.parent
-    for region in reversed(missing):
+    for region in b.path[1:]:
         a = a.child(region.cond, region.side)
         if a is DEAD:
             break
@@ -188,7 +182,7 @@ class _Conditions:
         while tensor not in self._known:
             passed.append(tensor)
             node = tensor[0]
-            if node.op in SWITCH or node.op == "Identity" and not node.controls:
+            if node.op in SWITCH or node.op == "Identity" and node.inputs and not node.controls:
                 tensor = node.inputs[0]
             elif node.op in ENTER and node.source is not None:
                 self._known[tensor] = self._entered.setdefault((node.frame, node.source), tensor)
