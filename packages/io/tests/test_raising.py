@@ -295,6 +295,17 @@ def refused_graphs():
             "Merge", ["enter", "next", "other"], {"T": FLOAT, "N": 3})), missing, "takes several NextIterations"),
         "wrong exit": (lambda h: loop(h, exit=("Exit", ["merge"], {"T": FLOAT})), missing,
                        "Exit 'exit' is no loop variable's"),
+        "too few": (lambda h: h.add("a", "Switch", "x", T=FLOAT), invalid, "Switch 'a' has 1 inputs, expected 2"),
+        "too many": (lambda h: h.add("a", "Exit", "x", "x", T=FLOAT), invalid, "Exit 'a' has 2 inputs, expected 1"),
+        "no type": (lambda h: h.add("a", "Switch", "x", "p", T=77), invalid, "Node 'a' of type Switch: 77 is the num"),
+        "no such output": (lambda h: (h.switch("a"), h.add("b", "Neg", "a:2", T=FLOAT)), invalid,
+                           "Neg 'b' takes output 2 of Switch 'a'"),
+        "index of a loop": (lambda h: loop(h, add=("Add", ["switch:1", "merge:1"], {"T": FLOAT})), missing,
+                            "of the loop variable Merge 'merge' more than its value is taken"),
+        "enter waits": (lambda h: loop(h, limit=("Enter", ["x", "^other"], {**FRAME, "is_constant": True}), other=(
+            "Enter", ["x"], {**FRAME, "frame_name": b"g"})), invalid, "waits for nodes of another loop: Enter 'other'"),
+        "output of an op": (lambda h: (h.add("e", "Exp", "x", T=FLOAT), h.add("s", "Switch", "e:1", "p", T=FLOAT),
+                                       h.merge("m", "s", "s:1")), invalid, "output 1 of Exp 'e' is taken, which"),
         "mixed": (lambda h: loop(h, add=("Add", ["switch:1", "x"], {"T": FLOAT})), invalid,
                   "Add 'add' has inputs from different loops"),
     }
@@ -305,6 +316,14 @@ def test_what_is_refused(hand, name):
     add, error, message = refused_graphs()[name]
     add(hand)
     with pytest.raises(error, match=message):
+        raised(hand.message)
+
+
+def test_functions_are_not_looked_into(hand):
+    function = hand.message.library.function.add()
+    function.signature.name = "f"
+    function.node_def.add(name="s", op="Switch")
+    with pytest.raises(tf.errors.UnimplementedError, match="function 'f' holds Switch, Merge or Enter nodes .s."):
         raised(hand.message)
 
 

@@ -201,3 +201,8 @@ def test_axes_that_do_not_exist_are_errors_however_they_come(build, fed, match, 
 def test_axes_of_a_roll_count_from_either_end():
     with tf.Graph().as_default(), tf.Session() as session:
         assert session.run(tf.roll([[0, 1, 2], [3, 4, 5]], [1, 1], [-1, 0])).tolist() == [[5, 3, 4], [2, 0, 1]]
+
+
+def test_strings_are_padded_with_empty_ones():
+    with tf.Graph().as_default(), tf.Session() as session:
+        assert session.run(tf.pad(tf.constant(["a"]), [[1, 2]])).tolist() == [b"", b"a", b"", b""]

@@ -69,6 +69,8 @@ ROWS = [
     Row(pooling.avg_pool3d_grad_op, [1, 4, 4, 4, 1], reals(1, 2, 2, 2, 1), ksize=[1, 2, 2, 2, 1],
         strides=[1, 2, 2, 2, 1], padding="SAME", dtypes=D),
     Bad(tf.nn.max_pool, reals(1, 2, 2, 1), 3, 1, "VALID", match="Negative dimension size"),
+    Bad(tf.nn.avg_pool, reals(1, 4, 4, 1), [1, 2**62, 2**62, 1], 1, "SAME", match="must be smaller than 2..31"),
+    Bad(tf.nn.max_pool, reals(1, 4, 4, 1), 2, 2**40, "SAME", match="must be smaller than 2..31"),
     Bad(tf.nn.max_pool, reals(1, 2, 2, 1), 2, 2, "FULL", match="padding must be"),
     Bad(tf.nn.max_pool, reals(2, 2, 2, 1), [2, 1, 1, 1], [1, 1, 1, 1], "SAME", match="batch dimension"),
     Bad(tf.nn.max_pool, reals(1, 2, 2, 1), [1, 0, 1, 1], [1, 1, 1, 1], "SAME",

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 import thalweg as tf
+from thalweg.ops.regex import static_regex_full_match_op
 from thalweg.testing.samples import bools, of, strings
 from thalweg.testing.table import Bad, Row, table_test
 
@@ -12,6 +13,10 @@ def texts(*values):
 
 
 ROWS = [
+    Row(static_regex_full_match_op, strings("s3://a", "/tmp/s3://a", "s3:/", "s3://"), pattern="^s3://.*",
+        against=lambda x: np.array([True, False, False, True])),
+    Row(static_regex_full_match_op, strings("a.c", "abc", "ab", "a.cc"), pattern=r"a\..", label="a point",
+        against=lambda x: np.array([True, False, False, False])),
     Row(lambda a, b: tf.string_join([a, b], "-"), strings("a", "b"), strings("c", "d"), against=texts("a-c", "b-d"),
         label="join"),
     Row(lambda a, b: tf.string_join([a, b]), strings("a", "b"), strings("c", shape=()), against=texts("ac", "bc"),

@@ -88,6 +88,10 @@ def _frame_of(node, root, found):
     if node.op in ENTER:
         source, name = node.inputs[0][0], node.message.attr["frame_name"].s.decode("utf-8", "replace")
         parent = _left(source, source.frame)
+        strange = [c for c in node.controls if _left(c, c.frame) is not parent]
+        if strange:
+            raise errors.InvalidArgumentError(None, None, f"{node!r} waits for nodes of another loop: "
+                                                          f"{named(strange)}")
         frame = found.get((parent, name))
         if frame is None:
             frame = found[parent, name] = Frame(parent, name)

@@ -14,6 +14,7 @@ no two `If`s can wait for each other.
 """
 from heapq import heappop, heappush
 
+from thalweg.framework import errors
 from thalweg.framework.declaration import REGISTRY
 
 from .nodes import ENTER, MERGE, SWITCH, Node
@@ -65,6 +66,9 @@ def closure(tensors, controls, given):
         node = stack.pop()
         if node not in found:
             check_runs(node)
+            if node.op in MERGE and node.loop is not None:
+                raise errors.UnimplementedError(None, None, f"of the loop variable {node!r} more than its value is "
+                                                            "taken")
             found[node] = True
             stack += [t[0] for t in tensors_of(node) if t not in given]
             stack += controls_of(node)

@@ -61,7 +61,29 @@ def linked(messages):
     for node in nodes.values():
         for text in node.message.input:
             _link(node, text, nodes)
+    for node in nodes.values():
+        _check(node)
     return list(nodes.values())
+
+
+_INPUTS = {"Switch": (2, 2), "Merge": (1, 1 << 31)}        # least and most; one of the other v1 ops
+_MOST_OUTPUTS = {"Switch": 2, "Merge": 2}
+
+
+def _check(node):
+    """Raises InvalidArgumentError for a node of v1 control flow that TensorFlow would not take."""
+    for source, index in node.inputs:
+        if source.op in V1_OPS and index >= _MOST_OUTPUTS.get(source.op.removeprefix("Ref"), 1):
+            raise errors.InvalidArgumentError(None, None, f"{node!r} takes output {index} of {source!r}, which has "
+                                                          "fewer")
+    if node.op not in V1_OPS:
+        return
+    least, most = _INPUTS.get(node.op.removeprefix("Ref"), (1, 1))
+    if not least <= len(node.inputs) <= most:
+        raise errors.InvalidArgumentError(None, None, f"{node!r} has {len(node.inputs)} inputs, expected {least}"
+                                          + " or more" * (most > 2))
+    if node.op != "LoopCond":
+        node.dtypes = output_dtypes(node.message, node.op)
 
 
 def _link(node, text, nodes):
@@ -79,23 +101,41 @@ def _link(node, text, nodes):
 def output_dtypes(message, op):
     """The dtypes of a NodeDef's outputs, from its op's declaration and its attributes."""
     if op in _LIKE_INPUT:
-        dtype = as_dtype(message.attr["T"].type)
+        dtype = _dtype(message.attr["T"].type if "T" in message.attr else 0, message).base_dtype
         dtype = dtype._ref if op.startswith("Ref") else dtype
         return {"Switch": [dtype] * 2, "Merge": [dtype, as_dtype("int32")]}.get(op.removeprefix("Ref"), [dtype])
     result = []
     for argument, count in output_arguments(message, op):
         if argument.is_typed_list:
-            result += [as_dtype(number) for number in message.attr[argument.letter].list.type]
+            result += [_dtype(number, message) for number in message.attr[argument.letter].list.type]
             continue
         dtype = argument.dtype if argument.letter is None else _type_attr(message, argument.letter, op)
         result += [dtype._ref if argument.is_ref else dtype] * count
     return result
 
 
+def _dtype(number, message):
+    """The DType with TensorFlow's number `number`."""
+    try:
+        return as_dtype(number)
+    except TypeError:
+        raise errors.InvalidArgumentError(None, None, f"Node '{message.name}' of type {message.op}: {number} is the "
+                                                      "number of no type, in an attribute that says one") from None
+
+
+def dtype_of(tensor):
+    """The dtype of a tensor, a node and the number of its output."""
+    node, index = tensor
+    if index >= len(node.dtypes):
+        raise errors.InvalidArgumentError(None, None, f"output {index} of {node!r} is taken, which has "
+                                                      f"{len(node.dtypes)}")
+    return node.dtypes[index]
+
+
 def _type_attr(message, letter, op):
     from ..graph_import import declared
     if letter in message.attr:
-        return as_dtype(message.attr[letter].type).base_dtype
+        return _dtype(message.attr[letter].type, message).base_dtype
     attribute = declared(op).attributes.get(letter)
     if attribute is None or attribute.is_required:
         raise errors.InvalidArgumentError(None, None, f"Node '{message.name}' of type {op} has no attribute "
@@ -119,7 +159,7 @@ def _adapted_outputs(message, op):
         yield _Output(resource), 1
     elif not op.startswith("Assign"):
         attr = message.attr["dtype" if "dtype" in message.attr else "T"]
-        yield _Output(as_dtype(attr.type or float32)), 1
+        yield _Output(float32 if attr.type == 0 else _dtype(attr.type, message)), 1
 
 
 def output_arguments(message, op):

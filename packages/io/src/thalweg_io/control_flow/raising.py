@@ -14,7 +14,7 @@ from thalweg.framework.dtypes import bool_, int32, string
 from ..tensor_proto import tensor_proto
 from .frames import framed
 from .levels import Branching, Level, closure, controls_of, resolved
-from .nodes import MERGE, SWITCH, V1_OPS, Node, linked, output_name, topological
+from .nodes import MERGE, SWITCH, V1_OPS, Node, dtype_of, linked, output_name, topological
 from .regions import DEAD, Effect, regioned
 
 _FOLDED_ATTRS = ("frame_name", "is_constant", "parallel_iterations", "N")
@@ -36,6 +36,11 @@ def raised(graph_def):
     InvalidArgumentError    for a graph that TensorFlow refuses too: unknown inputs, mixed loops, cycles
     UnimplementedError      for control flow that no `If` or `While` can say, with the nodes' names
     """
+    for function in graph_def.library.function:
+        old = [n.name for n in function.node_def if n.op in V1_OPS]
+        if old:
+            raise errors.UnimplementedError(None, None, f"function {function.signature.name!r} holds Switch, Merge or "
+                                            f"Enter nodes ({', '.join(old[:5])}): they are raised in graphs only")
     if not any(node.op in V1_OPS for node in graph_def.node):
         return graph_def
     nodes = linked(graph_def.node)
@@ -118,8 +123,7 @@ class _Writer:
         writer = _LevelWriter(self, level, given, is_function=True)
         writer.write(message.node_def.add)
         for i, tensor in enumerate(function.outputs):
-            message.signature.output_arg.add(name=f"output_{i}", type=tensor[0].dtypes[tensor[1]].base_dtype
-                                             .as_datatype_enum)
+            message.signature.output_arg.add(name=f"output_{i}", type=dtype_of(tensor).base_dtype.as_datatype_enum)
             message.ret[f"output_{i}"] = writer.reference(tensor)
 
 
@@ -155,7 +159,7 @@ class _LevelWriter:
             self.place[tensor] = branching, len(outputs)
             outputs.append(("kept", tensor))
         branching.dtypes = [{"done": bool_, "index": int32}.get(kind) or (
-            what.dtypes[0] if kind == "value" else what[0].dtypes[what[1]]).base_dtype for kind, what in outputs]
+            what.dtypes[0] if kind == "value" else dtype_of(what)).base_dtype for kind, what in outputs]
 
     # --- order ---------------------------------------------------------------------------------------
 
@@ -289,7 +293,7 @@ class _LevelWriter:
     def _write_if(self, item, message):
         message.name = item.name = self._scoped(item.name, "If")
         message.op = "If"
-        dtypes = [t[0].dtypes[t[1]] for t in item.captured]
+        dtypes = [dtype_of(t) for t in item.captured]
         arguments = self._arguments(item.captured, dtypes)
         scope = message.name.rpartition("/")[0]
         for side, attr, name in ((1, "then_branch", "true"), (0, "else_branch", "false")):
@@ -311,10 +315,9 @@ class _LevelWriter:
         if kind == "done":
             value = self._constant(np.bool_(True), bool_, region, nodes)
             return self._after(value, [c for c in what.controls if c.region.is_inside(region)], region, nodes)
-        node, index = what
-        if node.region.is_inside(region):
+        if what[0].region.is_inside(region):
             return what
-        return self._nothing(node.dtypes[index].base_dtype, region, nodes)
+        return self._nothing(dtype_of(what).base_dtype, region, nodes)
 
     def _constant(self, value, dtype, region, nodes):
         node = self._made("Const", region, nodes)

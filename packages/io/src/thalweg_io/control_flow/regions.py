@@ -182,7 +182,7 @@ class _Conditions:
         while tensor not in self._known:
             passed.append(tensor)
             node = tensor[0]
-            if node.op in SWITCH or node.op == "Identity" and not node.controls:
+            if node.op in SWITCH or node.op == "Identity" and node.inputs and not node.controls:
                 tensor = node.inputs[0]
             elif node.op in ENTER and node.source is not None:
                 self._known[tensor] = self._entered.setdefault((node.frame, node.source), tensor)
