@@ -20,12 +20,6 @@ _IFS, _WHILES = ("If", "StatelessIf"), ("While", "StatelessWhile")
 FUNCTIONAL = frozenset((*_IFS, *_WHILES))
 
 
-def is_own_form(graph_def):
-    """Whether a GraphDef has nodes that only thalweg reads: its own `If`, `While` or lists."""
-    return any(node.op == "While" and "Tvars" in node.attr or node.op == "If" and "Tcond" not in node.attr
-               or node.op in LIST_OPS for node in getattr(graph_def, "node", ()))
-
-
 def lowered(graph_def):
     """The GraphDef with TensorFlow 1.x's control flow in the place of `If` and `While`."""
     return lowered_with_contexts(graph_def)[0]
