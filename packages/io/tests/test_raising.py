@@ -303,7 +303,7 @@ def refused_graphs():
         "index of a loop": (lambda h: loop(h, add=("Add", ["switch:1", "merge:1"], {"T": FLOAT})), missing,
                             "of the loop variable Merge 'merge' more than its value is taken"),
         "enter waits": (lambda h: loop(h, limit=("Enter", ["x", "^other"], {**FRAME, "is_constant": True}), other=(
-            "Enter", ["x"], {**FRAME, "frame_name": b"g"})), invalid, "waits for nodes of another loop: Enter 'other'"),
+            "Enter", ["x"], {**FRAME, "frame_name": b"g"})), invalid, "waits for nodes of another loop: Enter 'o"),
         "output of an op": (lambda h: (h.add("e", "Exp", "x", T=FLOAT), h.add("s", "Switch", "e:1", "p", T=FLOAT),
                                        h.merge("m", "s", "s:1")), invalid, "output 1 of Exp 'e' is taken, which"),
         "mixed": (lambda h: loop(h, add=("Add", ["switch:1", "x"], {"T": FLOAT})), invalid,

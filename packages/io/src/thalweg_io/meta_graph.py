@@ -166,9 +166,9 @@ def write_graph(graph_or_graph_def, logdir, name, as_text=True):
 
     Branches and loops are written as TensorFlow 1.x writes them (control_flow/lowering.py).
     """
-    from .control_flow.lowering import is_own_form, lowered
+    from .control_flow.lowering import lowered
     message = graph_or_graph_def.as_graph_def() if isinstance(graph_or_graph_def, Graph) else graph_or_graph_def
-    if is_own_form(message):
+    if message.DESCRIPTOR.name == "GraphDef":
         message = lowered(message)
     os.makedirs(logdir, exist_ok=True)
     path = os.path.join(logdir, name)

@@ -163,7 +163,7 @@ def _folded(frame):
     numbers = {v.merge: k for k, v in enumerate(frame.variables)}
     for node in frame.exits:
         node.inputs = [(op, numbers[node.inputs[0][0].inputs[0][0]])]
-        node.op, node.frame = "Identity", frame.parent
+        node.op, node.frame, node.controls = "Identity", frame.parent, []    # what it waits for is in the loop
         node.dtypes = [op.dtypes[node.inputs[0][1]].base_dtype]
         frame.parent.nodes.append(node)
     inner = set(frame.exits)
