@@ -52,7 +52,7 @@ def linked(messages):
 
     Raises
     ------
-    InvalidArgumentError    for a name that stands twice, or an input that is not there
+    InvalidArgumentError    for a name that stands twice, or an input that is not there, or too few of them
     """
     nodes: dict = {}
     for order, message in enumerate(messages):
@@ -62,7 +62,16 @@ def linked(messages):
     for node in nodes.values():
         for text in node.message.input:
             _link(node, text, nodes)
+        _check_inputs(node)
     return list(nodes.values())
+
+
+def _check_inputs(node):
+    """A node of control flow has the inputs that what follows takes from it."""
+    least = 2 if node.op in SWITCH else 1
+    if node.op in V1_OPS and len(node.inputs) < least:
+        raise errors.InvalidArgumentError(None, None, f"Node '{node.name}': {node.op} needs {least} inputs or more, "
+                                                      f"it has {len(node.inputs)}")
 
 
 def _link(node, text, nodes):
