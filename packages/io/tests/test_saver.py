@@ -212,6 +212,20 @@ def test_the_newest_are_kept(saved, tmp_path):
     assert saved(again, 50) == ["m-40.index", "m-40.meta", "m-50.index", "m-50.meta"]
 
 
+def test_a_folder_looks_as_tensorflow_leaves_it(tmp_path, golden):
+    import json
+    cases = [json.loads((golden / "manifest.json").read_text())["keep_n"]] if golden else []
+    for case in cases:
+        tf.Variable(1.0, name="v")
+        saver = tf.train.Saver(max_to_keep=case["max_to_keep"], save_relative_paths=True)
+        with tf.Session() as session:
+            session.run(tf.global_variables_initializer())
+            for step in range(10, 10 * case["saves"] + 10, 10):
+                saver.save(session, str(tmp_path / "roll"), step, write_meta_graph=False)
+        assert sorted(os.listdir(tmp_path)) == case["left"]
+        assert (tmp_path / "checkpoint").read_text() == case["state_file"]
+
+
 @pytest.mark.parametrize("max_to_keep", [None, 0])
 def test_all_are_kept(saved, tmp_path, max_to_keep):
     saver = tf.train.Saver(max_to_keep=max_to_keep)

@@ -426,6 +426,7 @@ from thalweg import data as data
 from thalweg import debugging as debugging
 from thalweg import dtypes as dtypes
 from thalweg import errors as errors
+from thalweg import estimator as estimator
 from thalweg import graph_util as graph_util
 from thalweg import image as image
 from thalweg import initializers as initializers

@@ -24,8 +24,10 @@ from thalweg_nn.optimizers.rules import RMSPropOptimizer as RMSPropOptimizer
 from thalweg_io.saver import Saver as Saver
 from thalweg_io.protos import SaverDef as SaverDef
 from thalweg_io.protos import SequenceExample as SequenceExample
+from thalweg_io.warm_start import VocabInfo as VocabInfo
 from thalweg_nn.training_util import assert_global_step as assert_global_step
 from thalweg_io.checkpoint_state import checkpoint_exists as checkpoint_exists
+from thalweg_io.checkpoints_iterator import checkpoints_iterator as checkpoints_iterator
 from thalweg_nn.schedules import cosine_decay as cosine_decay
 from thalweg_nn.schedules import cosine_decay_restarts as cosine_decay_restarts
 from thalweg_nn.training_util import create_global_step as create_global_step
@@ -38,6 +40,7 @@ from thalweg_nn.training_util import get_global_step as get_global_step
 from thalweg_nn.training_util import get_or_create_global_step as get_or_create_global_step
 from thalweg_nn.training_util import global_step as global_step
 from thalweg_io.meta_graph_import import import_meta_graph as import_meta_graph
+from thalweg_io.checkpoint_initializers import init_from_checkpoint as init_from_checkpoint
 from thalweg_nn.schedules import inverse_time_decay as inverse_time_decay
 from thalweg_io.checkpoint_state import latest_checkpoint as latest_checkpoint
 from thalweg_nn.schedules import linear_cosine_decay as linear_cosine_decay
@@ -52,4 +55,5 @@ from thalweg_nn.schedules import polynomial_decay as polynomial_decay
 from thalweg_io.checkpoint_state import remove_checkpoint as remove_checkpoint
 from thalweg_io.summaries.reader import summary_iterator as summary_iterator
 from thalweg_io.checkpoint_state import update_checkpoint_state as update_checkpoint_state
+from thalweg_io.warm_start import warm_start as warm_start
 from thalweg_io.meta_graph import write_graph as write_graph

@@ -20,6 +20,11 @@ NAMES = {
         "latest_checkpoint", "remove_checkpoint", "update_checkpoint_state")},
     **{"train." + name: _READER + name for name in (
         "NewCheckpointReader", "list_variables", "load_checkpoint", "load_variable")},
+    "train.init_from_checkpoint": "thalweg_io.checkpoint_initializers:init_from_checkpoint",
+    **{"train." + name: "thalweg_io.warm_start:" + name for name in ("VocabInfo", "warm_start")},
+    "estimator.WarmStartSettings": "thalweg_io.warm_start:WarmStartSettings",
+    "train.checkpoints_iterator": "thalweg_io.checkpoints_iterator:checkpoints_iterator",
+    "contrib.training.wait_for_new_checkpoint": "thalweg_io.checkpoints_iterator:wait_for_new_checkpoint",
 
     # --- graphs in files ----------------------------------------------------------------------------
     "train.export_meta_graph": _META + "export_meta_graph",

@@ -86,7 +86,7 @@ def load_checkpoint(ckpt_dir_or_file):
     ------
     ValueError      if the folder has no checkpoint
     """
-    return CheckpointReader(_checkpoint_path(ckpt_dir_or_file))
+    return CheckpointReader(checkpoint_path(ckpt_dir_or_file))
 
 
 def load_variable(ckpt_dir_or_file, name):
@@ -99,7 +99,8 @@ def list_variables(ckpt_dir_or_file):
     return sorted(load_checkpoint(ckpt_dir_or_file).get_variable_to_shape_map().items())
 
 
-def _checkpoint_path(path):
+def checkpoint_path(path):
+    """The checkpoint at `path`, or the newest one where that is a folder; ValueError if that has none."""
     path = os.fspath(path)
     if not os.path.isdir(path):
         return path

@@ -96,10 +96,11 @@ def _carry_out(note, is_failing=False, stays=False):
 
 def _finish_commits(prefix):
     folder, base = os.path.split(prefix)
+    of_shards = re.escape(checkpoint_state.without_shards(base)) + r"-of-\d{5,}"
     for token in commit.pending_commits(prefix):
         commit.finish(prefix, token)
     for final, _, kind, name in own_files(folder):
-        if kind == "commit" and re.fullmatch(re.escape(base) + r"-of-\d{5,}", final):
+        if kind == "commit" and re.fullmatch(of_shards, final):
             v1_files.finish(os.path.join(folder, name))
 
 

@@ -9,10 +9,12 @@ from thalweg.framework.declaration import define_op
 from thalweg.framework.dtypes import DType
 from thalweg.framework.shapes import text
 
+from . import deferred
 from .atomic_file import translated
 from .bundle import sharded
 from .bundle.writer import BundleWriter
 from .checkpoint_reader import open_checkpoint
+from .side_by_side import side_by_side
 from .tensor_slice import parse_spec
 from .v1 import files as v1_files
 from .v1.writer import V1Writer
@@ -47,8 +49,13 @@ def save_v2(prefix, tensor_names, shape_and_slices, tensors):
     """
     names, specs = _strings(tensor_names), _strings(shape_and_slices)
     _check_counts("SaveV2", names, specs, len(tensors))
-    with BundleWriter(_path(prefix)) as writer:
-        _add_all(writer, names, specs, tensors)
+    path = _path(prefix)
+    deferred.do(lambda values: _write(BundleWriter(path), names, specs, values), tensors)
+
+
+def _write(writer, names, specs, values):
+    with writer:
+        _add_all(writer, names, specs, values)
 
 
 def _add_all(writer, names, specs, values):
@@ -76,7 +83,7 @@ def restore_v2(prefix, tensor_names, shape_and_slices, *, dtypes: list[DType]):
     with open_checkpoint(_path(prefix)) as bundle:
         for name, dtype in zip(names, dtypes):
             _check_stored_dtype(bundle, name, dtype)
-        return [_restored(bundle, name, spec) for name, spec in zip(names, specs)]
+        return side_by_side(lambda item: _restored(bundle, *item), list(zip(names, specs)))
 
 
 def _check_stored_dtype(bundle, name, dtype):
@@ -111,7 +118,8 @@ def restore_v2_shape(node, prefix, tensor_names, shape_and_slices):
 @define_op("MergeV2Checkpoints", "checkpoint_prefixes: string, destination_prefix: string ->", stateful=True)
 def merge_v2_checkpoints(checkpoint_prefixes, destination_prefix, *, delete_old_dirs: bool = True):
     """Makes one checkpoint of those that the devices have written; their folders go, if `delete_old_dirs`."""
-    sharded.merge(_strings(checkpoint_prefixes), _path(destination_prefix), delete_old_dirs)
+    prefixes, destination = _strings(checkpoint_prefixes), _path(destination_prefix)
+    deferred.do(lambda _: sharded.merge(prefixes, destination, delete_old_dirs))
 
 
 @define_op("ShardedFilename", "basename: string[], shard: int32[], num_shards: int32[] -> filename: string[]")
@@ -151,8 +159,7 @@ def save(filename, tensor_names, data, *, session):
 
 def _write_v1(path, names, specs, values, session):
     is_staged = any(op.type == "ShardedFilespec" for op in session.graph.get_operations())
-    with V1Writer(path, is_staged) as writer:
-        _add_all(writer, names, specs, values)
+    deferred.do(lambda arrays: _write(V1Writer(path, is_staged), names, specs, arrays), values)
 
 
 @define_op("Restore", "file_pattern: string, tensor_name: string -> tensor: dt", stateful=True)
@@ -181,12 +188,16 @@ def restore_slice_shape(node, file_pattern, tensor_name, shape_and_slice):
     return None if shape is None else box.shape_in(shape)
 
 
+def _commit_shards(name, count):
+    with translated(name):
+        v1_files.commit(name, count)
+
+
 @define_op("ShardedFilespec", "basename: string[], num_shards: int32[] -> filename: string[]", stateful=True)
 def sharded_filespec(basename, num_shards):
     """`basename-?????-of-00005`, which names all shards; those that this process has written take their places."""
     name, count = _path(basename), int(num_shards)
-    with translated(name):
-        v1_files.commit(name, count)
+    deferred.do(lambda _: _commit_shards(name, count))
     return np.array(v1_files.pattern_of(name, count).encode("utf-8", "surrogateescape"), np.object_)
 
 

@@ -1,4 +1,5 @@
 """`tf.train.Saver`: saves and restores variables, keeps the newest checkpoints, deletes the others."""
+import contextlib
 import logging
 import os
 import time
@@ -7,8 +8,8 @@ from thalweg.framework import errors
 from thalweg.framework.graph import get_default_graph
 from thalweg.runtime.session import BaseSession
 
-from . import checkpoint_state, meta_graph, mismatch, removals
-from .atomic_file import translated
+from . import checkpoint_state, deferred, meta_graph, mismatch, removals
+from .atomic_file import translated, write_file
 from .bundle import sharded as sharded_bundle
 from .imported_files import checkpoint_allowed
 from .saveables import default_variables
@@ -62,6 +63,7 @@ class Saver:
         self._save_relative_paths, self._write_version = save_relative_paths, write_version
         self.saver_def, self._is_built, self._is_empty = saver_def, False, False
         self._last_checkpoints = []                                  # (path, when it was written)
+        self._saves = deferred.Queue()
         if not defer_build:
             self.build()
         elif saver_def is not None:
@@ -146,35 +148,93 @@ class Saver:
         ValueError                      if the path's parent does not exist, or collides with the state file
         ResourceExhaustedError ...      what the file system says; the checkpoints that were there stay whole
         """
+        latest_filename = self._check_save(sess, save_path, latest_filename)
+        save_path = os.fspath(save_path)
+        self._saves.wait()
+        path = self._numbered(sess, save_path, global_step, latest_filename)
+        state_file = latest_filename if write_state else None
+        with self._removals(path, state_file, meta_graph_suffix) as doomed:
+            if not self._is_empty:
+                path = self._write_values(sess, save_path, path)
+            message = self._meta_graph_of(sess, strip_default_attrs) if write_meta_graph else None
+            return self._complete(save_path, path, message, meta_graph_suffix, state_file, doomed)
+
+    def save_async(self, sess, save_path, global_step=None, latest_filename=None, meta_graph_suffix="meta",
+                   write_meta_graph=True, write_state=True, strip_default_attrs=False, save_debug_info=False):
+        """Copies the variables' values and comes back; a thread saves them, as `save` does.
+
+        Training goes on after the copy and, with `write_meta_graph`, after the graph has been put into a message.
+        Saves of one saver are done in order; up to two hold copies, a third waits for the first. The interpreter's
+        exit waits for all of them.
+
+        Parameters
+        ----------
+        as `save`
+
+        Returns
+        -------
+        concurrent.futures.Future       of the path that `save` gives; done when the checkpoint is on the medium. An
+                                        error comes from `result()`; if nobody asks, it is logged
+
+        Raises
+        ------
+        what `save` raises before it writes: for a variable without a value, an empty path, ...
+        """
+        latest_filename = self._check_save(sess, save_path, latest_filename)
+        save_path = os.fspath(save_path)
+        self._saves.make_room()
+        path = self._numbered(sess, save_path, global_step, latest_filename)
+        with deferred.collecting() as write, checkpoint_allowed(path):
+            if not self._is_empty:
+                path = sess.run(self.saver_def.save_tensor_name, {self.saver_def.filename_tensor_name: path}).decode()
+        message = self._meta_graph_of(sess, strip_default_attrs) if write_meta_graph else None
+
+        state_file = latest_filename if write_state else None
+
+        def finish():
+            with self._removals(path, state_file, meta_graph_suffix) as doomed:
+                with self._abandoning(save_path, path):
+                    write()
+                return self._complete(save_path, path, message, meta_graph_suffix, state_file, doomed)
+
+        return self._saves.submit(path, finish)
+
+    def _check_save(self, sess, save_path, latest_filename):
+        """Raises for arguments of `save` that make no sense; gives the name of the state file."""
         self._check_is_built("save")
         latest_filename = latest_filename or checkpoint_state.STATE_FILE
         if os.path.split(latest_filename)[0]:
             raise ValueError("'latest_filename' must not contain path components")
         if not isinstance(sess, BaseSession):
             raise TypeError(f"'sess' must be a Session; {sess}")
-        save_path = os.fspath(save_path)
-        if not save_path:
+        if not os.fspath(save_path):
             raise ValueError("no path specified: save_path is empty")
-        path = self._numbered(sess, save_path, global_step, latest_filename)
-        def write_meta_graph_of(path):
-            if write_meta_graph:
-                meta_path = checkpoint_state.meta_graph_filename(path, meta_graph_suffix)
-                with sess.graph.as_default():
-                    self.export_meta_graph(meta_path, strip_default_attrs=strip_default_attrs)
+        return latest_filename
 
-        if self._is_empty:
-            return write_meta_graph_of(path)
-        folder = os.path.dirname(save_path)
+    def _meta_graph_of(self, sess, strip_default_attrs):
+        with sess.graph.as_default():
+            return self.export_meta_graph(strip_default_attrs=strip_default_attrs)
+
+    @contextlib.contextmanager
+    def _removals(self, path, state_file, meta_graph_suffix):
+        """The notes on what must go unless the state file names it; what dead savers have left to do comes first."""
         with translated(path):
-            removals.finish(folder)
-        with removals.Removals(latest_filename, meta_graph_suffix, self.saver_def.version) as doomed:
-            if write_state and not checkpoint_state.checkpoint_exists(path):
+            removals.finish(os.path.dirname(path))
+        version = self.saver_def.version if self.saver_def is not None else V2
+        with removals.Removals(state_file, meta_graph_suffix, version) as doomed:
+            if state_file is not None and not self._is_empty and not checkpoint_state.checkpoint_exists(path):
                 with translated(path):
                     doomed.add(path, is_new=True)
-            path = self._write_values(sess, save_path, path)
-            write_meta_graph_of(path)
-            if write_state:
-                self._write_state(folder, path, latest_filename, doomed)
+            yield doomed
+
+    def _complete(self, save_path, path, message, meta_graph_suffix, state_file, doomed):
+        """What follows the values: the meta graph `message` and the state file, where not None."""
+        if message is not None:
+            write_file(checkpoint_state.meta_graph_filename(path, meta_graph_suffix), message.SerializeToString())
+        if self._is_empty:
+            return None
+        if state_file is not None:
+            self._write_state(os.path.dirname(save_path), path, state_file, doomed)
         return path
 
     def _write_state(self, folder, path, latest_filename, doomed):
@@ -208,16 +268,20 @@ class Saver:
         return f"{save_path}-{number}"
 
     def _write_values(self, sess, save_path, path):
-        saver_def = self.saver_def
+        with self._abandoning(save_path, path), checkpoint_allowed(path):
+            return sess.run(self.saver_def.save_tensor_name, {self.saver_def.filename_tensor_name: path}).decode()
+
+    @contextlib.contextmanager
+    def _abandoning(self, save_path, path):
+        """Where writing the values fails, deletes what there is of them."""
         try:
-            with checkpoint_allowed(path):
-                return sess.run(saver_def.save_tensor_name, {saver_def.filename_tensor_name: path}).decode()
+            yield
         except BaseException as error:
             folder = os.path.dirname(save_path)
             if folder and not os.path.isdir(folder):
                 raise ValueError(f"Parent directory of {save_path} doesn't exist, can't save.") from error
             sharded_bundle.abandon(path)
-            v1_files.abandon(path)
+            v1_files.abandon(save_path, path)
             raise
 
     # --- which are kept -----------------------------------------------------------------------------
@@ -286,6 +350,7 @@ class Saver:
             raise ValueError("Can't load save_path when it is None. latest_checkpoint gives None for a folder without "
                              "checkpoints.")
         save_path = os.fspath(save_path)
+        self._saves.wait()
         if not checkpoint_state.checkpoint_exists(save_path):
             raise ValueError(f"The passed save_path is not a valid checkpoint: {save_path}")
         logger.info("Restoring parameters from %s", save_path)

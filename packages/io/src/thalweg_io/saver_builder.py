@@ -91,12 +91,14 @@ class BaseSaverBuilder:
     def _add_restore(self, filename_tensor, saveables, reshape, is_sequential, name="restore_all"):
         assigned = []
         for group in [[saveable] for saveable in saveables] if is_sequential else [saveables]:
-            with control_dependencies(assigned[-1:]):
-                restored = iter(self.bulk_restore(filename_tensor, group))
-                for saveable in group:
-                    shapes = [_wanted_shape(spec.tensor) for spec in saveable.specs] if reshape else None
-                    result = saveable.restore([next(restored) for _ in saveable.specs], shapes)
-                    assigned.append(getattr(result, "op", result))
+            tensors = self.bulk_restore(filename_tensor, group)
+            for op in {tensor.op: None for tensor in tensors} if assigned else ():
+                op._add_control_input(assigned[-1])
+            restored = iter(tensors)
+            for saveable in group:
+                shapes = [_wanted_shape(spec.tensor) for spec in saveable.specs] if reshape else None
+                result = saveable.restore([next(restored) for _ in saveable.specs], shapes)
+                assigned.append(getattr(result, "op", result))
         return flow.group(*assigned, name=name)
 
     # --- a file per device --------------------------------------------------------------------------

@@ -160,10 +160,11 @@ class Table:
         number = bisect.bisect_left(self._limits, key)
         if number == len(self._limits):
             return None
-        if self._last is None or self._last[0] != number:
+        last = self._last                              # which another thread may replace meanwhile
+        if last is None or last[0] != number:
             with self._damage_named():
-                self._last = number, dict(self._increasing([self._handles[number]], self._limits[number]))
-        return self._last[1].get(key)
+                self._last = last = number, dict(self._increasing([self._handles[number]], self._limits[number]))
+        return last[1].get(key)
 
     def items(self):
         """All (key, value) in key order, each block checked before its first entry is given."""

@@ -7,4 +7,5 @@ from thalweg.contrib import learn as learn
 from thalweg.contrib import nn as nn
 from thalweg.contrib import slim as slim
 from thalweg.contrib import stateless as stateless
+from thalweg.contrib import training as training
 from thalweg.contrib import util as util

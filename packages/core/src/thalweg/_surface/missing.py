@@ -16,7 +16,6 @@ RENAMED = {
 INSTEAD = {
     "app": "call main() yourself", "flags": "use argparse", "logging": "use Python's logging",
     "gfile": "use pathlib and open",
-    "estimator": "write the loop: session.run(train_op, feed_dict={placeholder: array})",
     "keras.layers": "use tf.layers", "GradientTape": "use tf.gradients",
     "enable_eager_execution": "fetch values by session.run", "metrics": "count in NumPy what session.run fetches",
     "train.import_meta_graph": "build the graph again by the program that saved it, then Saver.restore",
@@ -37,6 +36,7 @@ FAMILIES = {
               "tf.py_func in its map",
     "image": "work on images in NumPy or Pillow by tf.py_func, in the map of a tf.data.Dataset beside the training; "
              "tf.image has decoding, resizing, flips, crops, borders, brightness and contrast",
+    "estimator": "write the loop: session.run(train_op, feed_dict={placeholder: array})",
     "sparse SparseTensor* sparse_* *_sparse serialize_*sparse deserialize_*sparse":
         "use dense tensors: tf.sparse.to_dense makes them of parsed features, tf.scatter_nd puts values in their "
         "places, tf.gather and tf.nn.embedding_lookup take rows",

@@ -808,6 +808,9 @@ cdef class Program:
                 _note_writes(step)
             if code != 0 or frame.context.code != 0:
                 self._raise(frame, planned)
+        storage = planned.inputs[1].storage
+        if storage.kind == OBJECT:       # nobody else takes it: a restore would hold all its values until the end
+            frame.objects[<int>storage.payload] = None
 
     cdef bint _is_taken(self, Frame frame, value, VariableBuffer buffer) except -1:
         """Leaves a value's array to a variable, unless it is a Python object that somebody else holds."""

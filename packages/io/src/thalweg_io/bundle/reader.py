@@ -180,8 +180,8 @@ class BundleReader:
             data = np.empty(entry.size, np.uint8)
             read_at(descriptor, data, entry.offset, name)
             return strings_from(data.tobytes(), entry, size_of(entry.shape), is_big_endian, name)
-        return numbers_from(lambda data: read_at(descriptor, data, entry.offset, name), entry, dtype, is_big_endian,
-                            name)
+        return numbers_from(lambda data, at: read_at(descriptor, data, entry.offset + at, name), entry, dtype,
+                            is_big_endian, name)
 
     def _checked_place(self, entry, dtype, name):
         """The descriptor of the entry's data file, once it is certain that size, shape and file fit each other."""

@@ -9,16 +9,54 @@ from thalweg.framework import errors
 from ..crc32c import crc32c, masked
 from ..wire import WireError, read_varint, varint
 
+_AT_ONCE = 1 << 18                             # bytes
 _LONG = 1 << 32                                # lengths from here on enter the checksum as 8 bytes, others as 4
 
 
 def stored_numbers(array):
-    """(flat bytes, masked checksum) of an array of fixed-size elements, little-endian.
+    """The flat bytes of an array of fixed-size elements, little-endian; where they are that already, no copy."""
+    return np.asarray(array, array.dtype.newbyteorder("<"), order="C").reshape(-1).view(np.uint8)
 
-    The bytes are a copy: the array may be a variable that another thread writes, and bytes and checksum must agree.
+
+class PieceWriter:
+    """Writes a data file in pieces, each copied before its checksum is taken and it is written.
+
+    So bytes and checksum agree, although the array may be a variable that another thread writes; and a piece stays in
+    the processor's cache from the copy to the write, with no memory taken for a tensor.
+
+    Parameters
+    ----------
+    write : callable (buffer)      takes the file's bytes in order
+
+    Attributes
+    ----------
+    size : int                     bytes appended
     """
-    data = np.array(array, array.dtype.newbyteorder("<"), order="C").reshape(-1).view(np.uint8)
-    return data, masked(crc32c(data))
+
+    _PIECE = 1 << 18
+
+    def __init__(self, write):
+        self._write, self._piece, self._used, self.size = write, np.empty(self._PIECE, np.uint8), 0, 0
+
+    def append(self, data):
+        """Appends flat bytes, an array; gives their checksum."""
+        crc, start = 0, 0
+        while start < len(data):
+            if self._used == self._PIECE:
+                self.flush()
+            count = min(self._PIECE - self._used, len(data) - start)
+            part = self._piece[self._used:self._used + count]
+            part[...] = data[start:start + count]
+            crc = crc32c(part, crc)
+            self._used, start = self._used + count, start + count
+        self.size += len(data)
+        return crc
+
+    def flush(self):
+        """Writes what has been appended."""
+        if self._used:
+            self._write(self._piece[:self._used])
+            self._used = 0
 
 
 def stored_strings(array):
@@ -53,12 +91,15 @@ def check_crc(calculated, entry, name):
 def numbers_from(read_into, entry, dtype, is_big_endian, name):
     """The array of a tensor of numbers; its size against shape and file is checked by the caller.
 
-    `read_into(buffer)` fills a buffer with the tensor's bytes.
+    `read_into(buffer, offset)` fills a buffer with the tensor's bytes from `offset` on.
     """
     array = np.empty(entry.shape, dtype.np)
-    data = array.reshape(-1).view(np.uint8)
-    read_into(data)
-    check_crc(crc32c(data), entry, name)
+    data, crc = array.reshape(-1).view(np.uint8), 0
+    for start in range(0, len(data), _AT_ONCE):           # the checksum of a piece is taken while it is in the cache
+        piece = data[start:start + _AT_ONCE]
+        read_into(piece, start)
+        crc = crc32c(piece, crc)
+    check_crc(crc, entry, name)
     if dtype.kind == "b" and (data > 1).any():
         raise errors.DataLossError(None, None, f"tensor {name!r}: a bool tensor holds bytes other than 0 and 1")
     return _swapped(array) if is_big_endian else array

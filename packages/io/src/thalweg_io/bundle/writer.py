@@ -1,14 +1,17 @@
 """Writing a V2 checkpoint, and joining the parts of a sharded one; the files equal TensorFlow's byte for byte."""
 import os
 
+import numpy as np
+
 from thalweg.framework import errors
 
 from ..atomic_file import TemporaryFile, new_token, translated
+from ..crc32c import masked
 from ..element_types import STRING, as_stored, dtype_of_array
 from ..tensor_slice import slice_key
 from . import commit, sharded
 from .entry import Entry, Header
-from .values import stored_numbers, stored_strings
+from .values import PieceWriter, stored_numbers, stored_strings
 
 
 class BundleWriter:
@@ -27,6 +30,7 @@ class BundleWriter:
         with translated(self.prefix):
             sharded.open_folder(os.path.dirname(self.prefix))
             self._data = TemporaryFile(commit.data_path(self.prefix, 0, 1), self._token)
+            self._pieces = PieceWriter(self._data.write)
         return self
 
     def __exit__(self, kind, error, traceback):
@@ -35,6 +39,7 @@ class BundleWriter:
             return
         try:
             with translated(self.prefix):
+                self._pieces.flush()
                 self._data.sync()
                 commit.commit_index(self.prefix, self._token, Header(), self._entries, [self._data])
         except BaseException:
@@ -67,7 +72,13 @@ class BundleWriter:
         if key in self._entries:
             raise errors.InvalidArgumentError(None, None, f"Adding duplicate key: {name}")
         dtype = dtype_of_array(array)
-        data, crc = (stored_strings if dtype.as_datatype_enum == STRING else stored_numbers)(array)
-        self._entries[key] = Entry(dtype.as_datatype_enum, array.shape, 0, self._data.size, len(data), crc)
+        offset, crc = self._pieces.size, None
+        if dtype.as_datatype_enum == STRING:
+            stored, crc = stored_strings(array)
+            data = np.frombuffer(stored, np.uint8)
+        else:
+            data = stored_numbers(array)
         with translated(self.prefix):
-            self._data.write(data)
+            of_bytes = masked(self._pieces.append(data))
+        self._entries[key] = Entry(dtype.as_datatype_enum, array.shape, 0, offset, len(data),
+                                   of_bytes if crc is None else crc)

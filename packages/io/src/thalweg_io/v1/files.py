@@ -177,9 +177,9 @@ def finish(commit_path):
     files.sync_folder(folder)
 
 
-def abandon(path):
-    """Deletes the shards of a save of `path` that has failed before its commit."""
-    for name, count in [key for key in _staged if key[0] == path]:
+def abandon(*paths):
+    """Deletes the shards of a save of one of `paths`, or of the pattern of one, that has failed before its commit."""
+    for name, count in [key for key in _staged if {key[0], pattern_of(*key)} & set(paths)]:
         for file in _staged.pop((name, count))[1].values():
             file.discard()
 

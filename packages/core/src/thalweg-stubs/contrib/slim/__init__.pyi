@@ -10,3 +10,4 @@ from thalweg_nn.regularizers import sum_regularizer as sum_regularizer
 from thalweg.variables.initializers import contrib_variance_scaling as variance_scaling_initializer
 from thalweg.variables.initializers import xavier_initializer as xavier_initializer
 from thalweg.variables.initializers import xavier_initializer as xavier_initializer_conv2d
+from thalweg.contrib.slim import evaluation as evaluation
