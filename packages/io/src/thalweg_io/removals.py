@@ -2,8 +2,8 @@
 
 A saver notes the checkpoint that it is about to write, which the state file does not name yet, and those that it
 drops, before the state file is written without them. The note `PREFIX.thw-TOKEN.doomed` is locked while its saver
-lives. In the end, by the saver or after its death by the next one, whatever the state file does not name is deleted, and the
-note.
+lives. In the end, by the saver or after its death by the next one, the checkpoint is deleted unless the state file
+names it, and then the note.
 """
 import contextlib
 import logging
