@@ -17,6 +17,7 @@ import saving
 SUPPORT = Path(__file__).parent / "support"
 KILLS = int(os.environ.get("THALWEG_CRASH_KILLS", 200))                  # random ones, over all modes
 POWER_CUTS = int(os.environ.get("THALWEG_CRASH_POWER_CUTS", 1))          # rounds: each draws other torn states
+FEW = list(saving.MODES) if "THALWEG_CRASH_ALL" in os.environ else ["keep1", "sharded"]
 BEFORE = 4                                                               # saves that had returned
 
 
@@ -65,14 +66,21 @@ def folder(request, nursery, tmp_path):
     return Folder(nursery, request.param, tmp_path)
 
 
-@pytest.fixture(params=["keep1", "sharded"])
-def folder_of_two(request, nursery, tmp_path):
-    """Two modes that stand for all where there is much to try."""
+@pytest.fixture(params=FEW)
+def folder_of_few(request, nursery, tmp_path):
+    """Two modes that stand for all, but in `tox -e crash`."""
     return Folder(nursery, request.param, tmp_path)
 
 
-@pytest.mark.parametrize("tear", [False, True], ids=["at", "within"])
-def test_killed_at_every_call(folder, killer, tear):
+def test_killed_at_every_call(folder, killer):
+    killed_at_every_call(folder, killer, False)
+
+
+def test_killed_within_every_write(folder_of_few, killer):
+    killed_at_every_call(folder_of_few, killer, True)
+
+
+def killed_at_every_call(folder, killer, tear):
     newest = []
     for call in range(300):
         folder.reset()
@@ -85,9 +93,9 @@ def test_killed_at_every_call(folder, killer, tear):
     assert len(newest) > 15
 
 
-def test_killed_again_while_cleaning_up(folder_of_two, killer):
+def test_killed_again_while_cleaning_up(folder_of_few, killer):
     """The save after a dead one dies at any call, too."""
-    folder, rng = folder_of_two, random.Random(4)
+    folder, rng = folder_of_few, random.Random(4)
     for first in rng.sample(range(30), 6):
         for call in rng.sample(range(40), 5):
             folder.reset()
@@ -101,9 +109,9 @@ KINDS = {errno.ENOSPC: "ResourceExhaustedError", errno.EIO: "UnknownError", errn
 
 
 @pytest.mark.parametrize("code", KINDS, ids=errno.errorcode.get)
-def test_every_call_fails(folder_of_two, code):
-    for error, call in failures(folder_of_two, code, False):
-        folder_of_two.check(BEFORE + (not error), f"call {call} failed: {error}")
+def test_every_call_fails(folder_of_few, code):
+    for error, call in failures(folder_of_few, code, False):
+        folder_of_few.check(BEFORE + (not error), f"call {call} failed: {error}")
 
 
 def test_the_disk_is_full_from_every_call_on(folder):
@@ -130,7 +138,8 @@ def failures(folder, code, lasts):
     assert call > 10
 
 
-def test_interrupted_by_ctrl_c(folder):
+def test_interrupted_by_ctrl_c(folder_of_few):
+    folder = folder_of_few
     for call in range(300):
         folder.reset()
         is_interrupted = folder.nursery.call("saving:save_interrupted", folder.path, folder.mode, BEFORE + 1,
@@ -157,7 +166,7 @@ def test_power_cuts(folder, tmp_path):
     for seed in range(POWER_CUTS):
         folder.reset()
         states = folder.nursery.call("saving:save_recorded", folder.path, folder.mode, BEFORE + 1, 2,
-                                     str(tmp_path / f"states{seed}"), seed).result()
+                                     str(tmp_path / f"states{seed}"), seed, min(POWER_CUTS, 3)).result()
         found = set()
         for place, returned, moment in states:
             shutil.rmtree(folder.path)

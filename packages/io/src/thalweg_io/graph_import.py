@@ -274,7 +274,10 @@ class Importer:
         self.graph._names._uses.setdefault(op.name.lower(), 1)
         _follow(op, controls)
         if "_class" in op.attrs:
-            op.attrs["_class"] = [self._colocation(item, node) for item in op.attrs["_class"]]
+            items = op.attrs["_class"]
+            if not isinstance(items, (list, tuple)) or not all(isinstance(item, str) for item in items):
+                raise invalid(node.name, f"its attr '_class' must be a list of texts, not {str(items)[:100]}")
+            op.attrs["_class"] = [self._colocation(item, node) for item in items]
         if node.device:
             try:
                 op.device = merge_device(op.device, node.device)

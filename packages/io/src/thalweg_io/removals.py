@@ -2,8 +2,8 @@
 
 A saver notes the checkpoint that it is about to write, which the state file does not name yet, and those that it
 drops, before the state file is written without them. The note `PREFIX.thw-TOKEN.doomed` is locked while its saver
-lives. In the end, by the saver or after its death by the next one, whatever the state file does not name is deleted, and the
-note.
+lives. In the end, by the saver or after its death by the next one, the checkpoint is deleted unless the state file
+names it, and then the note.
 """
 import contextlib
 import logging
@@ -96,10 +96,11 @@ def _carry_out(note, is_failing=False, stays=False):
 
 def _finish_commits(prefix):
     folder, base = os.path.split(prefix)
+    of_shards = re.escape(checkpoint_state.without_shards(base)) + r"-of-\d{5,}"
     for token in commit.pending_commits(prefix):
         commit.finish(prefix, token)
     for final, _, kind, name in own_files(folder):
-        if kind == "commit" and re.fullmatch(re.escape(base) + r"-of-\d{5,}", final):
+        if kind == "commit" and re.fullmatch(of_shards, final):
             v1_files.finish(os.path.join(folder, name))
 
 

@@ -152,9 +152,12 @@ class Saver:
         save_path = os.fspath(save_path)
         self._saves.wait()
         path = self._numbered(sess, save_path, global_step, latest_filename)
-        return self._write(save_path, path, lambda: self._run_save(sess, path),
-                           (lambda: self._meta_graph_of(sess, strip_default_attrs)) if write_meta_graph else None,
-                           meta_graph_suffix, latest_filename, write_state)
+        state_file = latest_filename if write_state else None
+        with self._removals(path, state_file, meta_graph_suffix) as doomed:
+            if not self._is_empty:
+                path = self._write_values(sess, save_path, path)
+            message = self._meta_graph_of(sess, strip_default_attrs) if write_meta_graph else None
+            return self._complete(save_path, path, message, meta_graph_suffix, state_file, doomed)
 
     def save_async(self, sess, save_path, global_step=None, latest_filename=None, meta_graph_suffix="meta",
                    write_meta_graph=True, write_state=True, strip_default_attrs=False, save_debug_info=False):
@@ -181,17 +184,20 @@ class Saver:
         save_path = os.fspath(save_path)
         self._saves.make_room()
         path = self._numbered(sess, save_path, global_step, latest_filename)
-        with deferred.collecting() as write_collected:
-            saved_path = path if self._is_empty else self._run_save(sess, path)
+        with deferred.collecting() as write, checkpoint_allowed(path):
+            if not self._is_empty:
+                path = sess.run(self.saver_def.save_tensor_name, {self.saver_def.filename_tensor_name: path}).decode()
         message = self._meta_graph_of(sess, strip_default_attrs) if write_meta_graph else None
 
-        def write_values():
-            write_collected()
-            return saved_path
+        state_file = latest_filename if write_state else None
 
-        return self._saves.submit(saved_path, lambda: self._write(
-            save_path, path, write_values, None if message is None else lambda: message, meta_graph_suffix,
-            latest_filename, write_state))
+        def finish():
+            with self._removals(path, state_file, meta_graph_suffix) as doomed:
+                with self._abandoning(save_path, path):
+                    write()
+                return self._complete(save_path, path, message, meta_graph_suffix, state_file, doomed)
+
+        return self._saves.submit(path, finish)
 
     def _check_save(self, sess, save_path, latest_filename):
         """Raises for arguments of `save` that make no sense; gives the name of the state file."""
@@ -209,35 +215,27 @@ class Saver:
         with sess.graph.as_default():
             return self.export_meta_graph(strip_default_attrs=strip_default_attrs)
 
-    def _write(self, save_path, path, write_values, meta_graph_of, meta_graph_suffix, latest_filename, write_state):
-        """Writes values, meta graph and state file, in this order; then what is no longer needed goes.
-
-        Parameters
-        ----------
-        write_values : callable             gives the path that `restore` takes
-        meta_graph_of : callable or None    gives the MetaGraphDef
-        """
-        if self._is_empty:
-            return self._write_meta_graph(path, meta_graph_of, meta_graph_suffix)
-        folder = os.path.dirname(save_path)
+    @contextlib.contextmanager
+    def _removals(self, path, state_file, meta_graph_suffix):
+        """The notes on what must go unless the state file names it; what dead savers have left to do comes first."""
         with translated(path):
-            removals.finish(folder)
-        with removals.Removals(latest_filename, meta_graph_suffix, self.saver_def.version) as doomed:
-            if write_state and not checkpoint_state.checkpoint_exists(path):
+            removals.finish(os.path.dirname(path))
+        version = self.saver_def.version if self.saver_def is not None else V2
+        with removals.Removals(state_file, meta_graph_suffix, version) as doomed:
+            if state_file is not None and not self._is_empty and not checkpoint_state.checkpoint_exists(path):
                 with translated(path):
                     doomed.add(path, is_new=True)
-            with self._abandoning(save_path, path):
-                path = write_values()
-            self._write_meta_graph(path, meta_graph_of, meta_graph_suffix)
-            if write_state:
-                self._write_state(folder, path, latest_filename, doomed)
-        return path
+            yield doomed
 
-    @staticmethod
-    def _write_meta_graph(path, meta_graph_of, suffix):
-        if meta_graph_of is not None:
-            write_file(checkpoint_state.meta_graph_filename(path, suffix),
-                       meta_graph_of().SerializeToString(deterministic=True))
+    def _complete(self, save_path, path, message, meta_graph_suffix, state_file, doomed):
+        """What follows the values: the meta graph `message` and the state file, where not None."""
+        if message is not None:
+            write_file(checkpoint_state.meta_graph_filename(path, meta_graph_suffix), message.SerializeToString())
+        if self._is_empty:
+            return None
+        if state_file is not None:
+            self._write_state(os.path.dirname(save_path), path, state_file, doomed)
+        return path
 
     def _write_state(self, folder, path, latest_filename, doomed):
         """Names the new checkpoint in the state file, and notes those that are dropped to be deleted after that."""
@@ -269,9 +267,8 @@ class Saver:
         number = f"{int(global_step):08d}" if self._pad_step_number else f"{int(global_step):d}"
         return f"{save_path}-{number}"
 
-    def _run_save(self, sess, path):
-        """Runs the nodes that save to `path`; gives the path that they tell."""
-        with checkpoint_allowed(path):
+    def _write_values(self, sess, save_path, path):
+        with self._abandoning(save_path, path), checkpoint_allowed(path):
             return sess.run(self.saver_def.save_tensor_name, {self.saver_def.filename_tensor_name: path}).decode()
 
     @contextlib.contextmanager

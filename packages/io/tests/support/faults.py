@@ -82,9 +82,9 @@ class Disk(Watched):
     torn       the names are those after some of the changes since the folder's sync; of unsynced bytes a part is there
     """
 
-    def __init__(self, folder, random):
+    def __init__(self, folder, random, draws):
         super().__init__()
-        self.folder, self.random, self.acknowledged = folder, random, 0
+        self.folder, self.random, self.draws, self.acknowledged = folder, random, draws, 0
         self.synced, self.held = {}, {}              # inode -> bytes; -> descriptor, so that no number comes again
         self.names_synced, self.names_since = {}, {}                     # folder -> names, and the lists of them since
         self.states, self._seen = [], set()
@@ -126,7 +126,7 @@ class Disk(Watched):
     def _note(self, moment):
         now = {top: self._names(top) for top in self._folders()}
         torn = [{top: self.random.choice([self.names_synced[top], *self.names_since[top]]) for top in now}
-                for _ in range(3)]
+                for _ in range(self.draws)]
         for kind, names_of, content in (
                 ("lost", {top: self.names_synced[top] for top in now}, self._synced_part),
                 ("renamed", now, self._synced_part), *(("torn", names, self._torn_part) for names in torn)):

@@ -369,6 +369,11 @@ for _ in range(5000):
 pb("func_nested_5000", "any", const(b"c"), node(b"y", b"Identity", [b"c"], T=_FLOAT, _f=_DEEP))
 _FUNCTION = field_bytes(1, field_bytes(1, field_bytes(1, b"f")) + field_bytes(3, field_bytes(1, b"n")
                                                                               + field_bytes(2, b"f")))
+pb("class_of_numbers", "error", const(b"c"),
+   node(b"y", b"Identity", [b"c"], T=_FLOAT, _class=field_bytes(1, field_varint(3, 5))))
+pb("class_no_list", "error", const(b"c"), node(b"y", b"Identity", [b"c"], T=_FLOAT, _class=field_varint(3, 5)))
+pb("switch_of_one", "error", const(b"c"), node(b"y", b"Switch", [b"c"], T=_FLOAT))
+pb("merge_of_none", "error", const(b"c"), node(b"y", b"Merge", T=_FLOAT, N=field_varint(3, 0)))
 pb("function_calls_itself", "any", const(b"c"), _Y, more=field_bytes(2, _FUNCTION))
 
 

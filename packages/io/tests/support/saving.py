@@ -295,14 +295,14 @@ def files_of(name, mode):
 
 # --- power cuts --------------------------------------------------------------------------------------
 
-def save_recorded(folder, mode, number, count, states_folder, seed):
+def save_recorded(folder, mode, number, count, states_folder, seed, draws):
     """Saves `count` times on a disk that remembers what is synced, and writes every state that a power cut can leave.
 
     Gives [(folder with the state, how many of the saves had returned, how the state came about)].
     """
     mode = MODES[mode]
     mode.go_on(folder)
-    disk = faults.Disk(folder, random.Random(seed))
+    disk = faults.Disk(folder, random.Random(seed), draws)
     faults.install(disk)                             # they share their lists; what is counted is counted there
     for n in range(number, number + count):
         mode.save(folder, n)
