@@ -21,7 +21,7 @@ FLAGS = [*(["-O0", "-g"] if DEBUG else ["-O3", "-g0"]), "-Wall", "-Wextra", "-fv
 LINK_FLAGS = [] if DEBUG or sys.platform == "darwin" else ["-s"]           # no symbol tables
 C = Path("src/thalweg_io/c")
 # What each module needs of the C beside it.
-NEEDS = {"thalweg_io.framing": ["crc32c"]}
+NEEDS = {"thalweg_io.records.framing": ["crc32c"]}
 
 
 def extension(path):

@@ -17,7 +17,7 @@ def make():
     import numpy as np
 
     import thalweg as tf
-    from thalweg_io.bundle.writer import BundleWriter
+    from thalweg_io.checkpoints.bundle.writer import BundleWriter
     FOLDER.mkdir(parents=True, exist_ok=True)
     if not CHECKPOINT.with_suffix(".index").exists():
         with BundleWriter(str(CHECKPOINT)) as writer:

@@ -9,7 +9,8 @@ import struct
 import numpy as np
 import pytest
 
-_NEEDED = {"test_onnx.py": "onnxruntime", "test_tensorboard.py": "tensorboard", "board": "tensorboard"}   # tox environments
+# each has a tox environment
+_NEEDED = {"test_onnx.py": "onnxruntime", "test_tensorboard.py": "tensorboard", "board": "tensorboard"}
 collect_ignore = [file for file, package in _NEEDED.items() if not importlib.util.find_spec(package)]
 
 OWN = pathlib.Path(__file__).parent / "data"

@@ -12,10 +12,10 @@ import pytest
 import thalweg as tf
 from thalweg.framework import errors
 from thalweg.framework.dtypes import bfloat16, quint8
-from thalweg_io.bundle import sharded
-from thalweg_io.bundle.reader import BundleReader
-from thalweg_io.bundle.writer import BundleWriter
-from thalweg_io.tensor_slice import FULL, TensorSlice, format_spec, parse_spec, slice_key
+from thalweg_io.checkpoints.bundle import sharded
+from thalweg_io.checkpoints.bundle.reader import BundleReader
+from thalweg_io.checkpoints.bundle.writer import BundleWriter
+from thalweg_io.checkpoints.tensor_slice import FULL, TensorSlice, format_spec, parse_spec, slice_key
 
 NAMED = (errors.DataLossError, errors.InvalidArgumentError, errors.NotFoundError, errors.UnimplementedError)
 
@@ -182,9 +182,9 @@ def test_a_gap_between_slices_is_named(tmp_path):
 
 def test_big_endian_files_are_read(tmp_path):
     """No machine writes them any more: every multi-byte number of the file turned round by hand."""
-    from thalweg_io.bundle.entry import Entry, Header
-    from thalweg_io.crc32c import crc32c, masked, masked_crc32c
-    from thalweg_io.table import TableWriter
+    from thalweg_io.checkpoints.bundle.entry import Entry, Header
+    from thalweg_io.checkpoints.table import TableWriter
+    from thalweg_io.records.crc32c import crc32c, masked, masked_crc32c
     words = [b"ab", b""]
     lengths = crc32c(b"".join(len(w).to_bytes(4, "big") for w in words))
     lengths_crc = masked(lengths).to_bytes(4, "big")

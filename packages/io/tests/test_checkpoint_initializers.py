@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import thalweg as tf
-from thalweg_io import remapping
+from thalweg_io.checkpoints import remapping
 
 X, Y = np.array([1.0, 2.0], np.float32), np.arange(1, 9, dtype=np.float32).reshape(4, 2)
 
@@ -329,7 +329,7 @@ def test_checkpoints_as_they_appear(tmp_path, monkeypatch):
             if step is not None:
                 saver.save(session, folder + "/m", step)
 
-        monkeypatch.setattr("thalweg_io.checkpoints_iterator.time.sleep", sleep)
+        monkeypatch.setattr("thalweg_io.checkpoints.iterator.time.sleep", sleep)
         seen = list(tf.train.checkpoints_iterator(folder, min_interval_secs=0, timeout=1.5,
                                                   timeout_fn=lambda: next(steps, True)))
         assert [path[len(folder):] for path in seen] == ["/m-1", "/m-2"]

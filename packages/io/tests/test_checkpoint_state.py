@@ -7,8 +7,9 @@ import pytest
 
 from thalweg.framework import errors
 from thalweg.framework.dtypes import float32, string
-from thalweg_io import checkpoint_reader, checkpoint_state
-from thalweg_io.bundle.writer import BundleWriter
+from thalweg_io.checkpoints import reader as checkpoint_reader
+from thalweg_io.checkpoints import state as checkpoint_state
+from thalweg_io.checkpoints.bundle.writer import BundleWriter
 
 
 def save(prefix, **values):

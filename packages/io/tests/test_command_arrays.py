@@ -4,10 +4,10 @@ import pytest
 
 from thalweg.commands import main
 from thalweg_io.arrays import write_npz, write_safetensors
-from thalweg_io.bundle.reader import BundleReader
-from thalweg_io.bundle.writer import BundleWriter
+from thalweg_io.checkpoints.bundle.reader import BundleReader
+from thalweg_io.checkpoints.bundle.writer import BundleWriter
+from thalweg_io.checkpoints.tensor_slice import TensorSlice
 from thalweg_io.commands.checkpoint.source import Source
-from thalweg_io.tensor_slice import TensorSlice
 
 BFLOAT16 = np.dtype([("bfloat16", "<u2")])
 VALUES = {

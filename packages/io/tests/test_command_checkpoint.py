@@ -11,15 +11,15 @@ import pytest
 
 from thalweg.commands import main, registry
 from thalweg.framework import dtypes
-from thalweg_io.bundle.reader import BundleReader
-from thalweg_io.bundle.writer import BundleWriter
-from thalweg_io.checkpoint_state import update_checkpoint_state
+from thalweg_io.checkpoints.bundle.reader import BundleReader
+from thalweg_io.checkpoints.bundle.writer import BundleWriter
+from thalweg_io.checkpoints.state import update_checkpoint_state
+from thalweg_io.checkpoints.tensor_slice import TensorSlice
+from thalweg_io.checkpoints.v1.reader import V1Reader
+from thalweg_io.checkpoints.v1.writer import V1Writer
 from thalweg_io.commands import COMMANDS, progress
 from thalweg_io.commands.checkpoint import numbers
 from thalweg_io.commands.checkpoint.diff import values_compared
-from thalweg_io.tensor_slice import TensorSlice
-from thalweg_io.v1.reader import V1Reader
-from thalweg_io.v1.writer import V1Writer
 
 DATA = pathlib.Path(__file__).parent / "data"
 BFLOAT16 = np.dtype([("bfloat16", "<u2")])

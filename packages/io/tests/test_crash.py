@@ -17,9 +17,9 @@ import pytest
 from thalweg.framework import errors
 from thalweg_io import atomic_file
 from thalweg_io.atomic_file import FileSystem, write_file
-from thalweg_io.bundle import commit, sharded
-from thalweg_io.bundle.reader import BundleReader
-from thalweg_io.bundle.writer import BundleWriter
+from thalweg_io.checkpoints.bundle import commit, sharded
+from thalweg_io.checkpoints.bundle.reader import BundleReader
+from thalweg_io.checkpoints.bundle.writer import BundleWriter
 
 CALLS = ("create", "write", "sync", "sync_folder", "rename", "remove", "remove_folder")
 
@@ -288,7 +288,7 @@ def test_power_cuts(folder, monkeypatch):
 
 WRITER = textwrap.dedent("""
     import sys, numpy as np
-    from thalweg_io.bundle.writer import BundleWriter
+    from thalweg_io.checkpoints.bundle.writer import BundleWriter
     prefix, number = sys.argv[1], int(sys.argv[2])
     while True:
         with BundleWriter(prefix) as writer:

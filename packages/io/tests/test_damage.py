@@ -12,8 +12,8 @@ import pytest
 
 import thalweg as tf
 from thalweg.framework import errors
-from thalweg_io.bundle.writer import BundleWriter
-from thalweg_io.v1.writer import V1Writer
+from thalweg_io.checkpoints.bundle.writer import BundleWriter
+from thalweg_io.checkpoints.v1.writer import V1Writer
 
 OVERWRITES = int(os.environ.get("THALWEG_DAMAGE_OVERWRITES", 1000))     # `tox -e crash` makes 10,000
 
@@ -183,7 +183,7 @@ def is_noticed(path, whole, is_changed):
 # --- files of other saves ---------------------------------------------------------------------------
 
 def sharded(folder, name, number):
-    from thalweg_io.bundle import sharded as parts
+    from thalweg_io.checkpoints.bundle import sharded as parts
     prefixes = [f"{folder}/{name}_temp_{0:032x}/part-{k:05d}-of-00002" for k in range(2)]
     for k, prefix in enumerate(prefixes):
         with BundleWriter(prefix) as writer:

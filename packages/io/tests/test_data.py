@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import thalweg as tf
-from thalweg_io.records import framed
+from thalweg_io.records.records import framed
 
 Dataset = tf.data.Dataset
 Point = collections.namedtuple("Point", "x y")

@@ -8,7 +8,7 @@ import pytest
 
 import thalweg as tf
 from thalweg_io.protos import TensorProto
-from thalweg_io.records import framed
+from thalweg_io.records.records import framed
 from thalweg_io.summaries import hparams
 from thalweg_io.summaries.reader import RunReader
 

@@ -4,7 +4,7 @@ import pytest
 
 import thalweg as tf
 from thalweg.framework.declaration import REGISTRY, declaration_of
-from thalweg_io.graph_def import op_def
+from thalweg_io.graphs.graph_def import op_def
 from thalweg_io.tensor_proto import make_ndarray
 
 

@@ -6,7 +6,7 @@ import pytest
 from google.protobuf import text_format
 
 import thalweg as tf
-from thalweg_io import graph_import
+from thalweg_io.graphs import graph_import
 
 PLACEHOLDER = 'node { name: "a" op: "Placeholder" attr { key: "dtype" value { type: DT_FLOAT } } } '
 FLOAT = 'attr { key: "T" value { type: DT_FLOAT } } '

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 import thalweg as tf
-from thalweg_io.graph_files import read_graph_def
 from thalweg_io.graph_tools.freeze_graph import frozen_from_checkpoint
 from thalweg_io.graph_tools.optimize_for_inference import optimize_for_inference
 from thalweg_io.graph_tools.summary import summary
+from thalweg_io.graphs.graph_files import read_graph_def
 
 
 @pytest.fixture(autouse=True)

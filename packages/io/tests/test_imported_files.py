@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import thalweg as tf
-from thalweg_io.graph_import import file_ops_allowed
+from thalweg_io.graphs.graph_import import file_ops_allowed
 
 
 @pytest.fixture(autouse=True)

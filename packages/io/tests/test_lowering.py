@@ -7,8 +7,8 @@ import pytest
 
 import thalweg as tf
 from thalweg_io import protos
-from thalweg_io.control_flow.lowering import FUNCTIONAL, lowered, lowered_with_contexts
-from thalweg_io.control_flow.raising import raised
+from thalweg_io.graphs.control_flow.lowering import FUNCTIONAL, lowered, lowered_with_contexts
+from thalweg_io.graphs.control_flow.raising import raised
 
 PROGRAMS = runpy.run_path(str(pathlib.Path(__file__).parent / "data" / "control_flow" / "programs.py"))["CASES"]
 # A loop whose values change shape has a gradient here, but in TensorFlow 1.x a TensorArray stacks one shape.

@@ -6,7 +6,7 @@ import pytest
 
 import thalweg as tf
 from thalweg_io import protos
-from thalweg_io.meta_graph import export_meta_graph
+from thalweg_io.graphs.meta_graph import export_meta_graph
 
 
 @pytest.fixture(autouse=True)

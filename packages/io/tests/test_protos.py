@@ -74,7 +74,8 @@ def test_an_unknown_message_is_named():
 
 
 def test_importing_needs_no_protobuf():
-    code = ("import sys, thalweg_io, thalweg_io.protos, thalweg_io.bundle.reader, thalweg_io.bundle.writer\n"
+    code = ("import sys, thalweg_io, thalweg_io.protos\n"
+            "import thalweg_io.checkpoints.bundle.reader, thalweg_io.checkpoints.bundle.writer\n"
             "found = [m for m in sys.modules if m.startswith('google.protobuf')]\n"
             "assert not found, found\n"
             "assert 'google.protobuf' not in sys.modules")

@@ -7,8 +7,8 @@ import pytest
 
 import thalweg as tf
 from thalweg_io import protos
-from thalweg_io.control_flow.nodes import V1_OPS
-from thalweg_io.control_flow.raising import raised
+from thalweg_io.graphs.control_flow.nodes import V1_OPS
+from thalweg_io.graphs.control_flow.raising import raised
 
 FLOAT, INT32, BOOL = 1, 3, 10
 

@@ -4,8 +4,8 @@ import os
 import pytest
 
 import thalweg as tf
-from thalweg_io import removals
-from thalweg_io.bundle.writer import BundleWriter
+from thalweg_io.checkpoints import removals
+from thalweg_io.checkpoints.bundle.writer import BundleWriter
 
 NOTE = "m-1.thw-0123456789abcdef.doomed"
 TEXT = b"checkpoint\nmeta\n2\n"

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import thalweg as tf
-from thalweg_io import atomic_file, deferred
+from thalweg_io import atomic_file
+from thalweg_io.checkpoints import deferred
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import thalweg as tf
-from thalweg_io.bundle.reader import BundleReader
-from thalweg_io.saveables import SaveableObject, SaveSpec
+from thalweg_io.checkpoints.bundle.reader import BundleReader
+from thalweg_io.checkpoints.saveables import SaveableObject, SaveSpec
 
 
 @pytest.fixture(autouse=True)
@@ -377,7 +377,7 @@ def test_a_failing_disk_leaves_the_old_checkpoint(tmp_path, monkeypatch):
 
 
 def test_a_dropped_checkpoint_that_stays_is_logged(saved, monkeypatch, caplog):
-    from thalweg_io.bundle import commit
+    from thalweg_io.checkpoints.bundle import commit
     monkeypatch.setattr(commit, "drop", lambda prefix: (_ for _ in ()).throw(PermissionError(13, "not yours")))
     with caplog.at_level(logging.WARNING):
         assert len(saved(tf.train.Saver(max_to_keep=1), 1, 2)) == 4

@@ -10,7 +10,7 @@ import PIL.Image
 import pytest
 
 import thalweg as tf
-from thalweg_io.records import framed, read_records
+from thalweg_io.records.records import framed, read_records
 from thalweg_io.summaries import file_writer
 from thalweg_io.summaries.audio import encode_wav
 from thalweg_io.summaries.histogram import bucket_limits, histogram
@@ -156,7 +156,7 @@ def test_damaged_records(tmp_path):
         path.write_bytes(data[:size])
         with pytest.raises(tf.errors.DataLossError, match="truncated record at 21"):
             list(read_records(path))
-    from thalweg_io.crc32c import masked_crc32c
+    from thalweg_io.records.crc32c import masked_crc32c
     huge = (2**60).to_bytes(8, "little")
     path.write_bytes(huge + masked_crc32c(huge).to_bytes(4, "little") + b"\0" * 8)
     with pytest.raises(tf.errors.DataLossError, match="truncated record at 0: its 1152921504606846976 bytes are"):

@@ -4,8 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thalweg.framework import errors
-from thalweg_io import snappy, wire
-from thalweg_io.table import TableWriter, read_table
+from thalweg_io import wire
+from thalweg_io.checkpoints import snappy
+from thalweg_io.checkpoints.table import TableWriter, read_table
 
 
 def table(entries):
@@ -79,7 +80,7 @@ def test_any_bytes_are_refused_by_name(data):
 
 
 def test_an_unknown_block_type_is_named():
-    from thalweg_io.crc32c import masked_crc32c
+    from thalweg_io.records.crc32c import masked_crc32c
     data = bytearray(table([(b"k", b"v")]))
     block = data[:12]
     size = len(data) - 48

@@ -12,14 +12,14 @@ import thalweg as tf
 from thalweg.framework import errors
 from thalweg.framework.dtypes import bfloat16, qint32
 from thalweg_io import atomic_file
-from thalweg_io.bundle.writer import BundleWriter
-from thalweg_io.checkpoint_reader import open_checkpoint
-from thalweg_io.crc32c import masked_crc32c
-from thalweg_io.table import Table, read_table
-from thalweg_io.tensor_slice import FULL, TensorSlice, slice_key
-from thalweg_io.v1 import entry, files, values
-from thalweg_io.v1.reader import V1Reader
-from thalweg_io.v1.writer import V1Writer
+from thalweg_io.checkpoints.bundle.writer import BundleWriter
+from thalweg_io.checkpoints.reader import open_checkpoint
+from thalweg_io.checkpoints.table import Table, read_table
+from thalweg_io.checkpoints.tensor_slice import FULL, TensorSlice, slice_key
+from thalweg_io.checkpoints.v1 import entry, files, values
+from thalweg_io.checkpoints.v1.reader import V1Reader
+from thalweg_io.checkpoints.v1.writer import V1Writer
+from thalweg_io.records.crc32c import masked_crc32c
 from thalweg_io.wire import WireError, field_bytes, varint
 
 DATA = pathlib.Path(__file__).parent / "data"
@@ -233,7 +233,7 @@ def test_v2_restores_what_v1_partitioned(tmp_path):
 
 
 def test_ops_of_old_graphs(tmp_path):
-    from thalweg_io import save_ops
+    from thalweg_io.checkpoints import save_ops
     path = str(tmp_path / "m")
     saved = save_ops.save(path, ["x"], [tf.constant([[1.0, 2.0], [3.0, 4.0]])])
     whole = save_ops.restore(path, "x", dt=tf.float32)
@@ -417,7 +417,7 @@ def test_every_cut(tmp_path):
 
 def by_hand(path, metas, tensors):
     """A file with these metas, and {(name, slice): TensorProto bytes}."""
-    from thalweg_io.table import TableWriter
+    from thalweg_io.checkpoints.table import TableWriter
     out = bytearray()
     table = TableWriter(out.extend)
     table.add(b"", entry.meta_message(metas))
@@ -481,7 +481,7 @@ def test_messages(tmp_path):
 
 
 def empty_table(path):
-    from thalweg_io.table import TableWriter
+    from thalweg_io.checkpoints.table import TableWriter
     out = bytearray()
     TableWriter(out.extend).finish()
     path.write_bytes(out)
@@ -502,7 +502,7 @@ def test_what_cannot_be_written(tmp_path, monkeypatch):
     refused("holds int 3", ("a", np.array([3], object)))
     refused("V1 checkpoints hold no tensors of that type", ("a", np.zeros(1, bfloat16.np)))
     refused("V1 checkpoints hold no tensors of that type", ("a", np.zeros(1, np.uint64)))
-    monkeypatch.setattr("thalweg_io.v1.writer._MOST_BYTES", 100)
+    monkeypatch.setattr("thalweg_io.checkpoints.v1.writer._MOST_BYTES", 100)
     refused("too large for a V1 checkpoint", ("a", np.zeros(13)))
     refused("too large for a V1 checkpoint", ("a", np.full(50, -1, np.int8)))
     assert os.listdir(tmp_path) == []

@@ -196,7 +196,7 @@ def identity_n(input: Any, name: Any = ...) -> list[Tensor]: ...
 def igamma(a: Any, x: Any, name: Any = ...) -> Tensor: ...
 def igammac(a: Any, x: Any, name: Any = ...) -> Tensor: ...
 from thalweg.ops.complex import imag as imag
-from thalweg_io.graph_import import import_graph_def as import_graph_def
+from thalweg_io.graphs.graph_import import import_graph_def as import_graph_def
 from thalweg.framework.func_graph import init_scope as init_scope
 from thalweg.variables.initialization import initialize_all_variables as initialize_all_variables
 from thalweg.variables.initialization import initialize_local_variables as initialize_local_variables
@@ -415,7 +415,7 @@ from thalweg.ops.checks import verify_tensor_all_finite as verify_tensor_all_fin
 from thalweg.ops.select import where as where
 from thalweg.ops.select import where_v2 as where_v2
 from thalweg.ops.while_loop import while_loop as while_loop
-from thalweg_io.file_ops import write as write_file
+from thalweg_io.graphs.file_ops import write as write_file
 from thalweg.ops.constant import zeros as zeros
 from thalweg.variables.initializers import Zeros as zeros_initializer
 from thalweg.ops.constant import zeros_like as zeros_like

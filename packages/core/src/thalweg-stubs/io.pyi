@@ -5,9 +5,9 @@ from thalweg.framework.graph import Tensor
 from thalweg_io.examples.features import FixedLenFeature as FixedLenFeature
 from thalweg_io.examples.features import FixedLenSequenceFeature as FixedLenSequenceFeature
 from thalweg_io.examples.features import SparseFeature as SparseFeature
-from thalweg_io.tf_record import TFRecordCompressionType as TFRecordCompressionType
-from thalweg_io.tf_record import TFRecordOptions as TFRecordOptions
-from thalweg_io.tf_record import TFRecordWriter as TFRecordWriter
+from thalweg_io.records.tf_record import TFRecordCompressionType as TFRecordCompressionType
+from thalweg_io.records.tf_record import TFRecordOptions as TFRecordOptions
+from thalweg_io.records.tf_record import TFRecordWriter as TFRecordWriter
 from thalweg_io.examples.features import VarLenFeature as VarLenFeature
 from thalweg_io.examples.decode_ops import decode_csv as decode_csv
 from thalweg_io.images.image_ops import decode_image as decode_image
@@ -23,6 +23,6 @@ from thalweg_io.examples.parse import parse_single_sequence_example as parse_sin
 from thalweg_io.examples.decode_ops import parse_tensor as parse_tensor
 def read_file(filename: Any, name: Any = ...) -> Tensor: ...
 from thalweg_io.examples.decode_ops import serialize_tensor as serialize_tensor
-from thalweg_io.tf_record import tf_record_iterator as tf_record_iterator
-from thalweg_io.file_ops import write as write_file
-from thalweg_io.meta_graph import write_graph as write_graph
+from thalweg_io.records.tf_record import tf_record_iterator as tf_record_iterator
+from thalweg_io.graphs.file_ops import write as write_file
+from thalweg_io.graphs.meta_graph import write_graph as write_graph

@@ -3,9 +3,9 @@
 The form: thalweg/_surface/tables.py.
 """
 
-_STATE = "thalweg_io.checkpoint_state:"
-_READER = "thalweg_io.checkpoint_reader:"
-_META = "thalweg_io.meta_graph:"
+_STATE = "thalweg_io.checkpoints.state:"
+_READER = "thalweg_io.checkpoints.reader:"
+_META = "thalweg_io.graphs.meta_graph:"
 _SUMMARY = "thalweg_io.summaries.builders:"
 _WRITER = "thalweg_io.summaries.file_writer:"
 _PROTOS = "thalweg_io.protos:"
@@ -14,21 +14,21 @@ _MODEL = "thalweg_io.saved_model."
 
 NAMES = {
     # --- checkpoints --------------------------------------------------------------------------------
-    "train.Saver": "thalweg_io.saver:Saver",
+    "train.Saver": "thalweg_io.checkpoints.saver:Saver",
     **{"train." + name: _STATE + name for name in (
         "checkpoint_exists", "generate_checkpoint_state_proto", "get_checkpoint_mtimes", "get_checkpoint_state",
         "latest_checkpoint", "remove_checkpoint", "update_checkpoint_state")},
     **{"train." + name: _READER + name for name in (
         "NewCheckpointReader", "list_variables", "load_checkpoint", "load_variable")},
-    "train.init_from_checkpoint": "thalweg_io.checkpoint_initializers:init_from_checkpoint",
-    **{"train." + name: "thalweg_io.warm_start:" + name for name in ("VocabInfo", "warm_start")},
-    **{"estimator." + name: "thalweg_io.warm_start:" + name for name in ("VocabInfo", "WarmStartSettings")},
-    "train.checkpoints_iterator": "thalweg_io.checkpoints_iterator:checkpoints_iterator",
-    "contrib.training.wait_for_new_checkpoint": "thalweg_io.checkpoints_iterator:wait_for_new_checkpoint",
+    "train.init_from_checkpoint": "thalweg_io.checkpoints.initializers:init_from_checkpoint",
+    **{name: "thalweg_io.checkpoints.warm_start:" + name.partition(".")[2] for name in (
+        "train.VocabInfo", "train.warm_start", "estimator.VocabInfo", "estimator.WarmStartSettings")},
+    "train.checkpoints_iterator": "thalweg_io.checkpoints.iterator:checkpoints_iterator",
+    "contrib.training.wait_for_new_checkpoint": "thalweg_io.checkpoints.iterator:wait_for_new_checkpoint",
 
     # --- graphs in files ----------------------------------------------------------------------------
     "train.export_meta_graph": _META + "export_meta_graph",
-    "train.import_meta_graph": "thalweg_io.meta_graph_import:import_meta_graph",
+    "train.import_meta_graph": "thalweg_io.graphs.meta_graph_import:import_meta_graph",
     "train.write_graph": _META + "write_graph",
     **{f"graph_util.{name}": f"thalweg_io.graph_tools.{module}:{name}" for module, name in (
         ("freezing", "convert_variables_to_constants"), ("sub_graph", "extract_sub_graph"),
@@ -38,7 +38,7 @@ NAMES = {
     "tools.optimize_for_inference_lib.optimize_for_inference":
         "thalweg_io.graph_tools.optimize_for_inference:optimize_for_inference",
     "tools.strip_unused_lib.strip_unused": "thalweg_io.graph_tools.strip_unused:strip_unused",
-    "import_graph_def": "thalweg_io.graph_import:import_graph_def",
+    "import_graph_def": "thalweg_io.graphs.graph_import:import_graph_def",
     "make_tensor_proto": "thalweg_io.tensor_proto:make_tensor_proto",
     "make_ndarray": "thalweg_io.tensor_proto:make_ndarray",
     **{name: _PROTOS + name for name in (
@@ -49,7 +49,7 @@ NAMES = {
         "SaverDef", "SequenceExample")},
 
     # --- records ------------------------------------------------------------------------------------
-    **{"io." + name: "thalweg_io.tf_record:" + name for name in (
+    **{"io." + name: "thalweg_io.records.tf_record:" + name for name in (
         "TFRecordCompressionType", "TFRecordOptions", "TFRecordWriter", "tf_record_iterator")},
     **{"io." + name: "thalweg_io.examples.parse:" + name for name in (
         "parse_example", "parse_sequence_example", "parse_single_example", "parse_single_sequence_example")},
@@ -90,7 +90,7 @@ NAMES = {
     **{"image." + name: "thalweg_io.images.image_ops:" + name for name in (
         "decode_image", "decode_jpeg", "decode_png")},
     "read_file": "thalweg_io.images.image_ops:read_file",
-    "write_file": "thalweg_io.file_ops:write",
+    "write_file": "thalweg_io.graphs.file_ops:write",
     "io.matching_files": _DATA + "dataset_ops:matching_files",
 
     # --- summaries ----------------------------------------------------------------------------------

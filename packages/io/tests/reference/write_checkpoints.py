@@ -9,8 +9,8 @@ import sys
 import numpy as np
 
 import thalweg as tf
-from thalweg_io.bundle.writer import BundleWriter
-from thalweg_io.v1.writer import V1Writer
+from thalweg_io.checkpoints.bundle.writer import BundleWriter
+from thalweg_io.checkpoints.v1.writer import V1Writer
 
 ONLY_NEWER = ("float8_e5m2", "float8_e4m3fn", "int4", "uint4")        # TensorFlow 1.15 does not know them
 NOT_IN_V1 = ("uint32", "uint64", *ONLY_NEWER)

@@ -128,9 +128,9 @@ def _input(rng, kind, work):
 
 def _mutated_data(rng, work):
     """The data file changed, and the checksum in the index made right for one that is read as it stands."""
-    from thalweg_io.bundle.entry import Entry
-    from thalweg_io.crc32c import masked_crc32c
-    from thalweg_io.table import TableWriter, read_table
+    from thalweg_io.checkpoints.bundle.entry import Entry
+    from thalweg_io.checkpoints.table import TableWriter, read_table
+    from thalweg_io.records.crc32c import masked_crc32c
     name = f"{work}/m.data-00000-of-00001"
     if not os.path.exists(name):
         return f"{work}/m"

@@ -11,10 +11,10 @@ import zlib
 
 import numpy as np
 
-from thalweg_io.bundle.entry import Header
-from thalweg_io.crc32c import crc32c, masked, masked_crc32c
-from thalweg_io.table import TableWriter
-from thalweg_io.tensor_slice import TensorSlice, slice_key
+from thalweg_io.checkpoints.bundle.entry import Header
+from thalweg_io.checkpoints.table import TableWriter
+from thalweg_io.checkpoints.tensor_slice import TensorSlice, slice_key
+from thalweg_io.records.crc32c import crc32c, masked, masked_crc32c
 from thalweg_io.wire import field_bytes, field_fixed32, field_varint, varint
 
 CASES, _WRITERS = [], {}

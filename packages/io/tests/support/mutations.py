@@ -9,8 +9,8 @@ import struct
 import zipfile
 import zlib
 
-from thalweg_io.crc32c import masked_crc32c
-from thalweg_io.table import TableWriter, read_table
+from thalweg_io.checkpoints.table import TableWriter, read_table
+from thalweg_io.records.crc32c import masked_crc32c
 from thalweg_io.wire import WireError, read_varint, varint
 
 NUMBERS = [0, 1, 2, 3, 4, 7, 8, 16, 100, 127, 128, 255, 256, 2**15, 2**16, 2**20, 2**28, 2**31 - 1, 2**31, 2**32 - 1,

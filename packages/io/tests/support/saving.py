@@ -17,7 +17,7 @@ import numpy as np
 
 import thalweg as tf
 from thalweg_io import atomic_file
-from thalweg_io.checkpoint_reader import NewCheckpointReader
+from thalweg_io.checkpoints.reader import NewCheckpointReader
 
 FOREIGN = ("m-1.index.tempstate123", "notes.tmp", "x.thw-short.tmp", "other.index")     # files that nobody may touch
 ACKNOWLEDGED = ".ack"                                # beside the folder, with its name in front

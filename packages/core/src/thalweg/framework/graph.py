@@ -150,13 +150,13 @@ class Operation:
     def node_def(self):
         """The NodeDef message of this node (needs thalweg-io)."""
         with needs_io("operation.node_def"):
-            from thalweg_io.graph_def import node_def
+            from thalweg_io.graphs.graph_def import node_def
         return node_def(self)
 
     @property
     def op_def(self):
         with needs_io("operation.op_def"):
-            from thalweg_io.graph_def import op_def
+            from thalweg_io.graphs.graph_def import op_def
         return op_def(self.declaration)
 
     @property
@@ -305,7 +305,7 @@ class Graph:
     def as_graph_def(self, from_version=None, add_shapes=False):
         """The GraphDef message of this graph (needs thalweg-io)."""
         with needs_io("graph.as_graph_def()"):
-            from thalweg_io.graph_def import graph_def
+            from thalweg_io.graphs.graph_def import graph_def
         return graph_def(self, from_version=from_version, add_shapes=add_shapes)
 
     # --- looking up ------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ class SaveSliceInfo:
     def to_proto(self, export_scope=None):
         """The SaveSliceInfoDef message (needs thalweg-io); None outside of `export_scope`."""
         with needs_io("SaveSliceInfo.to_proto()"):
-            from thalweg_io.graph_def import save_slice_info_def
+            from thalweg_io.graphs.graph_def import save_slice_info_def
         return save_slice_info_def(self, export_scope)
 
 
@@ -334,7 +334,7 @@ class Variable:
     def to_proto(self, export_scope=None):
         """The VariableDef message (needs thalweg-io); None for a variable outside of `export_scope`."""
         with needs_io("variable.to_proto()"):
-            from thalweg_io.graph_def import variable_def
+            from thalweg_io.graphs.graph_def import variable_def
         return variable_def(self, export_scope)
 
     @staticmethod

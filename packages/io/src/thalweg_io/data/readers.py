@@ -6,8 +6,8 @@ import numpy as np
 
 from thalweg.framework import errors
 
-from .. import streams
-from ..records import read_records
+from ..records import streams
+from ..records.records import read_records
 
 
 def paths(filenames):

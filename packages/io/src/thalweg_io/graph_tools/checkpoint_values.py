@@ -3,10 +3,10 @@ import difflib
 
 from thalweg.framework import errors
 
-from ..checkpoint_reader import open_checkpoint
+from ..checkpoints.reader import open_checkpoint
+from ..checkpoints.tensor_slice import parse_spec
 from ..element_types import STRING
 from ..tensor_proto import make_ndarray
-from ..tensor_slice import parse_spec
 from .node_map import data_inputs, nodes_by_name, output_of
 
 _ASSIGN = ("Assign", "AssignVariableOp")

@@ -5,7 +5,7 @@ from thalweg.framework import shapes
 from thalweg.framework.declaration import REGISTRY
 from thalweg.framework.graph import Graph
 
-from ..imported_files import OPS as FILE_OPS
+from ..graphs.imported_files import OPS as FILE_OPS
 from ..tensor_proto import tensor_proto
 from .node_map import check_is_graph_def, data_inputs, like, nodes_by_name, output_of, sorted_by_data
 from .sub_graph import extract_sub_graph
@@ -79,7 +79,7 @@ def _values(graph_def, ends):
     from thalweg.framework.constant_value import constant_value
     from thalweg.runtime.session import Session
 
-    from ..graph_import import import_graph_def
+    from ..graphs.graph_import import import_graph_def
     graph = Graph()
     with graph.as_default():
         import_graph_def(graph_def, name="")

@@ -3,7 +3,7 @@ import os
 
 from thalweg.framework import errors
 
-from ..graph_files import read_graph_def, write_graph_def
+from ..graphs.graph_files import read_graph_def, write_graph_def
 from .checkpoint_values import values_from_checkpoint
 from .freezing import variables_to_constants
 from .node_map import nodes_by_name, output_of

@@ -5,7 +5,7 @@ import numpy as np
 
 from thalweg.framework import errors
 
-from ..control_flow.lowering import lowered
+from ..graphs.control_flow.lowering import lowered
 from ..tensor_proto import tensor_proto
 from .frozen_nodes import FrozenNodes
 from .node_map import check_are_names, check_is_graph_def, data_inputs, like, output_of

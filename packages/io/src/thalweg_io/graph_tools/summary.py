@@ -100,7 +100,7 @@ def _graph_of(graph, input_shapes):
 
 def imported(graph_def):
     """A Graph of the nodes of a GraphDef, under their own names."""
-    from ..graph_import import import_graph_def
+    from ..graphs.graph_import import import_graph_def
     graph = Graph()
     with graph.as_default():
         import_graph_def(graph_def, name="")

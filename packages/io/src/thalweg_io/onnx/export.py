@@ -55,7 +55,7 @@ def _graph(source):
         raise TypeError("export takes a session, which has the variables' values, or a frozen GraphDef; not a Graph")
     if not hasattr(source, "node"):
         raise TypeError(f"export takes a session or a GraphDef, not {type(source).__name__}")
-    from ..graph_import import import_graph_def
+    from ..graphs.graph_import import import_graph_def
     graph = Graph()
     with graph.as_default():
         import_graph_def(source, name="")

@@ -5,9 +5,9 @@ import weakref
 from thalweg.framework.graph import Operation
 
 from ..atomic_folder import NewFolder, chunks_of
-from ..meta_graph import write_message
-from ..saveables import default_variables
-from ..saver import Saver
+from ..checkpoints.saveables import default_variables
+from ..checkpoints.saver import Saver
+from ..graphs.meta_graph import write_message
 from . import constants
 
 _TYPE_URL = "type.googleapis.com/tensorflow.AssetFileDef"

@@ -127,7 +127,7 @@ def assets_of(meta_graph):
 
 def _imported(meta_graph, import_scope, saver_kwargs):
     """The Saver of the graph, once it has been imported; None for a graph without variables."""
-    from ..meta_graph_import import import_meta_graph
+    from ..graphs.meta_graph_import import import_meta_graph
     _check_saver(meta_graph)
     return import_meta_graph(meta_graph, import_scope=import_scope, **saver_kwargs)
 
@@ -160,7 +160,7 @@ def main_op_of(meta_graph):
 
 
 def _run_main_op(sess, name, assets, import_scope):
-    from ..imported_files import checkpoint_allowed
+    from ..graphs.imported_files import checkpoint_allowed
     if name is None:
         return
     prefix = f"{import_scope}/" if import_scope else ""

@@ -7,7 +7,7 @@ import time
 from thalweg.framework import errors
 
 from ..atomic_file import files, translated
-from ..records import framed
+from ..records.records import framed
 
 _FILE_VERSION = "brain.Event:2"
 

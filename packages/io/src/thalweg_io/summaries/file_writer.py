@@ -42,7 +42,7 @@ class FileWriter:
         if graph is not None or graph_def is not None:
             self.add_graph(graph=graph, graph_def=graph_def)
         if graph is not None:
-            from ..meta_graph import export_meta_graph
+            from ..graphs.meta_graph import export_meta_graph
             self.add_meta_graph(export_meta_graph(graph=graph))
 
     def __enter__(self):

@@ -6,8 +6,8 @@ import re
 from thalweg.framework import errors
 
 from ..atomic_file import translated
-from ..crc32c import masked_crc32c
-from ..records import read_records
+from ..records.crc32c import masked_crc32c
+from ..records.records import read_records
 from .series import series_of, stored_value
 
 _HEADER, _FOOTER = 12, 4                                    # bytes around a record's data: see records.py

@@ -7,9 +7,9 @@ import re
 from thalweg.framework import errors
 from thalweg.framework.shapes import size_of
 
-from ...bundle import commit
-from ...checkpoint_reader import open_checkpoint
-from ...checkpoint_state import latest_checkpoint
+from ...checkpoints.bundle import commit
+from ...checkpoints.reader import open_checkpoint
+from ...checkpoints.state import latest_checkpoint
 from ...element_types import STRING
 
 _PART_OF_V2 = re.compile(r"(?P<prefix>.+)\.(index|meta|data-\d{5,}-of-\d{5,})", re.DOTALL)

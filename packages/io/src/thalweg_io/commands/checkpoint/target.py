@@ -8,11 +8,11 @@ from thalweg.framework import errors
 
 from ...arrays import write_npz, write_safetensors
 from ...arrays.safetensors import KNOWN
-from ...bundle import commit
-from ...bundle.writer import BundleWriter
+from ...checkpoints.bundle import commit
+from ...checkpoints.bundle.writer import BundleWriter
+from ...checkpoints.v1.values import is_stored
+from ...checkpoints.v1.writer import V1Writer
 from ...element_types import RESOURCE, STRING, VARIANT, dtype_of_number
-from ...v1.values import is_stored
-from ...v1.writer import V1Writer
 
 FORMATS = ("v1", "v2", "safetensors", "npz")
 

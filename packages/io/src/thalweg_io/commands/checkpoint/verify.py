@@ -12,7 +12,7 @@ from thalweg.commands.console import FOUND, OK
 from thalweg.framework import errors
 
 from ...atomic_file import own_files
-from ...checkpoint_state import STATE_FILE, get_checkpoint_state, meta_graph_filename
+from ...checkpoints.state import STATE_FILE, get_checkpoint_state, meta_graph_filename
 from .. import progress
 from .source import Source, path_of
 from .text import bytes_text, count_text

@@ -7,8 +7,8 @@
 """
 from thalweg.framework import errors
 
-from ...graph_files import write_graph_def
-from ...meta_graph import write_message
+from ...graphs.graph_files import write_graph_def
+from ...graphs.meta_graph import write_message
 from .freeze import frozen_graph
 from .source import Source, add_source
 

@@ -4,8 +4,8 @@ The values come from the checkpoint beside a .meta file, from a SavedModel, or f
 """
 from thalweg.framework import errors
 
-from ...graph_files import write_graph_def
 from ...graph_tools.freeze_graph import frozen_from_checkpoint
+from ...graphs.graph_files import write_graph_def
 from .source import Source, add_source
 
 HELP = "variables to constants, from a checkpoint"

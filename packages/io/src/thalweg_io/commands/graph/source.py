@@ -3,8 +3,8 @@ import os
 
 from thalweg.framework import errors
 
-from ...checkpoint_state import checkpoint_exists
-from ...graph_files import read_graph_def, read_meta_graph_def
+from ...checkpoints.state import checkpoint_exists
+from ...graphs.graph_files import read_graph_def, read_meta_graph_def
 
 
 class Source:

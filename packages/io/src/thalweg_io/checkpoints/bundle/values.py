@@ -1,0 +1,140 @@
+"""The bytes of a tensor in a data file: numbers in C order, strings as lengths, a checksum, and the text.
+
+    strings := varint length per element, masked CRC-32C of the lengths, the bytes of all elements
+"""
+import numpy as np
+
+from thalweg.framework import errors
+
+from ...records.crc32c import crc32c, masked
+from ...wire import WireError, read_varint, varint
+
+_AT_ONCE = 1 << 18                             # bytes
+_LONG = 1 << 32                                # lengths from here on enter the checksum as 8 bytes, others as 4
+
+
+def stored_numbers(array):
+    """The flat bytes of an array of fixed-size elements, little-endian; where they are that already, no copy."""
+    return np.asarray(array, array.dtype.newbyteorder("<"), order="C").reshape(-1).view(np.uint8)
+
+
+class PieceWriter:
+    """Writes a data file in pieces, each copied before its checksum is taken and it is written.
+
+    So bytes and checksum agree, although the array may be a variable that another thread writes; and a piece stays in
+    the processor's cache from the copy to the write, with no memory taken for a tensor.
+
+    Parameters
+    ----------
+    write : callable (buffer)      takes the file's bytes in order
+
+    Attributes
+    ----------
+    size : int                     bytes appended
+    """
+
+    _PIECE = 1 << 18
+
+    def __init__(self, write):
+        self._write, self._piece, self._used, self.size = write, np.empty(self._PIECE, np.uint8), 0, 0
+
+    def append(self, data):
+        """Appends flat bytes, an array; gives their checksum."""
+        crc, start = 0, 0
+        while start < len(data):
+            if self._used == self._PIECE:
+                self.flush()
+            count = min(self._PIECE - self._used, len(data) - start)
+            part = self._piece[self._used:self._used + count]
+            part[...] = data[start:start + count]
+            crc = crc32c(part, crc)
+            self._used, start = self._used + count, start + count
+        self.size += len(data)
+        return crc
+
+    def flush(self):
+        """Writes what has been appended."""
+        if self._used:
+            self._write(self._piece[:self._used])
+            self._used = 0
+
+
+def stored_strings(array):
+    """(bytes, masked checksum) of an array of bytes objects."""
+    items = [_as_bytes(item) for item in array.ravel().tolist()]
+    crc = _crc_of_lengths(map(len, items), "little")
+    stored_crc = masked(crc).to_bytes(4, "little")
+    text = b"".join(items)
+    lengths = b"".join(map(varint, map(len, items)))
+    return lengths + stored_crc + text, masked(crc32c(text, crc32c(stored_crc, crc)))
+
+
+def _as_bytes(item):
+    if isinstance(item, str):
+        return item.encode()
+    if not isinstance(item, bytes):
+        raise errors.InvalidArgumentError(None, None, f"a string tensor holds {type(item).__name__} {item!r}")
+    return item
+
+
+def _crc_of_lengths(lengths, byteorder):
+    return crc32c(b"".join(n.to_bytes(4 if n < _LONG else 8, byteorder) for n in lengths))
+
+
+def check_crc(calculated, entry, name):
+    if masked(calculated) != entry.crc:
+        raise errors.DataLossError(
+            None, None, f"tensor {name!r}: Checksum does not match: stored {entry.crc:08x} vs. calculated on the "
+                        f"restored bytes {masked(calculated):08x}")
+
+
+def numbers_from(read_into, entry, dtype, is_big_endian, name):
+    """The array of a tensor of numbers; its size against shape and file is checked by the caller.
+
+    `read_into(buffer, offset)` fills a buffer with the tensor's bytes from `offset` on.
+    """
+    array = np.empty(entry.shape, dtype.np)
+    data, crc = array.reshape(-1).view(np.uint8), 0
+    for start in range(0, len(data), _AT_ONCE):           # the checksum of a piece is taken while it is in the cache
+        piece = data[start:start + _AT_ONCE]
+        read_into(piece, start)
+        crc = crc32c(piece, crc)
+    check_crc(crc, entry, name)
+    if dtype.kind == "b" and (data > 1).any():
+        raise errors.DataLossError(None, None, f"tensor {name!r}: a bool tensor holds bytes other than 0 and 1")
+    return _swapped(array) if is_big_endian else array
+
+
+def _swapped(array):
+    return array.byteswap() if array.dtype.names is None else _swapped_record(array)
+
+
+def _swapped_record(array):
+    (field,) = array.dtype.names                     # bfloat16 and the quantized types: one number under a name
+    return array[field].byteswap().view(array.dtype)
+
+
+def strings_from(data, entry, count, is_big_endian, name):
+    """The array of a string tensor of `count` elements from its stored bytes."""
+    lengths, position = [], 0
+    try:
+        for _ in range(count):
+            length, position = read_varint(data, position, len(data))
+            lengths.append(length)
+    except WireError as error:
+        raise errors.DataLossError(None, None, f"tensor {name!r}: damaged string lengths: {error}") from error
+    crc = _crc_of_lengths(lengths, "big" if is_big_endian else "little")
+    stored_crc = data[position:position + 4]
+    if masked(crc) != int.from_bytes(stored_crc, "big" if is_big_endian else "little"):
+        raise errors.DataLossError(None, None, f"tensor {name!r}: The length checksum does not match the string "
+                                               "lengths stored")
+    text = position + 4
+    if text + sum(lengths) != len(data):
+        raise errors.DataLossError(None, None, f"tensor {name!r}: strings of {sum(lengths)} bytes in all, but "
+                                               f"{len(data) - text} are stored")
+    check_crc(crc32c(data[text:], crc32c(stored_crc, crc)), entry, name)
+    array = np.empty(count, np.object_)
+    for i, length in enumerate(lengths):
+        array[i] = data[text:text + length]
+        text += length
+    return array.reshape(entry.shape)
