@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import thalweg as tf
-from thalweg_io.records.records import framing, records
+from thalweg_io.records import framing, records
 
 KINDS = ["", "ZLIB", "GZIP"]
 RECORDS = [b"first", b"", bytes(range(256)) * 5, b"last"]
