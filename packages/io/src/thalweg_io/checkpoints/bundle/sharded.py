@@ -2,6 +2,8 @@
 
 The folder holds a locked file while its writer lives; `remove_dead_parts` deletes the folders whose writer has died.
 """
+import contextlib
+import errno
 import os
 import re
 
@@ -104,7 +106,7 @@ def _release(folder):
     owner = _owners.pop(folder, None)
     if owner is not None:
         try:
-            with translated(folder):
+            with translated(folder), _shared_with_others():
                 _delete_parts(folder)
         finally:
             owner.close()
@@ -119,6 +121,16 @@ def _delete_parts(folder):
         remove_if_exists(os.path.join(folder, name))
     if not os.listdir(folder):                        # else somebody keeps files of his own there
         files.remove_folder(folder)
+
+
+@contextlib.contextmanager
+def _shared_with_others():
+    """Inside, folders of parts may vanish, or be filled, by another saver that clears up as this one does."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST):
+            raise
 
 
 def abandon(prefix):
@@ -136,8 +148,10 @@ def remove_dead_parts(folder):
     """
     for name in os.listdir(folder or "."):
         path = os.path.join(folder, name)
-        if _ANY_FOLDER.fullmatch(name) and path not in _owners and os.path.isdir(path) and _is_abandoned(path):
-            _delete_parts(path)
+        if _ANY_FOLDER.fullmatch(name) and path not in _owners and os.path.isdir(path):
+            with _shared_with_others():
+                if _is_abandoned(path):
+                    _delete_parts(path)
 
 
 def _is_abandoned(folder):
