@@ -228,7 +228,7 @@ def tensor_array_concat_v3(handle, flow_in, *, dtype: DType, element_shape_excep
         raise _invalid("Concat saw a scalar shape at index 0 but requires at least vectors.")
     if not parts:
         rest = element_shape_except0
-        if not shapes.is_known(rest):
+        if rest is None or not shapes.is_known(rest):
             raise _invalid("has size zero, but the element shape except the first dimension is not known")
         return np.zeros((0, *rest), dtype.np), np.zeros(0, np.int64)
     return np.concatenate(parts), np.array([len(p) for p in parts], np.int64)
