@@ -111,7 +111,8 @@ def test_a_reader_that_goes_is_no_error(process):
 
 @pytest.mark.skipif(os.name != "posix", reason="processes do not end by signals here")
 def test_ctrl_c_ends_the_process_by_its_signal(process):
-    child = process("chatty")
+    heeds = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)        # which a shell may have told to ignore
+    child = process("chatty", preexec_fn=heeds)
     child.stdout.readline()
     child.send_signal(signal.SIGINT)
     assert child.wait(60) == -signal.SIGINT
