@@ -23,7 +23,8 @@ def _text(value):
 # --- the ops ----------------------------------------------------------------------------------------
 
 @define_op("GenerateVocabRemapping", "new_vocab_file: string, old_vocab_file: string -> "
-                                     "remapping: int64[N], num_present: int32[]", stateful=True)
+                                     "remapping: int64[N], num_present: int32[]", stateful=True,
+           files=("new_vocab_file", "old_vocab_file"))
 def generate_vocab_remapping(new_vocab_file, old_vocab_file, *, new_vocab_offset: int, num_new_vocab: int,
                              old_vocab_size: int = -1):
     """Where each entry of a vocabulary stands in an older one.
@@ -68,7 +69,7 @@ def generate_vocab_remapping_shape(node, new_vocab_file, old_vocab_file):
 
 @define_op("LoadAndRemapMatrix",
            "ckpt_path: string, old_tensor_name: string, row_remapping: int64[R], col_remapping: int64[C], "
-           "initializing_values: float32 -> output_matrix: float32[N,M]", stateful=True)
+           "initializing_values: float32 -> output_matrix: float32[N,M]", stateful=True, files=("ckpt_path",))
 def load_and_remap_matrix(ckpt_path, old_tensor_name, row_remapping, col_remapping, initializing_values, *,
                           num_rows: int, num_cols: int, max_rows_in_memory: int = -1):
     """A matrix of a checkpoint with its rows, and perhaps columns, in another order.

@@ -36,7 +36,7 @@ def _check_counts(op_type, names, specs, count):
 
 
 @define_op("SaveV2", "prefix: string, tensor_names: string, shape_and_slices: string, tensors: dtypes... ->",
-           stateful=True)
+           stateful=True, files=("prefix",))
 def save_v2(prefix, tensor_names, shape_and_slices, tensors):
     """Writes `tensors` as a V2 checkpoint `prefix`, in their order.
 
@@ -68,7 +68,7 @@ def _add_all(writer, names, specs, values):
 
 
 @define_op("RestoreV2", "prefix: string, tensor_names: string, shape_and_slices: string -> tensors: dtypes...",
-           stateful=True)
+           stateful=True, files=("prefix",))
 def restore_v2(prefix, tensor_names, shape_and_slices, *, dtypes: list[DType]):
     """The tensors `tensor_names` of the checkpoint `prefix`, or the slices of them that `shape_and_slices` names.
 
@@ -115,7 +115,8 @@ def restore_v2_shape(node, prefix, tensor_names, shape_and_slices):
     return found
 
 
-@define_op("MergeV2Checkpoints", "checkpoint_prefixes: string, destination_prefix: string ->", stateful=True)
+@define_op("MergeV2Checkpoints", "checkpoint_prefixes: string, destination_prefix: string ->", stateful=True,
+           files=("checkpoint_prefixes", "destination_prefix"))
 def merge_v2_checkpoints(checkpoint_prefixes, destination_prefix, *, delete_old_dirs: bool = True):
     """Makes one checkpoint of those that the devices have written; their folders go, if `delete_old_dirs`."""
     prefixes, destination = _strings(checkpoint_prefixes), _path(destination_prefix)
@@ -131,7 +132,7 @@ def sharded_filename(basename, shard, num_shards):
 # --- the older format -------------------------------------------------------------------------------
 
 @define_op("SaveSlices", "filename: string, tensor_names: string, shapes_and_slices: string, data: T... ->",
-           stateful=True)
+           stateful=True, files=("filename",))
 def save_slices(filename, tensor_names, shapes_and_slices, data, *, session):
     """Writes `data` as a V1 checkpoint, one file.
 
@@ -149,7 +150,7 @@ def save_slices(filename, tensor_names, shapes_and_slices, data, *, session):
     _write_v1(_path(filename), names, specs, data, session)
 
 
-@define_op("Save", "filename: string, tensor_names: string, data: T... ->", stateful=True)
+@define_op("Save", "filename: string, tensor_names: string, data: T... ->", stateful=True, files=("filename",))
 def save(filename, tensor_names, data, *, session):
     """Writes whole tensors as a V1 checkpoint; see `save_slices`."""
     names = _strings(tensor_names)
@@ -162,14 +163,14 @@ def _write_v1(path, names, specs, values, session):
     deferred.do(lambda arrays: _write(V1Writer(path, is_staged), names, specs, arrays), values)
 
 
-@define_op("Restore", "file_pattern: string, tensor_name: string -> tensor: dt", stateful=True)
+@define_op("Restore", "file_pattern: string, tensor_name: string -> tensor: dt", stateful=True, files=("file_pattern",))
 def restore(file_pattern, tensor_name, *, dt: DType, preferred_shard: int = -1):
     """One whole tensor of a checkpoint of either format; `preferred_shard` tells where to look first, no more."""
     return restore_v2.body(file_pattern, tensor_name.reshape(1), np.array([b""], np.object_), dtypes=[dt])[0]
 
 
 @define_op("RestoreSlice", "file_pattern: string, tensor_name: string, shape_and_slice: string -> tensor: dt",
-           stateful=True)
+           stateful=True, files=("file_pattern",))
 def restore_slice(file_pattern, tensor_name, shape_and_slice, *, dt: DType, preferred_shard: int = -1):
     """One tensor of a checkpoint of either format, or a slice of it."""
     return restore_v2.body(file_pattern, tensor_name.reshape(1), shape_and_slice.reshape(1), dtypes=[dt])[0]
@@ -193,7 +194,8 @@ def _commit_shards(name, count):
         v1_files.commit(name, count)
 
 
-@define_op("ShardedFilespec", "basename: string[], num_shards: int32[] -> filename: string[]", stateful=True)
+@define_op("ShardedFilespec", "basename: string[], num_shards: int32[] -> filename: string[]", stateful=True,
+           files=("basename",))
 def sharded_filespec(basename, num_shards):
     """`basename-?????-of-00005`, which names all shards; those that this process has written take their places."""
     name, count = _path(basename), int(num_shards)

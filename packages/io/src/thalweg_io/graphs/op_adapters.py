@@ -4,7 +4,7 @@ An adapter is a function (importer, node, tensors, controls) -> (operation, tens
 """
 import importlib
 
-_DECLARING = ("checkpoints.save_ops", "graphs.file_ops", "summaries.summary_ops", "data.dataset_ops",
+_DECLARING = ("checkpoints.save_ops", "checkpoints.remapping", "graphs.file_ops", "summaries.summary_ops", "data.dataset_ops",
               "images.image_ops", "examples.parse_ops", "examples.decode_ops")
 
 NAMES: dict = {}                             # op type -> adapter
