@@ -157,7 +157,8 @@ class Saver:
         state_file = latest_filename if write_state else None
         with self._removals(path, state_file, meta_graph_suffix) as doomed:
             if not self._is_empty:
-                path = self._write_values(sess, save_path, path)
+                with self._abandoning(save_path, path):
+                    path = self._run_save_ops(sess, path)
             message = self._meta_graph_of(sess, strip_default_attrs) if write_meta_graph else None
             return self._complete(save_path, path, message, meta_graph_suffix, state_file, doomed)
 
@@ -186,11 +187,10 @@ class Saver:
         save_path = os.fspath(save_path)
         self._saves.make_room()
         path = self._numbered(sess, save_path, global_step, latest_filename)
-        with deferred.collecting() as write, checkpoint_allowed(path):
+        with deferred.collecting() as write:
             if not self._is_empty:
-                path = sess.run(self.saver_def.save_tensor_name, {self.saver_def.filename_tensor_name: path}).decode()
+                path = self._run_save_ops(sess, path)
         message = self._meta_graph_of(sess, strip_default_attrs) if write_meta_graph else None
-
         state_file = latest_filename if write_state else None
 
         def finish():
@@ -269,8 +269,9 @@ class Saver:
         number = f"{int(global_step):08d}" if self._pad_step_number else f"{int(global_step):d}"
         return f"{save_path}-{number}"
 
-    def _write_values(self, sess, save_path, path):
-        with self._abandoning(save_path, path), checkpoint_allowed(path):
+    def _run_save_ops(self, sess, path):
+        """Saves the values, or copies of them where this thread collects; gives the path that a restore takes."""
+        with checkpoint_allowed(path):
             return sess.run(self.saver_def.save_tensor_name, {self.saver_def.filename_tensor_name: path}).decode()
 
     @contextlib.contextmanager
