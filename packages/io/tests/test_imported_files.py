@@ -36,7 +36,8 @@ def test_reading_and_writing_is_refused(tmp_path):
         tf.data.TFRecordDataset(str(tmp_path / "secret"))
         tf.print("text", output_stream=f"file://{tmp_path / 'new'}", name="print")
         remapping.Vocabulary(1, str(tmp_path / "secret"), str(tmp_path / "secret")).remapping(0, 1)
-        remapping.load_and_remap_matrix(str(tmp_path / "secret"), "w", [0], [], [], num_rows=1, num_cols=1, name="load")
+        remapping.load_and_remap_matrix(str(tmp_path / "secret"), "w", [0], [], [], num_rows=1, num_cols=1,
+                                        name="load")
         save_ops.sharded_filespec(str(tmp_path / "secret"), 1, name="shards")
     tf.import_graph_def(written(build), name="")
     with tf.Session() as session:

@@ -10,6 +10,7 @@ from thalweg.ops import array, comparison, constant, flow
 from thalweg.ops.function_ops import make_if, make_while
 
 from .node_attributes import annotation_of, dtype_of, invalid, kinds_of
+from .node_checks import find_declaration
 from .op_adapters import adapts
 
 _DEEPEST = 50                               # functions in functions
@@ -84,7 +85,6 @@ def body_reference(nodes):
 
 def _first_output(node, output):
     """The number of the first tensor of a node's output argument."""
-    from .graph_import import find_declaration
     declaration = node and find_declaration(node.op)
     if not output or declaration is None or node.op in ("While", "If"):
         return _first_of_loop(node, output) if node is not None and node.op == "While" else 0

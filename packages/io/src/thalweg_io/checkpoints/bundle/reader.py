@@ -13,6 +13,7 @@ from ..assembly import assembled, full_slice, indices
 from ..positioned import read_at
 from ..table import read_table
 from ..tensor_slice import slice_key
+from ..texts import key_of, text_of
 from . import commit
 from .entry import HEADER_KEY, Entries
 from .values import numbers_from, strings_from
@@ -122,22 +123,22 @@ class BundleReader:
 
     def names(self):
         """The names of all tensors, sorted as the file has them."""
-        return [_text(key) for key in self.entries if not key.startswith(b"\0")]
+        return [text_of(key) for key in self.entries if not key.startswith(b"\0")]
 
     def __contains__(self, name):
-        return _key(name) in self.entries
+        return key_of(name) in self.entries
 
     def dtype(self, name):
         """The DType of a tensor; NotFoundError when there is none of that name."""
-        return dtype_of_number(self._entry(_key(name), name).dtype, f"tensor {name!r}")
+        return dtype_of_number(self._entry(key_of(name), name).dtype, f"tensor {name!r}")
 
     def shape(self, name):
         """The shape of a tensor, a tuple; of a partitioned one the whole."""
-        return self._entry(_key(name), name).shape
+        return self._entry(key_of(name), name).shape
 
     def slices(self, name):
         """The stored parts of a partitioned tensor, TensorSlices; none for a tensor that is stored whole."""
-        return list(self._entry(_key(name), name).slices)
+        return list(self._entry(key_of(name), name).slices)
 
     def _entry(self, key, name):
         entry = self.entries.get(key) if key else None
@@ -157,7 +158,7 @@ class BundleReader:
         DataLossError             when bytes are missing or do not match their checksum
         InvalidArgumentError      when the index or the slice makes no sense
         """
-        key = _key(name)
+        key = key_of(name)
         entry = self._entry(key, name)
         box = slice_ or full_slice(entry.shape)
         bounds = box.bounds(entry.shape)
@@ -222,14 +223,6 @@ class BundleReader:
             raise errors.DataLossError(None, None, f"tensor {name!r}: its slice {slice_} is stored {stored}, expected "
                                                    f"as type {whole.dtype} {list(shape)}")
         return entry
-
-
-def _key(name):
-    return name.encode("utf-8", "surrogateescape")
-
-
-def _text(key):
-    return key.decode("utf-8", "surrogateescape")
 
 
 def _close_all(descriptors):

@@ -8,6 +8,7 @@ from thalweg.framework import errors
 
 from ...records.crc32c import crc32c, masked
 from ...wire import WireError, read_varint, varint
+from ..texts import string_of
 
 _AT_ONCE = 1 << 18                             # bytes
 _LONG = 1 << 32                                # lengths from here on enter the checksum as 8 bytes, others as 4
@@ -61,20 +62,12 @@ class PieceWriter:
 
 def stored_strings(array):
     """(bytes, masked checksum) of an array of bytes objects."""
-    items = [_as_bytes(item) for item in array.ravel().tolist()]
+    items = [string_of(item) for item in array.ravel().tolist()]
     crc = _crc_of_lengths(map(len, items), "little")
     stored_crc = masked(crc).to_bytes(4, "little")
     text = b"".join(items)
     lengths = b"".join(map(varint, map(len, items)))
     return lengths + stored_crc + text, masked(crc32c(text, crc32c(stored_crc, crc)))
-
-
-def _as_bytes(item):
-    if isinstance(item, str):
-        return item.encode()
-    if not isinstance(item, bytes):
-        raise errors.InvalidArgumentError(None, None, f"a string tensor holds {type(item).__name__} {item!r}")
-    return item
 
 
 def _crc_of_lengths(lengths, byteorder):

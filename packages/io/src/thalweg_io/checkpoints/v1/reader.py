@@ -15,6 +15,7 @@ from ..assembly import assembled, full_slice
 from ..positioned import read_at
 from ..table import Table
 from ..tensor_slice import slice_key
+from ..texts import key_of, text_of
 from . import files
 from .entry import META_KEY, metas_of, tensor_of
 from .values import is_stored, least_bytes, values_of
@@ -70,8 +71,8 @@ class V1Reader:
         known = self._tensors.setdefault(meta.name, meta)
         if known is not meta:
             if (known.shape, known.dtype) != (meta.shape, meta.dtype):
-                raise errors.DataLossError(None, None, f"{path}: tensor {_text(meta.name)!r} differs in shape or type "
-                                                       "from what another shard says")
+                raise errors.DataLossError(None, None, f"{path}: tensor {text_of(meta.name)!r} differs in shape or "
+                                                       "type from what another shard says")
             known.slices += meta.slices
         self._tables.update({(meta.name, slice_): table for slice_ in meta.slices})
 
@@ -79,10 +80,10 @@ class V1Reader:
 
     def names(self):
         """The names of all tensors, sorted by their bytes."""
-        return [_text(key) for key in sorted(self._tensors)]
+        return [text_of(key) for key in sorted(self._tensors)]
 
     def __contains__(self, name):
-        return _key(name) in self._tensors
+        return key_of(name) in self._tensors
 
     def dtype(self, name):
         """The DType of a tensor; NotFoundError when there is none of that name."""
@@ -99,7 +100,7 @@ class V1Reader:
         return [] if is_whole else list(meta.slices)
 
     def _meta(self, name):
-        meta = self._tensors.get(_key(name))
+        meta = self._tensors.get(key_of(name))
         if meta is None:
             raise errors.NotFoundError(None, None, f"Key {name} not found in checkpoint {self.prefix}")
         meta.check(name)
@@ -155,14 +156,6 @@ def _table(path, descriptor):
         read_at(descriptor, data, offset, path)
         return memoryview(data)
     return Table(read, os.fstat(descriptor).st_size, path)
-
-
-def _key(name):
-    return name.encode("utf-8", "surrogateescape")
-
-
-def _text(key):
-    return key.decode("utf-8", "surrogateescape")
 
 
 def _close_all(descriptors):
