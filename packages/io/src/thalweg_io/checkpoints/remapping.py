@@ -39,7 +39,8 @@ def generate_vocab_remapping(new_vocab_file, old_vocab_file, *, new_vocab_offset
     if new_vocab_offset < 0 or num_new_vocab < 0 or new_vocab_offset + num_new_vocab > len(new):
         raise errors.InvalidArgumentError(
             None, None, f"lookup table size must be larger than last new vocab entry's line: "
-                        f"{text_of(new_vocab_file)} has {len(new)} lines, {num_new_vocab} from line {new_vocab_offset} on are asked for")
+                        f"{text_of(new_vocab_file)} has {len(new)} lines, {num_new_vocab} from line "
+                        f"{new_vocab_offset} on are asked for")
     entries = list(new)[new_vocab_offset:new_vocab_offset + num_new_vocab]
     remapping = np.array([old.get(entry, -1) for entry in entries], np.int64)
     return remapping, np.int32((remapping >= 0).sum())
