@@ -165,12 +165,22 @@ class FunctionUse:
         parameter_shapes : list         of these, plain; None: what the function says
         """
         self.check_count(len(outer))
-        function = self.function
-        graph = FuncGraph(re.sub(r"_\d+$", "", function.signature.name), self.importer.graph)
+        return self._made(lambda graph: [
+            graph.add_parameter(t.dtype, parameter_shapes[k], self._argument_name(k)) if k < n_parameters
+            else graph.capture(t) for k, t in enumerate(outer)])
+
+    def graph_of_parameters(self):
+        """The function as a FuncGraph whose arguments are all parameters, as datasets call theirs."""
+        return self._made(lambda graph: [
+            graph.add_parameter(dtype_of(argument.type, self.node.name, argument.name), self.shape_of_argument(k)[1],
+                                self._argument_name(k)) for k, argument in enumerate(self.arguments)])
+
+    def _made(self, add_inputs):
+        graph = FuncGraph(re.sub(r"_\d+$", "", self.function.signature.name), self.importer.graph)
+        graph.origin = f"{graph.name} of node {self.node.name!r} in a file"
         graph._scopes.name, graph._scopes.attributes = "", {}
         with graph.building():
-            inner = [graph.add_parameter(t.dtype, parameter_shapes[k], self._argument_name(k)) if k < n_parameters
-                     else graph.capture(t) for k, t in enumerate(outer)]
+            inner = add_inputs(graph)
             outputs, controls = self.fill(graph, "", inner)
             graph.outputs = [graph.capture(t) for t in outputs]
             if controls:

@@ -12,7 +12,7 @@ from thalweg.framework.graph import Operation, Tensor, get_default_graph, name_s
 from thalweg.framework.naming import VALID_OP_NAME
 
 from . import old_ops, op_adapters, resource_import  # noqa: F401  (they register adapters)
-from .function_import import Library, add_call
+from .function_import import FunctionUse, Library, add_call
 from .graph_mark import Mark
 from .imported_files import file_ops_allowed, guarded
 from .node_attributes import MOST_DIMENSIONS, attributes_of, invalid
@@ -239,6 +239,9 @@ class Importer:
         declaration = declared(op_type)
         if attrs is None:
             attrs = attributes_of(node, op_type, self.file.defaults.get(node.op))
+        functions = [name for name, attribute in declaration.attributes.items() if attribute.type == "func"]
+        attrs.update({name: FunctionUse(self, node, attrs[name].name).graph_of_parameters()
+                      for name in functions if name in attrs})
         shown = attrs.pop("_output_shapes", None)
         if op_type == "Placeholder" and attrs["shape"] == () and self.file.producer < _SCALARS_SINCE:
             attrs["shape"] = None
