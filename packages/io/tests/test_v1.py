@@ -470,7 +470,7 @@ def test_messages(tmp_path):
     with pytest.raises(errors.DataLossError, match="tensor 'a' differs in shape or type from what another shard says"):
         V1Reader(tmp_path / "p-?????-of-00002")
     path = by_hand(tmp_path / "h", [entry.TensorMeta(b"x", 1, (2,), [ALL])], {})
-    with V1Reader(path) as reader, pytest.raises(errors.DataLossError, match="names it but does not hold it"):
+    with V1Reader(path) as reader, pytest.raises(errors.DataLossError, match="names it, but it is not there"):
         reader.read("x")
     path = by_hand(tmp_path / "h", [entry.TensorMeta(b"x", 1, (2,), [ALL])] * 2, {})
     with pytest.raises(errors.DataLossError, match="Failed to parse the list of tensors: tensor b'x' twice"):

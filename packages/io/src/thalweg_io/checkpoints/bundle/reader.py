@@ -130,7 +130,7 @@ class BundleReader:
 
     def dtype(self, name):
         """The DType of a tensor; NotFoundError when there is none of that name."""
-        return dtype_of_number(self._entry(key_of(name), name).dtype, f"tensor {name!r}")
+        return dtype_of_number(self._entry(key_of(name), name).dtype, self._owner(name))
 
     def shape(self, name):
         """The shape of a tensor, a tuple; of a partitioned one the whole."""
@@ -144,8 +144,16 @@ class BundleReader:
         entry = self.entries.get(key) if key else None
         if entry is None:
             raise errors.NotFoundError(None, None, f"Key {name} not found in checkpoint {self.prefix}")
-        entry.check(name, self.header)
+        entry.check(self._owner(name), self.header)
         return entry
+
+    def _owner(self, name):
+        """What errors call a tensor."""
+        return f"{self.prefix}: tensor {name!r}"
+
+    def _place(self, entry, name):
+        """Likewise, with the data file that holds its bytes."""
+        return f"{commit.data_path(self.prefix, entry.shard, self.header.num_shards)}: tensor {name!r}"
 
     # --- reading -------------------------------------------------------------------------------------
 
@@ -174,34 +182,35 @@ class BundleReader:
         return self.read(name, slice_)
 
     def _whole(self, entry, name):
-        dtype = dtype_of_number(entry.dtype, f"tensor {name!r}")
+        owner = self._place(entry, name)
+        dtype = dtype_of_number(entry.dtype, owner)
         descriptor = self._checked_place(entry, dtype, name)
         is_big_endian = self.header.is_big_endian
         if entry.dtype == STRING:
             data = np.empty(entry.size, np.uint8)
-            read_at(descriptor, data, entry.offset, name)
-            return strings_from(data.tobytes(), entry, size_of(entry.shape), is_big_endian, name)
-        return numbers_from(lambda data, at: read_at(descriptor, data, entry.offset + at, name), entry, dtype,
-                            is_big_endian, name)
+            read_at(descriptor, data, entry.offset, owner)
+            return strings_from(data.tobytes(), entry, size_of(entry.shape), is_big_endian, owner)
+        return numbers_from(lambda data, at: read_at(descriptor, data, entry.offset + at, owner), entry, dtype,
+                            is_big_endian, owner)
 
     def _checked_place(self, entry, dtype, name):
         """The descriptor of the entry's data file, once it is certain that size, shape and file fit each other."""
-        count = size_of(entry.shape)
+        count, owner = size_of(entry.shape), self._place(entry, name)
         if entry.dtype == STRING:
             if entry.size < count + 4:                # a length each, and their checksum
-                raise errors.DataLossError(None, None, f"tensor {name!r}: {count} strings cannot stand in "
+                raise errors.DataLossError(None, None, f"{owner}: {count} strings cannot stand in "
                                                        f"{entry.size} bytes")
         elif entry.size != count * dtype.np.itemsize:
             raise errors.DataLossError(None, None,
-                                       f"tensor {name!r}: Invalid size in bundle entry: {entry.size} bytes for "
+                                       f"{owner}: Invalid size in bundle entry: {entry.size} bytes for "
                                        f"{dtype.name} {list(entry.shape)}, expected {count * dtype.np.itemsize}")
         descriptor = self._data.get(entry.shard)
         if descriptor is None:
             path = commit.data_path(self.prefix, entry.shard, self.header.num_shards)
-            raise errors.NotFoundError(None, None, f"tensor {name!r}: {path} is missing")
+            raise errors.NotFoundError(None, None, f"{self._owner(name)}: {path} is missing")
         size = os.fstat(descriptor).st_size
         if entry.offset + entry.size > size:
-            raise errors.DataLossError(None, None, f"tensor {name!r}: Read less bytes than requested: {entry.size} "
+            raise errors.DataLossError(None, None, f"{owner}: Read less bytes than requested: {entry.size} "
                                                    f"bytes at {entry.offset} in a data file of {size}")
         return descriptor
 
@@ -209,9 +218,10 @@ class BundleReader:
 
     def _assembled(self, key, whole, name, bounds):
         """The box `bounds` of a partitioned tensor, put together from the stored slices that touch it."""
-        dtype = dtype_of_number(whole.dtype, f"tensor {name!r}")
+        dtype = dtype_of_number(whole.dtype, self._owner(name))
         entries = {s: self._slice_entry(key, whole, name, s) for s in whole.slices}
-        return assembled(name, dtype, whole.shape, whole.slices, bounds, lambda s: self._whole(entries[s], name),
+        return assembled(self.prefix, name, dtype, whole.shape, whole.slices, bounds,
+                         lambda s: self._whole(entries[s], name),
                          lambda s: self._checked_place(entries[s], dtype, name))
 
     def _slice_entry(self, key, whole, name, slice_):
@@ -220,8 +230,8 @@ class BundleReader:
         entry = self._entry(slice_key(key, slice_), f"{name} slice {slice_}")
         if entry.slices or entry.shape != shape or entry.dtype != whole.dtype:
             stored = "partitioned again" if entry.slices else f"as type {entry.dtype} {list(entry.shape)}"
-            raise errors.DataLossError(None, None, f"tensor {name!r}: its slice {slice_} is stored {stored}, expected "
-                                                   f"as type {whole.dtype} {list(shape)}")
+            raise errors.DataLossError(None, None, f"{self._owner(name)}: its slice {slice_} is stored {stored}, "
+                                                   f"expected as type {whole.dtype} {list(shape)}")
         return entry
 
 
