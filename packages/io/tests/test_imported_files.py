@@ -8,7 +8,7 @@ import thalweg as tf
 from thalweg.framework.declaration import REGISTRY
 from thalweg_io.checkpoints import remapping, save_ops
 from thalweg_io.graphs.graph_import import file_ops_allowed
-from thalweg_io.graphs.imported_files import checkpoint_allowed
+from thalweg_io.graphs.imported_files import reading_allowed, saving_allowed
 from thalweg_io.graphs.op_adapters import declare_all
 
 
@@ -101,17 +101,28 @@ def test_inside_of_functions(tmp_path):
 def test_a_path_that_only_begins_like_the_callers(tmp_path, rest):
     tf.import_graph_def(written(lambda: save_ops.save_v2(f"{tmp_path}/model{rest}", ["a"], [""], [tf.constant(1)],
                                                          name="save")), name="")
-    with tf.Session() as session, checkpoint_allowed(f"{tmp_path}/model"):
+    with tf.Session() as session, saving_allowed(f"{tmp_path}/model"):
         with pytest.raises(tf.errors.PermissionDeniedError, match="SaveV2 of an imported graph"):
             session.run("save")
     assert not list(tmp_path.iterdir())
+
+
+def test_reading_is_not_writing(tmp_path):
+    """A restore, or an asset of a SavedModel, gives no leave to replace what is read."""
+    (tmp_path / "asset").write_text("words")
+    tf.import_graph_def(written(lambda: save_ops.save(str(tmp_path / "asset"), ["a"], [tf.constant(1)], name="save")),
+                        name="")
+    with tf.Session() as session, reading_allowed(str(tmp_path / "asset")):
+        with pytest.raises(tf.errors.PermissionDeniedError, match="Save of an imported graph"):
+            session.run("save")
+    assert (tmp_path / "asset").read_text() == "words"
 
 
 def test_merging_another_checkpoint_is_refused(tmp_path):
     prefixes = [f"{tmp_path}/model_temp/part-00000-of-00001", f"{tmp_path}/other_temp/part-00000-of-00001"]
     tf.import_graph_def(written(lambda: save_ops.merge_v2_checkpoints(prefixes, f"{tmp_path}/model", name="merge")),
                         name="")
-    with tf.Session() as session, checkpoint_allowed(f"{tmp_path}/model"):
+    with tf.Session() as session, saving_allowed(f"{tmp_path}/model"):
         with pytest.raises(tf.errors.PermissionDeniedError, match="other_temp"):
             session.run("merge")
 

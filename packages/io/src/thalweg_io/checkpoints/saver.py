@@ -10,7 +10,7 @@ from thalweg.runtime.session import BaseSession
 
 from ..atomic_file import translated, write_file
 from ..graphs import meta_graph
-from ..graphs.imported_files import checkpoint_allowed
+from ..graphs.imported_files import reading_allowed, saving_allowed
 from . import deferred, mismatch, removals
 from . import state as checkpoint_state
 from .bundle import sharded as sharded_bundle
@@ -271,7 +271,7 @@ class Saver:
 
     def _run_save_ops(self, sess, path):
         """Saves the values, or copies of them where this thread collects; gives the path that a restore takes."""
-        with checkpoint_allowed(path):
+        with saving_allowed(path):
             return sess.run(self.saver_def.save_tensor_name, {self.saver_def.filename_tensor_name: path}).decode()
 
     @contextlib.contextmanager
@@ -358,7 +358,7 @@ class Saver:
             raise ValueError(f"The passed save_path is not a valid checkpoint: {save_path}")
         logger.info("Restoring parameters from %s", save_path)
         try:
-            with checkpoint_allowed(save_path):
+            with reading_allowed(save_path):
                 sess.run(self.saver_def.restore_op_name, {self.saver_def.filename_tensor_name: save_path})
         except (errors.NotFoundError, errors.InvalidArgumentError) as error:
             raise mismatch.explained(error, sess.graph, self.saver_def.restore_op_name, save_path) from error

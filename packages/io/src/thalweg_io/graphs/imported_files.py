@@ -14,13 +14,13 @@ import numpy as np
 
 from thalweg.framework import errors
 
-_OF_SAVERS = frozenset(("SaveV2", "RestoreV2", "MergeV2Checkpoints", "SaveSlices", "Save", "Restore", "RestoreSlice",
-                        "ShardedFilespec", "ReadFile"))       # ReadFile: the assets of a SavedModel
+_SAVING = frozenset(("SaveV2", "MergeV2Checkpoints", "SaveSlices", "Save", "ShardedFilespec"))
+_READING = frozenset(("RestoreV2", "Restore", "RestoreSlice", "ReadFile"))        # checkpoints, and a model's assets
 # What savers put behind the prefix: a shard in the folder of a save, and one in its place.
 _OWN = re.compile(r"((_temp(_[0-9a-f]+)?/|\.)part)?(-\d{5,}-of-\d{5,})?")
 
 _lock = threading.Lock()
-_allowed: list = []                          # of None (all files) or the prefix of a checkpoint
+_allowed: list = []                          # of None (all files) or (prefix of a checkpoint, op types)
 
 
 @contextlib.contextmanager
@@ -34,9 +34,14 @@ def file_ops_allowed():
         yield
 
 
-def checkpoint_allowed(path):
-    """Inside, savers of imported graphs may read and write the checkpoint with this prefix."""
-    return _granted(path)
+def saving_allowed(path):
+    """Inside, savers of imported graphs may write the checkpoint with this prefix."""
+    return _granted((path, _SAVING))
+
+
+def reading_allowed(path):
+    """Inside, imported graphs may read the checkpoint with this prefix, or the file of this name."""
+    return _granted((path, _READING))
 
 
 @contextlib.contextmanager
@@ -90,7 +95,8 @@ def _check(op_type, paths):
         allowed = list(_allowed)
     if paths is None or None in allowed:
         return
-    if op_type in _OF_SAVERS and paths and all(any(_belongs(path, prefix) for prefix in allowed) for path in paths):
+    prefixes = [prefix for prefix, op_types in allowed if op_type in op_types]
+    if paths and all(any(_belongs(path, prefix) for prefix in prefixes) for path in paths):
         return
     raise errors.PermissionDeniedError(
         None, None, f"{op_type} of an imported graph wants to use {', '.join(map(repr, paths)) or 'files'}: graphs "
