@@ -6,7 +6,7 @@ import re
 import pytest
 
 PACKAGES = pathlib.Path(__file__).resolve().parent.parent / "packages"
-CORE = PACKAGES / "core/src/thalweg"
+CORE, IO = PACKAGES / "core/src/thalweg", PACKAGES / "io/src/thalweg_io"
 
 # What each room of the core may import of ours.
 ROOMS = {
@@ -40,6 +40,28 @@ UPSTREAM = {
 
 # What the other packages may import of the core; "__init__" is the public surface, `import thalweg as tf`.
 OPEN_ROOMS = {"__init__", "framework", "ops", "autodiff", "variables", "runtime", "commands"}
+
+# What each room of thalweg_io may import of that package; single files beside the rooms may import each other.
+IO_ROOMS = {
+    "records": set(),
+    "arrays": set(),
+    "images": set(),
+    "examples": set(),
+    "summaries": {"records"},
+    "data": {"records"},
+    "graphs": set(),
+    "checkpoints": {"records", "graphs"},
+    "graph_tools": {"graphs", "checkpoints"},
+    "saved_model": {"graphs", "checkpoints"},
+    "onnx": {"graphs", "graph_tools"},
+    "commands": {"arrays", "checkpoints", "graphs", "graph_tools", "saved_model", "onnx"},
+}
+IO_UPSTREAM = {                                           # inside of functions only
+    "graphs": {"checkpoints": "import_meta_graph gives a Saver, and says what a file's saver needs",
+               "saved_model": "the graph in a file may be that of a SavedModel's folder"},
+    "summaries": {"graphs": "FileWriter takes a graph and writes its message"},
+    "graph_tools": {"saved_model": "freeze_graph reads a SavedModel's folder"},
+}
 
 KERNELS = {"thalweg.devices.abi"}                         # what Cython in cpu/ may import, besides thalweg.cpu._*
 
@@ -127,6 +149,29 @@ def test_arrows_of_the_core():
     assert not wrong, "\n".join(wrong)
 
 
+def io_arrow(found):
+    """(room of the file, what it imports) within thalweg_io; None where one of them is a file beside the rooms."""
+    room, target = (path.partition(".")[0] for path in (found.path.relative_to(IO).parts[0],
+                                                        found.module.removeprefix("thalweg_io.")))
+    return (room, target) if room != target and room in IO_ROOMS and target in IO_ROOMS else None
+
+
+def wrong_io_arrow(found):
+    """Whether an import in thalweg_io is not on the lists above; files beside the rooms import no room."""
+    arrow = io_arrow(found)
+    if arrow is None:
+        return found.path.parent == IO and found.module.partition(".")[2].partition(".")[0] in IO_ROOMS
+    room, target = arrow
+    return target not in IO_ROOMS[room] and not (found.is_inner and target in IO_UPSTREAM.get(room, ()))
+
+
+def test_arrows_of_io():
+    assert {path.name for path in IO.iterdir() if (path / "__init__.py").exists()} == set(IO_ROOMS)
+    wrong = [str(i) for i in all_imports() if i.path.is_relative_to(IO) and i.module.startswith("thalweg_io.")
+             and wrong_io_arrow(i)]
+    assert not wrong, "\n".join(wrong)
+
+
 @pytest.mark.parametrize("package", ["nn", "io"])
 def test_other_packages_use_the_open_rooms(package):
     wrong = [str(i) for i in all_imports() if i.path.is_relative_to(PACKAGES / package)
@@ -165,3 +210,7 @@ def test_a_new_arrow_is_found():
     assert wrong_arrow(Import(path, 1, "thalweg.runtime.session", False))
     assert not wrong_arrow(Import(path, 1, "thalweg.runtime.session", True))
     assert not wrong_arrow(Import(CORE / "runtime/new.py", 1, "thalweg.plan.ir", False))
+    assert wrong_io_arrow(Import(IO / "records/new.py", 1, "thalweg_io.checkpoints.reader", True))
+    assert wrong_io_arrow(Import(IO / "graphs/new.py", 1, "thalweg_io.checkpoints.reader", False))
+    assert not wrong_io_arrow(Import(IO / "graphs/new.py", 1, "thalweg_io.checkpoints.reader", True))
+    assert wrong_io_arrow(Import(IO / "wire.py", 1, "thalweg_io.records.crc32c", False))

@@ -394,7 +394,8 @@ def test_verify_names_each_damaged_tensor(thalweg, saved, tmp_path):
     status, stdout, _ = thalweg("verify", tmp_path)
     lines = stdout.splitlines()
     assert status == 1 and lines[0] == f"DAMAGED  {saved}  2 damaged, whole: v2, 3 tensors, 38 bytes"
-    assert lines[1].startswith("         dense/kernel: tensor 'dense/kernel': Checksum does not match")
+    assert lines[1].startswith(f"         dense/kernel: {saved}.data-00000-of-00001: tensor 'dense/kernel': "
+                               "Checksum does not match")
     assert lines[2].startswith("         global_step: ") and len(lines) == 3
 
 

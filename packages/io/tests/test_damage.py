@@ -204,3 +204,20 @@ def test_files_of_another_save(tmp_path, source, target):
     shutil.copy(tmp_path / source, tmp_path / target)
     with pytest.raises(errors.OpError):
         values_of(str(tmp_path / "m"))
+
+
+@pytest.mark.parametrize("version", [tf.train.SaverDef.V1, tf.train.SaverDef.V2])
+def test_errors_name_file_and_tensor(tmp_path, version):
+    """Which file, and in V2, where each tensor has a checksum, which tensor."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        variable = tf.get_variable("layer/weights", initializer=np.arange(8, dtype=np.float32))
+        session.run(variable.initializer)
+        path = tf.train.Saver(write_version=version).save(session, tmp_path / "model", write_meta_graph=False)
+    file = tmp_path / ("model.data-00000-of-00001" if version == tf.train.SaverDef.V2 else "model")
+    data = bytearray(file.read_bytes())
+    data[9] ^= 4
+    file.write_bytes(data)
+    with pytest.raises(tf.errors.DataLossError) as told:
+        tf.train.load_variable(path, "layer/weights")
+    assert str(file) in told.value.message
+    assert version == tf.train.SaverDef.V1 or "'layer/weights'" in told.value.message

@@ -1,9 +1,15 @@
 """What imported graphs may do with files, and with Python functions."""
+import re
+
 import numpy as np
 import pytest
 
 import thalweg as tf
+from thalweg.framework.declaration import REGISTRY
+from thalweg_io.checkpoints import remapping, save_ops
 from thalweg_io.graphs.graph_import import file_ops_allowed
+from thalweg_io.graphs.imported_files import reading_allowed, saving_allowed
+from thalweg_io.graphs.op_adapters import declare_all
 
 
 @pytest.fixture(autouse=True)
@@ -28,9 +34,15 @@ def test_reading_and_writing_is_refused(tmp_path):
         tf.write_file(str(tmp_path / "new"), "text", name="write")
         tf.io.matching_files(str(tmp_path / "*"), name="match")
         tf.data.TFRecordDataset(str(tmp_path / "secret"))
+        tf.print("text", output_stream=f"file://{tmp_path / 'new'}", name="print")
+        remapping.Vocabulary(1, str(tmp_path / "secret"), str(tmp_path / "secret")).remapping(0, 1)
+        remapping.load_and_remap_matrix(str(tmp_path / "secret"), "w", [0], [], [], num_rows=1, num_cols=1,
+                                        name="load")
+        save_ops.sharded_filespec(str(tmp_path / "secret"), 1, name="shards")
     tf.import_graph_def(written(build), name="")
     with tf.Session() as session:
-        for fetch in ("read:0", "write", "match:0", "TFRecordDataset:0"):
+        for fetch in ("read:0", "write", "match:0", "TFRecordDataset:0", "print", "GenerateVocabRemapping:0", "load:0",
+                      "shards:0"):
             with pytest.raises(tf.errors.PermissionDeniedError, match="an imported graph wants to use .*file_ops"):
                 session.run(fetch)
         assert [path.name for path in tmp_path.iterdir()] == ["secret"]
@@ -43,6 +55,25 @@ def test_reading_and_writing_is_refused(tmp_path):
     own = tf.read_file(str(tmp_path / "new"))                       # the program's own ops are as they were
     with tf.Session() as session:
         assert session.run(own) == b"text"
+
+
+def test_a_text_to_a_stream_is_no_file(capsys):
+    tf.import_graph_def(written(lambda: tf.print("text", name="print")), name="")
+    with tf.Session() as session:
+        session.run("print")
+    assert capsys.readouterr().err == "text\n"
+
+
+def test_each_op_with_a_path_says_so():
+    """By the names that TensorFlow's ops have for it; ShardedFilename and CacheDataset use no file."""
+    declare_all()
+    named = re.compile("file|path|prefix|pattern|basename|directory")
+    for op_type, declaration in REGISTRY.items():
+        known = {argument.name for argument in declaration.inputs} | set(declaration.attributes)
+        assert set(declaration.files) <= known, op_type
+        found = {argument.name for argument in declaration.inputs if named.search(argument.name)}
+        if op_type not in ("ShardedFilename", "CacheDataset"):
+            assert found <= set(declaration.files), op_type
 
 
 def test_what_is_imported_inside_is_allowed_for_good(tmp_path):
@@ -64,6 +95,36 @@ def test_inside_of_functions(tmp_path):
         assert session.run("c/Merge:0", {"p:0": False}) == b""
         with pytest.raises(tf.errors.PermissionDeniedError, match="ReadFile"):
             session.run("c/Merge:0", {"p:0": True})
+
+
+@pytest.mark.parametrize("rest", ["_temp/../../victim", "_temp_12/../../victim", "_temp_12/part/../x", "-old"])
+def test_a_path_that_only_begins_like_the_callers(tmp_path, rest):
+    tf.import_graph_def(written(lambda: save_ops.save_v2(f"{tmp_path}/model{rest}", ["a"], [""], [tf.constant(1)],
+                                                         name="save")), name="")
+    with tf.Session() as session, saving_allowed(f"{tmp_path}/model"):
+        with pytest.raises(tf.errors.PermissionDeniedError, match="SaveV2 of an imported graph"):
+            session.run("save")
+    assert not list(tmp_path.iterdir())
+
+
+def test_reading_is_not_writing(tmp_path):
+    """A restore, or an asset of a SavedModel, gives no leave to replace what is read."""
+    (tmp_path / "asset").write_text("words")
+    tf.import_graph_def(written(lambda: save_ops.save(str(tmp_path / "asset"), ["a"], [tf.constant(1)], name="save")),
+                        name="")
+    with tf.Session() as session, reading_allowed(str(tmp_path / "asset")):
+        with pytest.raises(tf.errors.PermissionDeniedError, match="Save of an imported graph"):
+            session.run("save")
+    assert (tmp_path / "asset").read_text() == "words"
+
+
+def test_merging_another_checkpoint_is_refused(tmp_path):
+    prefixes = [f"{tmp_path}/model_temp/part-00000-of-00001", f"{tmp_path}/other_temp/part-00000-of-00001"]
+    tf.import_graph_def(written(lambda: save_ops.merge_v2_checkpoints(prefixes, f"{tmp_path}/model", name="merge")),
+                        name="")
+    with tf.Session() as session, saving_allowed(f"{tmp_path}/model"):
+        with pytest.raises(tf.errors.PermissionDeniedError, match="other_temp"):
+            session.run("merge")
 
 
 @pytest.mark.parametrize("sharded", [False, True])

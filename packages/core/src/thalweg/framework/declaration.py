@@ -215,16 +215,18 @@ class OpDeclaration:
     takes_session : bool            the body takes `session`, the engine that runs it (runtime/engine.py)
     is_source : bool                gives values from outside of the graph: a run takes them before it has a plan, so
                                     that the plan knows their shapes (plan/sources.py)
+    files : tuple of str            inputs that name files which the body uses, and attributes that do by `file://PATH`:
+                                    what an imported graph has to ask for (thalweg_io/graphs/imported_files.py)
     public : str or None            the name without `tf.` under which programs call the declaration itself
     """
 
     __signature__ = CallSignature()
 
     def __init__(self, name, signature, body, kind, letters, kernels, is_stateful, public, is_source=False,
-                 size_inputs=()):
+                 size_inputs=(), files=()):
         self.name, self.signature, self.body, self.kind = name, signature, body, kind
         self.kernels, self.is_stateful, self.public = kernels, is_stateful, public
-        self.is_source, self.size_inputs = is_source, size_inputs
+        self.is_source, self.size_inputs, self.files = is_source, size_inputs, files
         left, _, right = signature.partition("->")
         parameters = inspect.signature(body).parameters
         self.is_random, self.takes_session = "rng" in parameters, "session" in parameters
@@ -602,8 +604,8 @@ INDEX_TYPES = (as_dtype("int32"), as_dtype("int64"))
 _INDEX_DEFAULT = as_dtype("int32")
 
 
-def define_op(name, signature, *, stateful=False, source=False, size_inputs=(), cpu=None, kind="op", public=None,
-              **letters):
+def define_op(name, signature, *, stateful=False, source=False, size_inputs=(), files=(), cpu=None, kind="op",
+              public=None, **letters):
     """Declares an op; see the module's docstring. Letters map to their allowed dtypes."""
     def declare(body):
         if name in REGISTRY:
@@ -611,7 +613,7 @@ def define_op(name, signature, *, stateful=False, source=False, size_inputs=(), 
                                             f"and {body.__module__}")
         kernels = {"cpu": cpu} if cpu else {}
         declaration = OpDeclaration(name, signature, body, kind, letters, kernels, stateful, public, source,
-                                    size_inputs)
+                                    size_inputs, files)
         REGISTRY[name] = declaration
         return declaration
     return declare

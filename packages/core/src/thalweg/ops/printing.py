@@ -70,7 +70,7 @@ def string_format_op(inputs, *, template="%s", placeholder="%s", summarize=3):
 string_format_op.no_gradient("the result is a text")
 
 
-@define_op("PrintV2", "input: string[] ->", stateful=True)
+@define_op("PrintV2", "input: string[] ->", stateful=True, files=("output_stream",))
 def print_v2_op(input, *, output_stream="stderr", end="\n"):
     """Writes a text to a stream ("stderr", "stdout") or appends it to a file ("file://PATH")."""
     text = input[()].decode("utf-8", "replace") + end

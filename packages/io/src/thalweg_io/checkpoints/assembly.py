@@ -19,12 +19,12 @@ def indices(bounds):
     return tuple(slice(begin, end) for begin, end in bounds)
 
 
-def assembled(name, dtype, shape, slices, bounds, read, check):
+def assembled(path, name, dtype, shape, slices, bounds, read, check):
     """The box `bounds` of a tensor of `shape` that is stored in `slices`.
 
     Parameters
     ----------
-    name : str
+    path, name : str                        of the checkpoint and the tensor, for errors
     dtype : DType
     shape : tuple of int
     slices : list of TensorSlice
@@ -41,10 +41,10 @@ def assembled(name, dtype, shape, slices, bounds, read, check):
     volume = sum(size_of(tuple(end - begin for begin, end in target)) for _, target, _ in pieces)
     if volume < size:                                 # before anything is allocated for the whole
         spec = ":".join(f"{begin},{end - begin}" for begin, end in bounds)
-        raise errors.InvalidArgumentError(None, None, "Does not have sufficient slices for partitioned tensor "
-                                          f"{name} to restore in slice_spec: {spec}")
+        raise errors.InvalidArgumentError(None, None, f"{path}: Does not have sufficient slices for partitioned "
+                                          f"tensor {name} to restore in slice_spec: {spec}")
     if volume > size or _overlap([target for _, target, _ in pieces]):
-        raise errors.InvalidArgumentError(None, None, f"Overlapping slices in tensor {name!r}: "
+        raise errors.InvalidArgumentError(None, None, f"{path}: Overlapping slices in tensor {name!r}: "
                                                       f"{', '.join(map(str, slices[:_TOLD]))}"
                                                       f"{', ...' if len(slices) > _TOLD else ''}")
     for slice_, _, _ in pieces:

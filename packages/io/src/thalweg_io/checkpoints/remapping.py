@@ -14,16 +14,13 @@ from thalweg.variables import initializers
 from ..atomic_file import translated
 from .reader import open_checkpoint
 from .tensor_slice import FULL, TensorSlice
-
-
-def _text(value):
-    return value.item().decode("utf-8", "surrogateescape")
-
+from .texts import text_of
 
 # --- the ops ----------------------------------------------------------------------------------------
 
 @define_op("GenerateVocabRemapping", "new_vocab_file: string, old_vocab_file: string -> "
-                                     "remapping: int64[N], num_present: int32[]", stateful=True)
+                                     "remapping: int64[N], num_present: int32[]", stateful=True,
+           files=("new_vocab_file", "old_vocab_file"))
 def generate_vocab_remapping(new_vocab_file, old_vocab_file, *, new_vocab_offset: int, num_new_vocab: int,
                              old_vocab_size: int = -1):
     """Where each entry of a vocabulary stands in an older one.
@@ -38,11 +35,12 @@ def generate_vocab_remapping(new_vocab_file, old_vocab_file, *, new_vocab_offset
     -------
     int64 [num_new_vocab], int32 []                 line in the old file, -1 where it is not there; how many are
     """
-    new, old = _vocabulary(_text(new_vocab_file)), _vocabulary(_text(old_vocab_file), old_vocab_size)
+    new, old = _vocabulary(text_of(new_vocab_file)), _vocabulary(text_of(old_vocab_file), old_vocab_size)
     if new_vocab_offset < 0 or num_new_vocab < 0 or new_vocab_offset + num_new_vocab > len(new):
         raise errors.InvalidArgumentError(
-            None, None, f"lookup table size must be larger than last new vocab entry's line: {_text(new_vocab_file)} "
-                        f"has {len(new)} lines, {num_new_vocab} from line {new_vocab_offset} on are asked for")
+            None, None, f"lookup table size must be larger than last new vocab entry's line: "
+                        f"{text_of(new_vocab_file)} has {len(new)} lines, {num_new_vocab} from line "
+                        f"{new_vocab_offset} on are asked for")
     entries = list(new)[new_vocab_offset:new_vocab_offset + num_new_vocab]
     remapping = np.array([old.get(entry, -1) for entry in entries], np.int64)
     return remapping, np.int32((remapping >= 0).sum())
@@ -68,7 +66,7 @@ def generate_vocab_remapping_shape(node, new_vocab_file, old_vocab_file):
 
 @define_op("LoadAndRemapMatrix",
            "ckpt_path: string, old_tensor_name: string, row_remapping: int64[R], col_remapping: int64[C], "
-           "initializing_values: float32 -> output_matrix: float32[N,M]", stateful=True)
+           "initializing_values: float32 -> output_matrix: float32[N,M]", stateful=True, files=("ckpt_path",))
 def load_and_remap_matrix(ckpt_path, old_tensor_name, row_remapping, col_remapping, initializing_values, *,
                           num_rows: int, num_cols: int, max_rows_in_memory: int = -1):
     """A matrix of a checkpoint with its rows, and perhaps columns, in another order.
@@ -91,7 +89,7 @@ def load_and_remap_matrix(ckpt_path, old_tensor_name, row_remapping, col_remappi
         raise errors.InvalidArgumentError(None, None, f"initializing_values contained {initializing_values.size} "
                                                       f"elements, but {missing} are needed for new rows and columns")
     result[~is_old] = initializing_values.ravel()
-    result[kept] = _old_values(_text(ckpt_path), _text(old_tensor_name), rows[rows >= 0],
+    result[kept] = _old_values(text_of(ckpt_path), text_of(old_tensor_name), rows[rows >= 0],
                                None if columns is None else columns[columns >= 0], num_cols)
     return result
 

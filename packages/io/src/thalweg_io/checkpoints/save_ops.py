@@ -16,16 +16,9 @@ from .bundle.writer import BundleWriter
 from .reader import open_checkpoint
 from .side_by_side import side_by_side
 from .tensor_slice import parse_spec
+from .texts import key_of, text_of, texts_of
 from .v1 import files as v1_files
 from .v1.writer import V1Writer
-
-
-def _strings(array):
-    return [item.decode("utf-8", "surrogateescape") for item in array.ravel().tolist()]
-
-
-def _path(prefix):
-    return prefix.item().decode("utf-8", "surrogateescape")
 
 
 def _check_counts(op_type, names, specs, count):
@@ -36,7 +29,7 @@ def _check_counts(op_type, names, specs, count):
 
 
 @define_op("SaveV2", "prefix: string, tensor_names: string, shape_and_slices: string, tensors: dtypes... ->",
-           stateful=True)
+           stateful=True, files=("prefix",))
 def save_v2(prefix, tensor_names, shape_and_slices, tensors):
     """Writes `tensors` as a V2 checkpoint `prefix`, in their order.
 
@@ -47,9 +40,9 @@ def save_v2(prefix, tensor_names, shape_and_slices, tensors):
     shape_and_slices : string [K]       "" for a whole tensor, "4 3 0,2:0,3" for rows 0 and 1 of a tensor [4, 3]
     tensors : K tensors
     """
-    names, specs = _strings(tensor_names), _strings(shape_and_slices)
+    names, specs = texts_of(tensor_names), texts_of(shape_and_slices)
     _check_counts("SaveV2", names, specs, len(tensors))
-    path = _path(prefix)
+    path = text_of(prefix)
     deferred.do(lambda values: _write(BundleWriter(path), names, specs, values), tensors)
 
 
@@ -68,7 +61,7 @@ def _add_all(writer, names, specs, values):
 
 
 @define_op("RestoreV2", "prefix: string, tensor_names: string, shape_and_slices: string -> tensors: dtypes...",
-           stateful=True)
+           stateful=True, files=("prefix",))
 def restore_v2(prefix, tensor_names, shape_and_slices, *, dtypes: list[DType]):
     """The tensors `tensor_names` of the checkpoint `prefix`, or the slices of them that `shape_and_slices` names.
 
@@ -78,9 +71,9 @@ def restore_v2(prefix, tensor_names, shape_and_slices, *, dtypes: list[DType]):
     InvalidArgumentError      when a tensor has another dtype than `dtypes` or another shape than the slice says
     DataLossError             when the checkpoint is damaged
     """
-    names, specs = _strings(tensor_names), _strings(shape_and_slices)
+    names, specs = texts_of(tensor_names), texts_of(shape_and_slices)
     _check_counts("RestoreV2", names, specs, len(dtypes))
-    with open_checkpoint(_path(prefix)) as bundle:
+    with open_checkpoint(text_of(prefix)) as bundle:
         for name, dtype in zip(names, dtypes):
             _check_stored_dtype(bundle, name, dtype)
         return side_by_side(lambda item: _restored(bundle, *item), list(zip(names, specs)))
@@ -109,16 +102,17 @@ def restore_v2_shape(node, prefix, tensor_names, shape_and_slices):
     if specs is None:
         return [None] * len(node.dtypes)
     found = []
-    for spec in _strings(specs):
+    for spec in texts_of(specs):
         shape, box = parse_spec(spec)
         found.append(None if shape is None else box.shape_in(shape))
     return found
 
 
-@define_op("MergeV2Checkpoints", "checkpoint_prefixes: string, destination_prefix: string ->", stateful=True)
+@define_op("MergeV2Checkpoints", "checkpoint_prefixes: string, destination_prefix: string ->", stateful=True,
+           files=("checkpoint_prefixes", "destination_prefix"))
 def merge_v2_checkpoints(checkpoint_prefixes, destination_prefix, *, delete_old_dirs: bool = True):
     """Makes one checkpoint of those that the devices have written; their folders go, if `delete_old_dirs`."""
-    prefixes, destination = _strings(checkpoint_prefixes), _path(destination_prefix)
+    prefixes, destination = texts_of(checkpoint_prefixes), text_of(destination_prefix)
     deferred.do(lambda _: sharded.merge(prefixes, destination, delete_old_dirs))
 
 
@@ -131,7 +125,7 @@ def sharded_filename(basename, shard, num_shards):
 # --- the older format -------------------------------------------------------------------------------
 
 @define_op("SaveSlices", "filename: string, tensor_names: string, shapes_and_slices: string, data: T... ->",
-           stateful=True)
+           stateful=True, files=("filename",))
 def save_slices(filename, tensor_names, shapes_and_slices, data, *, session):
     """Writes `data` as a V1 checkpoint, one file.
 
@@ -144,17 +138,17 @@ def save_slices(filename, tensor_names, shapes_and_slices, data, *, session):
     shapes_and_slices : string [K]      "" for a whole tensor, "4 3 0,2:0,3" for rows 0 and 1 of a tensor [4, 3]
     data : K tensors
     """
-    names, specs = _strings(tensor_names), _strings(shapes_and_slices)
+    names, specs = texts_of(tensor_names), texts_of(shapes_and_slices)
     _check_counts("SaveSlices", names, specs, len(data))
-    _write_v1(_path(filename), names, specs, data, session)
+    _write_v1(text_of(filename), names, specs, data, session)
 
 
-@define_op("Save", "filename: string, tensor_names: string, data: T... ->", stateful=True)
+@define_op("Save", "filename: string, tensor_names: string, data: T... ->", stateful=True, files=("filename",))
 def save(filename, tensor_names, data, *, session):
     """Writes whole tensors as a V1 checkpoint; see `save_slices`."""
-    names = _strings(tensor_names)
+    names = texts_of(tensor_names)
     _check_counts("Save", names, names, len(data))
-    _write_v1(_path(filename), names, [""] * len(names), data, session)
+    _write_v1(text_of(filename), names, [""] * len(names), data, session)
 
 
 def _write_v1(path, names, specs, values, session):
@@ -162,14 +156,15 @@ def _write_v1(path, names, specs, values, session):
     deferred.do(lambda arrays: _write(V1Writer(path, is_staged), names, specs, arrays), values)
 
 
-@define_op("Restore", "file_pattern: string, tensor_name: string -> tensor: dt", stateful=True)
+@define_op("Restore", "file_pattern: string, tensor_name: string -> tensor: dt", stateful=True,
+           files=("file_pattern",))
 def restore(file_pattern, tensor_name, *, dt: DType, preferred_shard: int = -1):
     """One whole tensor of a checkpoint of either format; `preferred_shard` tells where to look first, no more."""
     return restore_v2.body(file_pattern, tensor_name.reshape(1), np.array([b""], np.object_), dtypes=[dt])[0]
 
 
 @define_op("RestoreSlice", "file_pattern: string, tensor_name: string, shape_and_slice: string -> tensor: dt",
-           stateful=True)
+           stateful=True, files=("file_pattern",))
 def restore_slice(file_pattern, tensor_name, shape_and_slice, *, dt: DType, preferred_shard: int = -1):
     """One tensor of a checkpoint of either format, or a slice of it."""
     return restore_v2.body(file_pattern, tensor_name.reshape(1), shape_and_slice.reshape(1), dtypes=[dt])[0]
@@ -184,7 +179,7 @@ def restore_shape(node, file_pattern, tensor_name):
 def restore_slice_shape(node, file_pattern, tensor_name, shape_and_slice):
     """A slice is as large as its text says."""
     spec = node.constant(2)
-    shape, box = parse_spec(_path(spec)) if spec is not None else (None, None)
+    shape, box = parse_spec(text_of(spec)) if spec is not None else (None, None)
     return None if shape is None else box.shape_in(shape)
 
 
@@ -193,12 +188,13 @@ def _commit_shards(name, count):
         v1_files.commit(name, count)
 
 
-@define_op("ShardedFilespec", "basename: string[], num_shards: int32[] -> filename: string[]", stateful=True)
+@define_op("ShardedFilespec", "basename: string[], num_shards: int32[] -> filename: string[]", stateful=True,
+           files=("basename",))
 def sharded_filespec(basename, num_shards):
     """`basename-?????-of-00005`, which names all shards; those that this process has written take their places."""
-    name, count = _path(basename), int(num_shards)
+    name, count = text_of(basename), int(num_shards)
     deferred.do(lambda _: _commit_shards(name, count))
-    return np.array(v1_files.pattern_of(name, count).encode("utf-8", "surrogateescape"), np.object_)
+    return np.array(key_of(v1_files.pattern_of(name, count)), np.object_)
 
 
 for _op in (save_v2, restore_v2, merge_v2_checkpoints, sharded_filename, save_slices, save, restore, restore_slice,

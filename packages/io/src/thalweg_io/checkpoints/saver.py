@@ -10,7 +10,7 @@ from thalweg.runtime.session import BaseSession
 
 from ..atomic_file import translated, write_file
 from ..graphs import meta_graph
-from ..graphs.imported_files import checkpoint_allowed
+from ..graphs.imported_files import reading_allowed, saving_allowed
 from . import deferred, mismatch, removals
 from . import state as checkpoint_state
 from .bundle import sharded as sharded_bundle
@@ -157,7 +157,8 @@ class Saver:
         state_file = latest_filename if write_state else None
         with self._removals(path, state_file, meta_graph_suffix) as doomed:
             if not self._is_empty:
-                path = self._write_values(sess, save_path, path)
+                with self._abandoning(save_path, path):
+                    path = self._run_save_ops(sess, path)
             message = self._meta_graph_of(sess, strip_default_attrs) if write_meta_graph else None
             return self._complete(save_path, path, message, meta_graph_suffix, state_file, doomed)
 
@@ -186,11 +187,10 @@ class Saver:
         save_path = os.fspath(save_path)
         self._saves.make_room()
         path = self._numbered(sess, save_path, global_step, latest_filename)
-        with deferred.collecting() as write, checkpoint_allowed(path):
+        with deferred.collecting() as write:
             if not self._is_empty:
-                path = sess.run(self.saver_def.save_tensor_name, {self.saver_def.filename_tensor_name: path}).decode()
+                path = self._run_save_ops(sess, path)
         message = self._meta_graph_of(sess, strip_default_attrs) if write_meta_graph else None
-
         state_file = latest_filename if write_state else None
 
         def finish():
@@ -269,8 +269,9 @@ class Saver:
         number = f"{int(global_step):08d}" if self._pad_step_number else f"{int(global_step):d}"
         return f"{save_path}-{number}"
 
-    def _write_values(self, sess, save_path, path):
-        with self._abandoning(save_path, path), checkpoint_allowed(path):
+    def _run_save_ops(self, sess, path):
+        """Saves the values, or copies of them where this thread collects; gives the path that a restore takes."""
+        with saving_allowed(path):
             return sess.run(self.saver_def.save_tensor_name, {self.saver_def.filename_tensor_name: path}).decode()
 
     @contextlib.contextmanager
@@ -357,7 +358,7 @@ class Saver:
             raise ValueError(f"The passed save_path is not a valid checkpoint: {save_path}")
         logger.info("Restoring parameters from %s", save_path)
         try:
-            with checkpoint_allowed(save_path):
+            with reading_allowed(save_path):
                 sess.run(self.saver_def.restore_op_name, {self.saver_def.filename_tensor_name: save_path})
         except (errors.NotFoundError, errors.InvalidArgumentError) as error:
             raise mismatch.explained(error, sess.graph, self.saver_def.restore_op_name, save_path) from error

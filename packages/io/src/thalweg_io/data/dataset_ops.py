@@ -59,13 +59,15 @@ def generator_dataset(arguments, *, token: str, output_types: list[DType], outpu
 
 # `buffer_size`, bytes, is left to the system.
 
-@_dataset("TFRecordDataset", "filenames: string, compression_type: string[], buffer_size: int64[]")
+@_dataset("TFRecordDataset", "filenames: string, compression_type: string[], buffer_size: int64[]",
+          files=("filenames",))
 def tf_record_dataset(filenames, compression_type, buffer_size):
     """The records of TFRecord files, as strings."""
     return readers.Records(readers.paths(filenames), readers.compression(compression_type))
 
 
-@_dataset("TextLineDataset", "filenames: string, compression_type: string[], buffer_size: int64[]")
+@_dataset("TextLineDataset", "filenames: string, compression_type: string[], buffer_size: int64[]",
+          files=("filenames",))
 def text_line_dataset(filenames, compression_type, buffer_size):
     """The lines of text files, without their ends."""
     return readers.Lines(readers.paths(filenames), readers.compression(compression_type))
@@ -202,7 +204,7 @@ def ignore_errors_dataset(input_dataset, *, output_types: list[DType], output_sh
 
 # --- files ------------------------------------------------------------------------------------------
 
-@define_op("MatchingFiles", "pattern: string -> filenames: string[N]", stateful=True)
+@define_op("MatchingFiles", "pattern: string -> filenames: string[N]", stateful=True, files=("pattern",))
 def matching_files(pattern):
     """The files that match patterns with `*`, `?` and `[...]`, sorted by their names."""
     found = {os.fsencode(path) for p in pattern.ravel().tolist() for path in glob.glob(os.fsdecode(p))}

@@ -97,6 +97,10 @@ class Runner:
 
     def run(self, arrays, drawn=None):
         """(values, what has been drawn after) of a call that starts when `drawn` has been drawn."""
+        if len(arrays) != len(self.fed):
+            raise errors.InvalidArgumentError(
+                None, None, f"{self.graph.origin} takes {len(self.fed)} values and is given {len(arrays)}: a file "
+                            "does not hold which variable a dataset's function reads; feed what get_next() gives")
         try:
             engine = self._idle.pop()
         except IndexError:

@@ -11,6 +11,7 @@ from thalweg.framework.dtypes import DType
 from thalweg.framework.func_graph import FuncGraph
 from thalweg.framework.graph import get_default_graph, name_scope
 from thalweg.framework.shapes import TensorShape
+from thalweg.runtime.function_engine import FunctionEngine
 
 from . import elements
 from .functions import Runner
@@ -109,13 +110,23 @@ def one_shot_iterator(*, dataset_factory: object, shared_name: str = "", contain
                       output_types: list[DType], output_shapes: list[TensorShape], session):
     """The iterator of this name in the session, which begins when it is first asked for.
 
-    `dataset_factory` is a function graph that captures the dataset.
+    `dataset_factory` is a function graph that gives the dataset; thalweg's own captures it.
     """
     def make():
         resource = IteratorResource(shared_name)
-        resource.start(session, session.run(tuple(dataset_factory.captures), (), [])[0][()])
+        resource.start(session, _made_by(dataset_factory, session).item())
         return resource
     return _handle(session.resource(shared_name, make))
+
+
+def _made_by(factory, session):
+    if factory.parameters:
+        raise errors.InvalidArgumentError(None, None, errors.explain(
+            f"the dataset of the one-shot iterator {factory.name!r} is not in the file that the graph comes from",
+            hint="feed what its get_next() gives, or make_initializable_iterator before the graph is written"))
+    if factory.captures:
+        return session.run(tuple(factory.captures), (), [])[0]
+    return FunctionEngine(session).call(tuple(factory.outputs), (), [])[0]
 
 
 @define_op("MakeIterator", "dataset: variant[], iterator: resource[] ->", stateful=True)

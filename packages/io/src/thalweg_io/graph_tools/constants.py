@@ -5,7 +5,6 @@ from thalweg.framework import shapes
 from thalweg.framework.declaration import REGISTRY
 from thalweg.framework.graph import Graph
 
-from ..graphs.imported_files import OPS as FILE_OPS
 from ..tensor_proto import tensor_proto
 from .node_map import check_is_graph_def, data_inputs, like, nodes_by_name, output_of, sorted_by_data
 from .sub_graph import extract_sub_graph
@@ -56,7 +55,7 @@ def _is_plain(node):
     declaration = REGISTRY.get(node.op)
     if declaration is None or declaration.is_stateful or any(declaration.wants_ref):
         return False
-    if node.op in _LEFT_ALONE or node.op in FILE_OPS:
+    if node.op in _LEFT_ALONE or declaration.files:
         return False
     if len(declaration.outputs) != 1 or declaration.outputs[0].is_list or not node.input:
         return False

@@ -6,7 +6,7 @@ from thalweg.framework.declaration import define_op
 from ..atomic_file import translated, write_file
 
 
-@define_op("WriteFile", "filename: string[], contents: string[] ->", stateful=True)
+@define_op("WriteFile", "filename: string[], contents: string[] ->", stateful=True, files=("filename",))
 def write_file_op(filename, contents):
     """Writes `contents` to the file, which appears whole or not at all; its folder is made where there is none."""
     path = os.fsdecode(filename.item())

@@ -10,6 +10,7 @@ from thalweg.ops import array, comparison, constant, flow
 from thalweg.ops.function_ops import make_if, make_while
 
 from .node_attributes import annotation_of, dtype_of, invalid, kinds_of
+from .node_checks import find_declaration
 from .op_adapters import adapts
 
 _DEEPEST = 50                               # functions in functions
@@ -84,7 +85,6 @@ def body_reference(nodes):
 
 def _first_output(node, output):
     """The number of the first tensor of a node's output argument."""
-    from .graph_import import find_declaration
     declaration = node and find_declaration(node.op)
     if not output or declaration is None or node.op in ("While", "If"):
         return _first_of_loop(node, output) if node is not None and node.op == "While" else 0
@@ -165,12 +165,22 @@ class FunctionUse:
         parameter_shapes : list         of these, plain; None: what the function says
         """
         self.check_count(len(outer))
-        function = self.function
-        graph = FuncGraph(re.sub(r"_\d+$", "", function.signature.name), self.importer.graph)
+        return self._made(lambda graph: [
+            graph.add_parameter(t.dtype, parameter_shapes[k], self._argument_name(k)) if k < n_parameters
+            else graph.capture(t) for k, t in enumerate(outer)])
+
+    def graph_of_parameters(self):
+        """The function as a FuncGraph whose arguments are all parameters, as datasets call theirs."""
+        return self._made(lambda graph: [
+            graph.add_parameter(dtype_of(argument.type, self.node.name, argument.name), self.shape_of_argument(k)[1],
+                                self._argument_name(k)) for k, argument in enumerate(self.arguments)])
+
+    def _made(self, add_inputs):
+        graph = FuncGraph(re.sub(r"_\d+$", "", self.function.signature.name), self.importer.graph)
+        graph.origin = f"{graph.name} of node {self.node.name!r} in a file"
         graph._scopes.name, graph._scopes.attributes = "", {}
         with graph.building():
-            inner = [graph.add_parameter(t.dtype, parameter_shapes[k], self._argument_name(k)) if k < n_parameters
-                     else graph.capture(t) for k, t in enumerate(outer)]
+            inner = add_inputs(graph)
             outputs, controls = self.fill(graph, "", inner)
             graph.outputs = [graph.capture(t) for t in outputs]
             if controls:

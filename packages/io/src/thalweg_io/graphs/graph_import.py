@@ -7,16 +7,16 @@ import os
 
 from thalweg.framework import errors, shapes
 from thalweg.framework.conversion import convert_to_tensor
-from thalweg.framework.declaration import REGISTRY
 from thalweg.framework.device_spec import merge_device
 from thalweg.framework.graph import Operation, Tensor, get_default_graph, name_scope
 from thalweg.framework.naming import VALID_OP_NAME
 
 from . import old_ops, op_adapters, resource_import  # noqa: F401  (they register adapters)
-from .function_import import Library, add_call
-from .graph_def import GRAPH_VERSION
+from .function_import import FunctionUse, Library, add_call
+from .graph_mark import Mark
 from .imported_files import file_ops_allowed, guarded
 from .node_attributes import MOST_DIMENSIONS, attributes_of, invalid
+from .node_checks import check_inputs, check_versions, declared
 from .node_order import ordered, parse_input, parsed_inputs
 
 __all__ = ["file_ops_allowed", "graph_def_from", "import_graph_def", "read_graph_def"]
@@ -171,7 +171,7 @@ class Importer:
         inputs = [parsed_inputs(node, self.reference) for node in nodes]
         order = ordered(nodes, inputs, self.given)
         self._choose_names()
-        mark = _Mark(self.graph)
+        mark = Mark(self.graph)
         try:
             for i in order:
                 self._add(nodes[i], inputs[i])
@@ -239,6 +239,9 @@ class Importer:
         declaration = declared(op_type)
         if attrs is None:
             attrs = attributes_of(node, op_type, self.file.defaults.get(node.op))
+        functions = [name for name, attribute in declaration.attributes.items() if attribute.type == "func"]
+        attrs.update({name: FunctionUse(self, node, attrs[name].name).graph_of_parameters()
+                      for name in functions if name in attrs})
         shown = attrs.pop("_output_shapes", None)
         if op_type == "Placeholder" and attrs["shape"] == () and self.file.producer < _SCALARS_SINCE:
             attrs["shape"] = None
@@ -341,121 +344,6 @@ class Importer:
         return self.outputs[name][pair[1]]
 
 
-# --- checks -------------------------------------------------------------------------------------------------
-
-def check_versions(versions):
-    """Raises InvalidArgumentError for a GraphDef that is too new, or that says it must not be read by us."""
-    if versions.producer < 0:
-        raise errors.InvalidArgumentError(None, None, f"GraphDef producer version {versions.producer} below min "
-                                                      "producer 0 supported by thalweg. Please regenerate your graph.")
-    if versions.min_consumer > GRAPH_VERSION:
-        raise errors.InvalidArgumentError(
-            None, None, f"GraphDef min consumer version {versions.min_consumer} above current version {GRAPH_VERSION} "
-                        "for thalweg. The graph needs a newer reader.")
-    if GRAPH_VERSION in versions.bad_consumers:
-        raise errors.InvalidArgumentError(None, None, f"GraphDef disallows consumer version {GRAPH_VERSION}. Its "
-                                                      "writer says that readers of this version misread it.")
-
-
-def find_declaration(op_type):
-    """The declaration of an op type, with those of this package, or None."""
-    found = REGISTRY.get(op_type)
-    if found is None and op_type not in op_adapters.NAMES:
-        op_adapters.declare_all()
-        found = REGISTRY.get(op_type)
-    return found
-
-
-def declared(op_type):
-    """The declaration of an op type; NotFoundError names the nearest."""
-    found = find_declaration(op_type)
-    if found is None:
-        raise errors.NotFoundError(None, None, f"Op type not registered '{op_type}' in thalweg.{_near(op_type)} A "
-                                               "file with a custom op needs the Python module that declares the op, "
-                                               "imported before.")
-    return found
-
-
-def _near(op_type):
-    import difflib
-    near = difflib.get_close_matches(op_type, [*REGISTRY, *op_adapters.NAMES], n=3)
-    return f" Near: {', '.join(near)}." if near else ""
-
-
-def check_inputs(declaration, attrs, tensors, name):
-    """Compares the inputs with what the op takes; enters types that the node did not say into `attrs`."""
-    position = 0
-    for argument in declaration.inputs:
-        count = 1
-        if argument.is_typed_list:
-            if argument.letter not in attrs:
-                attrs[argument.letter] = [t.dtype.base_dtype for t in tensors[position:]]
-            count = len(attrs[argument.letter])
-        elif argument.is_list:
-            if argument.count not in attrs:
-                raise errors.InvalidArgumentError(None, None, f"NodeDef missing attr '{argument.count}' from Op<name="
-                                                              f"{declaration.name}>; NodeDef: {{{{node {name}}}}}")
-            count = attrs[argument.count]
-        if count < 0 or position + count > len(tensors):
-            raise _wrong_count(declaration, tensors, name)
-        for k in range(position, position + count):
-            _check_input(declaration, argument, attrs, tensors[k], k, k - position, name)
-        if argument.letter and not argument.is_typed_list and argument.letter not in attrs:
-            _fill_letter(declaration, argument, attrs, name)
-        position += count
-    if position != len(tensors):
-        raise _wrong_count(declaration, tensors, name)
-    _check_letters(declaration, attrs, name)
-
-
-def _check_input(declaration, argument, attrs, tensor, number, within, name):
-    dtype = tensor.dtype.base_dtype
-    if argument.is_typed_list:
-        want = attrs[argument.letter][within]
-    elif argument.letter is None:
-        want = argument.dtype
-    else:
-        want = attrs.setdefault(argument.letter, dtype)
-    if want.base_dtype is not dtype or argument.is_ref and not tensor.dtype.is_ref_dtype:
-        expected = type_name(want.base_dtype) + "_ref" * argument.is_ref
-        raise invalid(name, f"Input {number} of node {name} was passed {type_name(tensor.dtype)} from {tensor.name} "
-                            f"incompatible with expected {expected}.")
-
-
-def _fill_letter(declaration, argument, attrs, name):
-    """A type that an empty list of inputs leaves open."""
-    attribute = declaration.attributes.get(argument.letter)
-    if attribute is None or attribute.is_required:
-        raise errors.InvalidArgumentError(None, None, f"NodeDef missing attr '{argument.letter}' from Op<name="
-                                                      f"{declaration.name}>; NodeDef: {{{{node {name}}}}}")
-    attrs[argument.letter] = attribute.default
-
-
-def _check_letters(declaration, attrs, name):
-    for letter, allowed in declaration.letters.items():
-        found = attrs.get(letter)
-        if allowed and found is not None:
-            for dtype in found if isinstance(found, list) else [found]:
-                if dtype.base_dtype not in allowed:
-                    raise invalid(name, f"Value for attr '{letter}' of {type_name(dtype)} is not in the list of "
-                                        f"allowed values: {', '.join(type_name(d) for d in allowed)}; Op<name="
-                                        f"{declaration.name}>")
-
-
-def _wrong_count(declaration, tensors, name):
-    return invalid(name, f"NodeDef expected inputs '{declaration.signature.partition('->')[0].strip()}' do not match "
-                         f"{len(tensors)} inputs specified; Op<name={declaration.name}>")
-
-
-_TYPE_NAMES = {"float32": "float", "float64": "double", "float16": "half"}
-
-
-def type_name(dtype):
-    """TensorFlow's name of a type in its messages: "float", "half_ref"."""
-    base = dtype.base_dtype.name
-    return _TYPE_NAMES.get(base, base) + "_ref" * dtype.is_ref_dtype
-
-
 def _take_shapes(op, shown):
     for k, (tensor, shape) in enumerate(zip(op.outputs, shown)):
         if tensor.dtype.kind in "rv":                     # a handle has had several shapes
@@ -491,29 +379,6 @@ def _taken_names(graph, prefix):
     return taken
 
 
-class _Mark:
-    """A place in a graph's history to go back to."""
-
-    def __init__(self, graph):
-        self.graph, self.count = graph, len(graph._ops)
-        self.version, self.next_id = graph._version, graph._next_id
-
-    def undo(self):
-        """Removes the operations that were added since."""
-        graph = self.graph
-        added = graph._ops[self.count:]
-        gone = set(added)
-        for tensor in {t for op in added for t in op.inputs if t.op not in gone}:
-            tensor._consumers[:] = [op for op in tensor._consumers if op not in gone]
-        for control in {c for op in added for c in op.control_inputs if c not in gone}:
-            control._control_outputs[:] = [op for op in control._control_outputs if op not in gone]
-        for op in added:
-            graph._by_name.pop(op.name, None)
-            graph._names._uses.pop(op.name.lower(), None)
-        del graph._ops[self.count:]
-        graph._version, graph._next_id = self.version, self.next_id
-
-
 def _all_nodes(message):
     yield from message.node
     for function in message.library.function:
@@ -522,11 +387,7 @@ def _all_nodes(message):
 
 def _raised(message):
     """The GraphDef with functional control flow in the place of TensorFlow 1.x's Switch, Merge and Enter."""
-    try:
-        from .control_flow.raising import raised
-    except ImportError:
-        raise errors.UnimplementedError(None, None, "the graph holds Switch, Merge or Enter nodes (tf.cond or "
-                                                    "tf.while_loop), which this build cannot import") from None
+    from .control_flow.raising import raised
     try:
         return raised(message)
     except errors.OpError:

@@ -10,15 +10,17 @@ import functools
 import re
 import threading
 
+import numpy as np
+
 from thalweg.framework import errors
 
-_SAVING = {"SaveV2": 0, "RestoreV2": 0, "SaveSlices": 0, "Save": 0, "Restore": 0, "RestoreSlice": 0,
-           "MergeV2Checkpoints": 1, "ReadFile": 0}                                # op type -> which input is the path
-OPS = frozenset({*_SAVING, "WriteFile", "MatchingFiles", "TFRecordDataset", "TextLineDataset",
-                 "FixedLengthRecordDataset"})
+_SAVING = frozenset(("SaveV2", "MergeV2Checkpoints", "SaveSlices", "Save", "ShardedFilespec"))
+_READING = frozenset(("RestoreV2", "Restore", "RestoreSlice", "ReadFile"))        # checkpoints, and a model's assets
+# What savers put behind the prefix: a shard in the folder of a save, and one in its place.
+_OWN = re.compile(r"((_temp(_[0-9a-f]+)?/|\.)part)?(-\d{5,}-of-\d{5,})?")
 
 _lock = threading.Lock()
-_allowed: list = []                          # of None (all files) or the prefix of a checkpoint
+_allowed: list = []                          # of None (all files) or (prefix of a checkpoint, op types)
 
 
 @contextlib.contextmanager
@@ -32,9 +34,14 @@ def file_ops_allowed():
         yield
 
 
-def checkpoint_allowed(path):
-    """Inside, savers of imported graphs may read and write the checkpoint with this prefix."""
-    return _granted(path)
+def saving_allowed(path):
+    """Inside, savers of imported graphs may write the checkpoint with this prefix."""
+    return _granted((path, _SAVING))
+
+
+def reading_allowed(path):
+    """Inside, imported graphs may read the checkpoint with this prefix, or the file of this name."""
+    return _granted((path, _READING))
 
 
 @contextlib.contextmanager
@@ -50,7 +57,7 @@ def _granted(entry):
 
 def guarded(declaration):
     """The declaration for an imported node: of an op that uses files, one that asks first."""
-    if declaration.name not in OPS or None in _allowed:
+    if not declaration.files or None in _allowed:
         return declaration
     return _guarded(declaration)
 
@@ -58,32 +65,40 @@ def guarded(declaration):
 @functools.cache
 def _guarded(declaration):
     found = copy.copy(declaration)
-    position, body = _SAVING.get(declaration.name), declaration.body
+    body, names = declaration.body, [argument.name for argument in declaration.inputs]
 
     @functools.wraps(body)
     def guarded_body(*inputs, **attrs):
-        _check(declaration.name, inputs[position or 0], position is not None)
+        given = {**attrs, **dict(zip(names, inputs))}
+        for name in declaration.files:
+            _check(declaration.name, _paths(given.get(name)))
         return body(*inputs, **attrs)
 
     found.body = guarded_body
     return found
 
 
+def _paths(value):
+    """The files that an input names; None for an attribute that names none."""
+    if isinstance(value, np.ndarray):
+        return [item.decode("utf-8", "surrogateescape") for item in value.ravel().tolist()]
+    return [value.removeprefix("file://")] if value is not None and value.startswith("file://") else None
+
+
 def _belongs(name, prefix):
     """Whether `name` is the checkpoint `prefix` or a shard of it, on its way or in its place."""
-    rest = name[len(prefix):] if name.startswith(prefix) else None
-    return rest == "" or rest is not None and bool(re.match(r"_temp|-\d{5,}-of-\d{5,}$", rest))
+    return name.startswith(prefix) and bool(_OWN.fullmatch(name, len(prefix)))
 
 
-def _check(op_type, path, is_of_saver):
+def _check(op_type, paths):
     with _lock:
         allowed = list(_allowed)
-    if None in allowed:
+    if paths is None or None in allowed:
         return
-    name = path.item().decode("utf-8", "surrogateescape") if path.size == 1 else None
-    if is_of_saver and name is not None and any(_belongs(name, prefix) for prefix in allowed):
+    prefixes = [prefix for prefix, op_types in allowed if op_type in op_types]
+    if paths and all(any(_belongs(path, prefix) for prefix in prefixes) for path in paths):
         return
     raise errors.PermissionDeniedError(
-        None, None, f"{op_type} of an imported graph wants to use {'files' if name is None else repr(name)}: graphs "
+        None, None, f"{op_type} of an imported graph wants to use {', '.join(map(repr, paths)) or 'files'}: graphs "
                     "from files may not, unless you allow it: run or import the graph inside "
                     "`with thalweg_io.graphs.graph_import.file_ops_allowed():`")

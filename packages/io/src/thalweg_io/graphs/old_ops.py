@@ -3,6 +3,15 @@ from .node_attributes import annotation_of, invalid
 from .op_adapters import adapts
 
 
+@adapts("OptimizeDataset", "ModelDataset")
+def add_dataset_option(importer, node, tensors, controls):
+    """What TensorFlow asks for before it runs a dataset, to rewrite or to watch it: the dataset itself."""
+    if not tensors:
+        raise invalid(node.name, f"{node.op} takes a dataset, and has no input")
+    op = importer.add_operation(node, "Identity", tensors[:1], controls, {})
+    return op, op.outputs
+
+
 @adapts("Concat")
 def add_concat(importer, node, tensors, controls):
     """Concat, whose axis is the first input and not the last."""

@@ -4,8 +4,9 @@ An adapter is a function (importer, node, tensors, controls) -> (operation, tens
 """
 import importlib
 
-_DECLARING = ("checkpoints.save_ops", "graphs.file_ops", "summaries.summary_ops", "data.dataset_ops",
-              "images.image_ops", "examples.parse_ops", "examples.decode_ops")
+_DECLARING = ("checkpoints.remapping", "checkpoints.save_ops", "data.dataset_ops", "data.iterator",
+              "examples.decode_ops", "examples.parse_ops", "graphs.file_ops", "images.image_ops",
+              "summaries.summary_ops")
 
 NAMES: dict = {}                             # op type -> adapter
 

@@ -15,7 +15,7 @@ from . import codecs
 _NO_GRADIENT = "a file is no number"
 
 
-@define_op("ReadFile", "filename: string[] -> contents: string[]")
+@define_op("ReadFile", "filename: string[] -> contents: string[]", files=("filename",))
 def read_file(filename):
     """All bytes of a file; NotFoundError where there is none."""
     path = os.fsdecode(filename.item())

@@ -160,12 +160,12 @@ def main_op_of(meta_graph):
 
 
 def _run_main_op(sess, name, assets, import_scope):
-    from ..graphs.imported_files import checkpoint_allowed
+    from ..graphs.imported_files import reading_allowed
     if name is None:
         return
     prefix = f"{import_scope}/" if import_scope else ""
     feeds = {sess.graph.get_tensor_by_name(prefix + tensor): path for tensor, path in assets.items()}
-    with _all_of([checkpoint_allowed(path) for path in assets.values()]):
+    with _all_of([reading_allowed(path) for path in assets.values()]):
         sess.run(sess.graph.as_graph_element(prefix + name), feeds)
 
 

@@ -1,4 +1,5 @@
 """Reading event files: event by event, `tf.train.summary_iterator`, or a whole run by its tags, `RunReader`."""
+import contextlib
 import itertools
 import os
 import re
@@ -6,11 +7,8 @@ import re
 from thalweg.framework import errors
 
 from ..atomic_file import translated
-from ..records.crc32c import masked_crc32c
-from ..records.records import read_records
+from ..records.records import TruncatedRecordError, read_records
 from .series import series_of, stored_value
-
-_HEADER, _FOOTER = 12, 4                                    # bytes around a record's data: see records.py
 
 
 def summary_iterator(path):
@@ -66,12 +64,13 @@ class RunReader:
 
     def _new_events(self, path):
         with translated(path):
-            size = os.path.getsize(path)                     # before reading: what is whole then must be good
+            size = os.path.getsize(path)                     # before reading: what comes meanwhile changes it
         if size != self._sizes.get(path):
             known = self._counts.setdefault(path, 0)
-            for event in _events(path, itertools.islice(_whole_records(path, size), known, None)):
-                self._counts[path] += 1
-                yield event
+            with contextlib.suppress(TruncatedRecordError):  # the last record is still being written
+                for event in _events(path, itertools.islice(read_records(path), known, None)):
+                    self._counts[path] += 1
+                    yield event
             self._sizes[path] = size
 
     # --- what an event holds -------------------------------------------------------------------------
@@ -195,27 +194,3 @@ def _event_files(path):
 def _in_order(name):
     """Numbers count as numbers: `host.7.2` comes before `host.7.10`."""
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"([0-9]+)", name)]
-
-
-def _whole_records(path, size):
-    """The records of a file of `size` bytes, or of more by now; a last one that is still being written is none."""
-    offset = 0
-    try:
-        for data in read_records(path):
-            offset += _HEADER + len(data) + _FOOTER
-            yield data
-    except errors.DataLossError:
-        if not _is_cut(path, offset, size):
-            raise
-
-
-def _is_cut(path, offset, size):
-    """Whether a file of `size` bytes ends within the record at `offset`, whose beginning is good."""
-    rest = size - offset
-    if rest < _HEADER:
-        return True
-    with translated(path), open(path, "rb") as file:
-        file.seek(offset)
-        length, crc = file.read(8), file.read(4)
-    return (masked_crc32c(length) == int.from_bytes(crc, "little")
-            and int.from_bytes(length, "little") > rest - _HEADER - _FOOTER)

@@ -117,7 +117,7 @@ class Entry:
                 entry.slices.append(TensorSlice.from_message(value))
         return entry
 
-    def check(self, name, header):
+    def check(self, owner, header):
         """Raises InvalidArgumentError unless the entry's numbers make sense."""
         problem = None
         if self.shape is None or len(self.shape) > MAX_RANK or min(self.shape, default=0) < 0:
@@ -127,8 +127,7 @@ class Entry:
         elif not 0 <= self.shard < header.num_shards:
             problem = f"shard {self.shard} of {header.num_shards}"
         if problem:
-            raise errors.InvalidArgumentError(None, None,
-                                              f"tensor {name!r}: the checkpoint's index gives it {problem}")
+            raise errors.InvalidArgumentError(None, None, f"{owner}: the checkpoint's index gives it {problem}")
 
 
 class Entries(Mapping):

@@ -13,6 +13,7 @@ from ..assembly import assembled, full_slice, indices
 from ..positioned import read_at
 from ..table import read_table
 from ..tensor_slice import slice_key
+from ..texts import key_of, text_of
 from . import commit
 from .entry import HEADER_KEY, Entries
 from .values import numbers_from, strings_from
@@ -122,29 +123,37 @@ class BundleReader:
 
     def names(self):
         """The names of all tensors, sorted as the file has them."""
-        return [_text(key) for key in self.entries if not key.startswith(b"\0")]
+        return [text_of(key) for key in self.entries if not key.startswith(b"\0")]
 
     def __contains__(self, name):
-        return _key(name) in self.entries
+        return key_of(name) in self.entries
 
     def dtype(self, name):
         """The DType of a tensor; NotFoundError when there is none of that name."""
-        return dtype_of_number(self._entry(_key(name), name).dtype, f"tensor {name!r}")
+        return dtype_of_number(self._entry(key_of(name), name).dtype, self._owner(name))
 
     def shape(self, name):
         """The shape of a tensor, a tuple; of a partitioned one the whole."""
-        return self._entry(_key(name), name).shape
+        return self._entry(key_of(name), name).shape
 
     def slices(self, name):
         """The stored parts of a partitioned tensor, TensorSlices; none for a tensor that is stored whole."""
-        return list(self._entry(_key(name), name).slices)
+        return list(self._entry(key_of(name), name).slices)
 
     def _entry(self, key, name):
         entry = self.entries.get(key) if key else None
         if entry is None:
             raise errors.NotFoundError(None, None, f"Key {name} not found in checkpoint {self.prefix}")
-        entry.check(name, self.header)
+        entry.check(self._owner(name), self.header)
         return entry
+
+    def _owner(self, name):
+        """What errors call a tensor."""
+        return f"{self.prefix}: tensor {name!r}"
+
+    def _place(self, entry, name):
+        """Likewise, with the data file that holds its bytes."""
+        return f"{commit.data_path(self.prefix, entry.shard, self.header.num_shards)}: tensor {name!r}"
 
     # --- reading -------------------------------------------------------------------------------------
 
@@ -157,7 +166,7 @@ class BundleReader:
         DataLossError             when bytes are missing or do not match their checksum
         InvalidArgumentError      when the index or the slice makes no sense
         """
-        key = _key(name)
+        key = key_of(name)
         entry = self._entry(key, name)
         box = slice_ or full_slice(entry.shape)
         bounds = box.bounds(entry.shape)
@@ -173,34 +182,35 @@ class BundleReader:
         return self.read(name, slice_)
 
     def _whole(self, entry, name):
-        dtype = dtype_of_number(entry.dtype, f"tensor {name!r}")
+        owner = self._place(entry, name)
+        dtype = dtype_of_number(entry.dtype, owner)
         descriptor = self._checked_place(entry, dtype, name)
         is_big_endian = self.header.is_big_endian
         if entry.dtype == STRING:
             data = np.empty(entry.size, np.uint8)
-            read_at(descriptor, data, entry.offset, name)
-            return strings_from(data.tobytes(), entry, size_of(entry.shape), is_big_endian, name)
-        return numbers_from(lambda data, at: read_at(descriptor, data, entry.offset + at, name), entry, dtype,
-                            is_big_endian, name)
+            read_at(descriptor, data, entry.offset, owner)
+            return strings_from(data.tobytes(), entry, size_of(entry.shape), is_big_endian, owner)
+        return numbers_from(lambda data, at: read_at(descriptor, data, entry.offset + at, owner), entry, dtype,
+                            is_big_endian, owner)
 
     def _checked_place(self, entry, dtype, name):
         """The descriptor of the entry's data file, once it is certain that size, shape and file fit each other."""
-        count = size_of(entry.shape)
+        count, owner = size_of(entry.shape), self._place(entry, name)
         if entry.dtype == STRING:
             if entry.size < count + 4:                # a length each, and their checksum
-                raise errors.DataLossError(None, None, f"tensor {name!r}: {count} strings cannot stand in "
+                raise errors.DataLossError(None, None, f"{owner}: {count} strings cannot stand in "
                                                        f"{entry.size} bytes")
         elif entry.size != count * dtype.np.itemsize:
             raise errors.DataLossError(None, None,
-                                       f"tensor {name!r}: Invalid size in bundle entry: {entry.size} bytes for "
+                                       f"{owner}: Invalid size in bundle entry: {entry.size} bytes for "
                                        f"{dtype.name} {list(entry.shape)}, expected {count * dtype.np.itemsize}")
         descriptor = self._data.get(entry.shard)
         if descriptor is None:
             path = commit.data_path(self.prefix, entry.shard, self.header.num_shards)
-            raise errors.NotFoundError(None, None, f"tensor {name!r}: {path} is missing")
+            raise errors.NotFoundError(None, None, f"{self._owner(name)}: {path} is missing")
         size = os.fstat(descriptor).st_size
         if entry.offset + entry.size > size:
-            raise errors.DataLossError(None, None, f"tensor {name!r}: Read less bytes than requested: {entry.size} "
+            raise errors.DataLossError(None, None, f"{owner}: Read less bytes than requested: {entry.size} "
                                                    f"bytes at {entry.offset} in a data file of {size}")
         return descriptor
 
@@ -208,9 +218,10 @@ class BundleReader:
 
     def _assembled(self, key, whole, name, bounds):
         """The box `bounds` of a partitioned tensor, put together from the stored slices that touch it."""
-        dtype = dtype_of_number(whole.dtype, f"tensor {name!r}")
+        dtype = dtype_of_number(whole.dtype, self._owner(name))
         entries = {s: self._slice_entry(key, whole, name, s) for s in whole.slices}
-        return assembled(name, dtype, whole.shape, whole.slices, bounds, lambda s: self._whole(entries[s], name),
+        return assembled(self.prefix, name, dtype, whole.shape, whole.slices, bounds,
+                         lambda s: self._whole(entries[s], name),
                          lambda s: self._checked_place(entries[s], dtype, name))
 
     def _slice_entry(self, key, whole, name, slice_):
@@ -219,17 +230,9 @@ class BundleReader:
         entry = self._entry(slice_key(key, slice_), f"{name} slice {slice_}")
         if entry.slices or entry.shape != shape or entry.dtype != whole.dtype:
             stored = "partitioned again" if entry.slices else f"as type {entry.dtype} {list(entry.shape)}"
-            raise errors.DataLossError(None, None, f"tensor {name!r}: its slice {slice_} is stored {stored}, expected "
-                                                   f"as type {whole.dtype} {list(shape)}")
+            raise errors.DataLossError(None, None, f"{self._owner(name)}: its slice {slice_} is stored {stored}, "
+                                                   f"expected as type {whole.dtype} {list(shape)}")
         return entry
-
-
-def _key(name):
-    return name.encode("utf-8", "surrogateescape")
-
-
-def _text(key):
-    return key.decode("utf-8", "surrogateescape")
 
 
 def _close_all(descriptors):

@@ -8,6 +8,7 @@ from thalweg.framework import errors
 
 from ...records.crc32c import crc32c, masked
 from ...wire import WireError, read_varint, varint
+from ..texts import string_of
 
 _AT_ONCE = 1 << 18                             # bytes
 _LONG = 1 << 32                                # lengths from here on enter the checksum as 8 bytes, others as 4
@@ -61,7 +62,7 @@ class PieceWriter:
 
 def stored_strings(array):
     """(bytes, masked checksum) of an array of bytes objects."""
-    items = [_as_bytes(item) for item in array.ravel().tolist()]
+    items = [string_of(item) for item in array.ravel().tolist()]
     crc = _crc_of_lengths(map(len, items), "little")
     stored_crc = masked(crc).to_bytes(4, "little")
     text = b"".join(items)
@@ -69,26 +70,18 @@ def stored_strings(array):
     return lengths + stored_crc + text, masked(crc32c(text, crc32c(stored_crc, crc)))
 
 
-def _as_bytes(item):
-    if isinstance(item, str):
-        return item.encode()
-    if not isinstance(item, bytes):
-        raise errors.InvalidArgumentError(None, None, f"a string tensor holds {type(item).__name__} {item!r}")
-    return item
-
-
 def _crc_of_lengths(lengths, byteorder):
     return crc32c(b"".join(n.to_bytes(4 if n < _LONG else 8, byteorder) for n in lengths))
 
 
-def check_crc(calculated, entry, name):
+def check_crc(calculated, entry, owner):
     if masked(calculated) != entry.crc:
         raise errors.DataLossError(
-            None, None, f"tensor {name!r}: Checksum does not match: stored {entry.crc:08x} vs. calculated on the "
+            None, None, f"{owner}: Checksum does not match: stored {entry.crc:08x} vs. calculated on the "
                         f"restored bytes {masked(calculated):08x}")
 
 
-def numbers_from(read_into, entry, dtype, is_big_endian, name):
+def numbers_from(read_into, entry, dtype, is_big_endian, owner):
     """The array of a tensor of numbers; its size against shape and file is checked by the caller.
 
     `read_into(buffer, offset)` fills a buffer with the tensor's bytes from `offset` on.
@@ -99,9 +92,9 @@ def numbers_from(read_into, entry, dtype, is_big_endian, name):
         piece = data[start:start + _AT_ONCE]
         read_into(piece, start)
         crc = crc32c(piece, crc)
-    check_crc(crc, entry, name)
+    check_crc(crc, entry, owner)
     if dtype.kind == "b" and (data > 1).any():
-        raise errors.DataLossError(None, None, f"tensor {name!r}: a bool tensor holds bytes other than 0 and 1")
+        raise errors.DataLossError(None, None, f"{owner}: a bool tensor holds bytes other than 0 and 1")
     return _swapped(array) if is_big_endian else array
 
 
@@ -114,7 +107,7 @@ def _swapped_record(array):
     return array[field].byteswap().view(array.dtype)
 
 
-def strings_from(data, entry, count, is_big_endian, name):
+def strings_from(data, entry, count, is_big_endian, owner):
     """The array of a string tensor of `count` elements from its stored bytes."""
     lengths, position = [], 0
     try:
@@ -122,17 +115,17 @@ def strings_from(data, entry, count, is_big_endian, name):
             length, position = read_varint(data, position, len(data))
             lengths.append(length)
     except WireError as error:
-        raise errors.DataLossError(None, None, f"tensor {name!r}: damaged string lengths: {error}") from error
+        raise errors.DataLossError(None, None, f"{owner}: damaged string lengths: {error}") from error
     crc = _crc_of_lengths(lengths, "big" if is_big_endian else "little")
     stored_crc = data[position:position + 4]
     if masked(crc) != int.from_bytes(stored_crc, "big" if is_big_endian else "little"):
-        raise errors.DataLossError(None, None, f"tensor {name!r}: The length checksum does not match the string "
+        raise errors.DataLossError(None, None, f"{owner}: The length checksum does not match the string "
                                                "lengths stored")
     text = position + 4
     if text + sum(lengths) != len(data):
-        raise errors.DataLossError(None, None, f"tensor {name!r}: strings of {sum(lengths)} bytes in all, but "
+        raise errors.DataLossError(None, None, f"{owner}: strings of {sum(lengths)} bytes in all, but "
                                                f"{len(data) - text} are stored")
-    check_crc(crc32c(data[text:], crc32c(stored_crc, crc)), entry, name)
+    check_crc(crc32c(data[text:], crc32c(stored_crc, crc)), entry, owner)
     array = np.empty(count, np.object_)
     for i, length in enumerate(lengths):
         array[i] = data[text:text + length]

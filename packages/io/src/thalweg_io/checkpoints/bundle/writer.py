@@ -9,6 +9,7 @@ from ...atomic_file import TemporaryFile, new_token, translated
 from ...element_types import STRING, as_stored, dtype_of_array
 from ...records.crc32c import masked
 from ..tensor_slice import slice_key
+from ..texts import key_of
 from . import commit, sharded
 from .entry import Entry, Header
 from .values import PieceWriter, stored_numbers, stored_strings
@@ -48,7 +49,7 @@ class BundleWriter:
 
     def add(self, name, value):
         """Adds a tensor: an array, of ml_dtypes, too; strings as an array of bytes objects."""
-        self._add(name.encode("utf-8", "surrogateescape"), name, as_stored(value))
+        self._add(key_of(name), name, as_stored(value))
 
     def add_slice(self, name, full_shape, slice_, value):
         """Adds the part `slice_` (a TensorSlice) of a partitioned tensor of `full_shape`."""
@@ -58,7 +59,7 @@ class BundleWriter:
         if slice_.shape_in(full_shape) != value.shape:
             raise errors.InvalidArgumentError(None, None, f"Slice {slice_} of {name!r} {list(full_shape)} has shape "
                                               f"{list(slice_.shape_in(full_shape))}, the value {list(value.shape)}")
-        key = name.encode("utf-8", "surrogateescape")
+        key = key_of(name)
         whole = self._entries.setdefault(key, Entry(dtype_of_array(value).as_datatype_enum, tuple(full_shape)))
         if whole.shape != tuple(full_shape) or whole.dtype != dtype_of_array(value).as_datatype_enum or whole.size:
             raise errors.InvalidArgumentError(None, None, f"Slices of {name!r} disagree in shape or dtype: "

@@ -49,11 +49,11 @@ class TensorMeta:
                 meta.slices.append(TensorSlice.from_message(value))
         return meta
 
-    def check(self, name):
+    def check(self, owner):
         """Raises InvalidArgumentError unless the shape makes sense."""
         if self.shape is None or len(self.shape) > MAX_RANK or min(self.shape, default=0) < 0:
             shape = "of unknown rank" if self.shape is None else list(self.shape)
-            raise errors.InvalidArgumentError(None, None, f"tensor {name!r}: the checkpoint gives it shape {shape}")
+            raise errors.InvalidArgumentError(None, None, f"{owner}: the checkpoint gives it shape {shape}")
 
 
 def meta_message(metas):

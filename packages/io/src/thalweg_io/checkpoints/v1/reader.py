@@ -15,6 +15,7 @@ from ..assembly import assembled, full_slice
 from ..positioned import read_at
 from ..table import Table
 from ..tensor_slice import slice_key
+from ..texts import key_of, text_of
 from . import files
 from .entry import META_KEY, metas_of, tensor_of
 from .values import is_stored, least_bytes, values_of
@@ -70,8 +71,8 @@ class V1Reader:
         known = self._tensors.setdefault(meta.name, meta)
         if known is not meta:
             if (known.shape, known.dtype) != (meta.shape, meta.dtype):
-                raise errors.DataLossError(None, None, f"{path}: tensor {_text(meta.name)!r} differs in shape or type "
-                                                       "from what another shard says")
+                raise errors.DataLossError(None, None, f"{path}: tensor {text_of(meta.name)!r} differs in shape or "
+                                                       "type from what another shard says")
             known.slices += meta.slices
         self._tables.update({(meta.name, slice_): table for slice_ in meta.slices})
 
@@ -79,14 +80,14 @@ class V1Reader:
 
     def names(self):
         """The names of all tensors, sorted by their bytes."""
-        return [_text(key) for key in sorted(self._tensors)]
+        return [text_of(key) for key in sorted(self._tensors)]
 
     def __contains__(self, name):
-        return _key(name) in self._tensors
+        return key_of(name) in self._tensors
 
     def dtype(self, name):
         """The DType of a tensor; NotFoundError when there is none of that name."""
-        return dtype_of_number(self._meta(name).dtype, f"tensor {name!r}")
+        return dtype_of_number(self._meta(name).dtype, self._owner(name))
 
     def shape(self, name):
         """The shape of a tensor, a tuple; of a partitioned one the whole."""
@@ -99,11 +100,15 @@ class V1Reader:
         return [] if is_whole else list(meta.slices)
 
     def _meta(self, name):
-        meta = self._tensors.get(_key(name))
+        meta = self._tensors.get(key_of(name))
         if meta is None:
             raise errors.NotFoundError(None, None, f"Key {name} not found in checkpoint {self.prefix}")
-        meta.check(name)
+        meta.check(self._owner(name))
         return meta
+
+    def _owner(self, name):
+        """What errors call a tensor."""
+        return f"{self.prefix}: tensor {name!r}"
 
     # --- reading -------------------------------------------------------------------------------------
 
@@ -117,12 +122,13 @@ class V1Reader:
         InvalidArgumentError      when the list of tensors or the slice makes no sense
         """
         meta = self._meta(name)
-        dtype = dtype_of_number(meta.dtype, f"tensor {name!r}")
+        dtype = dtype_of_number(meta.dtype, self._owner(name))
         if not is_stored(meta.dtype):
-            raise errors.DataLossError(None, None, f"tensor {name!r}: V1 checkpoints hold no tensors of {dtype.name}")
+            raise errors.DataLossError(None, None, f"{self._owner(name)}: V1 checkpoints hold no tensors of "
+                                                   f"{dtype.name}")
         bounds = (slice_ or full_slice(meta.shape)).bounds(meta.shape)
-        value = assembled(name, dtype, meta.shape, meta.slices, bounds, lambda s: self._stored(meta, s, dtype, name),
-                          lambda s: self._check_size(meta, s, name))
+        value = assembled(self.prefix, name, dtype, meta.shape, meta.slices, bounds,
+                          lambda s: self._stored(meta, s, dtype, name), lambda s: self._check_size(meta, s, name))
         return value if value.flags.writeable else value.copy()
 
     def read_slice(self, name, slice_):
@@ -133,15 +139,15 @@ class V1Reader:
         """Raises where all files together are too small for a slice's values."""
         nbytes = least_bytes(size_of(slice_.shape_in(meta.shape)), meta.dtype)
         if nbytes > self._most_bytes:
-            raise errors.DataLossError(None, None, f"tensor {name!r} slice {slice_}: {nbytes} bytes at least cannot "
-                                                   f"stand in the files of {self.prefix}")
+            raise errors.DataLossError(None, None, f"{self._owner(name)} slice {slice_}: {nbytes} bytes at least "
+                                                   "cannot stand in the files")
 
     def _stored(self, meta, slice_, dtype, name):
         """The value of one stored slice, perhaps read-only."""
-        owner, shape = f"tensor {name!r} slice {slice_}", slice_.shape_in(meta.shape)
+        owner, shape = f"{self._owner(name)} slice {slice_}", slice_.shape_in(meta.shape)
         value = self._tables[meta.name, slice_].get(slice_key(meta.name, slice_))
         if value is None:
-            raise errors.DataLossError(None, None, f"{owner}: {self.prefix} names it but does not hold it")
+            raise errors.DataLossError(None, None, f"{owner}: the list of tensors names it, but it is not there")
         try:
             tensor = tensor_of(value, meta.name)
         except WireError as error:
@@ -155,14 +161,6 @@ def _table(path, descriptor):
         read_at(descriptor, data, offset, path)
         return memoryview(data)
     return Table(read, os.fstat(descriptor).st_size, path)
-
-
-def _key(name):
-    return name.encode("utf-8", "surrogateescape")
-
-
-def _text(key):
-    return key.decode("utf-8", "surrogateescape")
 
 
 def _close_all(descriptors):

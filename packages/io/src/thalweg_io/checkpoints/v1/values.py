@@ -8,6 +8,7 @@ from thalweg.framework import errors
 
 from ...element_types import STRING, dtype_of_number
 from ...wire import BYTES, FIXED32, FIXED64, VARINT, WireError, field_bytes, fields, signed
+from ..texts import string_of
 
 _FIXED, _VARINTS = "fixed", "varints"
 _FORMS = {1: (5, _FIXED), 2: (6, _FIXED), STRING: (8, BYTES), 8: (9, _FIXED), 9: (10, _VARINTS), 10: (11, _VARINTS),
@@ -34,17 +35,9 @@ def tensor_message(array, number):
     if not array.size:
         return b""
     if number == STRING:
-        return b"".join(field_bytes(field, item) for item in map(_as_bytes, array.ravel().tolist()))
+        return b"".join(field_bytes(field, item) for item in map(string_of, array.ravel().tolist()))
     raw = _plain(np.ascontiguousarray(array).reshape(-1), number)
     return field_bytes(field, raw.tobytes() if form is _FIXED else packed_varints(raw))
-
-
-def _as_bytes(item):
-    if isinstance(item, str):
-        return item.encode()
-    if not isinstance(item, bytes):
-        raise errors.InvalidArgumentError(None, None, f"a string tensor holds {type(item).__name__} {item!r}")
-    return item
 
 
 def _plain(flat, number):

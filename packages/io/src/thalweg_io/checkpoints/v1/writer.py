@@ -9,6 +9,7 @@ from ...element_types import as_stored, dtype_of_array
 from ..bundle import sharded
 from ..table import TableWriter
 from ..tensor_slice import FULL, TensorSlice, slice_key
+from ..texts import key_of
 from . import files
 from .entry import META_KEY, TensorMeta, meta_message, slice_message
 from .values import is_stored, tensor_message
@@ -95,7 +96,7 @@ class V1Writer:
 
     def _register(self, name, full_shape, slice_, dtype):
         """(key, key of the slice) of a value that belongs into the list of tensors from now on."""
-        key = name.encode("utf-8", "surrogateescape")
+        key = key_of(name)
         if not key:
             raise errors.InvalidArgumentError(None, None, "a tensor needs a name to be saved under")
         if not is_stored(dtype.as_datatype_enum):

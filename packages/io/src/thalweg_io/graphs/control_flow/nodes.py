@@ -4,6 +4,9 @@ from heapq import heapify, heappop, heappush
 from thalweg.framework import errors
 from thalweg.framework.dtypes import as_dtype, float32, resource
 
+from ..node_checks import declared, find_declaration
+from ..op_adapters import NAMES
+
 SWITCH, MERGE = ("Switch", "RefSwitch"), ("Merge", "RefMerge")
 ENTER, EXIT, NEXT = ("Enter", "RefEnter"), ("Exit", "RefExit"), ("NextIteration", "RefNextIteration")
 V1_OPS = frozenset((*SWITCH, *MERGE, *ENTER, *EXIT, *NEXT, "LoopCond"))
@@ -133,7 +136,6 @@ def dtype_of(tensor):
 
 
 def _type_attr(message, letter, op):
-    from ..graph_import import declared
     if letter in message.attr:
         return _dtype(message.attr[letter].type, message).base_dtype
     attribute = declared(op).attributes.get(letter)
@@ -164,8 +166,6 @@ def _adapted_outputs(message, op):
 
 def output_arguments(message, op):
     """(declared output, number of tensors) for each output of a NodeDef."""
-    from ..graph_import import declared, find_declaration
-    from ..op_adapters import NAMES
     if find_declaration(op) is None and op in NAMES:
         yield from _adapted_outputs(message, op)
         return
