@@ -19,7 +19,7 @@ if sys.platform != "win32":                         # there, leftovers of dead w
 
 logger = logging.getLogger("thalweg.io")
 
-_OURS = re.compile(r"(?P<name>.+)\.thw-(?P<token>[0-9a-f]{16})\.(?P<kind>tmp|commit|drop|doomed)$", re.DOTALL)
+_OURS = re.compile(r"(?P<name>.*)\.thw-(?P<token>[0-9a-f]{16})\.(?P<kind>tmp|commit|drop|doomed)$", re.DOTALL)
 _CHUNK = 1 << 30                                    # bytes; one write call takes at most 2**31 - 4096
 
 
@@ -286,4 +286,14 @@ def translated(path):
         yield
     except OSError as error:
         kind = _BY_ERRNO.get(error.errno, errors.UnknownError)
-        raise kind(None, None, f"{error.filename or path}; {error.strerror or error}") from error
+        raise kind(None, None, f"{_named(error, path)}; {error.strerror or error}") from error
+
+
+def _named(error, path):
+    """The file of an OSError by its final name, and the folder that it lacks."""
+    name = os.fsdecode(error.filename or path)
+    ours = _OURS.match(name)
+    name = ours["name"] if ours else name
+    folder = os.path.dirname(name)
+    is_lacking = error.errno == errno.ENOENT and folder and not os.path.isdir(folder)
+    return f"{name}: there is no folder {folder}" if is_lacking else name

@@ -69,6 +69,9 @@ def read_message(path, message_class, as_text=None):
     except (FileNotFoundError, IsADirectoryError) as error:
         raise errors.NotFoundError(None, None, f"{path}: {error.strerror}; expected a file with a "
                                                f"{message_class.DESCRIPTOR.name}") from error
+    if not data:
+        raise errors.DataLossError(None, None, f"{path} is empty (0 bytes); expected a file with a "
+                                               f"{message_class.DESCRIPTOR.name}")
     try:
         if (path.endswith("txt") or _is_text(data)) if as_text is None else as_text:
             return parse_text(data.decode(), message_class())

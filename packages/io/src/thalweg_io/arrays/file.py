@@ -78,6 +78,12 @@ class ArrayFile:
         return lost(self.path, what if name is None else f"{name}: {what}")
 
 
+def check_are_named(arrays):
+    """TypeError unless `arrays` is a dict."""
+    if not hasattr(arrays, "items"):
+        raise TypeError(f"arrays must be a dict of name: array, not a {type(arrays).__name__}")
+
+
 def lost(path, what):
     """The error for a damaged file."""
     return errors.DataLossError(None, None, f"{path}: {what}")

@@ -11,7 +11,7 @@ from thalweg.framework.packed import to_packed
 
 from ..atomic_file import new_file, translated
 from ..element_types import dtype_of_array
-from .file import ArrayFile, Entry, refused
+from .file import ArrayFile, Entry, check_are_named, refused
 from .npy import HeaderError, read_header
 
 _SUFFIX = ".npy"
@@ -130,6 +130,7 @@ def write_npz(path, arrays):
     Raises InvalidArgumentError for strings and other Python objects, which the format keeps by pickle alone.
     """
     path = os.fspath(path)
+    check_are_named(arrays)
     arrays = {name: value if hasattr(value, "dtype") else np.asarray(value) for name, value in arrays.items()}
     dtypes = {name: _dtype(path, name, value) for name, value in arrays.items()}
     with new_file(path) as file, zipfile.ZipFile(_Stream(file), "w", zipfile.ZIP_STORED) as archive:

@@ -15,7 +15,7 @@ from thalweg.framework.packed import to_packed
 
 from ..atomic_file import new_file, translated
 from ..element_types import dtype_of_array, dtype_of_number
-from .file import ArrayFile, Entry, lost, refused
+from .file import ArrayFile, Entry, check_are_named, lost, refused
 
 _MOST = 100_000_000                                  # bytes of a header, the format's limit
 _ALIGNMENT = 8
@@ -157,6 +157,7 @@ def write_safetensors(path, arrays, metadata=None):
     path, header, end = os.fspath(path), {}, 0
     if metadata:
         header["__metadata__"] = {str(key): str(value) for key, value in metadata.items()}
+    check_are_named(arrays)
     arrays = {name: value if hasattr(value, "dtype") else np.asarray(value) for name, value in arrays.items()}
     dtypes = {name: _dtype(path, name, value) for name, value in arrays.items()}
     order = sorted(arrays, key=lambda n: (-dtypes[n].np.itemsize, n))              # so that each lies aligned

@@ -43,6 +43,9 @@ def init_from_checkpoint(ckpt_dir_or_file, assignment_map):
 
 def _pairs(reader, path, stored, target):
     """[(name in the checkpoint, the variable, or the parts of one, as a list)]"""
+    if not isinstance(stored, str):
+        raise TypeError(f"assignment_map has the key {stored!r}, expected the name of a variable or of a scope in the "
+                        "checkpoint, a str")
     parts = _parts(target)
     if parts is not None:
         return [(_checked(reader, path, stored, f"{stored!r}: {parts[0].op.name}"), parts)]

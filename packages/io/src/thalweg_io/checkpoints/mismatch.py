@@ -18,6 +18,8 @@ def explained(error, graph, restore_name, path):
     except errors.OpError:                                # a checkpoint that cannot be read has its own error
         found, remedy = [], []
     lacks = isinstance(error, errors.NotFoundError)
+    if lacks and not found:                               # not a variable: one of the files is not there
+        return error
     cause = ("a variable, or another key of the graph, that the checkpoint lacks" if lacks else
              "a difference between the graph and the one that was saved")
     lines = [f"Restoring from checkpoint failed. The likely cause is {cause}.", f"  got       checkpoint {path}"]

@@ -1,10 +1,12 @@
 """Looking into a checkpoint without a graph: `tf.train.NewCheckpointReader`, `load_variable`, `list_variables`."""
 import os
 
+from thalweg.framework import errors
+
 from ..element_types import for_user
 from .bundle import commit
 from .bundle.reader import BundleReader
-from .state import latest_checkpoint
+from .state import latest_checkpoint, whole_prefix
 from .v1 import files
 from .v1.reader import V1Reader
 
@@ -31,7 +33,7 @@ class CheckpointReader:
 
     def has_tensor(self, tensor_str):
         """Whether the checkpoint has a tensor of that name."""
-        return tensor_str in self._bundle
+        return _name(tensor_str) in self._bundle
 
     def get_tensor(self, tensor_str):
         """The value of a tensor: an array, for a scalar a NumPy scalar, for a scalar string bytes.
@@ -39,7 +41,8 @@ class CheckpointReader:
         bfloat16, float8, int4 and the like are arrays of the package ml_dtypes. Where that is not installed, bfloat16
         is float32, and the others are the bytes that are stored, one per element: int8 for int4 and int2, else uint8.
         """
-        value = for_user(self._bundle.read(tensor_str), self._bundle.dtype(tensor_str))
+        name = _name(tensor_str)
+        value = for_user(self._bundle.read(name), self._bundle.dtype(name))
         return value if value.ndim else value[()]
 
     def debug_string(self):
@@ -73,8 +76,12 @@ def open_checkpoint(prefix):
     NotFoundError           if there is none
     DataLossError           if it is damaged
     """
-    prefix = os.fspath(prefix)
+    prefix = os.fsdecode(prefix)
     if not commit.exists(prefix) and files.exists(prefix):
+        whole = whole_prefix(prefix)
+        if whole is not None:
+            raise errors.InvalidArgumentError(None, None, f"{prefix} is a file of the checkpoint {whole}: give that "
+                                                          f"prefix, {whole!r}")
         return V1Reader(prefix)
     return BundleReader(prefix)
 
@@ -91,7 +98,14 @@ def load_checkpoint(ckpt_dir_or_file):
 
 def load_variable(ckpt_dir_or_file, name):
     """The value of one variable of a checkpoint; `name` may end in ":0"."""
-    return load_checkpoint(ckpt_dir_or_file).get_tensor(name[:-2] if name.endswith(":0") else name)
+    return load_checkpoint(ckpt_dir_or_file).get_tensor(_name(name).removesuffix(":0"))
+
+
+def _name(name):
+    """The name of a tensor as a str; TypeError for what is none."""
+    if not isinstance(name, (str, bytes)):
+        raise TypeError(f"the name of a tensor is a str, not a {type(name).__name__}: {name!r}")
+    return name if isinstance(name, str) else name.decode("utf-8", "surrogateescape")
 
 
 def list_variables(ckpt_dir_or_file):
@@ -101,7 +115,7 @@ def list_variables(ckpt_dir_or_file):
 
 def checkpoint_path(path):
     """The checkpoint at `path`, or the newest one where that is a folder; ValueError if that has none."""
-    path = os.fspath(path)
+    path = os.fsdecode(path)
     if not os.path.isdir(path):
         return path
     found = latest_checkpoint(path)

@@ -102,7 +102,7 @@ def _named(var_list):
     if not isinstance(var_list, (list, tuple, set)):
         raise TypeError(f"Variables to save should be passed in a dict or a list: {var_list}")
     named: dict = {}
-    for item in sorted(var_list, key=lambda v: v.name):
+    for item in sorted(var_list, key=_sort_key):
         info = getattr(item, "_save_slice_info", None)
         if info is not None and not _is_partitioned(item):
             parts = named.setdefault(info.full_name, [])
@@ -115,6 +115,13 @@ def _named(var_list):
             raise ValueError(f"At least two variables have the same name: {name}")
         named[name] = item
     return named
+
+
+def _sort_key(item):
+    if not isinstance(getattr(item, "name", None), str):
+        raise TypeError(f"var_list has {item!r} in it, a {type(item).__name__}; expected variables, as "
+                        "tf.global_variables() gives them")
+    return item.name
 
 
 def _is_partitioned(item):

@@ -4,6 +4,8 @@ import logging
 import os
 import time
 
+import numpy as np
+
 from thalweg.framework import errors
 from thalweg.framework.graph import get_default_graph
 from thalweg.runtime.session import BaseSession
@@ -19,6 +21,11 @@ from .saver_builder import V1, V2, BaseSaverBuilder
 from .v1 import files as v1_files
 
 logger = logging.getLogger("thalweg.io")
+
+
+def _check(is_right, name, value, expected):
+    if not is_right:
+        raise TypeError(f"{name} must be {expected}, not {value!r}")
 
 
 class Saver:
@@ -58,6 +65,13 @@ class Saver:
         if write_version not in (V1, V2):
             raise ValueError(f"write_version={write_version}: tf.train.SaverDef.V2, which every TensorFlow since 0.12 "
                              "reads, or tf.train.SaverDef.V1")
+        _check(max_to_keep is None or hasattr(max_to_keep, "__index__"), "max_to_keep", max_to_keep,
+               "an int; None or 0 keeps all")
+        _check(hasattr(keep_checkpoint_every_n_hours, "__float__"), "keep_checkpoint_every_n_hours",
+               keep_checkpoint_every_n_hours, "a number of hours")
+        _check(saver_def is None or hasattr(saver_def, "save_tensor_name"), "saver_def", saver_def,
+               "a SaverDef message, as saver.as_saver_def() gives")
+        _check(builder is None or hasattr(builder, "build"), "builder", builder, "a BaseSaverBuilder")
         self._var_list, self._reshape, self._sharded, self._name = var_list, reshape, sharded, name
         self._max_to_keep, self._keep_hours = max_to_keep, keep_checkpoint_every_n_hours
         self._restore_sequentially, self._builder, self._filename = restore_sequentially, builder, filename
@@ -209,6 +223,7 @@ class Saver:
             raise ValueError("'latest_filename' must not contain path components")
         if not isinstance(sess, BaseSession):
             raise TypeError(f"'sess' must be a Session; {sess}")
+        _check(isinstance(save_path, (str, os.PathLike)), "save_path", save_path, "a str or a path")
         if not os.fspath(save_path):
             raise ValueError("no path specified: save_path is empty")
         return latest_filename
@@ -266,6 +281,7 @@ class Saver:
             return save_path
         if not hasattr(global_step, "__index__"):
             global_step = sess.run(global_step)
+        _check(np.ndim(global_step) == 0, "global_step", global_step, "one number")
         number = f"{int(global_step):08d}" if self._pad_step_number else f"{int(global_step):d}"
         return f"{save_path}-{number}"
 
@@ -352,10 +368,17 @@ class Saver:
         if save_path is None:
             raise ValueError("Can't load save_path when it is None. latest_checkpoint gives None for a folder without "
                              "checkpoints.")
-        save_path = os.fspath(save_path)
+        _check(hasattr(sess, "run"), "sess", sess, "a Session")           # a MonitoredSession, too
+        _check(isinstance(save_path, (str, bytes, os.PathLike)), "save_path", save_path, "a str or a path")
+        save_path = os.fsdecode(save_path)
         self._saves.wait()
+        whole = checkpoint_state.whole_prefix(save_path)
+        if whole is not None:
+            raise ValueError(f"The passed save_path is not a valid checkpoint: {save_path} is a file of the "
+                             f"checkpoint {whole}; pass {whole!r}")
         if not checkpoint_state.checkpoint_exists(save_path):
-            raise ValueError(f"The passed save_path is not a valid checkpoint: {save_path}")
+            raise ValueError(f"The passed save_path is not a valid checkpoint: {save_path}; "
+                             f"{checkpoint_state.what_is_near(save_path)}")
         logger.info("Restoring parameters from %s", save_path)
         try:
             with reading_allowed(save_path):

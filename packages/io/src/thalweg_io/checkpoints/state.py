@@ -11,6 +11,7 @@ from .v1 import files as v1_files
 logger = logging.getLogger("thalweg.io")
 
 STATE_FILE = "checkpoint"
+_PART = re.compile(r"(?P<prefix>.+)\.(index|meta|data-\d{5,}-of-\d{5,})", re.DOTALL)        # a file of a V2 checkpoint
 V1 = 1                                               # SaverDef.version of the older format
 
 
@@ -84,7 +85,8 @@ def get_checkpoint_state(checkpoint_dir, latest_filename=None):
     from google.protobuf.text_format import ParseError
 
     from ..protos import CheckpointState, parse_text
-    path = _state_path(os.fspath(checkpoint_dir), latest_filename)
+    checkpoint_dir = os.fsdecode(checkpoint_dir)
+    path = _state_path(checkpoint_dir, latest_filename)
     try:
         with open(path, "rb") as file:
             state = parse_text(file.read().decode(), CheckpointState())
@@ -116,9 +118,26 @@ def latest_checkpoint(checkpoint_dir, latest_filename=None):
 
 def checkpoint_exists(checkpoint_prefix):
     """Whether there is a checkpoint, of either format, at `checkpoint_prefix`; it may hold wildcards."""
-    checkpoint_prefix = os.fspath(checkpoint_prefix)
+    checkpoint_prefix = os.fsdecode(checkpoint_prefix)
     return (commit.exists(checkpoint_prefix) or bool(glob.glob(commit.index_path(checkpoint_prefix)))
             or v1_files.exists(checkpoint_prefix))
+
+
+def whole_prefix(path):
+    """The V2 checkpoint that the file `path`, an index, data or meta file, belongs to; None if it is none of them."""
+    match = _PART.fullmatch(path)
+    return match["prefix"] if match and commit.exists(match["prefix"]) else None
+
+
+def what_is_near(path):
+    """What to give instead of `path`, at which there is no checkpoint, as the end of a message."""
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder):
+        return f"there is no folder {folder}"
+    prefixes = sorted(entry[:-len(".index")] for entry in os.listdir(folder) if entry.endswith(".index"))
+    if not prefixes:
+        return f"there is no {commit.index_path(path)}, and no other checkpoint in {folder}"
+    return f"there is no {commit.index_path(path)}; {folder} has {', '.join(prefixes[:5])}"
 
 
 def get_checkpoint_mtimes(checkpoint_prefixes):

@@ -1,5 +1,6 @@
 """`tf.train.warm_start`: variables start from those of another model, in the order of a new vocabulary if need be."""
 import logging
+import re
 from typing import NamedTuple
 
 from thalweg.framework.collections import GraphKeys
@@ -94,9 +95,13 @@ def _grouped(wanted):
 
 def _wanted(wanted):
     graph = get_default_graph()
+    for pattern in [wanted] if isinstance(wanted, str) else []:
+        _check_pattern(pattern)
     if wanted is None or isinstance(wanted, str):
         return graph.get_collection(GraphKeys.TRAINABLE_VARIABLES, wanted)
     if isinstance(wanted, list) and all(isinstance(item, str) for item in wanted):
+        for pattern in wanted:
+            _check_pattern(pattern)
         return list(dict.fromkeys(v for scope in wanted for v in graph.get_collection(GraphKeys.GLOBAL_VARIABLES,
                                                                                      scope)))
     if isinstance(wanted, list) and all(hasattr(v, "initializer") or isinstance(v, list)
@@ -104,6 +109,14 @@ def _wanted(wanted):
         return wanted
     raise ValueError("If `vars_to_warm_start` is a list, it must be all `Variable` or all `str`, and otherwise a str "
                      f"or None; it is {wanted!r}")
+
+
+def _check_pattern(pattern):
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"vars_to_warm_start: {pattern!r} is no regular expression: {error}; re.escape(name) gives "
+                         "that of a name") from error
 
 
 def _start_with_vocabulary(parts, path, name, info):

@@ -40,6 +40,9 @@ def convert_variables_to_constants(sess, input_graph_def, output_node_names, var
     FailedPreconditionError     if a variable has no value
     InvalidArgumentError        if the result would need a node that changes a variable
     """
+    if not hasattr(sess, "run"):
+        raise TypeError(f"sess must be a Session, which has the variables' values, not {sess!r}")
+
     def values_of(variables):
         return sess.run([_reading(sess.graph, input_graph_def, variable) for variable in variables])
     return lowered(variables_to_constants(input_graph_def, output_node_names, values_of, variable_names_whitelist,

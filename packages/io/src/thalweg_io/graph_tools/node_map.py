@@ -79,6 +79,8 @@ def check_are_names(names, what):
     """TypeError for a single text where a list of names is wanted."""
     if isinstance(names, (str, bytes)):
         raise TypeError(f"{what} must be a list.")
+    if not hasattr(names, "__iter__"):
+        raise TypeError(f"{what} must be a list of names of nodes, not {names!r}")
 
 
 def sorted_by_data(nodes):

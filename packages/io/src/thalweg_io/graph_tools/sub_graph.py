@@ -27,9 +27,16 @@ def extract_sub_graph(graph_def, dest_nodes):
     nodes = nodes_by_name(graph_def)
     for name in dest_nodes:
         if name not in nodes:
-            raise AssertionError(f"{name} is not in graph")
+            raise AssertionError(f"{name} is not in graph{_instead(name)}")
     needed = needed_nodes(nodes, dest_nodes)
     return like(graph_def, [node for node in graph_def.node if node.name in needed])
+
+
+def _instead(name):
+    """What to give instead of `name`, where that can be told."""
+    if isinstance(name, str):
+        return f"; expected the name of a node, {name.partition(':')[0]!r}" if ":" in name else ""
+    return f"; expected the name of a node, a str, not a {type(name).__name__}"
 
 
 def needed_nodes(nodes, names, stop=frozenset()):

@@ -69,7 +69,10 @@ def import_meta_graph(meta_graph_or_file, clear_devices=False, import_scope=None
 def _read(meta_graph_or_file):
     from ..protos import MetaGraphDef, own
     if isinstance(meta_graph_or_file, (str, os.PathLike)):
-        return read_message(os.fspath(meta_graph_or_file), MetaGraphDef)
+        path = os.fspath(meta_graph_or_file)
+        if not os.path.exists(path) and os.path.isfile(path + ".meta"):
+            raise errors.NotFoundError(None, None, f"{path}: No such file or directory; its meta graph is {path}.meta")
+        return read_message(path, MetaGraphDef)
     return own(meta_graph_or_file, MetaGraphDef, "meta_graph_or_file must be a MetaGraphDef proto or a file name")
 
 

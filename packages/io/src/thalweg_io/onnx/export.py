@@ -36,6 +36,8 @@ def export(graph_or_session, inputs, outputs, path=None):
     """
     from .operations import load_converters
     load_converters()
+    if not hasattr(outputs, "__len__") or not len(outputs):
+        raise ValueError(f"outputs must be a list with at least one tensor, or its name, not {outputs!r}")
     graph, session, at_user = _graph(graph_or_session)
     taken, given = [_tensor(graph, item) for item in inputs], [_tensor(graph, item) for item in outputs]
     exporter = Exporter({}, at_user)

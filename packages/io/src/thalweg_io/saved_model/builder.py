@@ -30,6 +30,8 @@ class SavedModelBuilder:
     def __init__(self, export_dir):
         from ..protos import SavedModel
         self._export_dir = os.fspath(export_dir)
+        if not self._export_dir:
+            raise ValueError("export_dir is empty; expected the folder to make")
         _check_is_free(self._export_dir)
         self._saved_model = SavedModel(saved_model_schema_version=constants.SAVED_MODEL_SCHEMA_VERSION)
         self._has_variables, self._folder = False, NewFolder(self._export_dir)
@@ -170,6 +172,8 @@ def _saver_for(saver):
 def _check_signature(key, signature):
     if key.startswith("__saved_model_"):
         raise KeyError(f"SignatureDef map key {key!r} is reserved")
+    if not hasattr(signature, "inputs"):
+        raise TypeError(f"signature {key!r} must be a SignatureDef, as build_signature_def gives, not {signature!r}")
     for info in (*signature.inputs.values(), *signature.outputs.values()):
         if not info.dtype or info.WhichOneof("encoding") is None:
             raise AssertionError(f"signature {key!r}: every TensorInfo must have a name and a dtype, unlike {info}")

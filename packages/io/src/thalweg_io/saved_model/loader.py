@@ -38,6 +38,8 @@ def load(sess, tags, export_dir, import_scope=None, **saver_kwargs):
     InvalidArgumentError            if an asset lies outside of the folder
     UnimplementedError              for the form of TensorFlow 2.x
     """
+    if not (hasattr(sess, "run") and hasattr(sess, "graph")):
+        raise TypeError(f"sess must be a Session, not {sess!r}")
     meta_graph = choose_meta_graph(read_saved_model(export_dir), tags, export_dir)
     check_is_1x(meta_graph, export_dir)
     assets = {tensor: asset_path(export_dir, name) for tensor, name in assets_of(meta_graph)}

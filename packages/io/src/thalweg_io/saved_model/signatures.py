@@ -30,6 +30,9 @@ def predict_signature_def(inputs, outputs):
         raise ValueError("Prediction inputs cannot be None or empty.")
     if not outputs:
         raise ValueError("Prediction outputs cannot be None or empty.")
+    for what, tensors in (("inputs", inputs), ("outputs", outputs)):
+        if not hasattr(tensors, "items") or not all(isinstance(name, str) for name in tensors):
+            raise TypeError(f"{what} must be a dict of name: tensor, not {tensors!r}")
     return build_signature_def({name: build_tensor_info(t) for name, t in inputs.items()},
                                {name: build_tensor_info(t) for name, t in outputs.items()},
                                constants.PREDICT_METHOD_NAME)

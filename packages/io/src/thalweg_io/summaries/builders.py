@@ -94,6 +94,7 @@ def audio(name, tensor, sample_rate, max_outputs=3, collections=None, family=Non
 def text(name, tensor, collections=None):
     """Strings, shown as Markdown, a table where `tensor` has rank 1 or 2; ValueError for another dtype."""
     from ..protos import SummaryMetadata
+    tensor = convert_to_tensor(tensor)
     if tensor.dtype.base_dtype is not dtypes.string:
         raise ValueError(f"Expected tensor {tensor.name} to have dtype string, got {tensor.dtype}")
     metadata = SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name="text"))

@@ -68,6 +68,8 @@ def session_start(hparams, group_name="", start_time_secs=None, model_uri="", mo
     InvalidArgumentError            for a value of another kind
     """
     from ..protos import HParamsPluginData
+    if not hasattr(hparams, "items") or not all(isinstance(name, str) for name in hparams):
+        raise TypeError(f"hparams must be a dict of name: value, the names str, not {hparams!r}")
     message = HParamsPluginData()
     start = message.session_start_info
     start.group_name, start.model_uri, start.monitor_url = group_name, model_uri, monitor_url

@@ -210,8 +210,10 @@ class BundleReader:
             raise errors.NotFoundError(None, None, f"{self._owner(name)}: {path} is missing")
         size = os.fstat(descriptor).st_size
         if entry.offset + entry.size > size:
-            raise errors.DataLossError(None, None, f"{owner}: Read less bytes than requested: {entry.size} "
-                                                   f"bytes at {entry.offset} in a data file of {size}")
+            path = commit.data_path(self.prefix, entry.shard, self.header.num_shards)
+            raise errors.DataLossError(None, None, f"{self._owner(name)}: Read less bytes than requested: {entry.size} "
+                                                   f"bytes at {entry.offset} in {path}, a file of {size}: it is cut; "
+                                                   "restore another checkpoint, or copy this one again")
         return descriptor
 
     # --- partitioned tensors -------------------------------------------------------------------------
