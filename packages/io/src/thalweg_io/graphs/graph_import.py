@@ -171,7 +171,7 @@ class Importer:
         inputs = [parsed_inputs(node, self.reference) for node in nodes]
         order = ordered(nodes, inputs, self.given)
         self._choose_names()
-        mark = _Mark(self.graph)
+        mark = _Mark(self.graph, [self.full_name(node.name).lower() for node in nodes])
         try:
             for i in order:
                 self._add(nodes[i], inputs[i])
@@ -492,10 +492,13 @@ def _taken_names(graph, prefix):
 
 
 class _Mark:
-    """A place in a graph's history to go back to."""
+    """A place in a graph's history to go back to; from it on, ops of the import's own leave `names` to its nodes."""
 
-    def __init__(self, graph):
+    def __init__(self, graph, names):
         self.graph, self.count = graph, len(graph._ops)
+        uses = graph._names._uses
+        self.reserved = [name for name in names if name not in uses]
+        uses.update(dict.fromkeys(self.reserved, 1))
         self.version, self.next_id = graph._version, graph._next_id
 
     def undo(self):
@@ -507,6 +510,8 @@ class _Mark:
             tensor._consumers[:] = [op for op in tensor._consumers if op not in gone]
         for control in {c for op in added for c in op.control_inputs if c not in gone}:
             control._control_outputs[:] = [op for op in control._control_outputs if op not in gone]
+        for name in self.reserved:
+            graph._names._uses.pop(name, None)
         for op in added:
             graph._by_name.pop(op.name, None)
             graph._names._uses.pop(op.name.lower(), None)
