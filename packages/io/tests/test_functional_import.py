@@ -1,5 +1,6 @@
 """TensorFlow's second form of control flow with its gradients: what TensorFlow 2.21's and 1.15's graphs give."""
 import pathlib
+import sys
 
 import numpy as np
 import pytest
@@ -77,6 +78,39 @@ def test_many_branches(n_branches):
         assert graph.get_operation_by_name("Less").type == "NoOp"
         numbers = [0, n_branches // 2, n_branches - 1, n_branches, -1]
         assert [session.run("out:0", {"x:0": i}) for i in numbers] == [*numbers[:3], n_branches - 1, n_branches - 1]
+
+
+def chain(n_branches):
+    """A tf.case, whose branches are in each other, as a GraphDef."""
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [], name="x")
+        pairs = [(x < k, lambda k=k: x * k) for k in range(n_branches)]
+        tf.identity(tf.case(pairs, default=lambda: x), name="out")
+        return graph.as_graph_def()
+
+
+def test_a_long_case():
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.import_graph_def(chain(60), name="")
+        assert [session.run("out:0", {"x:0": v}) for v in (40.5, 200.0)] == [40.5 * 41, 200]
+
+
+def test_functions_that_are_nested_too_deep():
+    with tf.Graph().as_default(), pytest.raises(tf.errors.InvalidArgumentError, match="nested more than 100 deep"):
+        tf.import_graph_def(chain(105), name="")
+
+
+def test_a_stack_that_is_nearly_full():
+    message = chain(60)
+
+    def imported(frames):
+        if frames:
+            return imported(frames - 1)
+        with tf.Graph().as_default() as graph:
+            with pytest.raises(tf.errors.InvalidArgumentError, match="too deep for the stack that is left"):
+                tf.import_graph_def(message, name="")
+            assert not graph.get_operations()
+    imported(sys.getrecursionlimit() - 350)
 
 
 @pytest.mark.parametrize("n_branches, n_given", [(0, 1), (2, 0)])

@@ -12,7 +12,7 @@ from thalweg.ops.function_ops import make_if, make_while
 from .node_attributes import annotation_of, dtype_of, invalid, kinds_of
 from .op_adapters import adapts
 
-_DEEPEST = 50                               # functions in functions
+_DEEPEST = 100                              # functions in functions; each takes 7 or so of Python's 1000 frames
 _MOST_NODES = 20_000                        # that uses of functions may make, each use being a copy, or
 _MOST_COPIES = 20                           # so many times the nodes that the library has, if that is more
 _RESOURCE = 20
