@@ -61,8 +61,8 @@ def _run_some(graph):
     with tf.Session() as session:
         for op in operations[-1::-max(len(operations) // 3, 1)][:3]:
             with contextlib.suppress(tf.errors.OpError):
-                session.run([t for t in op.outputs if t not in feed and t.dtype.as_numpy_dtype is not None] or op, feed,
-                            options)
+                results = [t for t in op.outputs if t not in feed and t.dtype.as_numpy_dtype is not None]
+                session.run(results or op, feed, options)
     return f"{len(operations)} operations"
 
 
