@@ -13,7 +13,7 @@ from thalweg.framework.device_spec import merge_device
 from thalweg.framework.graph import Operation, Tensor, get_default_graph, name_scope
 from thalweg.framework.naming import VALID_OP_NAME
 
-from . import old_ops, op_adapters, resource_import  # noqa: F401  (they register adapters)
+from . import old_ops, op_adapters, resource_import  # noqa: F401  (it registers adapters)
 from .function_import import Library, add_call
 from .graph_def import GRAPH_VERSION
 from .imported_files import file_ops_allowed, guarded
@@ -141,6 +141,8 @@ class File:
 
     def __init__(self, message, producer_op_list=None):
         check_versions(message.versions)
+        if old_ops.has_old_handles(_all_nodes(message)):
+            message = old_ops.renewed(message)
         if any(node.op in _CONTROL_FLOW for node in _all_nodes(message)):
             message = _raised(message)
         self.message, self.library = message, Library(message.library)
