@@ -109,6 +109,18 @@ def test_convert(files, capsys):
     assert status == 2 and "the name does not tell the form" in err
 
 
+@pytest.mark.parametrize("target", ["b.pb", "b.pbtxt", "b.meta"])
+def test_convert_writes_no_functions(files, capsys, target):
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [], name="x")
+        tf.identity(tf.cond(x > 0, lambda: x * 2, lambda: x - 1), name="y")
+        (files / "functions.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    assert run(capsys, "convert", files / "functions.pb", files / target)[0] == 0
+    from thalweg_io.graphs.graph_files import read_graph_def
+    written = read_graph_def(files / target)
+    assert not written.library.function and {"Switch", "Merge"} <= {node.op for node in written.node}
+
+
 def test_what_cannot_be_imported_is_shown(files, capsys):
     message = GraphDef.FromString((files / "g.pb").read_bytes())
     message.node.add(name="odd", op="NoSuchOp")

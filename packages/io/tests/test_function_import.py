@@ -184,8 +184,8 @@ def call_of(name, n_calls, inner):
 
 
 @pytest.mark.parametrize("library, text", [
-    (call_of("f", 1, "f"), "is nested more than 50 deep, or in itself"),
-    (call_of("f", 1, "g") + call_of("g", 1, "f"), "is nested more than 50 deep"),
+    (call_of("f", 1, "f"), "is nested more than 100 deep, or in itself"),
+    (call_of("f", 1, "g") + call_of("g", 1, "f"), "is nested more than 100 deep"),
     (call_of("f", 1000, "g") + call_of("g", 1000, "h") + call_of("h", 1000, "twice_7") + TWICE,
      "more than 6.* nodes"),
     (call_of("f", 1, "NoSuchOp"), "Op type not registered 'NoSuchOp'"),

@@ -178,6 +178,10 @@ BAD = {
     node("Placeholder", name="a", attrs='attr { key: "dtype" value { i: 1 } } '):
         "AttrValue had value with type 'int' when 'type' expected for attr 'dtype'",
     node("Placeholder", name="a", attrs='attr { key: "dtype" value { type: DT_INVALID } } '): "invalid DataType",
+    node("Placeholder", name="a", attrs='attr { key: "dtype" value { type: DT_FLOAT_REF } } '):
+        "AttrValue must not have reference type value of float32_ref for attr 'dtype'",
+    PLACEHOLDER + node("Add", "a", "a", attrs='attr { key: "T" value { type: DT_FLOAT_REF } } '):
+        "AttrValue must not have reference type value of float32_ref for attr 'T'",
     PLACEHOLDER + node("Identity", "^a", "a"): "Control dependencies must come after regular dependencies",
     PLACEHOLDER + node("Add", "a"): "NodeDef expected inputs 'x: T, y: T' do not match 1 inputs specified",
     PLACEHOLDER + node("Identity", "a", "a"): "do not match 2 inputs specified",

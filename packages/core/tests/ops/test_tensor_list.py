@@ -7,7 +7,8 @@ from thalweg.ops import tensor_list as ops
 
 COVERED = ("TensorListReserve", "EmptyTensorList", "TensorListLength", "TensorListResize", "TensorListGetItem",
            "TensorListSetItem", "TensorListGather", "TensorListScatterIntoExistingList", "TensorListStack",
-           "TensorListFromTensor", "TensorListConcatV2", "TensorListSplit", "TensorListPushBack", "TensorListPopBack")
+           "TensorListFromTensor", "TensorListConcatV2", "TensorListSplit", "TensorListPushBack", "TensorListPopBack",
+           "TensorListElementShape")
 ANY = np.int32(-1)
 X = np.float32([[1, 2], [3, 4], [5, 6]])
 
@@ -60,6 +61,28 @@ def test_pushing_and_popping(session):
     empty = ops.empty_tensor_list(ANY, -1, element_dtype=tf.float32)
     with pytest.raises(tf.errors.InvalidArgumentError, match="TensorListPopBack: the list is empty"):
         session.run(ops.tensor_list_pop_back(empty, ANY, element_dtype=tf.float32)[1])
+
+
+def test_what_a_list_knows_of_its_elements(session):
+    def shape_of(handle):
+        return session.run(ops.tensor_list_element_shape(handle, shape_type=tf.int64)).tolist()
+    reserved = ops.tensor_list_reserve([-1, 2], 2, element_dtype=tf.float32)
+    for handle in (reserved, ops.tensor_list_resize(reserved, 3), ops.tensor_list_set_item(reserved, 0, [[1.0, 2.0]])):
+        assert shape_of(handle) == [-1, 2]
+    assert shape_of(ops.tensor_list_reserve(ANY, 2, element_dtype=tf.float32)) == -1
+    assert shape_of(ops.tensor_list_split(X, [-1, 2], np.int64([1, 2]))) == [-1, 2]
+    item = ops.tensor_list_get_item(reserved, 1, [3, -1], element_dtype=tf.float32)      # zeros of what both know
+    assert session.run(item).shape == (3, 2)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"elements of a list of \[-1, 2\] are read as \[3, 4\]"):
+        session.run(ops.tensor_list_get_item(reserved, 1, [3, 4], element_dtype=tf.float32))
+
+
+def test_a_list_that_grows(session):
+    handle = ops.tensor_list_reserve([1], 0, element_dtype=tf.float32)
+    handle = ops.tensor_list_set_item(handle, 2, [7.0], resize_if_index_out_of_bounds=True)
+    assert session.run(stacked(handle)).tolist() == [[0], [0], [7]]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="write to index -1"):
+        session.run(ops.tensor_list_set_item(handle, -1, [7.0], resize_if_index_out_of_bounds=True))
 
 
 def through(name, x):

@@ -19,8 +19,7 @@ DIFFERENT = {                           # rows where TensorFlow's op is not what
     "approximate_equal": "of integers, TensorFlow makes the tolerance an integer too",
     "dense_to_dense_set_operation": "the op takes matrices; rows of rank 1 are for the body alone",
     "max_pool_grad_grad_op": "the row's inputs do not fit each other", "max_pool3d_grad_grad_op": "likewise",
-    "sigmoid_grad_op": "of complex numbers, TensorFlow's gradient function conjugates, not its op",
-    "tanh_grad_op": "likewise", "round": "of complex numbers, TensorFlow has no kernel",
+    "round": "of complex numbers, TensorFlow has no kernel",
     "where [()]": "of a scalar, TensorFlow has no kernel"}
 TABLES = pathlib.Path(__file__).parents[3] / "core" / "tests" / "ops"
 

@@ -17,8 +17,8 @@ import mutations
 
 SECONDS, MBYTES = 2, 200
 BATCH = 40                                           # inputs per process
-KINDS = ("v2_table", "v2_data", "v1", "state", "graph", "meta_graph", "saved_model", "tfrecord", "packed", "example",
-         "events", "safetensors", "npz")
+KINDS = ("v2_table", "v2_data", "v1", "state", "graph", "graph_run", "meta_graph", "saved_model", "tfrecord", "packed",
+         "example", "events", "safetensors", "npz")
 FAMILY = ("thalweg.framework.errors.OpError", "builtins.ValueError", "builtins.TypeError")
 
 
@@ -30,12 +30,14 @@ def make_seeds(folder):
     whole = Path(folder) / "all"
     whole.mkdir(parents=True)
     hostile.make_valid(whole)
+    _write_functional(folder)
     own = Path(__file__).resolve().parents[1] / "data"
     golden = Path(os.environ.get("THALWEG_GOLDEN") or Path(__file__).resolve().parents[5] / "shared" / "golden")
     patterns = {
         "v2_table": [(whole, "v2_*.index"), (whole, "tbl_*.index"), (own, "*.index")],
         "v2_data": [(whole, "v2_*.index")], "v1": [(whole, "v1_*"), (own, "*_v1")],
         "state": [(whole, "state_*/checkpoint")], "graph": [(whole, "g_*"), (golden, "frozen/*.pb")],
+        "graph_run": [(whole, "g_*"), (golden, "frozen/*.pb"), (Path(folder), "functional_*")],
         "meta_graph": [(golden, "v2/*.meta"), (golden, "control_flow/*.meta"), (golden, "v1/*.meta")],
         "saved_model": [(whole, "sm_*/saved_model.pb"), (golden, "saved_model/saved_model.pb")],
         "tfrecord": [(whole, "tr_good"), (golden, "tfrecord/*.tfrecord")], "packed": [(whole, "tr_*IP_good"),
@@ -62,6 +64,14 @@ def _copy(path, target):
         shutil.copyfile(data, target / data.name.replace(path.stem, "m", 1))
 
 
+def _write_functional(folder):
+    """Graphs with functions, of TensorFlow."""
+    import numpy
+    with numpy.load(Path(__file__).resolve().parents[1] / "data" / "functional" / "tf2.npz") as values:
+        for name in ("cond_in_loop", "parts", "switch_case"):
+            (Path(folder) / f"functional_{name}").write_bytes(values[f"{name}/graph"].tobytes())
+
+
 def _write_meta_graph(target):
     import thalweg as tf
     target.mkdir(parents=True)
@@ -76,7 +86,7 @@ def mutated(rng, kind, data):
     """An input of a kind from the bytes of a valid file."""
     if kind in ("v2_table", "v1"):
         return mutations.of_bytes(rng, data) if rng.random() < 0.1 else mutations.of_table(rng, data)
-    if kind in ("graph", "meta_graph", "saved_model"):
+    if kind in ("graph", "graph_run", "meta_graph", "saved_model"):
         return mutations.of_bytes(rng, data) if rng.random() < 0.2 else mutations.of_message(rng, data)
     if kind in ("example", "events"):
         return mutations.of_records(rng, data, mutations.of_bytes if rng.random() < 0.3 else mutations.of_message)
@@ -157,12 +167,12 @@ def _mutated_data(rng, work):
 def _problem(kind, path):
     import readers
     try:
-        reader = {"v2_table": "v2", "v2_data": "v2", "packed": "tfrecord"}.get(kind, kind)
+        reader = {"v2_table": "v2", "v2_data": "v2", "packed": "tfrecord", "graph_run": "graph"}.get(kind, kind)
         if kind == "packed":
             with open(path, "rb") as file:
                 case = {"compression": "GZIP" if file.read(1) == b"\x1f" else "ZLIB"}
         else:
-            case = {}
+            case = {"run": True} if kind == "graph_run" else {}
         readers.read(reader, path, case)
     except Exception as error:
         names = [f"{base.__module__}.{base.__qualname__}" for base in type(error).__mro__]

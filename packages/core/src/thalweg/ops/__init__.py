@@ -34,6 +34,7 @@ from . import (
     nn_random,
     norm,
     operators,
+    optional,
     padding,
     partition,
     placeholder,

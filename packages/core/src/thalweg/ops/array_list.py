@@ -15,26 +15,15 @@ from thalweg.framework.declaration import define_op
 from thalweg.framework.dtypes import DType
 
 from . import array
+from ._variants import ListValue, OptionalValue, added, held, zeros
 
 
-class ListValue:
-    """The elements of a list. No sequence itself, or NumPy would take it apart."""
-
-    __slots__ = ("elements",)
-
-    def __init__(self, elements):
-        self.elements = tuple(elements)
-
-    def __repr__(self):
-        return f"<list of {len(self.elements)} tensors>"
-
-
-def _list(elements):
-    return np.array(ListValue(elements), object)
+def _list(elements, shape=None):
+    return np.array(ListValue(elements, shape), object)
 
 
 def _elements(value):
-    return [*value[()].elements]
+    return [*held(value, ListValue, "TensorArray").elements]
 
 
 def _invalid(problem):
@@ -54,12 +43,17 @@ def _grown(elements, index, dynamic):
     return elements + [None] * (index + 1 - len(elements))
 
 
+def plain_shape(shape):
+    """An op's input that says a shape as a tuple; None for a scalar, which is a shape of unknown rank."""
+    return None if np.ndim(shape) == 0 else tuple(int(d) for d in shape)
+
+
 def _read(elements, index, shape, dtype):
     """Element `index`, or the zeros that stand for it."""
     found = elements[_checked(int(index), len(elements), "read from")]
     if found is not None:
         return found
-    wanted = None if np.ndim(shape) == 0 else tuple(int(d) for d in shape)
+    wanted = plain_shape(shape)
     if wanted is None or min(wanted, default=0) < 0:
         wanted = next((e.shape for e in elements if e is not None), None)
     if wanted is None:
@@ -107,7 +101,9 @@ list_size.no_gradient("the size is an integer")
 
 @define_op("_ListZeros", "list: variant[] -> zeros: variant[]")
 def list_zeros(list):
-    """A list of the same size, nothing written: a gradient of zeros."""
+    """A list of the same size, nothing written: a gradient of zeros. An optional of a file gives one of zeros."""
+    if isinstance(list[()], OptionalValue):
+        return zeros(list)
     return _list([None] * len(_elements(list)))
 
 
@@ -247,10 +243,7 @@ def list_split_grad(node, d_list):
 @define_op("_ListAdd", "x: variant[], y: variant[] -> z: variant[]")
 def list_add(x, y):
     """The sum of two lists, element by element; what was never written counts as zero."""
-    a, b = _elements(x), _elements(y)
-    size = max(len(a), len(b))
-    pairs = zip(a + [None] * (size - len(a)), b + [None] * (size - len(b)))
-    return _list([q if p is None else p if q is None else p + q for p, q in pairs])
+    return added(x, y)
 
 
 @list_add.gradient

@@ -10,7 +10,7 @@ from thalweg.framework.declaration import INDEX_TYPES, define_op
 from thalweg.framework.dtypes import DType, as_dtype
 from thalweg.framework.graph import Tensor, name_scope
 
-from . import array, cast, reduction
+from . import _variants, array, cast, reduction
 from .values import array_of, dtype_of, not_a_tensor
 
 
@@ -101,8 +101,8 @@ _WITH_ONE = (*dtypes.FLOATS, *dtypes.COMPLEX, dtypes.int8, dtypes.int16, dtypes.
 
 @define_op("ZerosLike", "x: T -> y: T", kind="elementwise", cpu="array:zeros_like")
 def zeros_like_op(x):
-    """Zeros of the shape and dtype of x; strings give empty ones."""
-    return np.full_like(x, b"") if x.dtype.kind == "O" else np.zeros_like(x)
+    """Zeros of the shape and dtype of x; strings give empty ones, lists lists of zeros."""
+    return _variants.zeros(x)
 
 
 zeros_like_op.no_gradient("the result does not depend on the values of x")

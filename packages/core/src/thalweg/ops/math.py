@@ -1,4 +1,6 @@
 """Arithmetic on two tensors, elementwise with broadcasting; sums of many tensors."""
+import functools
+
 import numpy as np
 
 from thalweg.framework import errors, shapes
@@ -17,11 +19,12 @@ from thalweg.framework.dtypes import (
     string,
     uint8,
     uint16,
+    variant,
 )
 from thalweg.framework.graph import Tensor, name_scope
 from thalweg.framework.shapes import TensorShape
 
-from . import array, cast, comparison, constant, select, unary
+from . import _variants, array, cast, comparison, constant, select, unary
 from ._gradient import conjugated
 from ._reference import widened
 from .broadcast import unbroadcast
@@ -108,14 +111,11 @@ def squared_difference_grad(node, dz):
     return dx, -dy
 
 
-@define_op("AddN", "inputs: N*T -> sum: T", T=NUMBERS, cpu="elementwise:elementwise")
+@define_op("AddN", "inputs: N*T -> sum: T", T=(*NUMBERS, variant), cpu="elementwise:elementwise")
 @widened
 def add_n_op(inputs):
-    """The sum of tensors of one shape, added from left to right."""
-    total = inputs[0]
-    for value in inputs[1:]:
-        total = total + value
-    return total
+    """The sum of tensors of one shape, added from left to right; of lists, that of their elements."""
+    return functools.reduce(_variants.added, inputs)
 
 
 def _merged(node, values):

@@ -9,7 +9,8 @@ from thalweg.framework.declaration import INDEX_TYPES, define_op
 from thalweg.framework.dtypes import DType
 
 from . import array, constant
-from .array_list import _checked, _elements, _invalid, _list, _read, _shape_of_element, _stacked
+from ._variants import ListValue, held
+from .array_list import _checked, _elements, _grown, _invalid, _list, _read, _shape_of_element, _stacked, plain_shape
 
 _SHAPES = {"shape_type": INDEX_TYPES}
 _TYPED = {"element_dtype": None}           # a type letter that an input binds
@@ -18,7 +19,7 @@ _TYPED = {"element_dtype": None}           # a type letter that an input binds
 @define_op("TensorListReserve", "element_shape: shape_type, num_elements: int32[] -> handle: variant[]", **_SHAPES)
 def tensor_list_reserve(element_shape, num_elements, *, element_dtype: DType):
     """A list of `num_elements` elements, none of them written."""
-    return _list([None] * int(num_elements))
+    return _list([None] * int(num_elements), plain_shape(element_shape))
 
 
 tensor_list_reserve.no_gradient("the sizes are integers")
@@ -27,7 +28,7 @@ tensor_list_reserve.no_gradient("the sizes are integers")
 @define_op("EmptyTensorList", "element_shape: shape_type, max_num_elements: int32[] -> handle: variant[]", **_SHAPES)
 def empty_tensor_list(element_shape, max_num_elements, *, element_dtype: DType):
     """A list without elements."""
-    return _list([])
+    return _list([], plain_shape(element_shape))
 
 
 empty_tensor_list.no_gradient("the sizes are integers")
@@ -42,13 +43,28 @@ def tensor_list_length(input_handle):
 tensor_list_length.no_gradient("the size is an integer")
 
 
+@define_op("TensorListElementShape", "input_handle: variant[] -> element_shape: shape_type")
+def tensor_list_element_shape(input_handle, *, shape_type: DType):
+    """What is known of the shape of each element, -1 for an unknown size; the scalar -1 where nothing is."""
+    known = _shape_of(input_handle)
+    return np.array(-1 if known is None else known, shape_type.np)
+
+
+tensor_list_element_shape.no_gradient("the sizes are integers")
+
+
+@tensor_list_element_shape.shape
+def tensor_list_element_shape_shape(node, *_):
+    return [None]
+
+
 @define_op("TensorListResize", "input_handle: variant[], size: int32[] -> output_handle: variant[]")
 def tensor_list_resize(input_handle, size):
     """The list cut or made longer to `size` elements."""
     elements, size = _elements(input_handle), int(size)
     if size < 0:
         raise _invalid(f"TensorListResize: the size is {size}, expected 0 or more")
-    return _list((elements + [None] * (size - len(elements)))[:size])
+    return _list((elements + [None] * (size - len(elements)))[:size], _shape_of(input_handle))
 
 
 @tensor_list_resize.gradient
@@ -59,7 +75,7 @@ def tensor_list_resize_grad(node, d_list):
 @define_op("TensorListGetItem", "input_handle: variant[], index: int32[], element_shape: int32 -> item: element_dtype")
 def tensor_list_get_item(input_handle, index, element_shape, *, element_dtype: DType):
     """Element `index`."""
-    return _read(_elements(input_handle), index, element_shape, element_dtype)
+    return _read(_elements(input_handle), index, _merged(input_handle, element_shape), element_dtype)
 
 
 @tensor_list_get_item.shape
@@ -74,11 +90,13 @@ def tensor_list_get_item_grad(node, dy):
 
 @define_op("TensorListSetItem", "input_handle: variant[], index: int32[], item: element_dtype -> "
            "output_handle: variant[]", **_TYPED)
-def tensor_list_set_item(input_handle, index, item):
-    """The list with `item` at `index`."""
+def tensor_list_set_item(input_handle, index, item, *, resize_if_index_out_of_bounds: bool = False):
+    """The list with `item` at `index`; where it may be resized, with room for it."""
     elements = _elements(input_handle)
+    if resize_if_index_out_of_bounds:
+        elements = _grown(elements, int(index), dynamic=True)
     elements[_checked(int(index), len(elements), "write to")] = np.array(item)
-    return _list(elements)
+    return _list(elements, _shape_of(input_handle))
 
 
 @tensor_list_set_item.gradient
@@ -91,7 +109,7 @@ def tensor_list_set_item_grad(node, d_list):
            "values: element_dtype")
 def tensor_list_gather(input_handle, indices, element_shape, *, element_dtype: DType):
     """The elements at `indices`, stacked: [K, ...]."""
-    return _stacked(_elements(input_handle), indices, element_shape, element_dtype)
+    return _stacked(_elements(input_handle), indices, _merged(input_handle, element_shape), element_dtype)
 
 
 @tensor_list_gather.shape
@@ -114,7 +132,7 @@ def tensor_list_scatter_into(input_handle, tensor, indices, *, accumulate: bool 
     for i, row in zip(indices, tensor):
         known = elements[_checked(int(i), len(elements), "write to")]
         elements[i] = known + row if accumulate and known is not None else np.array(row)
-    return _list(elements)
+    return _list(elements, _shape_of(input_handle))
 
 
 @tensor_list_scatter_into.gradient
@@ -129,7 +147,7 @@ def tensor_list_stack(input_handle, element_shape, *, element_dtype: DType, num_
     elements = _elements(input_handle)
     if 0 <= num_elements != len(elements):
         raise _invalid(f"TensorListStack: expected {num_elements} elements, the list has {len(elements)}")
-    return _stacked(elements, range(len(elements)), element_shape, element_dtype)
+    return _stacked(elements, range(len(elements)), _merged(input_handle, element_shape), element_dtype)
 
 
 @tensor_list_stack.shape
@@ -147,7 +165,7 @@ def tensor_list_stack_grad(node, dy):
            **_TYPED, **_SHAPES)
 def tensor_list_from_tensor(tensor, element_shape):
     """The list of the rows of `tensor`."""
-    return _list([np.array(row) for row in tensor])
+    return _list([np.array(row) for row in tensor], plain_shape(element_shape))
 
 
 @tensor_list_from_tensor.gradient
@@ -160,6 +178,7 @@ def tensor_list_from_tensor_grad(node, d_list):
 def tensor_list_concat_v2(input_handle, element_shape, leading_dims, *, element_dtype: DType):
     """All elements joined along their first dimension, and the size of each in it."""
     elements = _elements(input_handle)
+    element_shape = _merged(input_handle, element_shape)
     known = [element_shape] * len(elements)
     if np.ndim(element_shape) and len(leading_dims) == len(elements):
         known = [[n, *element_shape[1:]] for n in leading_dims]
@@ -178,7 +197,7 @@ def tensor_list_concat_v2_shape(node, *_):
 
 @tensor_list_concat_v2.gradient
 def tensor_list_concat_v2_grad(node, dy, _):
-    return tensor_list_split(dy, array.shape(dy), node.lengths), None, None
+    return tensor_list_split(dy, np.int32(-1), node.lengths), None, None
 
 
 @define_op("TensorListSplit", "tensor: element_dtype, element_shape: shape_type, lengths: int64[N] -> "
@@ -188,7 +207,9 @@ def tensor_list_split(tensor, element_shape, lengths):
     if np.sum(lengths) != len(tensor):
         raise _invalid(f"TensorListSplit: the lengths add up to {int(np.sum(lengths))}, the tensor has {len(tensor)} "
                        "rows")
-    return _list([np.array(tensor[end - n:end]) for end, n in zip(np.cumsum(lengths), lengths)])
+    known = plain_shape(element_shape)
+    return _list([np.array(tensor[end - n:end]) for end, n in zip(np.cumsum(lengths), lengths)],
+                 known and (-1, *known[1:]))
 
 
 @tensor_list_split.gradient
@@ -202,7 +223,7 @@ def tensor_list_split_grad(node, d_list):
            **_TYPED)
 def tensor_list_push_back(input_handle, tensor):
     """The list with `tensor` at its end."""
-    return _list([*_elements(input_handle), np.array(tensor)])
+    return _list([*_elements(input_handle), np.array(tensor)], _shape_of(input_handle))
 
 
 @tensor_list_push_back.gradient
@@ -217,7 +238,8 @@ def tensor_list_pop_back(input_handle, element_shape, *, element_dtype: DType):
     elements = _elements(input_handle)
     if not elements:
         raise _invalid("TensorListPopBack: the list is empty")
-    return _list(elements[:-1]), _read(elements, len(elements) - 1, element_shape, element_dtype)
+    return (_list(elements[:-1], _shape_of(input_handle)),
+            _read(elements, len(elements) - 1, _merged(input_handle, element_shape), element_dtype))
 
 
 @tensor_list_pop_back.shape
@@ -233,6 +255,20 @@ def tensor_list_pop_back_grad(node, d_list, d_tensor):
     if d_tensor is None:
         return tensor_list_resize(d_list, tensor_list_length(node.input_handle)), None
     return tensor_list_push_back(d_list, d_tensor), None
+
+
+def _shape_of(handle):
+    return held(handle, ListValue, "TensorList").shape
+
+
+def _merged(handle, shape):
+    """What the list and an op that reads it know together of an element's shape, as an op's input says it."""
+    known, said = _shape_of(handle), plain_shape(shape)
+    if known is None or said is None:
+        return shape if known is None else known
+    if len(known) != len(said) or any(0 <= k != s >= 0 for k, s in zip(known, said)):
+        raise _invalid(f"Incompatible shapes: elements of a list of {list(known)} are read as {list(said)}")
+    return tuple([s if k < 0 else k for k, s in zip(known, said)])
 
 
 def _unwritten_like(handle, dtype):

@@ -235,20 +235,19 @@ def sigmoid(x):
 
 @sigmoid.gradient
 def sigmoid_grad(node, dy):
-    return sigmoid_grad_op(node.y, dy)
+    return sigmoid_grad_op(conjugated(node.y), dy)
 
 
 @elementwise("SigmoidGrad", "y: T, dy: T -> z: T", T=_SMOOTH, cpu=_CPU)
 @widened
 def sigmoid_grad_op(y, dy):
-    """dy y (1 - y), the gradient of y = sigmoid(x)."""
-    y = np.conj(y)
+    """dy y (1 - y), the gradient of y = sigmoid(x); of a complex one where y is its conjugate."""
     return dy * y * (y.dtype.type(1) - y)
 
 
 @sigmoid_grad_op.gradient
 def sigmoid_grad_grad(node, dz):
-    y, both = conjugated(node.y), conjugated(dz) * node.dy
+    y, both = conjugated(node.y), dz * conjugated(node.dy)
     return both - both * 2.0 * y, sigmoid_grad_op(y, dz)
 
 
@@ -363,21 +362,20 @@ def tanh(x):
 
 @tanh.gradient
 def tanh_grad(node, dy):
-    return tanh_grad_op(node.y, dy)
+    return tanh_grad_op(conjugated(node.y), dy)
 
 
 @elementwise("TanhGrad", "y: T, dy: T -> z: T", T=_SMOOTH, cpu=_CPU)
 @widened
 def tanh_grad_op(y, dy):
-    """dy (1 - y^2), the gradient of y = tanh(x)."""
-    y = np.conj(y)
+    """dy (1 - y^2), the gradient of y = tanh(x); of a complex one where y is its conjugate."""
     return dy * (y.dtype.type(1) - y * y)
 
 
 @tanh_grad_op.gradient
 def tanh_grad_grad(node, dz):
     y = conjugated(node.y)
-    return conjugated(dz) * -2.0 * node.dy * y, tanh_grad_op(y, dz)
+    return dz * -2.0 * conjugated(node.dy) * y, tanh_grad_op(y, dz)
 
 
 @elementwise("Asinh", "x: T -> y: T", T=_SMOOTH, cpu=_CPU, public="asinh")

@@ -6,14 +6,14 @@ from thalweg.framework import errors, shapes
 from thalweg.framework.dtypes import bool_
 from thalweg.framework.func_graph import FuncGraph
 from thalweg.framework.naming import VALID_OP_NAME
-from thalweg.ops import array, comparison, constant, flow
+from thalweg.ops import array, comparison, constant, flow, select
 from thalweg.ops.function_ops import make_if, make_while
 
 from .node_attributes import annotation_of, dtype_of, invalid, kinds_of
 from .node_checks import find_declaration
 from .op_adapters import adapts
 
-_DEEPEST = 50                               # functions in functions
+_DEEPEST = 100                              # functions in functions; each takes 7 or so of Python's 1000 frames
 _MOST_NODES = 20_000                        # that uses of functions may make, each use being a copy, or
 _MOST_COPIES = 20                           # so many times the nodes that the library has, if that is more
 _RESOURCE = 20
@@ -267,6 +267,48 @@ def _check_branches(node, branches):
             raise invalid(node.name, f"a branch gives {[d.name for d in kind]}, attr 'Tout' says "
                                      f"{[d.name for d in wanted]}")
     return len(wanted)
+
+
+@adapts("Case", "StatelessCase")
+def add_case(importer, node, tensors, controls):
+    """A node `Case`, which chooses one of many branches, as `If`s in a tree; a number of no branch means the last."""
+    names = [function.name for function in given(node, "branches").list.func]
+    if not tensors or not names:
+        raise invalid(node.name, f"{node.op} takes the number of a branch and one branch at least, and has "
+                                 f"{len(tensors)} inputs and {len(names)} branches")
+    index, last = tensors[0], len(names) - 1
+    with importer.making():
+        is_outside = comparison.logical_or(comparison.less(index, 0), comparison.greater(index, last))
+        index = select.where(is_outside, constant.constant(last, index.dtype.base_dtype), index)
+    op = _chosen(importer, node, names, 0, index, tensors[1:], importer.full_name(node.name) + "/")
+    _finish(importer, node, op, controls, "If")
+    n_asked = len(given(node, "Tout").list.type)
+    _take_shapes(node, op.outputs[:n_asked])
+    return op, op.outputs[:n_asked]
+
+
+def _chosen(importer, node, names, first, index, tensors, name):
+    """An `If` whose branches are both halves of `names`, functions of the numbers from `first` on."""
+    middle = (len(names) + 1) // 2
+    branches = [_branch(importer, node, names[:middle], first, index, tensors),
+                _branch(importer, node, names[middle:] or names, first + middle, index, tensors)]
+    _check_branches(node, branches)
+    with importer.making():
+        return make_if(comparison.less(index, first + middle), *branches, name=name)
+
+
+def _branch(importer, node, names, first, index, tensors):
+    """The FuncGraph of one function, or of an `If` over several."""
+    from .graph_import import Importer
+    if len(names) == 1:
+        return FunctionUse(importer, node, names[0]).graph(tensors)
+    graph = FuncGraph(node.name.rpartition("/")[2] + "_branches", importer.graph)
+    graph._scopes.name, graph._scopes.attributes = "", {}
+    with graph.building():
+        index, *inner = [graph.capture(t) for t in (index, *tensors)]
+        op = _chosen(Importer(importer.file, [], graph, "", {}), node, names, first, index, inner, "If/")
+        graph.outputs = op.outputs[:len(given(node, "Tout").list.type)]
+    return graph
 
 
 @adapts("While", "StatelessWhile")

@@ -4,6 +4,7 @@ Nothing runs, and no file is touched, while a graph is imported; what an importe
 imported_files.py. Nodes are checked as TensorFlow checks them, and either all of them are added or none.
 """
 import os
+import sys
 
 from thalweg.framework import errors, shapes
 from thalweg.framework.conversion import convert_to_tensor
@@ -67,7 +68,12 @@ def import_nodes(graph_def, input_map=None, name=None, producer_op_list=None):
                         {parse_input(key): value for key, value in input_map.items()})
     importer.check_map()
     with graph._lock:
-        importer.run()
+        try:
+            importer.run()
+        except RecursionError as error:
+            raise errors.InvalidArgumentError(
+                None, None, "the graph's functions are nested too deep for the stack that is left; import it from a "
+                            f"less deep place, or raise sys.setrecursionlimit({sys.getrecursionlimit()})") from error
     return importer
 
 
@@ -135,6 +141,8 @@ class File:
 
     def __init__(self, message, producer_op_list=None):
         check_versions(message.versions)
+        if old_ops.has_old_handles(_all_nodes(message)):
+            message = old_ops.renewed(message)
         if any(node.op in _CONTROL_FLOW for node in _all_nodes(message)):
             message = _raised(message)
         self.message, self.library = message, Library(message.library)
@@ -171,7 +179,7 @@ class Importer:
         inputs = [parsed_inputs(node, self.reference) for node in nodes]
         order = ordered(nodes, inputs, self.given)
         self._choose_names()
-        mark = Mark(self.graph)
+        mark = Mark(self.graph, [self.full_name(node.name).lower() for node in nodes])
         try:
             for i in order:
                 self._add(nodes[i], inputs[i])

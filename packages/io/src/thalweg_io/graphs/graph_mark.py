@@ -2,10 +2,18 @@
 
 
 class Mark:
-    """A place in a graph's history to go back to."""
+    """A place in a graph's history to go back to; from it on, what else is added leaves `names` to the caller's nodes.
 
-    def __init__(self, graph):
+    Parameters
+    ----------
+    names : list of str     in lower case, as a graph knows them
+    """
+
+    def __init__(self, graph, names):
         self.graph, self.count = graph, len(graph._ops)
+        uses = graph._names._uses
+        self.reserved = [name for name in names if name not in uses]
+        uses.update(dict.fromkeys(self.reserved, 1))
         self.version, self.next_id = graph._version, graph._next_id
 
     def undo(self):
@@ -17,6 +25,8 @@ class Mark:
             tensor._consumers[:] = [op for op in tensor._consumers if op not in gone]
         for control in {c for op in added for c in op.control_inputs if c not in gone}:
             control._control_outputs[:] = [op for op in control._control_outputs if op not in gone]
+        for name in self.reserved:
+            graph._names._uses.pop(name, None)
         for op in added:
             graph._by_name.pop(op.name, None)
             graph._names._uses.pop(op.name.lower(), None)

@@ -136,6 +136,13 @@ def dtype_of(number, node_name, name):
     return _type(number, node_name, name)
 
 
+def _value_type(value, node_name, name):
+    found = _type(value, node_name, name)
+    if found.is_ref_dtype:                             # an op's signature says which of its tensors are references
+        raise invalid(node_name, f"AttrValue must not have reference type value of {found.name} for attr '{name}'")
+    return found
+
+
 def _shape(message, node_name, name):
     if message.unknown_rank:
         return None
@@ -154,7 +161,7 @@ def _plain(value, node_name, name):
     return value
 
 
-_SINGLE = {"string": _text, "int": _plain, "float": _plain, "bool": _plain, "type": _type, "shape": _shape,
+_SINGLE = {"string": _text, "int": _plain, "float": _plain, "bool": _plain, "type": _value_type, "shape": _shape,
            "tensor": _tensor, "func": _plain}
 
 

@@ -2,11 +2,13 @@
 
     .pb, .pbtxt     the GraphDef, in binary or text form
     .meta           a MetaGraphDef; .meta.pbtxt in text form
+                    (branches and loops that are functions become Switch and Merge, as TensorFlow 1.x reads them)
     .onnx           an ONNX model of what lies between --input and --output, frozen
     FOLDER/         a SavedModel of the same, frozen, with a signature for serving
 """
 from thalweg.framework import errors
 
+from ...graphs.control_flow.lowering import lowered
 from ...graphs.graph_files import write_graph_def
 from ...graphs.meta_graph import write_message
 from .freeze import frozen_graph
@@ -34,7 +36,7 @@ def run(options):
     elif target.endswith((".meta", ".meta.pbtxt")):
         write_message(target, source.meta_graph or _meta_graph(source.graph_def), target.endswith("txt"))
     elif target.endswith((".pb", ".pbtxt")):
-        write_graph_def(target, source.graph_def)
+        write_graph_def(target, lowered(source.graph_def))
     else:
         raise errors.InvalidArgumentError(None, None, f"{target}: the name does not tell the form; use .pb, .pbtxt, "
                                                       ".meta, .meta.pbtxt, .onnx, or FOLDER/ with / at its end")
@@ -43,7 +45,7 @@ def run(options):
 
 def _meta_graph(graph_def):
     from ...protos import MetaGraphDef
-    return MetaGraphDef(graph_def=graph_def)
+    return MetaGraphDef(graph_def=lowered(graph_def))
 
 
 def _to_onnx(source, target, options):
