@@ -6,6 +6,7 @@ import numpy as np
 
 from thalweg.framework import errors
 from thalweg.framework.shapes import size_of
+from thalweg.framework.stored_value import StoredValue
 
 from ...atomic_file import name_of, translated
 from ...element_types import STRING, dtype_of_number
@@ -15,7 +16,7 @@ from ..table import read_table
 from ..tensor_slice import slice_key
 from . import commit
 from .entry import HEADER_KEY, Entries
-from .values import numbers_from, strings_from
+from .values import check_numbers, numbers_from, numbers_into, strings_from
 
 _ATTEMPTS = 1000                              # to open index and data of one save while another is replacing it
 
@@ -168,6 +169,17 @@ class BundleReader:
             return value
         return value[indices(bounds)].copy()
 
+    def found(self, name, slice_=None):
+        """The same value, checked: if it is large and stored in one piece, a StoredValue, else an array.
+
+        A StoredValue keeps the reader's files open, unless somebody closes that.
+        """
+        entry = self._entry(_key(name), name)
+        if entry.size < StoredValue.LEAST_BYTES or entry.slices or entry.dtype == STRING \
+                or self.header.is_big_endian or slice_ is not None and not slice_.covers(entry.shape):
+            return self.read(name, slice_)
+        return _StoredTensor(self, entry, name)
+
     def read_slice(self, name, slice_):
         """The value of the box `slice_` inside a tensor; as `read`."""
         return self.read(name, slice_)
@@ -222,6 +234,23 @@ class BundleReader:
             raise errors.DataLossError(None, None, f"tensor {name!r}: its slice {slice_} is stored {stored}, expected "
                                                    f"as type {whole.dtype} {list(shape)}")
         return entry
+
+
+class _StoredTensor(StoredValue):
+    """A large tensor of numbers. It is read twice: here, to check all of it before anybody's memory is written."""
+
+    def __init__(self, reader, entry, name):
+        self._reader, self._entry, self._name = reader, entry, name
+        self._dtype = dtype_of_number(entry.dtype, f"tensor {name!r}")
+        self._descriptor = reader._checked_place(entry, self._dtype, name)
+        super().__init__(entry.shape, self._dtype.np)
+        check_numbers(self._read_at, entry, self._dtype, name)
+
+    def read_into(self, array):
+        numbers_into(array, self._read_at, self._entry, self._dtype, self._name)
+
+    def _read_at(self, data, start):
+        read_at(self._descriptor, data, self._entry.offset + start, self._name)
 
 
 def _key(name):
