@@ -12,10 +12,9 @@ from ...atomic_file import name_of, translated
 from ...element_types import STRING, dtype_of_number
 from ..assembly import assembled, full_slice, indices
 from ..positioned import read_at
-from ..table import read_table
 from ..tensor_slice import slice_key
 from . import commit
-from .entry import HEADER_KEY, Entries
+from .index import read_index
 from .values import check_numbers, numbers_from, numbers_into, strings_from
 
 _ATTEMPTS = 1000                              # to open index and data of one save while another is replacing it
@@ -71,7 +70,8 @@ class BundleReader:
                                     f"for {self.prefix}: there is no {path}") from None
                 continue
             try:
-                self._read_index(descriptor, path)
+                self.entries = read_index(descriptor, path)
+                self.header = self.entries.header
                 self._open_data(token)
                 if self._is_still(descriptor):
                     return
@@ -87,16 +87,6 @@ class BundleReader:
         tokens = commit.pending_commits(self.prefix)
         index = commit.index_path(self.prefix)
         return (name_of(index, tokens[-1], "commit"), tokens[-1]) if tokens else (index, None)
-
-    def _read_index(self, descriptor, path):
-        size = os.fstat(descriptor).st_size
-        data = np.empty(size, np.uint8)
-        read_at(descriptor, data, 0, path)
-        table = read_table(data.tobytes(), path)
-        if HEADER_KEY not in table:
-            raise errors.DataLossError(None, None, f"{path}: the index has no header")
-        self.entries = Entries(table, path)
-        self.header = self.entries.header
 
     def _open_data(self, token):
         count = self.header.num_shards
