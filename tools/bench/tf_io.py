@@ -118,6 +118,7 @@ def io_open():
     path = str(io_files.CHECKPOINT)
 
     def step():
+        os.utime(f"{path}.index")            # else thalweg would know the file again and not read it
         reader = tf.train.NewCheckpointReader(path)
         return reader.get_tensor(io_files.name_of(io_files.TENSORS // 2))
     return step, 1, 1e-3

@@ -295,7 +295,7 @@ def test_a_sequential_restore(path, graph):
             lacking.restore(session, path)
 
 
-def test_a_sequential_restore_holds_one_value_beside_the_variables(tmp_path):
+def test_restores_hold_no_value_beside_the_variables(tmp_path):
     count, size = 8, 1 << 19
     made = [tf.get_variable(f"v{k}", [size], initializer=tf.zeros_initializer()) for k in range(count)]
     written = [v.assign_add(tf.ones([size])).op for v in made]
@@ -311,7 +311,7 @@ def test_a_sequential_restore_holds_one_value_beside_the_variables(tmp_path):
             saver.restore(session, path)
             peaks.append(tracemalloc.get_traced_memory()[1] / (4 * size))
             tracemalloc.stop()
-    assert peaks[0] > count - 1 and peaks[1] < 2
+    assert max(peaks) < 1
 
 
 # --- waiting for checkpoints ----------------------------------------------------------------------------

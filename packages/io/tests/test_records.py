@@ -122,7 +122,7 @@ def test_the_writer_refuses_a_str_and_an_unknown_compression(tmp_path):
         writer.write("text")
     with pytest.raises(ValueError, match='Not a valid compression_type: "LZ4"'):
         tf.io.TFRecordOptions("LZ4")
-    with pytest.raises(tf.errors.NotFoundError, match="nowhere/f; No such file"):
+    with pytest.raises(tf.errors.NotFoundError, match="nowhere/f: there is no folder"):
         tf.io.TFRecordWriter(tmp_path / "nowhere" / "f")
     with pytest.raises(tf.errors.NotFoundError, match="nothing; No such file"):
         tf.io.tf_record_iterator(tmp_path / "nothing")

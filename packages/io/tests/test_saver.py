@@ -56,24 +56,6 @@ def test_values_survive(tmp_path):
             assert value.dtype == VALUES[name].dtype and value.shape == VALUES[name].shape
 
 
-def test_restored_arrays_become_the_variables_memory(tmp_path):
-    value = np.random.RandomState(0).rand(600, 600).astype(np.float32)
-    v = tf.Variable(value)
-    saver, add = tf.train.Saver(), v.assign_add(tf.ones([600, 600])).op
-    with tf.Session() as session:
-        session.run(v.initializer)
-        path = saver.save(session, str(tmp_path / "model"))
-    with tf.Session() as session:
-        saver.restore(session, path)
-        memory = session._engine.variables[v.op.name].array
-        assert memory.flags.owndata      # what the session allocates lies aligned in a larger piece
-        np.testing.assert_array_equal(session.run(v), value)
-        session.run(add)
-        saver.restore(session, path)     # now into memory that the program writes
-        assert session._engine.variables[v.op.name].array is memory
-        np.testing.assert_array_equal(session.run(v), value)
-
-
 def test_tensorflows_values_are_restored(own):
     checkpoint = own["types"]
     with BundleReader(checkpoint.prefix) as reader:

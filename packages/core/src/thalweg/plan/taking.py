@@ -4,11 +4,13 @@
 * The first value of a variable, where nothing else uses it, is made in an array of its own (storage GIVEN).
 * An array that a Python step made is taken where the run finds that nobody else holds it.
 
-A variable whose memory programs write in place keeps it: further values are copied there.
+A variable whose memory programs write in place keeps it: further values are copied there, and those that a Python
+step has found but not read (StoredValue) are read there, so that a restore takes no memory of its own.
 """
 from thalweg.framework.shapes import compatible, size_of
+from thalweg.framework.stored_value import StoredValue
 
-LEAST_BYTES = 1 << 20                    # smaller ones are copied: that is quicker than moving a buffer
+LEAST_BYTES = StoredValue.LEAST_BYTES    # smaller ones are copied: that is quicker than moving a buffer
 
 
 def may_take(node, device_of):

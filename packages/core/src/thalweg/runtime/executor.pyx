@@ -28,6 +28,7 @@ from thalweg.devices.device cimport Device, Kernel
 from thalweg.devices.core_api import error_of_code
 from thalweg.framework import errors, shapes
 from thalweg.framework.dtypes import as_dtype
+from thalweg.framework.stored_value import StoredValue
 
 cnp.import_array()
 
@@ -162,13 +163,14 @@ cdef class VariableBuffer:
         self.takes = self.is_shared = is_shared
         thw_set_new_version(&self.version)
 
-    cdef bint own(self) except -1:
+    cdef bint own(self, bint with_value=True) except -1:
         """Makes the memory the variable's own for good; True when it moved and frames must look again."""
         self.takes = False
         if not self.is_shared:
             return False
         copy = _aligned_array(self.shape, self.dtype.np)
-        copy[...] = self.array           # other threads may run meanwhile
+        if with_value:
+            copy[...] = self.array       # other threads may run meanwhile
         if not self.is_shared:
             return False                 # one of them was quicker
         self.array = self.memory = copy
@@ -344,6 +346,7 @@ cdef class Program:
     cdef list patch_feeds, patch_fetches, patch_given, patch_variables, patch_arena
     cdef list fetch_shapes, fetch_dtypes  # of the caller's arrays; None where a step brings the value
     cdef list written                    # buffers that steps write in place
+    cdef set taken_objects               # values that only an assignment needs, which may read them itself
     cdef set reshaped                    # variables that a step gives another buffer before others read it
     cdef list pool
     cdef size_t max_scratch, arena_total
@@ -358,6 +361,8 @@ cdef class Program:
         self.n_objects = plan.n_objects
         self.reshaped = {v.storage.payload for s in plan.steps if not _is_in_c(s) for v in s.outputs
                          if v.storage.kind == VARIABLE}
+        self.taken_objects = {s.inputs[1].storage.payload for s in plan.steps
+                              if s.kind == TAKE and s.inputs[1].storage.kind == OBJECT}
         static = [v if v is not None and v.is_static else None for v in plan.fetches]
         self.fetch_shapes = [None if v is None else v.shape for v in static]
         self.fetch_dtypes = [None if v is None else v.dtype.np for v in static]
@@ -789,10 +794,12 @@ cdef class Program:
         raise kernel_error(planned.node, *(take_error(&frame.context) if frame.context.code else take_outside_error()))
 
     cdef _take(self, Frame frame, planned, int position):
-        """An assignment: leaves the value's array to a variable that may take it, or copies the value."""
+        """An assignment: leaves the value's array to a variable that may take it, or copies or reads the value."""
         cdef VariableBuffer buffer = self.variables[self.index_of[planned.outputs[0]]]
         cdef CStep* step = &frame.steps[position]
         cdef int code
+        if planned.inputs[1].storage.kind == OBJECT and self._is_read(frame, planned, buffer):
+            return
         if buffer.takes and self._is_taken(frame, planned.inputs[1], buffer):
             self.shared.generation += 1
             self._refresh(frame)
@@ -811,6 +818,31 @@ cdef class Program:
         storage = planned.inputs[1].storage
         if storage.kind == OBJECT:       # nobody else takes it: a restore would hold all its values until the end
             frame.objects[<int>storage.payload] = None
+
+    cdef bint _is_read(self, Frame frame, planned, VariableBuffer buffer) except -1:
+        """Reads a value that is still stored: to the variable's memory, or to an array if it does not fit there."""
+        cdef int index = planned.inputs[1].storage.payload
+        stored = frame.objects[index]
+        if not isinstance(stored, StoredValue):
+            return False
+        is_fit = stored.shape == buffer.shape and stored.dtype == buffer.dtype.np
+        if is_fit:
+            frame.objects[index] = None
+            self.shared.generation += buffer.own(with_value=False)
+            if frame.generation != self.shared.generation:
+                self._refresh(frame)
+            array = buffer.array
+        else:
+            frame.objects[index] = array = np.empty(stored.shape, stored.dtype)
+        try:
+            stored.read_into(array)
+        except Exception as error:
+            from .messages import python_error
+            raise python_error(planned.node, error) from error
+        finally:
+            if is_fit:                   # what failed may have written, too
+                thw_set_new_version(&buffer.version)
+        return is_fit
 
     cdef bint _is_taken(self, Frame frame, value, VariableBuffer buffer) except -1:
         """Leaves a value's array to a variable, unless it is a Python object that somebody else holds."""
@@ -879,6 +911,8 @@ cdef class Program:
         """Puts the result of a Python step where the plan wants it."""
         storage = value.storage
         kind = storage.kind
+        if isinstance(result, StoredValue):
+            result = self._found(frame, value, result)
         if kind == VARIABLE:
             buffer = <VariableBuffer>self.variables[self.index_of[value]]
             thw_set_new_version(&buffer.version)
@@ -886,6 +920,9 @@ cdef class Program:
                 self.shared.generation += 1
                 self.shared.reshaped += buffer.is_shaped_by_value
                 self._refresh(frame)
+            return
+        if isinstance(result, StoredValue):
+            frame.objects[storage.payload] = result
             return
         array = _as_array(result, value.dtype)
         if kind == OBJECT:
@@ -898,6 +935,20 @@ cdef class Program:
         target = self._array(frame, self.index_of[value])
         if target is not array:
             target[...] = array
+
+    cdef _found(self, Frame frame, value, stored):
+        """A value that is still stored, if only an assignment needs it; else what was read of it."""
+        storage = value.storage
+        kind = storage.kind
+        if value.shape is not None and not shapes.compatible(stored.shape, value.shape):
+            raise _contradicted_shape(value, stored.shape)
+        if kind == OBJECT and storage.payload in self.taken_objects:
+            return stored
+        array = self._array(frame, self.index_of[value]) if kind in (GIVEN, ARENA, FETCH) else None
+        if array is None or array.shape != stored.shape or array.dtype != stored.dtype:
+            array = np.empty(stored.shape, stored.dtype)
+        stored.read_into(array)
+        return array
 
     def __dealloc__(self):
         free(self.steps)

@@ -11,6 +11,7 @@ from thalweg.devices import KernelRequest, find_kernel
 from thalweg.devices.placement import kernel_attrs
 from thalweg.framework import shapes
 from thalweg.framework.histories import history_sizes, stacked_history
+from thalweg.framework.stored_value import StoredValue
 from thalweg.plan import effects
 from thalweg.plan.ir import COPY, FETCH
 from thalweg.plan.shapes import misfit
@@ -86,7 +87,7 @@ class _Dynamic:
 
     def _reference(self, arrays):
         """Bodies may give views of their inputs, whose memory the plan uses again."""
-        return [self._owned(np.asarray(r), arrays) for r in self.fallback(arrays)]
+        return [r if isinstance(r, StoredValue) else self._owned(np.asarray(r), arrays) for r in self.fallback(arrays)]
 
     @staticmethod
     def _owned(result, arrays):

@@ -64,8 +64,8 @@ def NewCheckpointReader(filepattern):                # TensorFlow's name
 def open_checkpoint(prefix):
     """The reader of the checkpoint at `prefix`, of either format: a BundleReader (V2) or a V1Reader.
 
-    Both have `names()`, `name in reader`, `shape(name)`, `dtype(name)`, `read(name)`, `read_slice(name, slice)` and
-    `close()`, and are contexts that close themselves.
+    Both have `names()`, `name in reader`, `shape(name)`, `dtype(name)`, `read(name)`, `found(name)`,
+    `read_slice(name, slice)` and `close()`, and are contexts that close themselves.
 
     Parameters
     ----------

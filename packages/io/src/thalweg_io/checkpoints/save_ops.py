@@ -2,12 +2,15 @@
 
 Their bodies call `bundle/` and `v1/`; they run on the host, between the steps of a plan.
 """
+import contextlib
+
 import numpy as np
 
 from thalweg.framework import errors
 from thalweg.framework.declaration import define_op
 from thalweg.framework.dtypes import DType
 from thalweg.framework.shapes import text
+from thalweg.framework.stored_value import StoredValue
 
 from ..atomic_file import translated
 from . import deferred
@@ -65,6 +68,8 @@ def _add_all(writer, names, specs, values):
 def restore_v2(prefix, tensor_names, shape_and_slices, *, dtypes: list[DType]):
     """The tensors `tensor_names` of the checkpoint `prefix`, or the slices of them that `shape_and_slices` names.
 
+    All are checked before one is given. Large ones are read by the assignments that use them, into the variables.
+
     Raises
     ------
     NotFoundError             without such a checkpoint, or tensor in it
@@ -73,10 +78,14 @@ def restore_v2(prefix, tensor_names, shape_and_slices, *, dtypes: list[DType]):
     """
     names, specs = texts_of(tensor_names), texts_of(shape_and_slices)
     _check_counts("RestoreV2", names, specs, len(dtypes))
-    with open_checkpoint(text_of(prefix)) as bundle:
+    with contextlib.ExitStack() as open_until_here:
+        bundle = open_until_here.enter_context(open_checkpoint(text_of(prefix)))
         for name, dtype in zip(names, dtypes):
             _check_stored_dtype(bundle, name, dtype)
-        return side_by_side(lambda item: _restored(bundle, *item), list(zip(names, specs)))
+        values = side_by_side(lambda item: _restored(bundle, *item), list(zip(names, specs)))
+        if any(isinstance(value, StoredValue) for value in values):
+            open_until_here.pop_all()                  # assignments read from it: it is closed with the last value
+        return values
 
 
 def _check_stored_dtype(bundle, name, dtype):
@@ -92,7 +101,7 @@ def _restored(bundle, name, spec):
         raise errors.InvalidArgumentError(
             None, None, f"tensor_name = {name}; shape in shape_and_slice spec {text(shape)} does not match the shape "
                         f"stored in checkpoint: {text(bundle.shape(name))}")
-    return bundle.read(name, box)
+    return bundle.found(name, box)
 
 
 @restore_v2.shape

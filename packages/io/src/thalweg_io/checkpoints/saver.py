@@ -39,7 +39,7 @@ class Saver:
     max_to_keep : int                   older checkpoints are deleted; None or 0 keeps all
     keep_checkpoint_every_n_hours : float       of the dropped ones, keeps one every so many hours
     name : str                          of the nodes' scope, "save" by default
-    restore_sequentially : bool         reads each value when the one before is in place: less memory
+    restore_sequentially : bool         reads each value when the one before is in place
     saver_def : SaverDef                uses the nodes that it names, instead of building any
     builder : BaseSaverBuilder          builds the nodes
     defer_build : bool                  builds them at `build()`, not now
@@ -349,6 +349,11 @@ class Saver:
 
     def restore(self, sess, save_path):
         """Sets the variables to the values of a checkpoint; they need no initialization before.
+
+        All values are checked before the first variable is written: after an error all are as they were (with
+        `restore_sequentially`, and from several shards, those before the damage may be new). Large values are then
+        read again, straight into the variables; only a data file that is changed in place between the two readings,
+        which no saver does, leaves a variable half written, and that is an error too.
 
         Parameters
         ----------

@@ -46,8 +46,9 @@ class BaseSaverBuilder:
         names_to_saveables : list or dict of variables and saveable objects
         reshape : bool          restored values take the variables' shapes, where these differ in size 1 and order
         sharded : bool          each device writes a file of its own
-        restore_sequentially : bool         reads a value only when the one before is in its variable, on each device:
-                                            one value more than the variables is in memory, and more nodes are made
+        restore_sequentially : bool         reads a value only when the one before is in its variable, on each device,
+                                            by more nodes; after damage those before have their new values already.
+                                            Less memory for values that are reshaped or less than a megabyte
         filename : str          what is saved to when nobody feeds a path
         """
         from ..protos import SaverDef

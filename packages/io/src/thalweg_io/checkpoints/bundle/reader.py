@@ -6,17 +6,17 @@ import numpy as np
 
 from thalweg.framework import errors
 from thalweg.framework.shapes import size_of
+from thalweg.framework.stored_value import StoredValue
 
 from ...atomic_file import name_of, translated
 from ...element_types import STRING, dtype_of_number
 from ..assembly import assembled, full_slice, indices
 from ..positioned import read_at
-from ..table import read_table
 from ..tensor_slice import slice_key
 from ..texts import key_of, text_of
 from . import commit
-from .entry import HEADER_KEY, Entries
-from .values import numbers_from, strings_from
+from .index import read_index
+from .values import check_numbers, numbers_from, numbers_into, strings_from
 
 _ATTEMPTS = 1000                              # to open index and data of one save while another is replacing it
 
@@ -71,7 +71,8 @@ class BundleReader:
                                     f"for {self.prefix}: there is no {path}") from None
                 continue
             try:
-                self._read_index(descriptor, path)
+                self.entries = read_index(descriptor, path)
+                self.header = self.entries.header
                 self._open_data(token)
                 if self._is_still(descriptor):
                     return
@@ -87,16 +88,6 @@ class BundleReader:
         tokens = commit.pending_commits(self.prefix)
         index = commit.index_path(self.prefix)
         return (name_of(index, tokens[-1], "commit"), tokens[-1]) if tokens else (index, None)
-
-    def _read_index(self, descriptor, path):
-        size = os.fstat(descriptor).st_size
-        data = np.empty(size, np.uint8)
-        read_at(descriptor, data, 0, path)
-        table = read_table(data.tobytes(), path)
-        if HEADER_KEY not in table:
-            raise errors.DataLossError(None, None, f"{path}: the index has no header")
-        self.entries = Entries(table, path)
-        self.header = self.entries.header
 
     def _open_data(self, token):
         count = self.header.num_shards
@@ -177,6 +168,17 @@ class BundleReader:
             return value
         return value[indices(bounds)].copy()
 
+    def found(self, name, slice_=None):
+        """The same value, checked: if it is large and stored in one piece, a StoredValue, else an array.
+
+        A StoredValue keeps the reader's files open, unless somebody closes that.
+        """
+        entry = self._entry(key_of(name), name)
+        if entry.size < StoredValue.LEAST_BYTES or entry.slices or entry.dtype == STRING \
+                or self.header.is_big_endian or slice_ is not None and not slice_.covers(entry.shape):
+            return self.read(name, slice_)
+        return _StoredTensor(self, entry, name)
+
     def read_slice(self, name, slice_):
         """The value of the box `slice_` inside a tensor; as `read`."""
         return self.read(name, slice_)
@@ -211,9 +213,9 @@ class BundleReader:
         size = os.fstat(descriptor).st_size
         if entry.offset + entry.size > size:
             path = commit.data_path(self.prefix, entry.shard, self.header.num_shards)
-            raise errors.DataLossError(None, None, f"{self._owner(name)}: Read less bytes than requested: {entry.size} "
-                                                   f"bytes at {entry.offset} in {path}, a file of {size}: it is cut; "
-                                                   "restore another checkpoint, or copy this one again")
+            raise errors.DataLossError(None, None, f"{self._owner(name)}: Read less bytes than requested: "
+                                                   f"{entry.size} bytes at {entry.offset} in {path}, a file of {size}; "
+                                                   "it is cut: restore another checkpoint, or copy this one again")
         return descriptor
 
     # --- partitioned tensors -------------------------------------------------------------------------
@@ -235,6 +237,23 @@ class BundleReader:
             raise errors.DataLossError(None, None, f"{self._owner(name)}: its slice {slice_} is stored {stored}, "
                                                    f"expected as type {whole.dtype} {list(shape)}")
         return entry
+
+
+class _StoredTensor(StoredValue):
+    """A large tensor of numbers. It is read twice: here, to check all of it before anybody's memory is written."""
+
+    def __init__(self, reader, entry, name):
+        self._owner = reader._place(entry, name)
+        self._entry, self._dtype = entry, dtype_of_number(entry.dtype, self._owner)
+        self._descriptor, self._reader = reader._checked_place(entry, self._dtype, name), reader
+        super().__init__(entry.shape, self._dtype.np)
+        check_numbers(self._read_at, entry, self._dtype, self._owner)
+
+    def read_into(self, array):
+        numbers_into(array, self._read_at, self._entry, self._dtype, self._owner)
+
+    def _read_at(self, data, start):
+        read_at(self._descriptor, data, self._entry.offset + start, self._owner)
 
 
 def _close_all(descriptors):

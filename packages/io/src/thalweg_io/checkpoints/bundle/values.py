@@ -2,6 +2,8 @@
 
     strings := varint length per element, masked CRC-32C of the lengths, the bytes of all elements
 """
+import threading
+
 import numpy as np
 
 from thalweg.framework import errors
@@ -11,6 +13,7 @@ from ...wire import WireError, read_varint, varint
 from ..texts import string_of
 
 _AT_ONCE = 1 << 18                             # bytes
+_staging = threading.local()                    # .piece: memory of a thread for what is looked at only
 _LONG = 1 << 32                                # lengths from here on enter the checksum as 8 bytes, others as 4
 
 
@@ -87,15 +90,35 @@ def numbers_from(read_into, entry, dtype, is_big_endian, owner):
     `read_into(buffer, offset)` fills a buffer with the tensor's bytes from `offset` on.
     """
     array = np.empty(entry.shape, dtype.np)
-    data, crc = array.reshape(-1).view(np.uint8), 0
-    for start in range(0, len(data), _AT_ONCE):           # the checksum of a piece is taken while it is in the cache
-        piece = data[start:start + _AT_ONCE]
+    numbers_into(array, read_into, entry, dtype, owner)
+    return _swapped(array) if is_big_endian else array
+
+
+def numbers_into(array, read_into, entry, dtype, owner):
+    """Fills a dense array with a tensor of numbers, in the byte order of the file; see `numbers_from`."""
+    data = array.reshape(-1).view(np.uint8)
+    _read_checked(lambda start, stop: data[start:stop], read_into, entry, dtype, owner)
+
+
+def check_numbers(read_into, entry, dtype, owner):
+    """Raises what `numbers_from` would raise, without memory for the tensor."""
+    piece = getattr(_staging, "piece", None)
+    if piece is None:
+        piece = _staging.piece = np.empty(_AT_ONCE, np.uint8)
+    _read_checked(lambda start, stop: piece[:stop - start], read_into, entry, dtype, owner)
+
+
+def _read_checked(memory, read_into, entry, dtype, owner):
+    """Reads a tensor to where `memory(start, stop)` says for its bytes from `start` to `stop`."""
+    crc, are_bools = 0, True
+    for start in range(0, entry.size, _AT_ONCE):          # a piece is looked at while it is in the cache
+        piece = memory(start, min(start + _AT_ONCE, entry.size))
         read_into(piece, start)
         crc = crc32c(piece, crc)
+        are_bools = are_bools and not (dtype.kind == "b" and (piece > 1).any())
     check_crc(crc, entry, owner)
-    if dtype.kind == "b" and (data > 1).any():
+    if not are_bools:
         raise errors.DataLossError(None, None, f"{owner}: a bool tensor holds bytes other than 0 and 1")
-    return _swapped(array) if is_big_endian else array
 
 
 def _swapped(array):

@@ -131,6 +131,10 @@ class V1Reader:
                           lambda s: self._stored(meta, s, dtype, name), lambda s: self._check_size(meta, s, name))
         return value if value.flags.writeable else value.copy()
 
+    def found(self, name, slice_=None):
+        """As `read`: these values are coded, no memory can hold them as they stand in the file."""
+        return self.read(name, slice_)
+
     def read_slice(self, name, slice_):
         """The value of the box `slice_` inside a tensor; as `read`."""
         return self.read(name, slice_)
