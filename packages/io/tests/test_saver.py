@@ -261,6 +261,9 @@ def test_the_meta_graph(tmp_path, graph, caplog):
                                                                                    graph.get_operations()})
     again = tf.Variable.from_proto(variable)
     assert again.op is kept.op
+    variable.variable_name = "kept"                       # an operation, found by fuzzing
+    with pytest.raises(ValueError, match="kept"):
+        tf.Variable.from_proto(variable)
 
 
 def test_options_of_the_meta_graph(tmp_path):

@@ -155,14 +155,17 @@ class Variable:
     def _init_from_proto(self, message, import_scope):
         graph = get_default_graph()
 
-        def element(name):
-            return graph.as_graph_element(f"{import_scope}/{name}" if import_scope else name)
+        def in_scope(name):
+            return f"{import_scope}/{name}" if import_scope else name
 
-        self._variable = element(message.variable_name)
-        self._initializer = element(message.initializer_name)
+        def tensor(name):
+            return graph.as_graph_element(in_scope(name), allow_operation=False)
+
+        self._variable = tensor(message.variable_name)
+        self._initializer = graph.as_graph_element(in_scope(message.initializer_name))
         self._snapshot = self._read_at_use() if getattr(message, "is_resource", False) else \
-            element(message.snapshot_name)
-        self._initial_value = element(message.initial_value_name) if message.initial_value_name else None
+            tensor(message.snapshot_name)
+        self._initial_value = tensor(message.initial_value_name) if message.initial_value_name else None
         self._safe_initial_value = self._initial_value
         self._trainable = getattr(message, "trainable", True)
         self._is_resource = bool(self._variable.op.attrs.get("_resource"))

@@ -214,7 +214,7 @@ class BundleReader:
         if entry.offset + entry.size > size:
             path = commit.data_path(self.prefix, entry.shard, self.header.num_shards)
             raise errors.DataLossError(None, None, f"{self._owner(name)}: Read less bytes than requested: "
-                                                   f"{entry.size} bytes at {entry.offset} in {path}, a file of {size}; "
+                                                   f"{entry.size} bytes at {entry.offset} in {path}, of {size} bytes; "
                                                    "it is cut: restore another checkpoint, or copy this one again")
         return descriptor
 
