@@ -13,6 +13,13 @@ import pytest
 _NEEDED = {"test_onnx.py": "onnxruntime", "test_tensorboard.py": "tensorboard", "board": "tensorboard"}
 collect_ignore = [file for file, package in _NEEDED.items() if not importlib.util.find_spec(package)]
 
+
+@pytest.fixture
+def nn():
+    """For tests of programs with layers or optimizers: those run where thalweg-nn is installed, too."""
+    pytest.importorskip("thalweg_nn", reason="needs thalweg-nn; run where all packages are installed")
+
+
 OWN = pathlib.Path(__file__).parent / "data"
 GOLDEN = pathlib.Path(os.environ.get("THALWEG_GOLDEN") or pathlib.Path(__file__).parents[4] / "shared" / "golden")
 

@@ -51,7 +51,7 @@ def scope_of(graph):
 
 
 @pytest.fixture
-def saved(tmp_path):
+def saved(nn, tmp_path):
     """(path of a checkpoint after two steps, the losses of the next three, the values then)."""
     with tf.Graph().as_default():
         model()
@@ -198,7 +198,7 @@ def test_queue_runners_are_left_out(graph, caplog):
 
 # --- parts of graphs --------------------------------------------------------------------------------
 
-def test_export_scope(graph):
+def test_export_scope(nn, graph):
     model()
     with tf.control_dependencies([graph.get_operation_by_name("loss")]):
         with tf.name_scope("net/"):
