@@ -149,7 +149,7 @@ def test_a_stride_of_two_and_a_gradient_have_layouts_of_their_own():
 
 
 def test_threads_read_while_the_variable_changes():
-    """A reader sees of each number the old or the new value, as in TensorFlow 1.x: the filter once, twice, or between."""
+    """A reader sees of each number the old or the new value, as in TensorFlow 1.x: sums lie between those of both."""
     v = tf.Variable(W)
     x, y = convolution(v)
     sizes, largest = convolution(tf.constant(np.abs(W)))
