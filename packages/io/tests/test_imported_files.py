@@ -169,7 +169,7 @@ def test_a_saver_whose_graph_names_another_file(tmp_path):
 
 
 def test_python_functions_are_those_of_this_process():
-    y = tf.py_func(lambda v: v + 1, [tf.constant(1.0)], tf.float32, name="f")
+    y = tf.py_func(lambda v: v + np.float32(1), [tf.constant(1.0)], tf.float32, name="f")
     message = tf.get_default_graph().as_graph_def()
     again, = tf.import_graph_def(message, return_elements=["f:0"])
     with tf.Session() as session:

@@ -75,7 +75,8 @@ def session_start(hparams, group_name="", start_time_secs=None, model_uri="", mo
     start.group_name, start.model_uri, start.monitor_url = group_name, model_uri, monitor_url
     start.start_time_secs = time.time() if start_time_secs is None else start_time_secs
     for name, value in hparams.items():
-        setattr(start.hparams[name], _FIELDS[_kind(name, value)], value)
+        kind = _kind(name, value)
+        setattr(start.hparams[name], _FIELDS[kind], kind(value))
     return _summary(START_TAG, message)
 
 
@@ -132,5 +133,5 @@ def _set_domain(info, domain):
             info.domain_interval.min_value, info.domain_interval.max_value = domain
         else:
             for value in domain:
-                setattr(info.domain_discrete.values.add(), _FIELDS[kind], value)
+                setattr(info.domain_discrete.values.add(), _FIELDS[kind], kind(value))
     info.type = {str: info.DATA_TYPE_STRING, bool: info.DATA_TYPE_BOOL, float: info.DATA_TYPE_FLOAT64}[kind]
