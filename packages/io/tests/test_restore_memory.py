@@ -168,4 +168,4 @@ def test_files_are_closed(tmp_path):
         saver.restore(session, path)
         os.remove(f"{path}.data-00000-of-00001")
         open_files = [os.path.realpath(f"/proc/self/fd/{n}") for n in os.listdir("/proc/self/fd")]
-        assert not [name for name in open_files if "model.data" in name]
+        assert not [name for name in open_files if name.startswith(path)]
