@@ -70,10 +70,10 @@ def copy_entry(reader, writer, key, entry, slices):
         writer.add(key.decode(), reader.read(key.decode()))
 
 
-def test_many_tensors(golden):
-    prefixes = [str(golden / "v2_many" / "many")] if golden else []
+def test_many_tensors(golden_or_none):
+    prefixes = [str(golden_or_none / "v2_many" / "many")] if golden_or_none else []
     for prefix in prefixes:
-        expected = np.load(golden / "v2_many" / "many.npz")["values"]
+        expected = np.load(golden_or_none / "v2_many" / "many.npz")["values"]
         with BundleReader(prefix) as reader:
             values = np.array([reader.read(name) for name in reader.names()])
         assert sorted(values.ravel().tolist()) == sorted(expected.ravel().tolist())

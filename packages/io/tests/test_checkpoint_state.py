@@ -18,21 +18,21 @@ def save(prefix, **values):
             writer.add(name, np.asarray(value))
 
 
-def test_the_text_is_tensorflows(tmp_path, golden):
+def test_the_text_is_tensorflows(tmp_path, golden_or_none):
     save(tmp_path / "roll-50", a=1.0)
     folder = os.path.relpath(tmp_path)
     checkpoint_state.update_checkpoint_state(folder, f"{folder}/roll-50", [f"{folder}/roll-40", f"{folder}/roll-50"])
     text = (tmp_path / "checkpoint").read_text()
     assert text == ('model_checkpoint_path: "roll-50"\nall_model_checkpoint_paths: "roll-40"\n'
                     'all_model_checkpoint_paths: "roll-50"\n')
-    for path in [golden / "keep_n" / "checkpoint"] if golden else []:
+    for path in [golden_or_none / "keep_n" / "checkpoint"] if golden_or_none else []:
         assert path.read_text() == text
     assert checkpoint_state.latest_checkpoint(folder) == f"{folder}/roll-50"
 
 
-def test_latest_of_tensorflows_folders(golden):
-    for name in ("v2/net.ckpt-3", "keep_n/roll-50", "v2_sharded/shards.ckpt-9") if golden else ():
-        path = str(golden / name)
+def test_latest_of_tensorflows_folders(golden_or_none):
+    for name in ("v2/net.ckpt-3", "keep_n/roll-50", "v2_sharded/shards.ckpt-9") if golden_or_none else ():
+        path = str(golden_or_none / name)
         assert checkpoint_state.latest_checkpoint(os.path.dirname(path)) == path
 
 

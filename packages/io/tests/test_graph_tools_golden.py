@@ -21,8 +21,6 @@ def graph():
 @pytest.fixture
 def entries(golden):
     """The manifest's graphs; skips where there are none."""
-    if golden is None:
-        pytest.skip("no ../shared beside the checkout")
     return json.loads((golden / "manifest.json").read_text())["graphs"]
 
 

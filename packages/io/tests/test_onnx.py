@@ -419,8 +419,6 @@ def test_names_are_used_once():
 
 
 def test_tensorflows_frozen_graph(golden):
-    if golden is None:
-        pytest.skip("no ../shared beside the checkout")
     from thalweg_io.graphs.graph_files import read_graph_def
     values = np.load(golden / "frozen" / "frozen_io.npz")
     names = [key.removeprefix("many/inter/") for key in values if key.startswith("many/inter/")]

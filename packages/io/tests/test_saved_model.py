@@ -242,8 +242,6 @@ def golden_models(golden):
 
 @pytest.mark.parametrize("name", ["saved_model", "saved_model_text"])
 def test_golden_models(golden, name):
-    if golden is None:
-        pytest.skip("no ../shared beside the checkout")
     entry = golden_models(golden)[name]
     values = np.load(golden / entry["io"])
     for tags in entry["tags"]:
@@ -259,8 +257,6 @@ def test_golden_models(golden, name):
 
 
 def test_the_form_of_2x_is_named(golden):
-    if golden is None:
-        pytest.skip("no ../shared beside the checkout")
     folder = golden / "saved_model_tf2"
     with tf.Session() as session, pytest.raises(tf.errors.UnimplementedError, match=(
             r"written by tf.saved_model.save of TensorFlow 2\.\S+: an object graph and \d+ functions")):

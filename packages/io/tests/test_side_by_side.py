@@ -3,8 +3,8 @@ import threading
 
 import pytest
 
-from thalweg_io.checkpoints import side_by_side as module
-from thalweg_io.checkpoints.side_by_side import side_by_side
+from thalweg_io import side_by_side as module
+from thalweg_io.side_by_side import side_by_side
 
 
 @pytest.mark.parametrize("processors", [1, 2, 64])

@@ -56,9 +56,9 @@ def test_buckets():
     assert list(found.bucket_limit) == sorted(found.bucket_limit)
 
 
-def test_golden_histograms(golden):
-    """The histograms of the golden event file follow from the arrays behind it."""
-    for path in [golden / "events"] if golden else []:
+def test_golden_histograms(golden_or_none):
+    """The histograms of the golden_or_none event file follow from the arrays behind it."""
+    for path in [golden_or_none / "events"] if golden_or_none else []:
         arrays = np.load(path / "inputs.npz")
         events = [event for name in sorted(os.listdir(path / "tb"))
                   for event in tf.train.summary_iterator(str(path / "tb" / name))]
@@ -297,11 +297,11 @@ def test_what_a_writer_refuses(tmp_path, graph):
         list(tf.train.summary_iterator(str(tmp_path / "noise")))
 
 
-def test_golden_event_files(golden):
+def test_golden_event_files(golden_or_none):
     import json
-    manifest = json.loads((golden / "manifest.json").read_text())["events"] if golden else {}
+    manifest = json.loads((golden_or_none / "manifest.json").read_text())["events"] if golden_or_none else {}
     for path, expected in manifest.items():
-        events = list(tf.train.summary_iterator(str(golden / path)))
+        events = list(tf.train.summary_iterator(str(golden_or_none / path)))
         assert [event.WhichOneof("what") for event in events] == [e["what"] for e in expected if "what" in e] or all(
             "what" not in e for e in expected)
         assert [event.step for event in events] == [e["step"] for e in expected]
