@@ -10,7 +10,7 @@ from thalweg.framework import errors
 from thalweg.framework.graph import get_default_graph
 from thalweg.runtime.session import BaseSession
 
-from ..atomic_file import translated, write_file
+from ..atomic_file import translated
 from ..graphs import meta_graph
 from ..graphs.imported_files import reading_allowed, saving_allowed
 from . import deferred, mismatch, removals
@@ -247,7 +247,8 @@ class Saver:
     def _complete(self, save_path, path, message, meta_graph_suffix, state_file, doomed):
         """What follows the values: the meta graph `message` and the state file, where not None."""
         if message is not None:
-            write_file(checkpoint_state.meta_graph_filename(path, meta_graph_suffix), message.SerializeToString())
+            meta_path = checkpoint_state.meta_graph_filename(path, meta_graph_suffix)
+            meta_graph.write_message(meta_path, message, as_text=False)
         if self._is_empty:
             return None
         if state_file is not None:
