@@ -6,7 +6,7 @@ import threading
 
 import numpy as np
 
-from .side_by_side import side_by_side
+from ..side_by_side import side_by_side
 
 logger = logging.getLogger("thalweg.io")
 

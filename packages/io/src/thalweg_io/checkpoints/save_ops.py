@@ -13,11 +13,11 @@ from thalweg.framework.shapes import text
 from thalweg.framework.stored_value import StoredValue
 
 from ..atomic_file import translated
+from ..side_by_side import side_by_side
 from . import deferred
 from .bundle import sharded
 from .bundle.writer import BundleWriter
 from .reader import open_checkpoint
-from .side_by_side import side_by_side
 from .tensor_slice import parse_spec
 from .texts import key_of, text_of, texts_of
 from .v1 import files as v1_files

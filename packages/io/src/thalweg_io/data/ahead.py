@@ -18,11 +18,6 @@ JOIN_SECONDS = 2.0                       # how long the end of the interpreter w
 _alive: weakref.WeakSet = weakref.WeakSet()
 
 
-def processors():
-    """Count of the processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 class Done:
     """An element on which there is nothing left to do."""
 

@@ -6,7 +6,8 @@ import itertools
 
 from thalweg.framework import errors
 
-from .ahead import Ahead, Done, processors
+from ..side_by_side import processors
+from .ahead import Ahead, Done
 from .functions import Calls, of_element
 from .passes import Elements, Times, at_least_one
 from .shuffle import RepeatedShuffle, Shuffle
