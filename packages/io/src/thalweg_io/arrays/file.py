@@ -4,6 +4,8 @@ import os
 
 from thalweg.framework import errors
 
+from ..atomic_file import translated
+
 # Where an array is: its DType, its shape, and what its kind of file needs to read it.
 Entry = collections.namedtuple("Entry", ["dtype", "shape", "place"])
 
@@ -17,8 +19,21 @@ class ArrayFile:
     metadata : dict of str: str       what a safetensors file says of itself
     """
 
+    _BUFFERING = -1                  # of `open`: 0 where large pieces are read straight into arrays
+
     def __init__(self, path):
         self.path, self.metadata, self._entries = os.fspath(path), {}, {}
+        with translated(self.path):
+            self._file = open(self.path, "rb", buffering=self._BUFFERING)
+            try:
+                self._open(os.fstat(self._file.fileno()).st_size)
+            except BaseException:
+                self.close()
+                raise
+
+    def _open(self, size):
+        """Fills the entries from the open file of `size` bytes."""
+        raise NotImplementedError(f"{type(self).__name__} must define _open(size)")
 
     def names(self):
         """The names, in the order of the file."""
@@ -58,7 +73,7 @@ class ArrayFile:
 
     def close(self):
         """Closes the file; may be called again."""
-        raise NotImplementedError
+        self._file.close()
 
     def __enter__(self):
         return self

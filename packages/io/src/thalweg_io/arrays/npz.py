@@ -9,7 +9,7 @@ import numpy as np
 from thalweg.framework import errors
 from thalweg.framework.packed import to_packed
 
-from ..atomic_file import new_file, translated
+from ..atomic_file import new_file
 from ..element_types import dtype_of_array
 from .file import ArrayFile, Entry, check_are_named, refused
 from .npy import HeaderError, read_header
@@ -36,16 +36,6 @@ def open_npz(path):
 
 
 class _NpzFile(ArrayFile):
-    def __init__(self, path):
-        super().__init__(path)
-        with translated(self.path):
-            self._file = open(self.path, "rb")
-        try:
-            self._open(os.fstat(self._file.fileno()).st_size)
-        except BaseException:
-            self.close()
-            raise
-
     def _open(self, size):
         try:
             self._zip = zipfile.ZipFile(self._file)
@@ -91,9 +81,6 @@ class _NpzFile(ArrayFile):
         shape = header.shape[::-1] if header.is_fortran else header.shape
         array = flat.view(header.stored).reshape(shape) if flat.size else np.empty(shape, header.stored)
         return _own_form(array.T if header.is_fortran else array, entry.dtype)
-
-    def close(self):
-        self._file.close()
 
 
 def _exactly(member, count):

@@ -43,15 +43,7 @@ def open_safetensors(path):
 
 
 class _SafetensorsFile(ArrayFile):
-    def __init__(self, path):
-        super().__init__(path)
-        with translated(self.path):
-            self._file = open(self.path, "rb", buffering=0)
-            try:
-                self._open(os.fstat(self._file.fileno()).st_size)
-            except BaseException:
-                self.close()
-                raise
+    _BUFFERING = 0
 
     def _open(self, size):
         if size < 8:
@@ -81,9 +73,6 @@ class _SafetensorsFile(ArrayFile):
         if entry.dtype.kind == "b" and flat.max(initial=0) > 1:
             raise self._lost("a bool that is neither 0 nor 1", name)
         return flat.view(entry.dtype.np.newbyteorder("<")).astype(entry.dtype.np, copy=False).reshape(entry.shape)
-
-    def close(self):
-        self._file.close()
 
 
 def _parsed(path, data):
