@@ -71,9 +71,7 @@ def _run(arguments):
         return options.func(options) or OK
     except BrokenPipeError:
         raise
-    except (OpError, ThalwegError, OSError, MemoryError) as error:
-        return _failed(options, f"thalweg {asked}: {one_line(error)}")
-    except ModuleNotFoundError as error:                              # its message says what to install
+    except (OpError, ThalwegError, OSError, MemoryError, ModuleNotFoundError) as error:
         return _failed(options, f"thalweg {asked}: {one_line(error)}")
     except Exception:
         traceback.print_exc()

@@ -5,6 +5,7 @@ becomes an `If`; here the graph and its functions are written. An `Exit` and a `
 their names. Nodes that only steer (pivots, Switches) are gone, and nodes of branches that nothing outside needs.
 """
 import collections
+import functools
 
 import numpy as np
 
@@ -197,12 +198,12 @@ class _LevelWriter:
         return self.place.get(tensor, tensor)
 
     def _controls(self, item):
-        return list(dict.fromkeys(self.held_by.get(c, c) for c in controls_of(item) if self._is_here(c)))
+        return list(dict.fromkeys(self.held_by.get(c, c) for c in controls_of(item) if c in self._members))
 
-    def _is_here(self, control):
-        if not hasattr(self, "_members"):
-            self._members = set(self.level.items) | set(self.held_by)
-        return control in self._members
+    @functools.cached_property
+    def _members(self):
+        """The nodes that this level writes, as themselves or in an `If`."""
+        return set(self.level.items) | set(self.held_by)
 
     def _sources(self, item):
         return [t[0] for t in self._inputs(item) if t not in self.given] + self._controls(item)
@@ -232,14 +233,13 @@ class _LevelWriter:
         """Colocation with nodes that are still there."""
         if self.is_function:
             return
-        stays = [s for s in value.list.s if not s.startswith(b"loc:@") or s[5:].decode() in self._item_names()]
+        stays = [s for s in value.list.s if not s.startswith(b"loc:@") or s[5:].decode() in self._item_names]
         if stays:
             message.attr["_class"].list.s.extend(stays)
 
+    @functools.cached_property
     def _item_names(self):
-        if not hasattr(self, "_names"):
-            self._names = {item.name for item in self.level.items}
-        return self._names
+        return {item.name for item in self.level.items}
 
     def _write_merge(self, item, message):
         """A Merge as an identity; with the number of the input that it gave, where somebody takes that."""
