@@ -1,7 +1,9 @@
 """The CPU device: memory, how kernels are looked up, refused and found broken, float16, instruction sets."""
+import gc
 import os
 import subprocess
 import sys
+import weakref
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -125,6 +127,26 @@ def test_a_mistake_in_a_kernel_is_raised_as_it_is(cpu, prepare):
     with pytest.raises(IndexError) as caught:
         cpu.find_kernel(request(prepare(mistaken)))
     assert "mistaken" in [entry.name for entry in caught.traceback]
+
+
+def test_a_mistake_survives_garbage_that_is_collected_meanwhile(cpu, prepare):
+    class Node:
+        pass
+
+    def mistaken(r):
+        gc.set_threshold(1)
+        raise LookupError("lost?")
+    thresholds, collected = gc.get_threshold(), []
+    node = Node()
+    node.itself, watch = node, weakref.ref(node, collected.append)
+    del node
+    try:
+        with pytest.raises(LookupError, match="lost"):
+            cpu.find_kernel(request(prepare(mistaken)))
+    finally:
+        gc.set_threshold(*thresholds)
+    gc.collect()
+    assert collected == [watch]
 
 
 def test_a_broken_import_in_a_kernel_is_raised_as_it_is(cpu, monkeypatch, tmp_path):

@@ -168,11 +168,11 @@ cdef class Device:
         code = self.api.find_kernel(self.handle, &request.desc, &kernel.kernel)
         if code:
             memset(&kernel.kernel, 0, sizeof(thw_kernel))       # counts only where the device said OK
+        raise_pending()                 # before a message is made: repr() may collect garbage, whose callbacks lose it
         if code != THW_UNIMPLEMENTED:
             self.check(code, f"find_kernel for {request.op_type} {request.name!r}")
             _check_kernel(kernel, self.name)
             return kernel
-        raise_pending()
         _, message, error = take_outside_error()
         if error is not None:
             raise error
@@ -216,6 +216,7 @@ cdef bint _ask_provider(Device device, provider, KernelRequest request, Kernel k
     if code:
         memset(&kernel.kernel, 0, sizeof(thw_kernel))
         kernel.kernel.struct_size = sizeof(thw_kernel)
+    raise_pending()
     if code == THW_UNIMPLEMENTED:
         return False
     device.check(code, f"find_kernel of {provider.name} for {request.op_type} {request.name!r}")
