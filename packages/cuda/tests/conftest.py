@@ -4,6 +4,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from emulation import emulated  # noqa: E402
+from emulation import emulated
 
 emulated.register()

@@ -1,7 +1,7 @@
 """What a kernel does when it runs: launches, copies and library calls, described without a driver.
 
-A prepare function (kernels/) makes a `Work` for one node of a plan, with all shapes known. The device binds it: sources
-are compiled, and a run fills in the addresses of the operands. Tests run the same Work on the processor.
+A prepare function (kernels/) makes a `Work` for one node of a plan, with all shapes known. The device binds it:
+sources are compiled, and a run fills in the addresses of the operands. Tests run the same Work on the processor.
 """
 from collections.abc import Callable
 from typing import NamedTuple
@@ -38,8 +38,11 @@ def workspace(offset=0):
 
 
 class Draw(NamedTuple):
-    """The argument of a random kernel: a pointer to six uint32 on the device, the Philox counter (4 words, lowest first)
-    of the first of `blocks` 128-bit blocks that this run has taken from the node's generator, then the key (2)."""
+    """The argument of a random kernel: a pointer to six uint32 on the device.
+
+    They are the Philox counter (4 words, lowest first) of the first of `blocks` 128-bit blocks that this run has taken
+    from the node's generator, then the key (2).
+    """
 
     blocks: int
 

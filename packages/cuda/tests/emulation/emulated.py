@@ -5,8 +5,8 @@ It is a Python device whose memory the host sees; so all of thalweg's graphs, gr
 import ctypes
 
 import numpy as np
-
 from standin import emulator
+
 from thalweg import devices
 from thalweg_cuda import kernels
 from thalweg_cuda.work import Copy, Draw, Fill, Launch, LibraryCall, Operand, Target, Unsupported

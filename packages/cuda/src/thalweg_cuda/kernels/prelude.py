@@ -81,7 +81,7 @@ __device__ inline void store(half* to, float x) {
   if (rest > 0x7f800000u) to->bits = (uint16)(sign | 0x7e00u);
   else if (rest >= 0x477ff000u) to->bits = (uint16)(sign | 0x7c00u);                   /* rounds to infinity */
   else if (rest >= 0x38800000u) to->bits = (uint16)(sign | (rest - 0x38000000u + 0xfffu + (rest >> 13 & 1u)) >> 13);
-  else {                                                         /* subnormal: add 0.5, so that the sum's ulp is 2^-24 */
+  else {                                          /* subnormal: with 0.5 added, an ulp of the sum is 2^-24 */
     uint32 sum = bits_of(float_of(rest) + 0.5f);
     to->bits = (uint16)(sign | (sum - 0x3f000000u));
   }
