@@ -40,6 +40,9 @@ template <class T> __device__ inline complex_of<T> complex_sign(complex_of<T> a)
   const double size = modulus(a);
   return size == 0 ? a : complex_of<T>{(T)(a.re / size), (T)(a.im / size)};
 }
+template <class T> __device__ inline complex_of<T> complex_round(complex_of<T> a) {           /* -0.3 to 0, not -0 */
+  return is_zero(a) ? a : complex_of<T>{(T)rint(a.re) + 0, (T)rint(a.im) + 0};
+}
 __device__ inline complex128 wide(complex64 z) { return complex128{z.re, z.im}; }
 __device__ inline complex64 narrow(complex128 z) { return complex64{(float)z.re, (float)z.im}; }
 """

@@ -83,7 +83,7 @@ _COMPLEX_FUNCTIONS = ("Exp", "Expm1", "Log", "Log1p", "Tanh", "Sin", "Cos", "Tan
 
 _COMPLEX = {
     **{name: f"complex_{name.lower()}(a)" for name in _COMPLEX_FUNCTIONS},
-    "Equal": "a == b", "NotEqual": "!(a == b)", "Neg": "-a", "Sign": "complex_sign(a)", "Square": "a * a",
+    "Equal": "a == b", "NotEqual": "!(a == b)", "Neg": "-a", "Sign": "complex_sign(a)", "Round": "complex_round(a)", "Square": "a * a",
     "Rsqrt": "one(a) / complex_sqrt(a)", "Reciprocal": "one(a) / a", "Sigmoid": "one(a) / (one(a) + complex_exp(-a))",
     "Add": "a + b", "Sub": "a - b", "Mul": "a * b", "Div": "a / b", "Pow": "complex_pow(a, b)",
     "SquaredDifference": "(a - b) * conjugate(a - b)",

@@ -1,7 +1,7 @@
 """The elementwise ops, one expression of one step each; their formulas are in _formulas.py."""
 import numpy as np
 
-from thalweg_cuda.work import Unsupported, Work, input_, output
+from thalweg_cuda.work import Fill, Unsupported, Work, input_, output
 
 from . import kernel
 from ._expression import Expression, Step
@@ -14,6 +14,8 @@ from .prelude import TYPES
 def elementwise(request, target):
     """Any op that the table of formulas has; inputs broadcast, and Select takes a vector of conditions."""
     _check_values(request)
+    if request.attrs.get("incompatible_shape_error") is False and not _broadcast(request.in_shapes):
+        return Work((Fill(output(), 1, int(request.op_type == "NotEqual")),))    # such tensors are simply unequal
     n_in = len(request.in_dtypes)
     formula(request.op_type, request.in_dtypes[-1])          # Unsupported where there is none
     expression = Expression(request.in_dtypes, (Step(request.op_type, tuple(range(n_in)), request.out_dtypes[0]),),
@@ -31,13 +33,17 @@ def _operand_shapes(request):
     shapes, rank = list(request.in_shapes), len(request.out_shapes[0])
     if request.op_type == "Select" and len(shapes[0]) == 1:
         shapes[0] = shapes[0] + (1,) * (rank - 1)
-    try:
-        fits = np.broadcast_shapes(*shapes) == tuple(request.out_shapes[0])
-    except ValueError:
-        fits = False
-    if not fits:
+    if _broadcast(shapes) != tuple(request.out_shapes[0]):
         raise Unsupported(f"{request.op_type}: shapes {shapes} do not broadcast to {request.out_shapes[0]}")
     return shapes
+
+
+def _broadcast(shapes):
+    """The shape that shapes broadcast to, or None."""
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        return None
 
 
 def _reusable(request, shapes):
