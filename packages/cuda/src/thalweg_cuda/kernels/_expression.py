@@ -102,7 +102,8 @@ def _step(expression, j):
         text = formula(step.op_type, dtype)
     text = of_type(text, dtype in FLOATING and kind.compute == "float")
     names = {name: f"v{slot}" for name, slot in zip("abc", step.operands)}
-    names |= {"k": f"k{j}", "T": kind.compute, "U": _UNSIGNED[kind.nbytes], "R": ctype(step.op_type, step.dtype).compute}
+    names |= {"k": f"k{j}", "T": kind.compute, "U": _UNSIGNED[kind.nbytes],
+              "R": ctype(step.op_type, step.dtype).compute}
     return re.sub(r"\b[abckTUR]\b", lambda match: names.get(match[0], match[0]), text)
 
 

@@ -1,7 +1,7 @@
 """The formulas of the elementwise ops, one line each: op type -> expression in CUDA C, per kind of numbers.
 
-The operands are a, b, c; k is the op's attribute; T is their type, U an unsigned type as wide (at least 32 bits), R the
-type of the result. `name@` is `namef` where T is float. Argument orders and the treatment of ties, zeros and NaN are
+The operands are a, b, c; k is the op's attribute; T is their type, U an unsigned type as wide (at least 32 bits), R
+the type of the result. `name@` is `namef` where T is float. Argument orders and the treatment of ties, zeros, NaN are
 TensorFlow 1.15's, as in the reference bodies and in core's cpu/c/elementwise_formulas.h. Functions that CUDA does not
 have are in _functions.py; no intrinsics of reduced accuracy are used.
 """
@@ -83,7 +83,8 @@ _COMPLEX_FUNCTIONS = ("Exp", "Expm1", "Log", "Log1p", "Tanh", "Sin", "Cos", "Tan
 
 _COMPLEX = {
     **{name: f"complex_{name.lower()}(a)" for name in _COMPLEX_FUNCTIONS},
-    "Equal": "a == b", "NotEqual": "!(a == b)", "Neg": "-a", "Sign": "complex_sign(a)", "Round": "complex_round(a)", "Square": "a * a",
+    "Equal": "a == b", "NotEqual": "!(a == b)", "Neg": "-a", "Sign": "complex_sign(a)",
+    "Round": "complex_round(a)", "Square": "a * a",
     "Rsqrt": "one(a) / complex_sqrt(a)", "Reciprocal": "one(a) / a", "Sigmoid": "one(a) / (one(a) + complex_exp(-a))",
     "Add": "a + b", "Sub": "a - b", "Mul": "a * b", "Div": "a / b", "Pow": "complex_pow(a, b)",
     "SquaredDifference": "(a - b) * conjugate(a - b)",

@@ -74,9 +74,8 @@ __device__ inline double digamma(double at) {
   double x = low ? 1 - at : at, result = 0;
   if (x == (double)infinity()) return low ? (double)not_a_number() : x;
   for (; x < 10; x += 1) result -= 1 / x;
-  const double y = 1 / (x * x);
-  const double tail =
-      y * (1.0 / 12 - y * (1.0 / 120 - y * (1.0 / 252 - y * (1.0 / 240 - y * (1.0 / 132 - y * (691.0 / 32760 - y / 12))))));
+  const double y = 1 / (x * x), rest = 1.0 / 240 - y * (1.0 / 132 - y * (691.0 / 32760 - y / 12));
+  const double tail = y * (1.0 / 12 - y * (1.0 / 120 - y * (1.0 / 252 - y * rest)));
   result += log(x) - 0.5 / x - tail;
   const double pi = 3.141592653589793238;
   return low ? result - pi / tan(pi * at) : result;
@@ -235,7 +234,8 @@ __device__ inline double bessel_e(int order, double x) {
 }
 
 # Loops in them: of one element at a time there is enough to do.
-SLOW = ("digamma", "zeta", "polygamma", "igamma", "igammac", "igamma_grad_a", "betainc", "bessel_e", *COMPLEX_FUNCTIONS)
+SLOW = ("digamma", "zeta", "polygamma", "igamma", "igammac", "igamma_grad_a", "betainc", "bessel_e",
+        *COMPLEX_FUNCTIONS)
 
 
 def of_type(text, is_float):

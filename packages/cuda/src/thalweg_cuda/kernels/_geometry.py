@@ -118,7 +118,7 @@ class Walk:
                 names = (f"{index.name} {prefix}size{axis}", f"uint32 {prefix}multiplier{axis}",
                          f"uint32 {prefix}shift{axis}")
                 parameters += names
-                self.args += (index.scalar(size), *map(np.uint32, multiplier_of(size)))
+                self.args += (index.scalar(size), *map(np.uint32, multiplier_of(max(1, size))))
             for k, of in enumerate(self.strides):
                 parameters.append(f"{index.name} {prefix}step{k}_{axis}")
                 self.args += (_wrapped(of[axis], index),)
