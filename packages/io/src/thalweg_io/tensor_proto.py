@@ -12,8 +12,8 @@ _FIELDS = {1: "float_val", 2: "double_val", STRING: "string_val", 8: "scomplex_v
            14: "half_val", 18: "dcomplex_val", 19: "half_val", 22: "uint32_val", 23: "uint64_val",
            **{number: "int_val" for number in (3, 4, 5, 6, 11, 12, 13, 15, 16, 17)}}
 
-# Bytes of a constant that a file may ask for and does not hold: where one value stands for all, which takes memory only
-# when a plan needs it, and where the last of several does, at once; then so many times those that it holds, if more.
+# Bytes of a constant that a file may ask for and does not hold: where one value stands for all, which takes memory
+# only when a plan needs it, and where the last of several does, at once; then so many times those it holds, if more.
 MOST_FILLED_BYTES = 2**30
 MOST_PADDED_BYTES, MOST_PADDING = 2**26, 8
 _LARGE_FILL = 2**20
