@@ -1,7 +1,7 @@
 """The formulas of optimizers in CUDA C: TensorFlow 1.15's, as cpu/c/optimizers_impl.h of core has them.
 
-C is the type that is computed in. The letters of a step are its inputs in TensorFlow's order: v a variable or slot, h a
-hyper-parameter (a scalar), g the gradient, n the global step (a scalar, int64).
+C is the type that is computed in. The letters of a step are its inputs in TensorFlow's order: v a variable or slot, h
+a hyper-parameter (a scalar), g the gradient, n the global step (a scalar, int64).
 """
 from typing import NamedTuple
 
