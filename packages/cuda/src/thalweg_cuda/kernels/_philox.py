@@ -1,7 +1,7 @@
 """Philox 4x32-10 (Salmon et al., SC 2011) in CUDA C: block i of a stream is a function of its key and counter + i."""
 
 PHILOX = r"""
-struct stream { uint64 low, high; uint32 key0, key1; };      /* the counter of the first block, 128 bits, and the key */
+struct stream { uint64 low, high; uint32 key0, key1; };      /* counter of the first block, 128 bits, and key */
 struct words { uint32 w[4]; };
 
 __device__ inline words block_of(stream s, uint64 offset) {
