@@ -14,7 +14,8 @@ from thalweg.framework import errors
 from thalweg.devices.abi cimport THW_HOST_IN, THW_INPLACE, THW_INPLACE_SECOND, THW_KERNELS_CAPSULE, THW_UNIMPLEMENTED
 from thalweg.devices.abi cimport thw_kernels_api, thw_mem_stats
 from thalweg.devices.core_api cimport core_table, fresh_outside_context, take_outside_error
-from thalweg.devices.python_tier cimport python_kernel
+from thalweg.devices.python_kernel cimport python_kernel
+from thalweg.devices.python_memory cimport PyHandle
 
 from thalweg.devices.core_api import error_of_code
 
@@ -205,10 +206,11 @@ cdef bint _ask_provider(Device device, provider, KernelRequest request, Kernel k
         function = provider.find(request)
         if function is None:
             return False
-        if not device.is_host:
+        if not device.is_host and not device.plugin.addresses:
             raise PluginError(f"{provider.name or provider.find}: kernels in Python are for devices whose memory the "
-                              f"host can see, {device.name} is none; give a capsule of a thw_kernels_api")
-        python_kernel(function, request, &kernel.kernel)
+                              f"host can see, and for devices in Python with addresses; {device.name} is neither: give "
+                              "a capsule of a thw_kernels_api")
+        python_kernel(function, request, None if device.is_host else <PyHandle>device.handle, &kernel.kernel)
         return True
     api = <const thw_kernels_api*>PyCapsule_GetPointer(provider.find, THW_KERNELS_CAPSULE)
     fresh_outside_context()

@@ -39,6 +39,8 @@ def open_plugin(plugin, product, str label, str package=""):
     ------
     PluginError, NoDevices      the handshake of docs/devices.md, section 3
     """
+    if plugin.addresses and (plugin.host_memory or PyCapsule_CheckExact(product)):
+        raise PluginError(f"{label}: `addresses` is for a PyDevice whose memory the host does not see")
     if PyCapsule_CheckExact(product):
         return _open_table(plugin, product, label, package or "the plugin")
     missing = missing_methods(product)
@@ -71,7 +73,7 @@ cdef Device _new_device(plugin, owner, int ordinal, const thw_device_api* table)
 
 cdef Device _open_python(plugin, product, int ordinal):
     cdef Device device = _new_device(plugin, product, ordinal, python_table())
-    device.handle = open_python_device(product, ordinal, plugin.host_memory)
+    device.handle = open_python_device(product, ordinal, plugin)
     return device
 
 
