@@ -53,7 +53,7 @@ FLAG_WORDS = 16
 class Flag(NamedTuple):
     """The argument of a kernel that may find its inputs wrong: a pointer to FLAG_WORDS int64 on the device, all zero.
 
-    What finds something first sets word 0 to a number other than 0 (kernels/flags.py) and tells more in the words after
+    What finds something first sets word 0 to a number other than 0 (kernels/_flags.py) and tells more in the words after
     it. The runtime examines them when it synchronises, sets them to zero again, and raises an InvalidArgumentError. Until
     then everything runs on, so a kernel that sets it must leave memory alone that is not its own.
 
