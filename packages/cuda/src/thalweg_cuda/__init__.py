@@ -2,7 +2,7 @@
 from thalweg.devices import DevicePlugin
 
 from ._version import __version__
-from .probe import probe
+from .requirements import probe
 
 
 def _open():

@@ -16,17 +16,18 @@ class Compiler:
     ----------
     nvrtc : Nvrtc
     images : Images         what has been compiled before
+    threads : int           that compile at once; default: the processors, at most 8
 
     Attributes
     ----------
     n_compiled, n_read : int    sources that were compiled, that were found on disk
     """
 
-    def __init__(self, nvrtc, images=None):
+    def __init__(self, nvrtc, images=None, threads=None):
         self.nvrtc = nvrtc
         self._images = Images(default_folder()) if images is None else images
         self._futures, self._lock = {}, threading.Lock()
-        self._pool = None
+        self._threads, self._pool = threads or min(_MOST_THREADS, os.cpu_count() or 1), None
         self.n_compiled = self.n_read = 0
 
     def submit(self, source, capability):
@@ -40,8 +41,7 @@ class Compiler:
             future = self._futures.get(key)
             if future is None:
                 if self._pool is None:
-                    threads = min(_MOST_THREADS, os.cpu_count() or 1)
-                    self._pool = ThreadPoolExecutor(threads, thread_name_prefix="thalweg-cuda-compiler")
+                    self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="thalweg-cuda-compiler")
                 future = self._futures[key] = self._pool.submit(self._image, source, architecture, key)
             return future
 

@@ -1,4 +1,4 @@
-"""NVRTC, NVIDIA's compiler as a library: ten functions by ctypes. It needs no card, no driver and no other compiler."""
+"""NVRTC, NVIDIA's compiler as a library, by ctypes. It needs no card, no driver and no other compiler."""
 import ctypes
 from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_void_p
 

@@ -7,8 +7,8 @@ _ALLOCATORS = ("", "BFC")
 class Options:
     """What a session asks of the cards, before they are first used.
 
-    Memory is taken from the driver as it is needed, with `allow_growth` or without. `polling_*`, `deferred_deletion_bytes`
-    and `force_gpu_compatible` have nothing to act on.
+    Memory is taken from the driver as it is needed, with `allow_growth` or without. `polling_*`,
+    `deferred_deletion_bytes` and `force_gpu_compatible` have nothing to act on.
 
     Attributes
     ----------
@@ -20,8 +20,8 @@ class Options:
         self.memory_fraction = float(per_process_gpu_memory_fraction)
         if not 0.0 <= self.memory_fraction <= 1.0:
             raise errors.InvalidArgumentError(
-                None, None, f"GPUOptions: per_process_gpu_memory_fraction is {self.memory_fraction}, a number from 0 to 1 "
-                "was expected: there is no more memory than the card's")
+                None, None, f"GPUOptions: per_process_gpu_memory_fraction is {self.memory_fraction}, a number from 0 "
+                "to 1 was expected: there is no more memory than the card's")
         try:
             self.visible = tuple(int(part) for part in visible_device_list.split(",") if part.strip())
         except ValueError:
@@ -41,6 +41,6 @@ class Options:
             return i
         if i >= len(self.visible) or not 0 <= self.visible[i] < count:
             raise errors.NotFoundError(
-                None, None, f"/device:CUDA:{i}: GPUOptions' visible_device_list is {','.join(map(str, self.visible))!r}, "
-                f"and the driver shows {count} card{'s' * (count != 1)}")
+                None, None, f"/device:CUDA:{i}: GPUOptions' visible_device_list is "
+                f"{','.join(map(str, self.visible))!r}, and the driver shows {count} card{'s' * (count != 1)}")
         return self.visible[i]

@@ -12,7 +12,7 @@ class Pool:
     Parameters
     ----------
     allocate : callable         nbytes -> what int() makes an address of, and `free()` frees; MemoryError: no room
-    mark : callable             () -> an event behind all work that is enqueued now; it has `query()` and `synchronize()`
+    mark : callable             () -> an event behind all work that is enqueued now, with query() and synchronize()
     limit_bytes : int           most bytes to take from the driver
 
     To be used by one thread at a time, except `free`, which any thread may call at any time.

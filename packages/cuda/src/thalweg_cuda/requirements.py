@@ -5,6 +5,7 @@ import importlib.util
 import sys
 
 from thalweg_cuda.compiler import nvrtc
+from thalweg_cuda.shared_library import candidates
 
 _DRIVER_FOLDERS = ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib/wsl/lib",
                    "/usr/local/nvidia/lib64", "/usr/local/nvidia/lib")
@@ -21,7 +22,6 @@ def probe():
 def _no_driver():
     if ctypes.util.find_library("cuda"):
         return ""
-    from thalweg_cuda.shared_library import candidates
     if candidates("cuda", ("1",)) or any(glob.glob(f"{folder}/libcuda.so.1") for folder in _DRIVER_FOLDERS):
         return ""
     return "no NVIDIA driver was found (libcuda.so.1). Install one of version 580 or newer; in a container, start it " \
@@ -31,5 +31,5 @@ def _no_driver():
 def _no_pycuda():
     if importlib.util.find_spec("pycuda") is not None:
         return ""
-    return "PyCUDA is not installed. It is built from source, without a CUDA toolkit: see the recipe in the README of " \
-           "thalweg-cuda"
+    return "PyCUDA is not installed. It is built from source, without a CUDA toolkit: see the recipe in the README " \
+           "of thalweg-cuda"
