@@ -1,13 +1,14 @@
 """What is missing is a reason with an instruction, found without opening anything; `import thalweg` imports nothing."""
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import thalweg as tf
 import thalweg_cuda
 from thalweg.devices.entry import Entry
-from thalweg_cuda import requirements as probe
+from thalweg_cuda import requirements
 from thalweg_cuda.shared_library import candidates, open_first
 
 
@@ -16,44 +17,50 @@ def run(code):
 
 
 @pytest.fixture
-def everything(monkeypatch):
+def everything(monkeypatch, tmp_path):
     """As on a machine that has all."""
-    monkeypatch.setattr(probe.ctypes.util, "find_library", lambda name: f"lib{name}.so.1")
-    monkeypatch.setattr(probe.importlib.util, "find_spec", lambda name: name)
-    monkeypatch.setattr(probe.nvrtc, "candidates", lambda stem, versions: ["/lib/libnvrtc.so.13"])
+    monkeypatch.setattr(requirements, "LOADER_CACHE", tmp_path / "cache")
+    (tmp_path / "cache").write_bytes(b"ld.so-1.7.0\0/usr/lib64/libcuda.so.1\0")
+    monkeypatch.setattr(requirements.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr(requirements, "candidates", lambda stem, versions: [])
+    monkeypatch.setattr(requirements.nvrtc, "candidates", lambda stem, versions: ["/lib/libnvrtc.so.13"])
 
 
 def test_a_machine_that_has_all(everything):
     assert thalweg_cuda.plugin.probe() is True
 
 
+def test_a_driver_in_a_folder_that_the_loader_does_not_list(everything, monkeypatch):
+    monkeypatch.setattr(requirements, "LOADER_CACHE", Path("/nowhere"))
+    monkeypatch.setattr(requirements, "candidates", lambda stem, versions: ["/usr/lib/wsl/lib/libcuda.so.1"])
+    assert thalweg_cuda.plugin.probe() is True
+
+
 def test_no_driver(everything, monkeypatch):
-    monkeypatch.setattr(probe.ctypes.util, "find_library", lambda name: None)
-    monkeypatch.setattr(probe, "candidates", lambda stem, versions: [])
-    monkeypatch.setattr(probe, "_DRIVER_FOLDERS", ())
-    assert probe.probe() == ("no NVIDIA driver was found (libcuda.so.1). Install one of version 580 or newer; in a "
-                             "container, start it with the GPU: --gpus all")
+    monkeypatch.setattr(requirements, "LOADER_CACHE", Path("/nowhere"))
+    assert requirements.probe() == ("no NVIDIA driver was found (libcuda.so.1). Install one of version 580 or newer; in a "
+                                    "container, start it with the GPU: --gpus all")
 
 
 def test_no_pycuda(everything, monkeypatch):
-    monkeypatch.setattr(probe.importlib.util, "find_spec", lambda name: None)
-    assert probe.probe().startswith("PyCUDA is not installed. It is built from source, without a CUDA toolkit")
+    monkeypatch.setattr(requirements.importlib.util, "find_spec", lambda name: None)
+    assert requirements.probe().startswith("PyCUDA is not installed. It is built from source, without a CUDA toolkit")
 
 
 def test_no_compiler(everything, monkeypatch):
-    monkeypatch.setattr(probe.nvrtc, "candidates", lambda stem, versions: [])
-    assert probe.probe() == ("no compiler library NVRTC 13 was found. Install it: pip install 'thalweg-cuda[nvrtc]'")
+    monkeypatch.setattr(requirements.nvrtc, "candidates", lambda stem, versions: [])
+    assert requirements.probe() == ("no compiler library NVRTC 13 was found. Install it: pip install 'thalweg-cuda[nvrtc]'")
 
 
 def test_all_that_is_missing_is_told_at_once(everything, monkeypatch):
-    monkeypatch.setattr(probe.importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr(probe.nvrtc, "candidates", lambda stem, versions: [])
-    assert probe.probe().count("; ") >= 1
+    monkeypatch.setattr(requirements.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(requirements.nvrtc, "candidates", lambda stem, versions: [])
+    assert requirements.probe().count("; ") >= 1
 
 
 def test_another_system(everything, monkeypatch):
-    monkeypatch.setattr(probe.sys, "platform", "darwin")
-    assert probe.probe() == "thalweg-cuda runs on Linux, this is darwin"
+    monkeypatch.setattr(requirements.sys, "platform", "darwin")
+    assert requirements.probe() == "thalweg-cuda runs on Linux, this is darwin"
 
 
 def test_importing_opens_nothing():

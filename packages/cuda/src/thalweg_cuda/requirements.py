@@ -1,14 +1,12 @@
-"""Whether there is what the device needs, found out without opening any of it."""
-import ctypes.util
-import glob
+"""Whether there is what the device needs, found out without opening any of it or starting a process."""
 import importlib.util
 import sys
+from pathlib import Path
 
 from thalweg_cuda.compiler import nvrtc
 from thalweg_cuda.shared_library import candidates
 
-_DRIVER_FOLDERS = ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib/wsl/lib",
-                   "/usr/local/nvidia/lib64", "/usr/local/nvidia/lib")
+LOADER_CACHE = Path("/etc/ld.so.cache")
 
 
 def probe():
@@ -20,12 +18,17 @@ def probe():
 
 
 def _no_driver():
-    if ctypes.util.find_library("cuda"):
+    if candidates("cuda", (1,)) or _loader_knows(b"libcuda.so.1\0"):
         return ""
-    if candidates("cuda", ("1",)) or any(glob.glob(f"{folder}/libcuda.so.1") for folder in _DRIVER_FOLDERS):
-        return ""
-    return "no NVIDIA driver was found (libcuda.so.1). Install one of version 580 or newer; in a container, start it " \
-           "with the GPU: --gpus all"
+    return "no NVIDIA driver was found (libcuda.so.1). Install one of version 580 or newer; in a container, start " \
+           "it with the GPU: --gpus all"
+
+
+def _loader_knows(name):
+    try:
+        return name in LOADER_CACHE.read_bytes()
+    except OSError:                      # a system without such a cache
+        return False
 
 
 def _no_pycuda():

@@ -8,13 +8,13 @@ import glob
 import importlib.util
 import os
 
-_TOOLKITS = ("/usr/local/cuda*/lib64", "/opt/cuda/lib64", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu",
-             "/usr/lib64", "/usr/lib/wsl/lib")
+_FOLDERS = ("/usr/local/cuda*/lib64", "/opt/cuda/lib64", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu",
+            "/usr/lib64", "/usr/lib/wsl/lib", "/usr/local/nvidia/lib64")
 
 
 def candidates(stem, versions):
-    """Paths of existing files `lib<stem>.so.<version>`, the best first: LD_LIBRARY_PATH, wheels, toolkits."""
-    folders = [*os.environ.get("LD_LIBRARY_PATH", "").split(":"), *_wheel_folders(), *_toolkit_folders()]
+    """Paths of existing files `lib<stem>.so.<version>`: in LD_LIBRARY_PATH, wheels, folders of systems and toolkits."""
+    folders = [*os.environ.get("LD_LIBRARY_PATH", "").split(":"), *_wheel_folders(), *_system_folders()]
     names = [f"lib{stem}.so.{version}" for version in versions]
     paths = [os.path.join(folder, name) for folder in folders if folder for name in names]
     return [path for path in dict.fromkeys(paths) if os.path.exists(path)]
@@ -28,8 +28,8 @@ def _wheel_folders():
 
 
 @functools.cache
-def _toolkit_folders():
-    return [folder for pattern in _TOOLKITS for folder in sorted(glob.glob(pattern), reverse=True)]
+def _system_folders():
+    return [folder for pattern in _FOLDERS for folder in sorted(glob.glob(pattern), reverse=True)]
 
 
 def open_first(stem, versions, hint):
