@@ -13,4 +13,12 @@ def _open():
 plugin = DevicePlugin("CUDA", _open, aliases=("GPU",), priority=200, probe=probe, addresses=True, dl_type=2,
                       options=("gpu_options",))
 
-__all__ = ["__version__", "plugin"]
+
+def __getattr__(name):
+    if name in ("DeviceArray", "variable_array"):
+        from . import arrays
+        return getattr(arrays, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+__all__ = ["DeviceArray", "__version__", "plugin", "variable_array"]

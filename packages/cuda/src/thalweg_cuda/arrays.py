@@ -3,10 +3,10 @@ from math import prod
 
 import numpy as np
 
-from thalweg import devices
 from thalweg.framework import errors
 from thalweg.framework.dtypes import as_dtype
 from thalweg_cuda import dlpack
+from thalweg_cuda.device.cuda_device import opened_card
 
 
 class DeviceArray:
@@ -118,6 +118,12 @@ def variable_array(session, variable):
     tf.errors.FailedPreconditionError   if it has no value yet
     ValueError                          if it does not lie on a card
     """
-    buffer = _buffer(session, variable)
-    device, _ = devices.find_device("CUDA", 0)
-    return DeviceArray(_card_of(buffer.device), buffer.address, buffer.shape, buffer.dtype, buffer.memory)
+    name = variable.op.name
+    buffer = session._engine.variables.get(name)
+    if buffer is None or not buffer.is_initialized:
+        raise errors.FailedPreconditionError(None, variable.op, f"Variable {name} has no value in this session: run its "
+                                             "initializer first")
+    if buffer.device.type != "CUDA":
+        raise ValueError(f"Variable {name} lies on {buffer.device.name}, not on a card: its value is "
+                         "session.run(variable)")
+    return DeviceArray(opened_card(buffer.device.ordinal), buffer.address, buffer.shape, buffer.dtype, buffer.memory)

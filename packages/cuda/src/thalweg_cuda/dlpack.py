@@ -9,7 +9,7 @@ CUDA, CUDA_HOST, CUDA_MANAGED = 2, 3, 13
 _NAME, _USED = b"dltensor", b"used_dltensor"
 
 # NumPy's kind and DLPack's code; bfloat16 is a code of its own
-_CODES = {"i": 0, "u": 1, "f": 2, "c": 5, "b": 6}
+CODES = {"i": 0, "u": 1, "f": 2, "c": 5, "b": 6}
 BFLOAT16 = 4
 
 
@@ -47,7 +47,7 @@ def code_of(dtype):
     """(code, bits) of a thalweg dtype."""
     if dtype.name == "bfloat16":
         return BFLOAT16, 16
-    return _CODES[dtype.np.kind], dtype.np.itemsize * 8
+    return CODES[dtype.np.kind], dtype.np.itemsize * 8
 
 
 def capsule(address, shape, dtype, ordinal, owner):

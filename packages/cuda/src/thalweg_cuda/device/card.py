@@ -134,6 +134,11 @@ class Card:
             self.outbox.finish()
         self.flags.examine()
 
+    def wait(self):
+        """Waits for all that is enqueued; what threads have asked for stays theirs to take up by `sync`."""
+        with self.context:
+            self.streams.compute.synchronize()
+
     def record_for(self, flag):
         """A record for one launch, which the next `sync` examines; for a recording's, each one after a replay."""
         record = self.flags.take()

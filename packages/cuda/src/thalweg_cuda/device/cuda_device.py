@@ -12,6 +12,12 @@ from .card import Card
 from .options import Options
 
 ALIGN = 256                              # of what `alloc` gives
+_opened: list = []                       # the CudaDevice of this process
+
+
+def opened_card(i):
+    """The Card of `/device:CUDA:i`, once the device is open."""
+    return _opened[0].card(i)
 
 
 class CudaDevice:
@@ -37,7 +43,8 @@ class CudaDevice:
             raise ImportError(f"PyCUDA cannot be loaded: {error}. It needs the NVIDIA driver's libcuda.so.1; build it "
                               "anew if it was built for another Python") from error
         driver.init()
-        return cls(driver, Compiler(Nvrtc.load()))
+        _opened[:] = [cls(driver, Compiler(Nvrtc.load()))]
+        return _opened[0]
 
     def count(self):
         """Cards that the driver shows, as CUDA_VISIBLE_DEVICES decides."""
