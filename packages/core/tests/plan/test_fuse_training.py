@@ -357,8 +357,9 @@ def test_sixteen_bits_are_fused_as_float32_is_and_round_once(dtype):
         same = dict(zip(tf.global_variables()[2:], v[:2]))
         found = session.run(small, dict(zip(placeholders[dtype], (feed, residual))))
         truth = session.run(large, {**dict(zip(placeholders[tf.float32], (feed, residual))), **same})
+    unit = 2.0**-11 if dtype is tf.float16 else 2.0**-8
     for y, z in zip(found, truth, strict=True):
-        np.testing.assert_allclose(y, z, rtol=0, atol=8 * 2.0 ** (-11 if dtype is tf.float16 else -8) * np.abs(z).max())
+        np.testing.assert_allclose(y, z, rtol=0, atol=8 * unit * np.abs(z).max())
 
 
 def test_unknown_shapes_stay_apart_until_they_are_fed():

@@ -35,7 +35,7 @@ class Placement:
         self._limits = dict(config.device_count)
         self.host = devices.host_device()
         self._by_name = {self.host.name: self.host}
-        self._fuses = {}
+        self._fuses, self._remembered = {}, {}
         self.variable_homes = {}
         self._kernel_options = _kernel_options(config)
 
@@ -96,6 +96,16 @@ class Placement:
             self._fuses[key] = devices.find_kernel(self._by_name[name], example) is not None
         return self._fuses[key]
 
+    def gains(self, name, dtype):
+        """Whether a device says that it computes faster in `dtype` than in float32."""
+        return dtype.name in self._by_name[name].describe().get("compute_types", ())
+
+    def remembered(self, question, ask):
+        """The answer to a question about kernels, asked once: `ask()`."""
+        if question not in self._remembered:
+            self._remembered[question] = ask()
+        return self._remembered[question]
+
     def find_kernel(self, device, request):
         """The Kernel of a device for a request, None where it has none (`request.refusal` says why)."""
         return devices.find_kernel(device, request)
@@ -127,7 +137,8 @@ def _kernel_options(config):
     if algorithm not in _ALGORITHMS:
         raise ValueError(explain("ConfigProto: no such convolution algorithm", got=repr(algorithm),
                                  expected=" or ".join(map(repr, _ALGORITHMS)), built_at=user_frame()))
-    return {} if algorithm == "auto" else {"convolution:algorithm": algorithm}
+    options = {} if algorithm == "auto" else {"convolution:algorithm": algorithm}
+    return {**options, "allow_tf32": True} if config.allow_tf32 else options
 
 
 def _report(request, reason, node, host):
@@ -142,7 +153,8 @@ def _example(op_type, dtype):
     """A small request of a fused op type: what the fuse pass makes, in little."""
     x, c = (1, 4, 4, 8), (8,)
     shapes_in, shapes_out, attrs = {
-        "_FusedBatchNormEx": ((x, c, c), (x, *[c] * 4, (), c, c), {"fused_ops": ["Relu"], "num_args": 0, "U": float32}),
+        "_FusedBatchNormEx": ((x, c, c), (x, *[c] * 4, (), c, c),
+                              {"fused_ops": ["Relu"], "num_args": 0, "U": float32}),
         "_FusedBatchNormGradEx": ((x, x, c, c, c, x), (x, c, c),
                                   {"num_addends": 1, "num_features": 1, "num_sides": 0, "activation": "Relu",
                                    "U": float32, "F": dtype}),

@@ -22,7 +22,8 @@ def fused_batch_norm_ex(x, scale, offset, args, *, fused_ops: list[str], epsilon
     y, *statistics = fused_batch_norm_op.body(x, scale, offset, empty, empty, epsilon=epsilon, data_format="NHWC",
                                               is_training=True)
     gain = scale.astype(np.float64) / np.sqrt(statistics[3].astype(np.float64) + epsilon)
-    return (_epilogue(y, args, fused_ops, epsilon), *statistics, np.zeros((), scale.dtype), gain.astype(scale.dtype), offset)
+    y = _epilogue(y, args, fused_ops, epsilon)
+    return (y, *statistics, np.zeros((), scale.dtype), gain.astype(scale.dtype), offset)
 
 
 @fused_batch_norm_ex.shape
@@ -35,7 +36,8 @@ fused_batch_norm_ex.no_gradient(_MADE_BY_PLAN)
 
 @define_op("_FusedBatchNormGradEx", "y_backprop: num_addends*T, x: T, scale: U, reserve_space_1: U, "
            "reserve_space_2: U, features: num_features*F -> x_backprop: T, side_backprop: num_sides*T, "
-           "scale_backprop: U, offset_backprop: U", T=_HALF, U=_SINGLE, F=_HALF, cpu="batch_norm:fused_batch_norm_grad_ex")
+           "scale_backprop: U, offset_backprop: U", T=_HALF, U=_SINGLE, F=_HALF,
+           cpu="batch_norm:fused_batch_norm_grad_ex")
 def fused_batch_norm_grad_ex(y_backprop, x, scale, reserve_space_1, reserve_space_2, features, *, activation: str,
                              num_sides: int, epsilon: float = 0.0001):
     """AddN of `y_backprop`, the gradient of `activation` ("Relu" or "Relu6"), then FusedBatchNormGrad in training.
