@@ -1,4 +1,4 @@
-"""Plans whose products are computed in 16 bits: which values have which type, what is converted where, on which device.
+"""Plans whose products are computed in 16 bits: the types of values, where they are converted, on which devices.
 
 The IR is checked after every pass.
 """
