@@ -3,12 +3,6 @@
 optimizer.py has the base class with its slots; each rule is a subclass in rules.py or regularized.py. What scales
 losses for gradients in 16 bits is in loss_scale.py and mixed_precision.py.
 """
-from .loss_scale import DynamicLossScale, FixedLossScale, LossScale
-from .mixed_precision import (
-    MixedPrecisionLossScaleOptimizer,
-    disable_mixed_precision_graph_rewrite,
-    enable_mixed_precision_graph_rewrite,
-)
 from .optimizer import Optimizer
 from .regularized import (
     AdagradDAOptimizer,
@@ -25,8 +19,6 @@ from .rules import (
     RMSPropOptimizer,
 )
 
-__all__ = ["AdadeltaOptimizer", "AdagradDAOptimizer", "AdagradOptimizer", "AdamOptimizer", "DynamicLossScale",
-           "FixedLossScale", "FtrlOptimizer", "GradientDescentOptimizer", "LossScale",
-           "MixedPrecisionLossScaleOptimizer", "MomentumOptimizer", "Optimizer", "ProximalAdagradOptimizer",
-           "ProximalGradientDescentOptimizer", "RMSPropOptimizer", "disable_mixed_precision_graph_rewrite",
-           "enable_mixed_precision_graph_rewrite"]
+__all__ = ["AdadeltaOptimizer", "AdagradDAOptimizer", "AdagradOptimizer", "AdamOptimizer", "FtrlOptimizer",
+           "GradientDescentOptimizer", "MomentumOptimizer", "Optimizer", "ProximalAdagradOptimizer",
+           "ProximalGradientDescentOptimizer", "RMSPropOptimizer"]
