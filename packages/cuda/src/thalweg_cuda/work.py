@@ -47,6 +47,24 @@ class Draw(NamedTuple):
     blocks: int
 
 
+FLAG_WORDS = 16
+
+
+class Flag(NamedTuple):
+    """The argument of a kernel that may find its inputs wrong: a pointer to FLAG_WORDS int64 on the device, all zero.
+
+    What finds something first sets word 0 to a number other than 0 (kernels/_flags.py) and tells more in the words after
+    it. The runtime examines them when it synchronises, sets them to zero again, and raises an InvalidArgumentError. Until
+    then everything runs on, so a kernel that sets it must leave memory alone that is not its own.
+
+    Attributes
+    ----------
+    tell : callable     the words as a list of ints -> what is wrong, in the words of the CPU's kernel
+    """
+
+    tell: Callable
+
+
 class Source(NamedTuple):
     """A translation unit in CUDA C.
 
@@ -68,7 +86,7 @@ class Launch(NamedTuple):
     source : Source
     entry : str
     grid, block : tuple     up to three sizes, each at least 1; at most 1024 threads in a block
-    args : tuple            in the order of the parameters: Operand and Draw (pointers), NumPy scalars
+    args : tuple            in the order of the parameters: Operand, Draw and Flag (pointers), NumPy scalars
     shared : int            dynamic shared memory, bytes
     """
 
