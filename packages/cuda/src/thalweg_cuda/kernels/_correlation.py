@@ -1,9 +1,9 @@
-"""Convolutions as products by tiles: a row is a place of the window, a depth one of its elements (a tap) and a channel.
+"""Convolutions as products by tiles: a row is a place of the window, a depth an element of it (a tap) and a channel.
 
 The three directions differ by their addresses alone:
 
     forward             y[place, f]    = sum over (tap, c)   of x[place + tap, c] w[tap, c, f]
-    gradient of x       dx[place', c]  = sum over (tap, f)   of dy[place' - tap, f] w[tap, c, f], by phases of the stride
+    gradient of x       dx[place', c]  = sum over (tap, f)   of dy[place' - tap, f] w[tap, c, f], by phases of strides
     gradient of w       dw[tap, c, f]  = sum over places     of x[place + tap, c] dy[place, f]
 """
 import itertools
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from thalweg_cuda.work import Fill, Unsupported, output
 
-from ._frame import multiplier
+from ._frame import add_divisor
 from ._tiles import Factor, Product, Result, launches
 
 
@@ -39,19 +39,14 @@ class Sliding(NamedTuple):
             frame.add("int", **{f"start_{letter}": self.start[axis], f"step_{letter}": self.step[axis],
                                 f"tap_{letter}": self.tap[axis], f"size_{letter}": self.x.size[axis]})
         for letter, size in zip("zyx", self.places):
-            _divisor(frame, f"o{letter}", size)
+            add_divisor(frame, f"o{letter}", size)
         for letter, size in zip("yx", self.taps[1:]):
-            _divisor(frame, f"q{letter}", size)
-        _divisor(frame, "depth", self.depth)
+            add_divisor(frame, f"q{letter}", size)
+        add_divisor(frame, "depth", self.depth)
         frame.add("INDEX", x_n=self.x.n, x_z=self.x.z, x_y=self.x.y, x_x=self.x.x, x_c=self.x.c)
         frame.add("INDEX", **dict(zip(("w_z", "w_y", "w_x"), self.filter_steps)))
         if self.y is not None:
             frame.add("INDEX", d_n=self.y.n, d_z=self.y.z, d_y=self.y.y, d_x=self.y.x)
-
-
-def _divisor(frame, name, size):
-    factor, shift = multiplier(max(size, 1))
-    frame.add("uint32", **{name: max(size, 1), f"{name}_multiplier": factor, f"{name}_shift": shift})
 
 
 def groups_of(request, channels, filter_shape, filters):
@@ -107,7 +102,7 @@ def image_gradient(dtype, w, filter_shape, groups, filters, dy, dx):
 
 
 def _phase_taps(w, axis, phase):
-    """First, step and number of the taps k whose windows can cover positions phase + i * step: k d = phase + before."""
+    """First, step and number of the taps k by which windows cover positions phase + i * step of an axis."""
     step, dilation = w.step[axis], w.dilation[axis]
     found = [k for k in range(w.window[axis]) if (phase + w.before[axis] - k * dilation) % step == 0]
     return (found[0], step // math.gcd(step, dilation), len(found)) if found else (0, 1, 0)

@@ -1,9 +1,28 @@
 """`fused_ops` of the plan's fused products, as the end of a tile kernel."""
-from thalweg_cuda.work import Unsupported, input_
+from typing import NamedTuple
 
-from ._tiles import Epilogue
+from thalweg_cuda.work import Operand, Unsupported, input_
 
 _HIGHEST = {"Relu": float("inf"), "Relu6": 6.0}
+
+
+class Epilogue(NamedTuple):
+    """What happens to a sum of column n: (sum - mean) scale / sqrt(variance + epsilon) + shift + residual, clamped."""
+
+    scale: Operand | None = None
+    mean: Operand | None = None
+    variance: Operand | None = None
+    epsilon: float = 0.0
+    shift: Operand | None = None
+    residual: Operand | None = None
+    high: float | None = None    # None: not clamped to [0, high]
+
+    def add_fields(self, frame, storage):
+        """What _tile_text.EPILOGUE reads from a Frame, where IS_FUSED."""
+        frame.add(f"const {storage}*", scale=self.scale, mean=self.mean, variance=self.variance, shift=self.shift,
+                  residual=self.residual)
+        frame.add("int", is_clamped=int(self.high is not None))
+        frame.add("double", epsilon=self.epsilon, high=0.0 if self.high is None else self.high)
 
 
 def of(request, fused_ops, epsilon, first):

@@ -3,6 +3,8 @@ import numpy as np
 
 from thalweg_cuda.work import Operand
 
+from ._geometry import multiplier_of
+
 _SCALARS = {"int": np.int32, "int32": np.int32, "uint32": np.uint32, "int64": np.int64, "float": np.float32,
             "double": np.float64}
 
@@ -62,13 +64,13 @@ def _initializer(name, value):
     return "{" + ", ".join(f"{name}_{i}" for i in range(len(value))) + "}" if _is_array(value) else name
 
 
+def add_divisor(frame, name, size):
+    """The fields `name`, by which a kernel divides with `quotient`, `name`_multiplier and `name`_shift."""
+    multiplier, shift = multiplier_of(max(size, 1))
+    frame.add("uint32", **{name: max(size, 1), f"{name}_multiplier": multiplier, f"{name}_shift": shift})
+
+
 def defines(**values):
     """`#define` lines; a bool is 0 or 1."""
     return "".join(f"#define {name} {int(value) if isinstance(value, bool) else value}\n"
                    for name, value in values.items())
-
-
-def multiplier(d):
-    """(multiplier, shift) such that n // d == n * multiplier >> shift for 0 <= n < 2**31 and 1 <= d < 2**31."""
-    bits = (d - 1).bit_length()
-    return -(-(1 << 31 + bits) // d), 31 + bits

@@ -16,11 +16,6 @@ HEAD = r"""
 
 struct alignas(sizeof(T) * 4 < 16 ? sizeof(T) * 4 : 16) Quad { T v[4]; };
 template <class U> struct alignas(sizeof(U) * 4 < 16 ? sizeof(U) * 4 : 16) Four { U v[4]; };
-
-/* n / d for n < 2^31, with d as what multiplier() of _windows.py makes of it */
-__device__ inline uint32 quotient(uint32 n, uint32 multiplier, uint32 shift) {
-  return (uint32)(((uint64)n * multiplier) >> shift);
-}
 """
 
 # T computes, W adds up the slices of k, R is the real type of both.
@@ -49,11 +44,12 @@ struct Tap { INDEX offset; int z, y, x; };
 struct Coordinates { int n, z, y, x; };
 
 __device__ inline Coordinates coordinates(const Frame& f, uint32 place) {
-  uint32 rows = quotient(place, f.ox_multiplier, f.ox_shift), planes = quotient(rows, f.oy_multiplier, f.oy_shift);
+  uint32 rows = quotient(place, f.ox, f.ox_multiplier, f.ox_shift);
+  uint32 planes = quotient(rows, f.oy, f.oy_multiplier, f.oy_shift);
   Coordinates c;
   c.x = place - rows * f.ox; c.y = rows - planes * f.oy;
 #if RANK == 3
-  c.n = quotient(planes, f.oz_multiplier, f.oz_shift); c.z = planes - c.n * f.oz;
+  c.n = quotient(planes, f.oz, f.oz_multiplier, f.oz_shift); c.z = planes - c.n * f.oz;
 #else
   c.n = planes; c.z = 0;
 #endif
@@ -77,11 +73,12 @@ __device__ inline Place place_of(const Frame& f, int index, int count) {
 
 /* Channel, then x, y, z of element number `index` of the window. */
 __device__ inline Coordinates tap_coordinates(const Frame& f, uint32 index) {
-  uint32 taps = quotient(index, f.depth_multiplier, f.depth_shift), rows = quotient(taps, f.qx_multiplier, f.qx_shift);
+  uint32 taps = quotient(index, f.depth, f.depth_multiplier, f.depth_shift);
+  uint32 rows = quotient(taps, f.qx, f.qx_multiplier, f.qx_shift);
   Coordinates c;
   c.n = index - taps * f.depth; c.x = taps - rows * f.qx;
 #if RANK == 3
-  c.z = quotient(rows, f.qy_multiplier, f.qy_shift); c.y = rows - c.z * f.qy;
+  c.z = quotient(rows, f.qy, f.qy_multiplier, f.qy_shift); c.y = rows - c.z * f.qy;
 #else
   c.z = 0; c.y = rows;
 #endif
@@ -251,25 +248,15 @@ __device__ inline void @_fragment(const T* line, int lane, T* own) {
 }
 """
 
-RESULT = r"""
-/* Where y[m, n] lies. */
-__device__ inline INDEX result_row(const Frame& f, int m) {
-#if Y_BY_PLACES
-  Coordinates c = coordinates(f, m);
-  return (INDEX)c.n * f.y_n + (INDEX)c.z * f.y_z + (INDEX)c.y * f.y_y + (INDEX)c.x * f.y_x;
-#else
-  return (INDEX)m * f.y_row;
-#endif
-}
-
+# The end of fused ops: needs T, W, and the fields of _epilogue.add_fields in Frame.
+EPILOGUE = r"""
+/* What column n of y is normalised and shifted by. */
 struct Column { T mean, gain, shift; };
 
-__device__ inline Column column_of(const Frame& f, int n, int batch) {
+__device__ inline Column column_of(const Frame& f, int n) {
   Column c = {T(), T(), T()};
 #if IS_FUSED
   c.gain = (T)1;
-  if (n >= f.N) return c;
-  n += batch * f.N;
   if (f.scale) {
     c.gain = (T)(load(f.scale[n]) / sqrt((W)load(f.variance[n]) + (W)f.epsilon));
     c.mean = load(f.mean[n]);
@@ -287,6 +274,18 @@ __device__ inline T finished(const Frame& f, T sum, const Column& c, INDEX at) {
   return v;
 #else
   return sum;
+#endif
+}
+"""
+
+RESULT = r"""
+/* Where y[m, n] lies. */
+__device__ inline INDEX result_row(const Frame& f, int m) {
+#if Y_BY_PLACES
+  Coordinates c = coordinates(f, m);
+  return (INDEX)c.n * f.y_n + (INDEX)c.z * f.y_z + (INDEX)c.y * f.y_y + (INDEX)c.x * f.y_x;
+#else
+  return (INDEX)m * f.y_row;
 #endif
 }
 
@@ -397,7 +396,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) product(PARAMETERS) {
       int n = n0 + b_own(b_lane, g * Q), count = f.N - n < Q ? f.N - n : Q;
       Column columns[Q];
 #pragma unroll
-      for (int j = 0; j < Q; j++) columns[j] = column_of(f, n + j, batch);
+      for (int j = 0; j < Q; j++) if (n + j < f.N) columns[j] = column_of(f, batch * f.N + n + j);
 #pragma unroll
       for (int i = 0; i < RA; i++) {
         int m = m0 + a_own(a_lane, i);
@@ -423,7 +422,7 @@ extern "C" __global__ void __launch_bounds__(256) finish(PARAMETERS) {
     uint64 row = i / f.N;
     int n = (int)(i - row * f.N), batch = (int)(row / f.M), m = (int)(row - (uint64)batch * f.M);
     INDEX at = (INDEX)batch * f.y_batch + result_row(f, m) + (INDEX)n * f.y_column;
-    T v = finished(f, narrowed(sum), column_of(f, n, batch), at);
+    T v = finished(f, narrowed(sum), column_of(f, batch * f.N + n), at);
     store(f.y + at, (Y_COMPUTE)v);
   }
 }

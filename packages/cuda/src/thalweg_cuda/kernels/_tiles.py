@@ -4,7 +4,9 @@ from typing import NamedTuple
 from thalweg_cuda.work import Launch, Operand, Source, Unsupported, workspace
 
 from . import _tile_text as text
+from ._epilogue import Epilogue
 from ._frame import Frame, defines
+from ._geometry import QUOTIENT
 from .prelude import PRELUDE, CType
 
 _SPLIT_BYTES = 64 << 20          # for the sums of the slices of k
@@ -68,18 +70,6 @@ class Result(NamedTuple):
     column_stride: int = 1
     batch_stride: int = 0
     by_places: tuple = ()        # the strides of n, z, y, x
-
-
-class Epilogue(NamedTuple):
-    """What happens to a sum of column n: (sum - mean) scale / sqrt(variance + epsilon) + shift + residual, clamped."""
-
-    scale: Operand | None = None
-    mean: Operand | None = None
-    variance: Operand | None = None
-    epsilon: float = 0.0
-    shift: Operand | None = None
-    residual: Operand | None = None
-    high: float | None = None    # None: not clamped to [0, high]
 
 
 class Product(NamedTuple):
@@ -163,16 +153,16 @@ def _compute_bytes(dtype):
 def _source(product, tile, slices, length, partial):
     frame = _frame(product, tile, slices, length, partial)
     is_complex = product.dtype.compute.startswith("complex")
-    parts = [PRELUDE, _types(product.dtype), frame.declaration(), text.HEAD, _tile_defines(product, tile),
+    parts = [PRELUDE, types(product.dtype), QUOTIENT, frame.declaration(), text.HEAD, _tile_defines(product, tile),
              text.ARITHMETIC["complex" if is_complex else "real"]]
     if product.window is not None:
         parts.append(text.WINDOWS)
     for small, large in ("a", "A"), ("b", "B"):
         parts.append(text.FACTOR.replace("@", small).replace("$", large))
-    return Source("".join([*parts, text.RESULT, text.KERNELS])), frame.args()
+    return Source("".join([*parts, text.EPILOGUE, text.RESULT, text.KERNELS])), frame.args()
 
 
-def _types(dtype):
+def types(dtype):
     """The types that _tile_text.ARITHMETIC is written in."""
     compute = {"int32": "uint32", "int64": "uint64"}.get(dtype.compute, dtype.compute)     # they wrap
     wide = {"float": "double", "complex64": "complex128"}.get(compute, compute)
@@ -219,12 +209,5 @@ def _frame(product, tile, slices, length, partial):
     if product.y.by_places:
         frame.add("INDEX", **dict(zip(("y_n", "y_z", "y_y", "y_x"), product.y.by_places)))
     if product.epilogue is not None:
-        _add_epilogue(frame, product.epilogue, storage)
+        product.epilogue.add_fields(frame, storage)
     return frame
-
-
-def _add_epilogue(frame, epilogue, storage):
-    frame.add(f"const {storage}*", scale=epilogue.scale, mean=epilogue.mean, variance=epilogue.variance,
-              shift=epilogue.shift, residual=epilogue.residual)
-    frame.add("int", is_clamped=int(epilogue.high is not None))
-    frame.add("double", epsilon=epilogue.epsilon, high=0.0 if epilogue.high is None else epilogue.high)

@@ -6,7 +6,7 @@ from thalweg_cuda.work import Unsupported
 
 
 class Layout(NamedTuple):
-    """A tensor of images or volumes: its sizes, and the elements between neighbours, with three spatial axes z, y, x."""
+    """A tensor of images or volumes: its sizes, and the elements between neighbours; spatial axes are z, y, x."""
 
     images: int
     channels: int
@@ -51,7 +51,8 @@ def spatial(request, name, data_format, rank):
     values = tuple(int(v) for v in request.attrs.get(name, ()))
     if not values:
         return (1, 1, 1)
-    ends, inner = (values[:2], values[2:]) if is_channels_first(data_format) else ((values[0], values[-1]), values[1:-1])
+    first = is_channels_first(data_format)
+    ends, inner = (values[:2], values[2:]) if first else ((values[0], values[-1]), values[1:-1])
     if len(values) != rank + 2 or ends != (1, 1):
         raise Unsupported(f"{request.op_type}: {name} {list(values)} over {rank} spatial axes; 1 is expected for "
                           "images and channels")
@@ -59,7 +60,7 @@ def spatial(request, name, data_format, rank):
 
 
 class Windows(NamedTuple):
-    """Window i of an axis covers positions i * step - before + k * dilation of x, 0 <= k < window. Tuples are z, y, x."""
+    """Window i of an axis covers positions i * step - before + k * dilation of x, 0 <= k < window; axes z, y, x."""
 
     rank: int
     x: Layout
@@ -85,8 +86,8 @@ def windows(request, x_shape, y_shape, window, step, dilation):
         raise Unsupported(f"{request.op_type}: shapes {x_shape} and {y_shape} are not two of images or of volumes")
     x, y = layout(x_shape, data_format), layout(y_shape, data_format)
     if x.images != y.images or min(window + step + dilation) < 1:
-        raise Unsupported(f"{request.op_type}: windows {window}, steps {step} and dilations {dilation} of {x_shape} do "
-                          f"not give {y_shape}")
+        raise Unsupported(f"{request.op_type}: windows {window}, steps {step} and dilations {dilation} of {x_shape} "
+                          f"do not give {y_shape}")
     around = _around(request, data_format, rank)
     before = []
     for axis in range(3):
@@ -120,5 +121,5 @@ def conv_windows(request, x_shape, filter_shape, y_shape):
     rank, data_format = len(x_shape) - 2, request.attrs.get("data_format", "NHWC")
     if len(filter_shape) != rank + 2:
         raise Unsupported(f"{request.op_type}: ranks of {x_shape} and {filter_shape} differ")
-    return windows(request, x_shape, y_shape, volume(filter_shape[:-2]), spatial(request, "strides", data_format, rank),
-                   spatial(request, "dilations", data_format, rank))
+    step, dilation = (spatial(request, name, data_format, rank) for name in ("strides", "dilations"))
+    return windows(request, x_shape, y_shape, volume(filter_shape[:-2]), step, dilation)
