@@ -3,6 +3,7 @@ from typing import NamedTuple
 
 from thalweg_cuda.work import Operand, Unsupported, input_
 
+OPERANDS = {"BiasAdd": 1, "Add": 1, "FusedBatchNorm": 4}
 _HIGHEST = {"Relu": float("inf"), "Relu6": 6.0}
 
 
