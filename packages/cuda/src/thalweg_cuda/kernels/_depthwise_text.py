@@ -98,37 +98,3 @@ extern "C" __global__ void __launch_bounds__(256) add_slices(PARAMETERS) {
   }
 }
 """
-
-# `Element` number i of a tensor in its order in memory, i counting groups of V channels; sizes: out of Frame.
-ELEMENTS = r"""
-struct Element { int n, y, x, c; };
-
-__device__ inline Element element_of(const Frame& f, uint32 i) {
-  Element e;
-#if CHANNELS_FIRST
-  uint32 rows = quotient(i, f.ex, f.ex_multiplier, f.ex_shift);
-  uint32 planes = quotient(rows, f.ey, f.ey_multiplier, f.ey_shift);
-  e.x = i - rows * f.ex; e.y = rows - planes * f.ey;
-  e.n = quotient(planes, f.ec, f.ec_multiplier, f.ec_shift); e.c = planes - e.n * f.ec;
-#else
-  uint32 columns = quotient(i, f.ec, f.ec_multiplier, f.ec_shift);
-  uint32 rows = quotient(columns, f.ex, f.ex_multiplier, f.ex_shift);
-  e.c = (i - columns * f.ec) * V; e.x = columns - rows * f.ex;
-  e.n = quotient(rows, f.ey, f.ey_multiplier, f.ey_shift); e.y = rows - e.n * f.ey;
-#endif
-  return e;
-}
-
-template <class U> struct alignas(sizeof(U) * V < 16 ? sizeof(U) * V : 16) Group { U v[V]; };
-
-template <class U> __device__ inline void take(const U* from, T* to) {
-  Group<U> group = *(const Group<U>*)from;
-  for (int v = 0; v < V; v++) to[v] = (T)load(group.v[v]);
-}
-
-template <class U> __device__ inline void give(U* to, const T* from) {
-  Group<U> group;
-  for (int v = 0; v < V; v++) store(&group.v[v], from[v]);
-  *(Group<U>*)to = group;
-}
-"""

@@ -1,8 +1,6 @@
 """The parameters of a kernel with their values: declared in CUDA C and passed by a Launch from one list."""
 import numpy as np
 
-from thalweg_cuda.work import Operand
-
 from ._geometry import multiplier_of
 
 _SCALARS = {"int": np.int32, "int32": np.int32, "uint32": np.uint32, "int64": np.int64, "float": np.float32,
@@ -19,7 +17,7 @@ class Frame:
         self.index, self._fields = index, []
 
     def add(self, ctype, **values):
-        """Fields of one type: a number, an Operand or None (a null pointer), or a tuple of numbers (an array)."""
+        """Fields of one type: a number, an Operand, Flag or None (a null pointer), or a tuple of numbers (an array)."""
         self._fields += [(ctype, name, value) for name, value in values.items()]
 
     def declaration(self):
@@ -53,7 +51,7 @@ struct Frame {{
 
 
 def _is_array(value):
-    return isinstance(value, tuple) and not isinstance(value, Operand)
+    return type(value) is tuple                  # Operand and Flag are NamedTuples
 
 
 def _extent(value):

@@ -4,7 +4,7 @@ import math
 from thalweg_cuda.work import Launch, Source, Unsupported, Work, input_, output, workspace
 
 from . import _depthwise_text as text
-from . import _epilogue, kernel
+from . import _elements, _epilogue, kernel
 from ._correlation import forward, groups_of
 from ._frame import Frame, add_divisor, defines
 from ._geometry import NOTHING, QUOTIENT, ceil_div, grid_stride
@@ -74,8 +74,8 @@ def image_gradient(request, target):
     frame.add(f"{dtype.storage}*", dx=output())
     add_divisor(frame, "step_y", w.step[1])
     add_divisor(frame, "step_x", w.step[2])
-    _add_elements(frame, w.x, vector)
-    return Work((_launch(request, dtype, frame, text.ELEMENTS + text.IMAGE_GRADIENT, "image_gradient",
+    _elements.add(frame, w.x, vector)
+    return Work((_launch(request, dtype, frame, _elements.ELEMENTS + text.IMAGE_GRADIENT, "image_gradient",
                          grid_stride(w.x.count // vector, target), vector),))
 
 
@@ -126,17 +126,17 @@ def _convolve(request, target, w, y, epilogue):
     frame.add(f"const {dtype.storage}*", x=input_(0), w=input_(1))
     frame.add(f"{dtype.storage}*", y=y)
     frame.add("int", step_y=w.step[1], step_x=w.step[2])
-    _add_elements(frame, w.y, vector)
+    _elements.add(frame, w.y, vector)
     if epilogue is not None:
         epilogue.add_fields(frame, dtype.storage)
     head = defines(IS_FUSED=epilogue is not None) + EPILOGUE
-    return _launch(request, dtype, frame, head + text.ELEMENTS + text.FORWARD, "depthwise",
+    return _launch(request, dtype, frame, head + _elements.ELEMENTS + text.FORWARD, "depthwise",
                    grid_stride(w.y.count // vector, target), vector)
 
 
 def _vector(w, filters):
     """Channels that one thread makes: those of a 16-byte load, where they lie together."""
-    return 4 if filters[3] == 1 and w.x.c == 1 and w.x.channels % 4 == 0 else 1
+    return _elements.vector_of(w.x) if filters[3] == 1 else 1
 
 
 def _frame(w, filters):
@@ -151,15 +151,9 @@ def _frame(w, filters):
     return frame
 
 
-def _add_elements(frame, of, vector):
-    frame.add("uint32", count=of.count // vector)
-    for name, size in ("ex", of.size[2]), ("ey", of.size[1]), ("ec", of.channels // vector):
-        add_divisor(frame, name, size)
-
-
 def _launch(request, dtype, frame, body, entry, sizes, vector):
     first = is_channels_first(request.attrs.get("data_format", "NHWC"))
     source = Source("".join([PRELUDE, types(dtype), QUOTIENT, frame.declaration(),
-                             defines(V=vector, CHANNELS_FIRST=first), body]))
+                             defines(V=vector, RANK=2, CHANNELS_FIRST=first), body]))
     grid, block = sizes
     return Launch(source, entry, grid, block, frame.args())
