@@ -3,7 +3,7 @@
     python cuemu_compiler.py SOURCE OUTPUT [--name EXPRESSION]... [NVRTC option]...
 
 writes the stripped shared object to OUTPUT and the names of kernels to standard output, one "expression<TAB>name" a line;
-status 1 and g++'s messages if the text cannot be compiled. Needs the standard library alone: NVRTC's stand-in calls it.
+status 1 and g++'s messages if the text cannot be compiled, 2 if an option is not known. Needs the standard library alone: NVRTC's stand-in calls it.
 """
 import hashlib
 import os
@@ -35,7 +35,11 @@ SPACED = {"--define-macro": "-D", "--include-path": "-I", "--undefine-macro": "-
 
 
 class CompileError(Exception):
-    """A text or an option that cannot be compiled; the message is the compiler's log."""
+    """A text that cannot be compiled; the message is the compiler's log."""
+
+
+class OptionError(CompileError):
+    """An option that NVRTC does not know, or that the emulator has no meaning for."""
 
 
 def shared_object(text, options=(), expressions=()):
@@ -62,7 +66,7 @@ def flags_of(options):
         elif option in SPACED and options:
             flags.append(SPACED[option] + options.pop(0))
         elif option.partition("=")[0] not in IGNORED:
-            raise CompileError(f"unrecognized option {option}: the emulator knows -D, -U, -I and NVRTC's options that "
+            raise OptionError(f"unrecognized option {option}: the emulator knows -D, -U, -I and NVRTC's options that "
                                "do not change the meaning of a source")
         elif option in ("-arch", "-std", "-maxrregcount", "-Xptxas"):
             options = options[1:]
@@ -75,7 +79,7 @@ def cache():
     folder = pathlib.Path(root, _state())
     if not (folder / "runtime.o").exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _run(["g++", *FLAGS, "-O2", "-g1", "-Wall", "-Wextra", "-c", HERE / "cuemu_runtime.cpp"], folder / "runtime.o")
+        run_gxx([*FLAGS, "-O2", "-g1", "-Wall", "-Wextra", "-c", HERE / "cuemu_runtime.cpp"], folder / "runtime.o")
     return folder
 
 
@@ -110,14 +114,14 @@ def _compile(translated, flags, path):
         source = pathlib.Path(folder, "kernel.cu")
         source.write_text('#include "cuemu.h"\n#line 1 "kernel.cu"\n' + translated)
         level = "-O2" if len(translated) < LARGE else "-O1"
-        _run(["g++", *FLAGS, *QUIET, level, "-g1", "-shared", "-nostdlib", f"-I{HERE}", *flags, "-x", "c++", source,
+        run_gxx([*FLAGS, *QUIET, level, "-g1", "-shared", "-nostdlib", f"-I{HERE}", *flags, "-x", "c++", source,
               "-x", "none", path.parent / "runtime.o", "-lm", "-lc"], path)
 
 
-def _run(command, output):
+def run_gxx(arguments, output):
     """Runs g++ into a file beside `output`, then puts it there at once: several processes may compile the same."""
     fresh = output.with_name(f"{output.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    result = subprocess.run([*map(str, command), "-o", str(fresh)], capture_output=True, text=True)
+    result = subprocess.run(["g++", *map(str, arguments), "-o", str(fresh)], capture_output=True, text=True)
     if result.returncode:
         fresh.unlink(missing_ok=True)
         raise CompileError(result.stderr.strip() or f"g++ failed with status {result.returncode}")
@@ -132,7 +136,7 @@ def main(arguments):
         path, found = shared_object(pathlib.Path(source).read_text(), options, names)
     except CompileError as error:
         print(error, file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, OptionError) else 1
     subprocess.run(["strip", "-o", output, str(path)], check=True)
     for expression, name in found.items():
         print(f"{expression}\t{name}")
