@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "../cuemu_abi.h"
+#include "../cuemu/abi.h"
 #include "abi.h"
 
 // One run of something on a device. Nonzero: the error that ends the context.

@@ -151,7 +151,7 @@ API cuStreamSynchronize(CUstream handle)
     CUstream stream;
     TRY(find_stream(handle, context, &stream));
     if (stream->capture) return fail_capture(stream, CAPTURE_UNSUPPORTED);
-    count("synchronisations");
+    count("synchronizations");
     return stream == context->legacy ? drain_all(context, false) : drain(stream, stream->issued);
 }
 
@@ -275,7 +275,7 @@ API cuEventSynchronize(CUevent event)
     if (!is_alive(event)) return INVALID_HANDLE;
     auto record = event->record;
     if (record && record->capture) return CAPTURED_EVENT;
-    count("synchronisations");
+    count("synchronizations");
     if (!record || record->done) return event->context->error;
     return drain(record->stream, record->at);
 }

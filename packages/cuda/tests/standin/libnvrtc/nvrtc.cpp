@@ -1,4 +1,4 @@
-// NVRTC's entry points over cuemu_compiler.py: the "cubin" is a shared object for this processor, which the stand-in driver
+// NVRTC's entry points over compiler.py: the "cubin" is a shared object for this processor, which the stand-in driver
 // loads. What was compiled before comes from the emulator's cache without a new process.
 #include <spawn.h>
 #include <sys/wait.h>
@@ -161,7 +161,7 @@ API int nvrtcCompileProgram(Program *program, int n, const char *const *options)
     if (!program) return INVALID_PROGRAM;
     std::string cache = setting("THALWEG_STANDIN_CACHE"), python = setting("THALWEG_STANDIN_PYTHON");
     if (cache.empty() || python.empty()) {
-        program->log = "the stand-in NVRTC is used without standin.install()";
+        program->log = "the stand-in NVRTC is used without standin.driver.install()";
         return INTERNAL_ERROR;
     }
     std::vector<std::string> key = {program->source}, arguments;

@@ -335,7 +335,7 @@ API cuCtxSynchronize(void)
             stream->capture->invalidated = true;
             return CAPTURE_UNSUPPORTED;
         }
-    count("synchronisations");
+    count("synchronizations");
     return drain_all(context, true);
 }
 

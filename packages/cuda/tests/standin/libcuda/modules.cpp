@@ -1,4 +1,4 @@
-// Modules, which are shared objects for this processor (cuemu.h), their kernels and launches.
+// Modules, which are shared objects for this processor (cuemu/cuemu.h), their kernels and launches.
 #include <dlfcn.h>
 #include <elf.h>
 #include <fcntl.h>

@@ -69,7 +69,7 @@ static CUresult copy(const Rows &r, Direction direction)
     TRY(check(r, direction));
     TRY(forbidden_by_capture());
     bool host_waits = !on_device(r.dst) || !on_device(r.src);
-    if (host_waits) count("implicit_synchronisations");
+    if (host_waits) count("implicit_synchronizations");
     TRY(issue(context->legacy, {Node::COPY, deferred(r, false, false), nullptr, counts_of(r), {}}));
     return host_waits ? context->error : SUCCESS;
 }
@@ -87,7 +87,7 @@ static CUresult copy_async(const Rows &r, Direction direction, CUstream handle)
         return CAPTURE_UNSUPPORTED;
     }
     if (!dst_known) {                                           // returns when the copy is complete
-        count("implicit_synchronisations");
+        count("implicit_synchronizations");
         TRY(issue(stream, {Node::COPY, deferred(r, false, src_known), nullptr, counts_of(r), {}}));
         return drain(stream, stream->issued);
     }
