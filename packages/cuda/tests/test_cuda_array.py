@@ -22,8 +22,8 @@ def op(op_type, *arguments, **attrs):
 
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("shape, perm", [
-    ((33, 70), (1, 0)), ((1, 7), (1, 0)), ((3, 65, 40), (0, 2, 1)), ((3, 65, 40), (2, 1, 0)), ((2, 9, 5, 16), (0, 2, 1, 3)),
-    ((2, 9, 5, 16), (3, 1, 0, 2)), ((4, 4, 3), (0, 2, 1)), ((0, 4), (1, 0)), ((), ())])
+    ((33, 70), (1, 0)), ((1, 7), (1, 0)), ((3, 65, 40), (0, 2, 1)), ((3, 65, 40), (2, 1, 0)),
+    ((2, 9, 5, 16), (0, 2, 1, 3)), ((2, 9, 5, 16), (3, 1, 0, 2)), ((4, 4, 3), (0, 2, 1)), ((0, 4), (1, 0)), ((), ())])
 def test_transpose(dtype, shape, perm):
     check(lambda x: tf.transpose(x, perm), numbers(shape, dtype))
 
@@ -36,13 +36,13 @@ def test_transpose_beyond_one_pass_of_the_grid():
 @pytest.mark.parametrize("dtype", TYPES)
 def test_tiles_in_any_order_of_threads(dtype):
     x = numbers((3, 70, 45), dtype)
-    got, = run("Transpose", [x, np.int32([0, 2, 1])], [((3, 45, 70), dtype)], values={1: np.int32([0, 2, 1])})
+    got, = run("Transpose", [x, np.int32([0, 2, 1])], [((3, 45, 70), dtype)], constants=[1])
     np.testing.assert_array_equal(got, x.transpose(0, 2, 1))
     got, = run("Pack", [x, x + 1], [((3, 70, 45, 2), dtype)], {"axis": 3})
     np.testing.assert_array_equal(got, np.stack([x, x + 1], 3))
-    got, = run("MirrorPad", [x], [((3, 72, 45), dtype)], {"mode": "REFLECT"}, {1: np.int32([[0, 0], [1, 1], [0, 0]])},
-               dtypes=[tf.as_dtype(dtype)])
-    np.testing.assert_array_equal(got, np.pad(x, [[0, 0], [1, 1], [0, 0]], "reflect"))
+    paddings = np.int32([[0, 0], [1, 1], [0, 0]])
+    got, = run("MirrorPad", [x, paddings], [((3, 72, 45), dtype)], {"mode": "REFLECT"}, constants=[1])
+    np.testing.assert_array_equal(got, np.pad(x, paddings, "reflect"))
 
 
 @pytest.mark.parametrize("dtype", TYPES)
@@ -105,22 +105,25 @@ def test_many_pieces():
 @pytest.mark.parametrize("dtype", TYPES)
 def test_margins(dtype):
     x = numbers((4, 6, 8), dtype)
-    for paddings in ([[1, 2], [0, 3], [2, 0]], [[0, 0], [1, 1], [0, 0]], [[0, 0], [0, 0], [8, 8]], [[0, 0]] * 3):
-        check(lambda x: [tf.pad(x, paddings), tf.pad(x, paddings, constant_values=7)], x)
-    for paddings in ([[1, 2], [0, 3], [2, 0]], [[0, 0], [1, 1], [0, 0]], [[3, 3], [5, 5], [7, 7]]):
-        check(lambda x: [tf.pad(x, paddings, "REFLECT"), tf.pad(x, paddings, "SYMMETRIC")], x)
+    padded = ([[1, 2], [0, 3], [2, 0]], [[0, 0], [1, 1], [0, 0]], [[0, 0], [0, 0], [8, 8]], [[0, 0]] * 3)
+    check(lambda x: [tf.pad(x, p, constant_values=value) for p in padded for value in (0, 7)], x)
+    mirrored = ([[1, 2], [0, 3], [2, 0]], [[0, 0], [1, 1], [0, 0]], [[3, 3], [5, 5], [7, 7]])
+    check(lambda x: [tf.pad(x, p, mode) for p in mirrored for mode in ("REFLECT", "SYMMETRIC")], x)
     check(lambda x: tf.pad(x, [[1, 1]] * 3), numbers((4, 0, 8), dtype))
     check(lambda x: [tf.roll(x, 3, 1), tf.roll(x, [-1, 9, 4], [0, 2, 1]), tf.roll(x, [1, 2], [0, 0])], x)
 
 
 def test_space_and_depth():
+    check(lambda x: [op(name, block_size=2, data_format=layout)(x) for layout in ("NHWC", "NCHW")
+                     for name in ("SpaceToDepth", "DepthToSpace")], numbers((2, 4, 4, 4)))
+
+
+@pytest.mark.parametrize("block, paddings", [([2, 3], [[0, 0], [1, 1]]), ([3, 1], [[2, 1], [0, 0]]),
+                                             ([2, 2], [[4, 0], [2, 2]])])
+def test_space_and_batch(block, paddings):
     x = numbers((2, 6, 4, 8))
-    for layout in ("NHWC", "NCHW"):
-        check(lambda x: [op("SpaceToDepth", block_size=2, data_format=layout)(x),
-                         op("DepthToSpace", block_size=2, data_format=layout)(x)], numbers((2, 4, 4, 4)))
-    for block, paddings in (([2, 3], [[0, 0], [1, 1]]), ([3, 1], [[2, 1], [0, 0]]), ([2, 2], [[4, 0], [2, 2]])):
-        check(lambda x: tf.space_to_batch_nd(x, block, paddings), x)
-        check(lambda x: tf.batch_to_space_nd(tf.space_to_batch_nd(x, block, paddings), block, paddings), x)
+    check(lambda x: tf.space_to_batch_nd(x, block, paddings), x)
+    check(lambda x: tf.batch_to_space_nd(tf.space_to_batch_nd(x, block, paddings), block, paddings), x)
 
 
 def test_bits():
@@ -133,22 +136,24 @@ def test_sequences():
 
 
 def test_sequences_directly():
-    def constants(*values):
-        return dict(enumerate(np.array(v) for v in values))
-    got, = run("Range", [], [((1000,), np.float32)], values=constants(*np.float32([0.1, 100, 0.1])))
+    bounds = np.float32([0.1, 100, 0.1])
+    got, = run("Range", list(bounds), [((1000,), np.float32)], constants=range(3))
     np.testing.assert_array_equal(got, np.add.accumulate(np.full(1000, np.float32(0.1)), dtype=np.float32))
-    got, = run("Range", [], [((30000,), np.int64)], values=constants(*np.int64([-7, 0, -3])))
+    got, = run("Range", list(np.int64([-7, 0, -3])), [((30000,), np.int64)], constants=range(3))
     np.testing.assert_array_equal(got, -7 - 3 * np.arange(30000))
     for dtype in (np.float32, np.float64):
-        got, = run("LinSpace", [], [((777,), dtype)], values=constants(dtype(-1.3), dtype(2.7), np.int32(777)))
-        step = (dtype(2.7) - dtype(-1.3)) / dtype(776)
-        want = dtype(-1.3) + step * np.arange(777, dtype=dtype)
-        want[-1] = 2.7
+        start, stop = dtype(-1.3), dtype(2.7)
+        got, = run("LinSpace", [start, stop, np.int32(777)], [((777,), dtype)], constants=range(3))
+        want = start + (stop - start) / dtype(776) * np.arange(777, dtype=dtype)
+        want[-1] = stop
         np.testing.assert_array_equal(got, want)
-    for op_type, shapes, want in (("Shape", [(3, 0, 5)], [[3, 0, 5]]), ("Size", [(3, 5)], [15]), ("Rank", [(3, 5)], [2]),
-                                  ("ShapeN", [(2,) * 10, ()], [[2] * 10, []])):
-        arrays = [np.zeros(shape, np.float32) for shape in shapes]
-        for dtype in (np.int32, np.int64):
-            got = run(op_type, arrays, [(np.shape(w), dtype) for w in want])
-            for g, w in zip(got, want):
-                np.testing.assert_array_equal(g, np.array(w, dtype))
+
+
+@pytest.mark.parametrize("op_type, shapes, numbers", [
+    ("Shape", [(3, 0, 5)], [[3, 0, 5]]), ("Size", [(3, 5)], [15]), ("Rank", [(3, 5)], [2]),
+    ("ShapeN", [(2,) * 10, ()], [[2] * 10, []])])
+def test_shapes_directly(op_type, shapes, numbers):
+    arrays = [np.zeros(shape, np.float32) for shape in shapes]
+    for dtype in (np.int32, np.int64):
+        for got, want in zip(run(op_type, arrays, [(np.shape(w), dtype) for w in numbers]), numbers):
+            np.testing.assert_array_equal(got, np.array(want, dtype))

@@ -40,8 +40,8 @@ def workspace(offset=0):
 class Draw(NamedTuple):
     """The argument of a random kernel: a pointer to six uint32 on the device.
 
-    They are the Philox counter (4 words, lowest first) of the first of `blocks` 128-bit blocks that this run has taken
-    from the node's generator, then the key (2).
+    They are the Philox key (2 words) of the node's generator, then the counter (4, lowest first) of the first of `blocks`
+    128-bit blocks that this run has taken from it: as core puts them there. All launches of a Work share one Draw.
     """
 
     blocks: int
@@ -53,9 +53,9 @@ FLAG_WORDS = 16
 class Flag(NamedTuple):
     """The argument of a kernel that may find its inputs wrong: a pointer to FLAG_WORDS int64 on the device, all zero.
 
-    What finds something first sets word 0 to a number other than 0 (kernels/_flags.py) and tells more in the words after
-    it. The runtime examines them when it synchronises, sets them to zero again, and raises an InvalidArgumentError. Until
-    then everything runs on, so a kernel that sets it must leave memory alone that is not its own.
+    What finds something first sets word 0 to a number other than 0 (kernels/_flags.py) and tells more in the words
+    after it. The runtime examines them when it synchronises, sets them to zero again, and raises an
+    InvalidArgumentError. Until then everything runs on: what follows must not read or write outside of its operands.
 
     Attributes
     ----------
@@ -99,7 +99,10 @@ class Launch(NamedTuple):
 
 
 class Copy(NamedTuple):
-    """`nbytes` bytes from one operand to another of the same device; they do not overlap."""
+    """`nbytes` bytes from one operand to another of the same device.
+
+    They do not overlap, or are the same place: then there is nothing to do.
+    """
 
     to: Operand
     source: Operand

@@ -12,21 +12,20 @@ from .emulated import Bound
 ORDERS = ("forward", "reversed", "shuffled:1")
 
 
-def run(op_type, inputs, outputs, attrs=None, values=None, orders=ORDERS, target=None, dtypes=None, rng=None):
+def run(op_type, inputs, outputs, attrs=None, constants=(), orders=ORDERS, target=None, dtypes=None, rng=None):
     """The outputs of one op, the same in every order of threads.
 
     Parameters
     ----------
     inputs : list of arrays             copied; what the kernel writes to a variable among them is seen in the outputs
     outputs : list of (shape, dtype)
-    values : dict                       number of an input -> its constant value; such inputs need no array
+    constants : numbers of the inputs whose values are known when the kernel is prepared
     dtypes : list                       of the inputs, where they are not those of the arrays (bfloat16 as uint16)
     """
-    values, attrs = values or {}, attrs or {}
-    inputs = inputs or [values[k] for k in sorted(values)]
-    request = KernelRequest(op_type, attrs, [np.shape(a) for a in inputs], [shape for shape, _ in outputs],
+    request = KernelRequest(op_type, attrs or {}, [np.shape(a) for a in inputs], [shape for shape, _ in outputs],
                             dtypes or [as_dtype(np.asarray(a).dtype) for a in inputs],
-                            [as_dtype(dtype) for _, dtype in outputs], values)
+                            [as_dtype(dtype) for _, dtype in outputs],
+                            {k: np.asarray(inputs[k]) for k in constants})
     work = kernels.prepare(request, target or Target())
     results = []
     for order in orders:

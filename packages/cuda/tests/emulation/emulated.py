@@ -10,8 +10,7 @@ from standin import emulator
 from thalweg import devices
 from thalweg.framework import errors
 from thalweg_cuda import kernels
-from thalweg_cuda.work import (FLAG_WORDS, Copy, Draw, Fill, Flag, Launch, LibraryCall, Operand, Target,
-                               Unsupported)
+from thalweg_cuda.work import FLAG_WORDS, Copy, Draw, Fill, Flag, Launch, LibraryCall, Operand, Target, Unsupported
 
 SOURCES: dict = {}               # Source -> op types that have asked for it
 
@@ -76,7 +75,7 @@ def _address(array):
 
 
 def _drawn(draw, rng, kept):
-    words = np.array([*rng.reserve(draw.blocks), *rng.key], np.uint32)
+    words = np.array([*rng.key, *rng.reserve(draw.blocks)], np.uint32)
     kept.append(words)
     return words.ctypes.data
 

@@ -75,7 +75,7 @@ def _copy(source, x, x_total, to, y, y_total, item, target):
 
 
 def _dense_row(sizes, x_steps, y_steps):
-    """The dimension along which only the source is dense, where it and the last, along which the target is, are long."""
+    """The dimension along which only the source is dense; None where it or the last, the target's, is short."""
     last = len(sizes) - 1
     if last < 1 or y_steps[last] != 1 or x_steps[last] in (0, 1, -1) or sizes[last] < _LEAST_SIDE:
         return None

@@ -30,8 +30,8 @@ def _view(r, target, view, k=0):
 
 # --- the bytes as they are -------------------------------------------------------------------------------------------
 
-@kernel("Identity", "StopGradient", "PreventGradient", "EnsureShape", "PlaceholderWithDefault", "Reshape", "ExpandDims",
-        "Squeeze", "Bitcast", "Snapshot")
+@kernel("Identity", "StopGradient", "PreventGradient", "EnsureShape", "PlaceholderWithDefault", "Reshape",
+        "ExpandDims", "Squeeze", "Bitcast", "Snapshot")
 def identity(r, target):
     """Input 0's bytes."""
     nbytes = math.prod(r.in_shapes[0]) * item_bytes(r, r.in_dtypes[0])

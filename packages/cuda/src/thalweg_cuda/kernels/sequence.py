@@ -48,7 +48,8 @@ def range_(r, target):
         return Work(())
     if t in ("float", "double"):
         if n > _MOST_ADDITIONS:
-            raise Unsupported(f"Range on CUDA makes {_MOST_ADDITIONS} floats at most, not {n}: they are added up in turn")
+            raise Unsupported(f"Range on CUDA makes {_MOST_ADDITIONS} floats at most, not {n}: each is the last one "
+                              "plus delta")
         args = output(), start, delta, np.uint64(n)
         return Work((Launch(Source(_typed(_FLOATS, t)), "range", (1,), (1,), args),))
     if t in ("half", "bfloat16"):

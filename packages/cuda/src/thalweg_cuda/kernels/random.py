@@ -1,0 +1,100 @@
+"""Random numbers: each is a function of the stream and of its own place, so that a seed gives the CPU's bits."""
+import math
+
+import numpy as np
+
+from thalweg_cuda.work import Draw, Flag, Launch, Source, Unsupported, Work, input_, output
+
+from . import kernel
+from ._flags import FLAG
+from ._geometry import grid_stride
+from ._philox import PHILOX
+from .prelude import PRELUDE, ctype
+
+_BLOCKS_PER_OUTPUT = 256         # reserved, whatever is drawn: TensorFlow's number
+
+# A thread makes what comes of one block of the stream. STREAM names the stream, VALUE output k of a block.
+_TEXT = PRELUDE + PHILOX + FLAG + """
+struct alignas(PER * sizeof(T) % 16 ? 8 : 16) several { T each[PER]; };
+extern "C" __global__ void draw(PARAMETERS, T* y, uint64 n) {
+  const stream s = STREAM;
+  SETUP
+  for (uint64 i = (uint64)blockIdx.x * blockDim.x + threadIdx.x; i * PER < n; i += (uint64)gridDim.x * blockDim.x) {
+    const words block = block_of(s, i);
+    several made;
+    for (int k = 0; k < PER; k++) { VALUE }
+    if ((i + 1) * PER <= n) ((several*)y)[i] = made;
+    else for (int k = 0; k < (int)(n - i * PER); k++) y[i * PER + k] = made.each[k];
+  }
+}
+"""
+
+# dtype -> outputs of a block, and how output k is made of it
+_UNIFORM = {
+    "half": (4, "store(&made.each[k], (float)(block.w[k] & 0x3FFu) * 0.0009765625f);"),
+    "float": (4, "made.each[k] = unit_f32(block.w[k]);"),
+    "double": (2, "made.each[k] = unit_f64(block.w[2 * k], block.w[2 * k + 1]);"),
+}
+_INTEGERS = {
+    "int32": (4, "made.each[k] = (T)((uint32)low + block.w[k] % (uint32)span);"),
+    "int64": (2, "made.each[k] = (T)((uint64)low + (block.w[2 * k] | (uint64)block.w[2 * k + 1] << 32) % span);"),
+}
+_RANGE = """
+  const int64 low = *minval, high = *maxval;
+  if (low >= high) {
+    if (claim(flag, 1)) flag[1] = low, flag[2] = high;
+    return;
+  }
+  const uint64 span = (uint64)high - (uint64)low;
+"""
+
+
+def _check_range():
+    return Flag(lambda words: f"Need minval < maxval, got {words[1]} >= {words[2]}")
+
+
+def _drawing(r, target, formulas, stateless, inputs=(), setup=""):
+    """The Work that draws all outputs; `inputs`: numbers of further scalar inputs, minval and maxval."""
+    t, n = ctype(r.op_type, r.out_dtypes[0]), math.prod(r.out_shapes[0])
+    if t.storage not in formulas:
+        raise Unsupported(f"{r.op_type} on CUDA makes {', '.join(formulas)}, not {t.storage}")
+    if not n:
+        return Work(())
+    per, value = formulas[t.storage]
+    seed = ctype(r.op_type, r.in_dtypes[1]).storage if stateless else "uint32"
+    parameters, args = f"const {seed}* random", (input_(1) if stateless else Draw(n * _BLOCKS_PER_OUTPUT),)
+    if inputs:
+        parameters += ", const T* minval, const T* maxval, int64* flag"
+        args += (*map(input_, inputs), _check_range())
+    text = _TEXT.replace("PARAMETERS", parameters).replace("SETUP", setup).replace("VALUE", value)
+    text = text.replace("STREAM", "of_seed(random)" if stateless else "drawn(random)")
+    text = text.replace(PRELUDE, f"{PRELUDE}typedef {t.storage} T;\n#define PER {per}\n")
+    launch = Launch(Source(text), "draw", *grid_stride(n, target, per), (*args, output(), np.uint64(n)))
+    return Work((launch,))
+
+
+@kernel("RandomUniform", "StatelessRandomUniform")
+def uniform(r, target):
+    """Uniform in [0, 1)."""
+    return _drawing(r, target, _UNIFORM, r.op_type.startswith("Stateless"))
+
+
+@kernel("RandomUniformInt", "StatelessRandomUniformInt")
+def uniform_int(r, target):
+    """Integers minval + word % (maxval - minval)."""
+    stateless = r.op_type.startswith("Stateless")
+    return _drawing(r, target, _INTEGERS, stateless, (2, 3) if stateless else (1, 2), _RANGE)
+
+
+@kernel("RandomShuffle")
+def shuffle(r, target):
+    """Refused: each swap needs the one before it."""
+    raise Unsupported("RandomShuffle on CUDA: the swaps of a shuffle follow one another, which one thread alone would "
+                      "do slower than the CPU")
+
+
+@kernel("RandomGamma", "RandomPoissonV2", "Multinomial", "StatelessMultinomial")
+def by_libm(r, target):
+    """Refused: exp, log and pow in float64 differ in their last bits from the CPU's library."""
+    raise Unsupported(f"{r.op_type} on CUDA: exp, log and pow of float64 are not the C library's to the last bit, and "
+                      "so the numbers would not be the CPU's")

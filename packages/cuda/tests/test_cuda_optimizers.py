@@ -1,0 +1,85 @@
+"""Steps of optimizers and assignments, against the reference bodies."""
+import numpy as np
+import pytest
+from emulation.direct import run
+
+from thalweg.framework.declaration import REGISTRY
+from thalweg_cuda.kernels._steps import STEPS
+
+RNG = np.random.default_rng(0)
+_TOLERANCE = {"float16": 2e-3, "float32": 2e-6, "float64": 1e-13}
+
+
+def operands(op_type, shape, dtype):
+    """Plausible values of an op's inputs: slots of squares are positive, powers of betas between 0 and 1."""
+    step = STEPS[op_type]
+    values = []
+    for letter, name in zip(step.letters, step.names.split()):
+        if letter == "n":
+            values.append(np.int64(3))
+        elif letter == "h":
+            values.append(dtype(-0.5 if name == "power" else RNG.uniform(0.1, 0.9)))
+        elif name in ("var", "grad", "linear", "sums") or name == "mean" and "square" not in step.names:
+            values.append(RNG.standard_normal(shape).astype(dtype))
+        elif name == "mean":
+            values.append(RNG.uniform(0, 0.3, shape).astype(dtype))
+        else:
+            values.append(RNG.uniform(0.5, 2, shape).astype(dtype))
+    return values
+
+
+def expected(op_type, values, **attrs):
+    """What the reference body makes of the variable and its slots."""
+    copies = [np.array(v) for v in values]
+    var = REGISTRY[op_type].body(*copies, **attrs)
+    return [var, *copies[1:]]
+
+
+def close(got, want, dtype):
+    for g, w in zip(got, want):
+        np.testing.assert_allclose(g.astype(np.float64), w.astype(np.float64), _TOLERANCE[np.dtype(dtype).name],
+                                   _TOLERANCE[np.dtype(dtype).name])
+
+
+OPTIONS = {"ApplyMomentum": "use_nesterov", "ApplyAdam": "use_nesterov", "ApplyAdagrad": "update_slots",
+           "ApplyAdagradV2": "update_slots"}
+
+
+CASES = [(op_type, attrs) for op_type in sorted(STEPS)
+         for attrs in ([{OPTIONS[op_type]: chosen} for chosen in (False, True)] if op_type in OPTIONS else [{}])]
+
+
+@pytest.mark.parametrize("op_type, attrs", CASES)
+def test_steps(op_type, attrs):
+    for dtype, shape in ((np.float32, (1003,)), (np.float32, (0, 3)), (np.float32, ()), (np.float64, (5, 7)),
+                         (np.float16, (3, 3))):
+        values = operands(op_type, shape, dtype)
+        got = run(op_type, values, [(shape, dtype)], attrs)
+        close(got, expected(op_type, values, **attrs), dtype)
+
+
+def test_a_step_of_bfloat16():
+    def bits(x):
+        return (np.float32(x).view(np.uint32) >> 16).astype(np.uint16)
+    var, grad = RNG.standard_normal(37).astype(np.float32), RNG.standard_normal(37).astype(np.float32)
+    got, = run("ApplyGradientDescent", [bits(var), bits(0.5), bits(grad)], [((37,), "bfloat16")],
+               dtypes=["bfloat16"] * 3)
+    wide = [(bits(v).astype(np.uint32) << 16).view(np.float32) for v in (var, grad)]
+    np.testing.assert_allclose((got.view(np.uint16).astype(np.uint32) << 16).view(np.float32), wide[0] - 0.5 * wide[1],
+                               2 ** -8, 1e-6)
+
+
+def test_steps_beyond_one_pass_of_the_grid():
+    n = 132 * 8 * 256 * 4 + 5
+    var, grad = RNG.standard_normal((2, n)).astype(np.float32)
+    got, = run("ApplyGradientDescent", [var, np.float32(0.25), grad], [((n,), np.float32)], orders=["forward"])
+    np.testing.assert_array_equal(got, var - np.float32(0.25) * grad)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "int32", "int64", "float16", "float32", "float64", "complex64",
+                                   "complex128"])
+def test_assignments(dtype):
+    x, y = RNG.integers(0, 200, (2, 77)).astype(dtype)
+    for op_type, want in (("Assign", y), ("AssignAdd", x + y), ("AssignSub", x - y)):
+        got, = run(op_type, [x, y], [((77,), dtype)])
+        np.testing.assert_array_equal(got, want, op_type)
