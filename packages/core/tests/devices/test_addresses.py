@@ -2,7 +2,6 @@
 import numpy as np
 import pytest
 
-import thalweg as tf
 from thalweg import devices
 from thalweg.devices import DevicePlugin, KernelPlugin, KernelRequest, PluginError
 from thalweg.devices.handshake import open_plugin
@@ -74,7 +73,7 @@ def test_what_is_empty_has_an_address_too():
 def test_an_address_that_does_not_fit(answer):
     book = Book()
     book.alloc = lambda i, nbytes, align: answer
-    with pytest.raises(ValueError, match=f"alloc gave the address {answer:#x}; one that is a multiple of 64, and not 0"):
+    with pytest.raises(ValueError, match=f"alloc gave the address {answer:#x}; one that is a multiple of 64"):
         opened(book).alloc(16)
 
 
@@ -83,7 +82,7 @@ def test_no_memory():
         raise MemoryError("all is full")
     book = Book()
     book.alloc = alloc
-    with pytest.raises(errors.ResourceExhaustedError, match="/device:BOOK:0: an allocation of 16 bytes failed: all is"):
+    with pytest.raises(errors.ResourceExhaustedError, match="BOOK:0: an allocation of 16 bytes failed: all is full"):
         opened(book).alloc(16)
 
 

@@ -8,7 +8,9 @@ arrays, and core looks at these attributes of the function, each of which may be
     inplace : tuple of int          inputs (below 8) whose buffer output 0 may be
     inplace_second : tuple of int   the same for output 1
     host_inputs : tuple of int      inputs (below 16) that are read on the host
-    is_async : bool                 the function only enqueues work
+    is_async : bool                 the function only enqueues work, and may be recorded
+    rng_blocks : int                of a random op: blocks of 128 bits that each call draws, which core reserves; the
+                                    kernel gets rng=address, of key and counter on the device: 6 words of 32 bits
     deterministic : bool
     cost_ns : float                 estimated time of a call
 """
@@ -31,7 +33,7 @@ cdef class PyKernel:
     cdef tuple in_dtypes, out_dtypes         # NumPy dtypes
     cdef tuple refs                          # operands that are a variable's buffer, which the function may write
     cdef PyHandle handle                     # None where kernels get arrays
-    cdef bint has_addresses, has_workspace
+    cdef bint has_addresses, has_workspace, draws_on_device
     cdef uint64_t flags                      # as core knows them
 
     cdef object operand(self, const thw_tensor* tensor, dtype, bint is_written):
@@ -55,12 +57,13 @@ cdef class PyKernel:
         function = self.function
         out.workspace_bytes = getattr(function, "workspace_bytes", 0)
         self.has_workspace = out.workspace_bytes != 0
-        out.cost_ns = getattr(function, "cost_ns", 0.0)
+        out.cost_ns, out.rng_blocks = getattr(function, "cost_ns", 0.0), getattr(function, "rng_blocks", 0)
+        self.draws_on_device = out.rng_blocks != 0
         for name, most in (("inplace", 8), ("inplace_second", 8), ("host_inputs", 16)):
             for k in getattr(function, name, ()):
                 if not 0 <= k < min(most, len(self.in_dtypes)):
-                    raise ValueError(f"{function!r}: {name} names input {k}; there are {len(self.in_dtypes)}, and only "
-                                     f"the first {most} can be named")
+                    raise ValueError(f"{function!r}: {name} names input {k}; there are {len(self.in_dtypes)}, and "
+                                     f"only the first {most} can be named")
                 out.flags |= THW_INPLACE(k) if name == "inplace" else \
                     THW_INPLACE_SECOND(k) if name == "inplace_second" else THW_HOST_IN(k)
         if getattr(function, "is_async", False):
@@ -124,7 +127,7 @@ cdef int _run(PyKernel kernel, thw_call* call, const thw_tensor* ins, int32_t n_
     if kernel.has_workspace:
         options["workspace"] = <uintptr_t>call.workspace
     if call.rng != NULL:
-        options["rng"] = _generator(call.rng)
+        options["rng"] = <uintptr_t>call.rng if kernel.draws_on_device else _generator(call.rng)
     kernel.function(inputs, outputs, **options)
     return 0
 

@@ -7,7 +7,8 @@
         def h2d(self, i: int, buf: object, src: memoryview, stream=None) -> None: ...
         def d2h(self, i: int, dst: memoryview, buf: object, stream=None) -> None: ...
         def kernel(self, i: int, op: KernelRequest) -> Callable | None: ...    # None: no kernel
-        # optional: sync(i, stream=None), d2d(i, dst, src, stream=None), stats(i) -> dict, describe(i) -> dict
+        # optional: sync(i), d2d(i, dst, src), stats(i) -> dict, describe(i) -> dict, configure(i, options: dict),
+        # copy_peer(i, dst, other_i, src, nbytes), record_begin(i), record_end(i) -> object, replay(i, object)
 
 A kernel is called as `function(inputs, outputs)`, two lists, and fills the outputs; random ops get `rng=` besides, an
 object with `key` and `reserve(blocks)`. A KernelRequest's `refusal` may be set to say why there is no kernel.
@@ -15,7 +16,7 @@ object with `key` and `reserve(blocks)`. A KernelRequest's `refusal` may be set 
 Where the plugin says `addresses`, `alloc` gives an int, the address on the device, and so are the buffers that copies
 and kernels get; `d2d(i, dst, src, nbytes)` is told the size. Where it says `host_memory`, what `alloc` gives must have
 a writable buffer, and kernels get NumPy arrays. Otherwise a buffer may be any object and kernels get those objects
-(python_memory.pyx). What kernels get and tell: python_kernel.pyx.
+(python_memory.pyx). What kernels get and tell: python_kernel.pyx. Asynchronous devices: docs/devices.md, section 4.
 """
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport uintptr_t
@@ -127,15 +128,26 @@ cdef int _copy_inside(PyHandle handle, void* target, const void* source, size_t 
         return 0
     source_buffer = handle.source(<uintptr_t>source, n)
     target_buffer = handle.target(<uintptr_t>target, n)
-    if hasattr(handle.device, "d2d"):
-        if handle.has_addresses:
-            handle.device.d2d(handle.ordinal, target_buffer, source_buffer, n)
-        else:
-            handle.device.d2d(handle.ordinal, target_buffer, source_buffer)
-        return 0
-    bounce = memoryview(bytearray(n))
-    handle.device.d2h(handle.ordinal, bounce, source_buffer)
-    handle.device.h2d(handle.ordinal, target_buffer, bounce)
+    if handle.has_addresses:
+        handle.device.d2d(handle.ordinal, target_buffer, source_buffer, n)
+    else:
+        handle.device.d2d(handle.ordinal, target_buffer, source_buffer)
+    return 0
+
+
+cdef int _peer(void* dev, void* stream, void* target, void* other, const void* source, size_t n) noexcept nogil:
+    with gil:
+        try:
+            _copy_between(<PyHandle>dev, target, <PyHandle>other, source, n)
+            return THW_OK
+        except BaseException as error:
+            return _failed(error)
+
+
+cdef int _copy_between(PyHandle handle, void* target, PyHandle other, const void* source, size_t n) except -1:
+    if n:
+        source_buffer = other.source(<uintptr_t>source, n)
+        handle.device.copy_peer(handle.ordinal, handle.target(<uintptr_t>target, n), other.ordinal, source_buffer, n)
     return 0
 
 
@@ -203,14 +215,67 @@ cdef int _find(PyHandle handle, KernelRequest request, thw_kernel* out) except -
     return THW_OK
 
 
-cdef thw_device_api TABLE
-memset(&TABLE, 0, sizeof(TABLE))
-TABLE.struct_size = sizeof(thw_device_api)
-TABLE.abi_major, TABLE.abi_minor, TABLE.build_tag = THW_ABI_MAJOR, THW_ABI_MINOR, b"python tier"
-TABLE.close, TABLE.alloc, TABLE.free = _close, _alloc, _free
-TABLE.copy_h2d, TABLE.copy_d2h, TABLE.copy_d2d, TABLE.sync = _h2d, _d2h, _d2d, _sync
-TABLE.find_kernel, TABLE.mem_stats, TABLE.describe = _find_kernel, _mem_stats, _describe
+# --- recording and options --------------------------------------------------------------------------------
+
+cdef int _record_begin(void* dev, void* stream) noexcept nogil:
+    with gil:
+        try:
+            (<PyHandle>dev).device.record_begin((<PyHandle>dev).ordinal)
+            return THW_OK
+        except BaseException as error:
+            return _failed(error)
 
 
-cdef const thw_device_api* python_table() noexcept nogil:
-    return &TABLE
+cdef int _record_end(void* dev, void* stream, void** out) noexcept nogil:
+    with gil:
+        try:
+            recording = (<PyHandle>dev).device.record_end((<PyHandle>dev).ordinal)
+            if recording is None:
+                return THW_UNIMPLEMENTED
+            Py_INCREF(recording)
+            out[0] = <void*>recording
+            return THW_OK
+        except BaseException as error:
+            return _failed(error)
+
+
+cdef int _replay(void* dev, void* stream, void* recording) noexcept nogil:
+    with gil:
+        try:
+            (<PyHandle>dev).device.replay((<PyHandle>dev).ordinal, <object>recording)
+            return THW_OK
+        except BaseException as error:
+            return _failed(error)
+
+
+cdef void _recording_free(void* dev, void* recording) noexcept nogil:
+    with gil:
+        Py_DECREF(<object>recording)
+
+
+cdef int _configure(void* dev, const char* options) noexcept nogil:
+    with gil:
+        try:
+            (<PyHandle>dev).device.configure((<PyHandle>dev).ordinal, json.loads(<bytes>options))
+            return THW_OK
+        except BaseException as error:
+            return _failed(error)
+
+
+cdef int fill_python_table(object device, thw_device_api* table) except -1:
+    memset(table, 0, sizeof(thw_device_api))
+    table.struct_size = sizeof(thw_device_api)
+    table.abi_major, table.abi_minor, table.build_tag = THW_ABI_MAJOR, THW_ABI_MINOR, b"python tier"
+    table.close, table.alloc, table.free = _close, _alloc, _free
+    table.copy_h2d, table.copy_d2h, table.sync = _h2d, _d2h, _sync
+    table.find_kernel, table.mem_stats, table.describe = _find_kernel, _mem_stats, _describe
+    if hasattr(device, "d2d"):
+        table.copy_d2d = _d2d
+    if hasattr(device, "copy_peer"):
+        table.copy_peer = _peer
+    if hasattr(device, "configure"):
+        table.configure = _configure
+    if hasattr(device, "record_begin"):
+        table.record_begin, table.record_end = _record_begin, _record_end
+        table.replay, table.recording_free = _replay, _recording_free
+    return 0
