@@ -1,8 +1,13 @@
 """Tests that need a driver: on a real card as they are, else on the stand-in (test_cuda_on_standin.py runs them so)."""
+import sys
+from pathlib import Path
+
 import pytest
 
 import thalweg as tf
 from thalweg import devices
+
+sys.path.insert(0, str(Path(__file__).parent))           # training_programs
 
 
 def pytest_collection_modifyitems(items):

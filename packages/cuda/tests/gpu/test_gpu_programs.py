@@ -1,6 +1,6 @@
 """Whole programs on a card give what they give on the CPU: training, mixed graphs, checkpoints, several cards."""
 import numpy as np
-import programs
+import training_programs as programs
 import pytest
 
 import thalweg as tf

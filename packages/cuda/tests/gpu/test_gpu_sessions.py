@@ -7,7 +7,7 @@ import sys
 import threading
 
 import numpy as np
-import programs
+import training_programs as programs
 import pytest
 
 import thalweg as tf
