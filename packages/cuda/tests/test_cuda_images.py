@@ -43,7 +43,7 @@ def test_dtypes(dtype):
         compare("ResizeNearestNeighborGrad", [y, np.int32([5, 6])], attrs, {1}, orders=ONE)
     if dtype in ("float16", "float64"):
         dy = numbers(2, 9, 4, 4)
-        compare("ResizeBilinearGrad", [dy, x], attrs, factor=1 if dtype == "float16" else 1e7, orders=ONE)
+        compare("ResizeBilinearGrad", [dy, x], attrs, orders=ONE)
 
 
 def test_many_sizes_have_the_reference_s_pixels():

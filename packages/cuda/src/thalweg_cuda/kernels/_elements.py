@@ -41,7 +41,7 @@ template <class U> __device__ inline void take(const U* from, T* to) {
   for (int v = 0; v < V; v++) to[v] = (T)load(group.v[v]);
 }
 
-template <class U> __device__ inline void give(U* to, const T* from) {
+template <class U, class C> __device__ inline void give(U* to, const C* from) {
   Group<U> group;
   for (int v = 0; v < V; v++) store(&group.v[v], from[v]);
   *(Group<U>*)to = group;

@@ -4,7 +4,7 @@ import math
 from thalweg_cuda.work import Fill, Launch, Source, Unsupported, Work, input_, output, workspace
 
 from . import _batch_norm_text as text
-from . import kernel
+from . import _epilogue, kernel
 from ._frame import Frame, add_divisor, defines
 from ._geometry import NOTHING, QUOTIENT, ceil_div, grid_stride
 from .prelude import PRELUDE, ctype
@@ -29,7 +29,7 @@ def fused_batch_norm_ex(request, target):
     """(x, scale, offset, maybe a residual): training, then Add, Relu or Relu6; gain and shift are results, too."""
     job = _Job(request, target, 0, request.in_shapes[1:3])
     residual = high = None
-    for name in request.attrs["fused_ops"]:
+    for name in _epilogue.names(request):
         if name == "Add" and residual is None and high is None:
             residual = input_(3)
         elif name in _HIGHEST and high is None:

@@ -2,7 +2,7 @@
 
 Places are computed as in core's ops/resize.py, in float32 with single roundings (no fused products), so that no pixel
 differs from the CPU's. Gradients gather: a pixel of the image adds up, in order, the pixels of the result that it made.
-Those lie in a range of rows and of columns; places do not decrease, so a binary search finds where it begins and ends.
+Those lie in a range of rows and of columns; places do not decrease, so a binary search finds its ends.
 """
 import math
 
@@ -87,21 +87,16 @@ extern "C" __global__ void __launch_bounds__(256) resize(PARAMETERS) {
 """
 
 # The results of a line that a pixel takes part in: from the first whose last pixel is not before it, up to the first
-# whose first pixel is behind it.
+# whose first pixel is behind it. Sums are formed in the order of the reference body, with its roundings.
 _GRADIENT = r"""
 #if IS_NEAREST
 __device__ inline int first_of(float scale, int i, int size) { return nearest(scale, i, size); }
 __device__ inline int last_of(float scale, int i, int size) { return nearest(scale, i, size); }
-__device__ inline T weight(float scale, int i, int size, int own) { return nearest(scale, i, size) == own ? (T)1 : T(); }
 #else
 __device__ inline int first_of(float scale, int i, int size) { return line_of(scale, i, size).before; }
 __device__ inline int last_of(float scale, int i, int size) {
   Line l = line_of(scale, i, size);
   return l.after > l.before ? l.after : l.before;
-}
-__device__ inline T weight(float scale, int i, int size, int own) {
-  Line l = line_of(scale, i, size);
-  return (l.before == own ? 1.0f - l.part : 0.0f) + (l.after == own ? l.part : 0.0f);
 }
 #endif
 
@@ -120,6 +115,37 @@ __device__ inline void taking_part(float scale, int own, int size, int count, in
   to = low;
 }
 
+#if IS_NEAREST
+__device__ inline void add_up(const Frame& f, const Element& e, int y0, int y1, int x0, int x1, T* sum) {
+  T dy[V];
+  for (int y = y0; y < y1; y++)
+    for (int x = x0; x < x1; x++) {
+      take(f.dy + pixel(e.n, y, x, f.oh, f.ow, f.channels, e.c), dy);
+      for (int v = 0; v < V; v++) sum[v] += dy[v];
+    }
+}
+#else
+/* Whether `own` is the pixel before or behind result i of a line, and the share that it has as such. */
+__device__ inline bool shares(float scale, int i, int size, int own, int is_after, float& share) {
+  Line l = line_of(scale, i, size);
+  share = is_after ? l.part : 1.0f - l.part;
+  return (is_after ? l.after : l.before) == own;
+}
+
+__device__ inline void add_up(const Frame& f, const Element& e, int y0, int y1, int x0, int x1, T* sum) {
+  float dy[V], down, across;
+  for (int pass = 0; pass < 4; pass++)
+    for (int y = y0; y < y1; y++) {
+      if (!shares(f.scale_y, y, f.h, e.y, pass / 2, down)) continue;
+      for (int x = x0; x < x1; x++) {
+        if (!shares(f.scale_x, x, f.w, e.x, pass % 2, across)) continue;
+        take(f.dy + pixel(e.n, y, x, f.oh, f.ow, f.channels, e.c), dy);
+        for (int v = 0; v < V; v++) sum[v] = __fadd_rn(sum[v], __fmul_rn(__fmul_rn(dy[v], down), across));
+      }
+    }
+}
+#endif
+
 extern "C" __global__ void __launch_bounds__(256) resize(PARAMETERS) {
   const Frame f = {ARGUMENTS};
   EACH_ELEMENT {
@@ -127,19 +153,12 @@ extern "C" __global__ void __launch_bounds__(256) resize(PARAMETERS) {
     int y0, y1, x0, x1;
     taking_part(f.scale_y, e.y, f.h, f.oh, y0, y1);
     taking_part(f.scale_x, e.x, f.w, f.ow, x0, x1);
-    T sum[V], row[V], dy[V];
+    T sum[V];
     for (int v = 0; v < V; v++) sum[v] = T();
-    for (int y = y0; y < y1; y++) {
-      T down = weight(f.scale_y, y, f.h, e.y);
-      for (int v = 0; v < V; v++) row[v] = T();
-      for (int x = x0; x < x1; x++) {
-        T across = weight(f.scale_x, x, f.w, e.x);
-        take(f.dy + pixel(e.n, y, x, f.oh, f.ow, f.channels, e.c), dy);
-        for (int v = 0; v < V; v++) row[v] += dy[v] * across;
-      }
-      for (int v = 0; v < V; v++) sum[v] += row[v] * down;
-    }
-    give(f.dx + (INDEX)i * V, sum);
+    add_up(f, e, y0, y1, x0, x1, sum);
+    Y dx[V];
+    for (int v = 0; v < V; v++) dx[v] = (Y)sum[v];
+    give(f.dx + (INDEX)i * V, dx);
   }
 }
 """
@@ -188,8 +207,7 @@ def _work(request, target, image, result, is_nearest, body, **read):
     frame.add("int", h=image[1], w=image[2], oh=result[1], ow=result[2], channels=image[3])
     frame.add("float", scale_y=_scale(image[1], result[1], aligned), scale_x=_scale(image[2], result[2], aligned))
     _elements.add_sizes(frame, (1, *over[1:3]), over[3] // vector, count // vector)
-    compute = to.compute if is_nearest or is_gradient else "float"
-    types = f"typedef {source.storage} X; typedef {compute} T;\n"
+    types = f"typedef {source.storage} X; typedef {to.compute if is_nearest else 'float'} T; typedef {to.compute} Y;\n"
     macros = defines(V=vector, RANK=2, CHANNELS_FIRST=False, HALF=half, ALIGNED=aligned, IS_NEAREST=is_nearest)
     text = "".join([PRELUDE, types, QUOTIENT, frame.declaration(), macros, _elements.ELEMENTS, _HEAD, body])
     grid, block = grid_stride(count // vector, target)
