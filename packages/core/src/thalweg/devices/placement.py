@@ -43,6 +43,10 @@ class Placement:
         """An open Device by its full name."""
         return self._by_name[name]
 
+    def devices(self):
+        """The devices that this session's plans have come to so far."""
+        return list(self._by_name.values())
+
     def device_of(self, node):
         """The Device that a placed node runs on."""
         return self._by_name[node.device]
@@ -62,7 +66,7 @@ class Placement:
                 raise errors.InvalidArgumentError(None, node.source, explain(
                     f"Cannot assign a device for operation {node.name!r} (op {node.op_type}): it was explicitly "
                     f"assigned to {request}, but {reason}",
-                    available=", ".join(d.name for d in self._ready()),
+                    available=", ".join(d.name for d in self.devices()),
                     hint="ConfigProto(allow_soft_placement=True), or another tf.device(...)",
                     built_at=node.source and node.source.frame))
             _report(request, reason, node, self.host)
@@ -81,9 +85,6 @@ class Placement:
         if limit is not None and index >= limit:
             return None, f"ConfigProto(device_count) allows {limit} of {spec.device_type}"
         return devices.find_device(spec.device_type, index)
-
-    def _ready(self):
-        return list(self._by_name.values())
 
     def fuses(self, name, op_type, dtype, part=None):
         """Whether a device takes the plan's fused op type, a `_Region` with op `part` in it.

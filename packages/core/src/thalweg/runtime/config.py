@@ -3,6 +3,7 @@
 The fields are TensorFlow 1.x's; those that have no meaning here are kept, so that programs run, and ignored.
 """
 import copy
+from typing import NamedTuple
 
 
 class _Options:
@@ -128,11 +129,34 @@ class RunOptions(_Options):
                "debug_options": None, "report_tensor_allocations_upon_oom": False, "experimental": None}
 
 
+class SegmentStats(NamedTuple):
+    """How a run ran steps that stand together on a device that can record.
+
+    Attributes
+    ----------
+    device : str
+    steps : int
+    first, last : str   names of the first op and of the last
+    mode : str          "eager": one by one; "recorded", in this run; or "replayed"
+    cut : str           why no more steps belong to it
+    refusal : str       why it is never recorded; empty: it may be
+    """
+
+    device: str
+    steps: int
+    first: str
+    last: str
+    mode: str
+    cut: str
+    refusal: str
+
+
 class RunMetadata(_Options):
     """What a run reports, as `tf.RunMetadata`.
 
     step_stats : list of (name, op type, device, start ns, duration ns), when traced
     fallbacks : dict    (op type, requested device) -> count of ops that ran elsewhere
+    segments : list of SegmentStats     thalweg's own: what devices record and replay (docs/devices.md, section 4)
     """
 
-    _FIELDS = {"step_stats": list, "cost_graph": None, "partition_graphs": list, "fallbacks": dict}
+    _FIELDS = {"step_stats": list, "cost_graph": None, "partition_graphs": list, "fallbacks": dict, "segments": list}

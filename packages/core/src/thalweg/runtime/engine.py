@@ -10,7 +10,7 @@ from thalweg.plan.prune import unfed_placeholder
 from thalweg.plan.sources import sources
 
 from . import debug, messages, python_steps
-from .config import RunOptions
+from .config import RunOptions, SegmentStats
 from .executor import Program, RngState, Shared, VariableBuffer, dense, feed_key
 from .precision import plan_precision
 
@@ -65,12 +65,15 @@ class Engine:
         is_traced = options is not None and options.trace_level >= RunOptions.SOFTWARE_TRACE
         trace = [] if is_traced or flags.DEBUG >= 4 else None
         program, arrays = self._program(elements, fed, arrays, trace)
-        values = program.run(arrays, trace, getattr(self._running, "deadline", 0))
+        ran = None if metadata is None else []
+        values = program.run(arrays, trace, getattr(self._running, "deadline", 0), ran)
         if flags.DEBUG >= 4:
             debug.tell_run(trace)
         if metadata is not None:
             metadata.fallbacks = dict(program.plan.fallbacks)
             metadata.step_stats = trace or []
+            metadata.segments = [SegmentStats(s.device.name, s.count, s.first.name, s.last.name, mode, s.cut, s.refusal)
+                                 for s, mode in zip(program.plan.segments, ran)]
         return values
 
     def _program(self, elements, fed, arrays, trace):
