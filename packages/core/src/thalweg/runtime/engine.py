@@ -8,6 +8,7 @@ from thalweg.framework.random_seed import seeded_state
 from thalweg.plan import effects, pipeline
 from thalweg.plan.prune import unfed_placeholder
 from thalweg.plan.sources import sources
+from thalweg.plan.steps import CHECK, MARK, SEGMENT, WAIT
 
 from . import debug, messages, python_steps
 from .config import RunOptions, SegmentStats
@@ -63,15 +64,14 @@ class Engine:
         is_traced = options is not None and options.trace_level >= RunOptions.SOFTWARE_TRACE
         trace = [] if is_traced or flags.DEBUG >= 4 else None
         program, arrays = self._program(elements, fed, arrays, trace)
-        ran = None if metadata is None else []
+        ran = None if metadata is None else ["eager"] * len(program.plan.segments)
         values = program.run(arrays, trace, getattr(self._running, "deadline", 0), ran)
         if flags.DEBUG >= 4:
             debug.tell_run(trace)
         if metadata is not None:
             metadata.fallbacks = dict(program.plan.fallbacks)
             metadata.step_stats = trace or []
-            metadata.segments = [SegmentStats(s.device.name, s.count, s.first.name, s.last.name, mode, s.cut, s.refusal)
-                                 for s, mode in zip(program.plan.segments, ran)]
+            metadata.segments = [_segment_stats(s, mode) for s, mode in zip(program.plan.segments, ran)]
         return values
 
     def _program(self, elements, fed, arrays, trace):
@@ -166,7 +166,7 @@ class Engine:
         if flags.DEBUG:
             debug.tell_plan(plan, time.perf_counter() - start)
         if self.config.log_device_placement:
-            for step in plan.steps:
+            for step in [s for s in plan.steps if s.kind not in (CHECK, MARK, WAIT, SEGMENT)]:
                 print(f"{step.node.name}: ({step.node.op_type}): {step.node.device}")
         self._declare_variables(plan)
         return Program(plan, self, self.shared)
@@ -241,6 +241,11 @@ def _buffer(name, node, device):
         return VariableBuffer(name, value.dtype, shape, device)
     except (MemoryError, errors.ResourceExhaustedError) as error:
         raise messages.value_too_large(value, shapes.size_of(shape) * value.dtype.size, "a variable", error) from error
+
+
+def _segment_stats(segment, mode):
+    return SegmentStats(segment.device.name, segment.count, segment.first.name, segment.last.name, mode, segment.cut,
+                        segment.refusal)
 
 
 class _Entry:

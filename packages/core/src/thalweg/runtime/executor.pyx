@@ -44,6 +44,7 @@ cdef enum:                               # plan/steps.py
     TAKE = 5
     WAIT = 6
     SEGMENT = 7
+    REMOTE = 8                           # a KERNEL whose device is not the host's: so the others need not ask
 
 cdef enum:                               # plan/memory.py
     CONST = 0
@@ -251,7 +252,7 @@ cdef struct CStep:
     size_t scratch_bytes
     int* flag                            # CHECK, MARK: the variable's
     CEnd* origin                         # MOVE; NULL is the host
-    CEnd* target                         # KERNEL, MOVE, WAIT; NULL is the host
+    CEnd* target                         # REMOTE, MOVE, WAIT; NULL is the host
     size_t nbytes
     bint is_peer                         # MOVE: the devices copy between themselves
 
@@ -542,7 +543,7 @@ cdef class Program:
         step.scratch_bytes = kernel.kernel.scratch_bytes
         self.max_scratch = max(self.max_scratch, step.scratch_bytes)
         if not kernel.device.is_host:
-            step.target = self._end(kernel.device)
+            step.kind, step.target = REMOTE, self._end(kernel.device)
             step.call.stream = kernel.device.stream
 
     cdef CEnd* _end(self, Device device) except NULL:
@@ -586,7 +587,7 @@ cdef class Program:
                 self.operand_version[k] = &buffer.version
                 if k >= first + step.n_in:
                     step.written = self.operand_version + first + step.n_in
-        if step.kind == KERNEL:
+        if step.kind in (KERNEL, REMOTE):
             step.call.in_versions = <const uint64_t* const*>(self.operand_version + first)
 
     cdef _upload_constants(self, CStep* step, planned, Kernel kernel):
@@ -726,7 +727,7 @@ cdef class Program:
         """Runs all steps; gives the fetches' values (None for operations).
 
         `deadline`, in ns of the monotonic clock: no step begins after it, DeadlineExceededError says so; 0: none.
-        `ran` gets how each of the plan's segments ran: "eager", "recorded" or "replayed".
+        `ran` gets which of the plan's segments were "recorded" or "replayed".
         """
         cdef Frame frame
         if self.pool:
@@ -743,25 +744,29 @@ cdef class Program:
             frame.deadline = deadline
             if deadline:
                 self._heed(frame, 0)
-            if ran is not None:
-                ran[:] = ["eager"] * len(self.plan.segments)
-            frame.ran = ran
-            if self.draws:
-                self._draw(frame)
-            if trace is None:
+            if trace is not None:
+                self._run_traced(frame, trace)
+            elif not self.remote:
                 self._run_steps(frame)
             else:
-                self._run_traced(frame, trace)
+                self._run_remote(frame, ran)
             return frame.fetched
-        except BaseException as error:
-            self._end_work(error)
-            raise
         finally:
             frame.feeds = frame.fetched = frame.objects = frame.given = None
             if len(self.pool) < 16 and not self.shared.closed and not self.patch_given:
                 self.pool.append(frame)
                 if self.arena_total > _LARGE_ARENA:
                     self.shared.keep(self, self.arena_total * len(self.pool))
+
+    cdef _run_remote(self, Frame frame, list ran):
+        """Runs steps of which some are on devices that are not the host's."""
+        frame.ran = ran
+        try:
+            self._draw(frame)
+            self._run_steps(frame)
+        except BaseException as error:
+            self._end_work(error)
+            raise
 
     cdef _end_work(self, error):
         """Waits for what a run that failed has enqueued: memory of the host may be its target."""
@@ -857,10 +862,7 @@ cdef class Program:
             step = &steps[i]
             code = 0
             if step.kind == KERNEL:
-                if step.target == NULL:
-                    code = step.fn(&step.call, step.ins, step.n_in, step.outs, step.n_out)
-                else:
-                    code = _call_remote(step)
+                code = step.fn(&step.call, step.ins, step.n_in, step.outs, step.n_out)
             elif step.kind == CHECK:
                 if not thw_is_set(step.flag) or frame.generation != self.shared.generation:
                     return i
@@ -868,6 +870,8 @@ cdef class Program:
                 thw_set(step.flag)
             elif step.kind == MOVE:
                 code = _move(step)
+            elif step.kind == REMOTE:
+                code = _call_remote(step)
             elif step.kind == WAIT:
                 code = _wait(step.target)
             else:
@@ -889,6 +893,14 @@ cdef class Program:
 
     cdef _run_traced(self, Frame frame, list trace):
         """The same steps one by one, with their start and duration in ns: nothing is replayed, all is waited for."""
+        try:
+            self._draw(frame)
+            self._trace_steps(frame, trace)
+        except BaseException as error:
+            self._end_work(error)
+            raise
+
+    cdef _trace_steps(self, Frame frame, list trace):
         cdef timespec now
         cdef int position, reached, kind
         cdef bint paused
@@ -957,7 +969,7 @@ cdef class Program:
     cdef int _run_segment(self, Frame frame, int position, segment) except -1:
         """Replays a segment, which the second run of a frame records; gives the step after it.
 
-        Gives the segment's first step where they are to run one by one: in the first run, and where the device refuses.
+        Gives its first step where they are to run one by one: in the first run, and where the device refuses.
         """
         cdef _Recording recording
         cdef int begin = position + 1, end = segment.end, index = segment.index
@@ -1011,7 +1023,7 @@ cdef class Program:
         _, text, error = take_error(&frame.context) if frame.context.code else take_outside_error()
         if error is not None and not isinstance(error, Exception):
             raise error
-        segment.refusal = str(error or text) or f"{device.name} gave code {code or code_of_end}"
+        segment.refusal = str(error or text or f"{device.name} gave code {code or code_of_end}")
         _log.info("%s does not record the %d steps from %r to %r, which run one by one: %s", device.name,
                   segment.count, segment.first.name, segment.last.name, segment.refusal)
         return None
@@ -1354,7 +1366,7 @@ cdef int _enqueue(CStep* steps, int begin, int end, RunContext* context) noexcep
     cdef int i, code = 0
     for i in range(begin, end):
         step = &steps[i]
-        if step.kind == KERNEL:
+        if step.kind == REMOTE:
             code = step.fn(&step.call, step.ins, step.n_in, step.outs, step.n_out)
         elif step.kind == MOVE and step.nbytes:
             code = step.target.api.copy_d2d(step.target.device, step.target.stream, step.outs[0].data,
