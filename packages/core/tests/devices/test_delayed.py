@@ -1,4 +1,5 @@
 """Sessions on a device that only enqueues work: where core waits, what it records, and what it says of it."""
+import re
 import threading
 import time
 
@@ -442,3 +443,85 @@ def test_a_replay_that_fails_says_which(delayed):
             session.run(y, {x: np.ones(4)})
         del delayed.replay
         assert session.run(y, {x: np.ones(4)}).tolist() == [1, 6, 21, 56]
+
+
+# --- memory -----------------------------------------------------------------------------------------------
+
+def test_no_memory_for_a_plan_lists_what_is_alive_and_the_session_goes_on():
+    with delayed_device.registered(limit_bytes=2 << 20), tf.Session() as session:
+        with tf.device(DEVICE):
+            v = tf.Variable(tf.zeros([1 << 16]), name="weights")
+            x = tf.placeholder(tf.float32, [None, 1 << 16])
+            wide = tf.cumsum(x, name="wide")
+            y = tf.reduce_sum(wide * v, name="sum")
+        session.run(v.initializer)
+        with pytest.raises(tf.errors.ResourceExhaustedError) as caught:
+            session.run(y, {x: np.ones([20, 1 << 16])})
+        assert session.run(y, {x: np.ones([2, 1 << 16])}) == 0
+    text = str(caught.value)
+    assert "/device:DELAYED:0 has no memory for the 5.0 MiB of this run's intermediate values" in text
+    assert "5.0 MiB, by _Copy at " in text
+    assert "variable weights float32 (65536,), 256.0 KiB, at " in text and text.count(__file__) >= 3
+    assert re.search(r"in use +512.0 KiB of 2.0 MiB, /device:DELAYED:0 says", text)      # and the initial value
+
+
+def test_no_memory_for_a_variable_lists_the_others():
+    with delayed_device.registered(limit_bytes=3 << 19), tf.Session() as session:
+        with tf.device(DEVICE):
+            v = tf.get_variable("v", [1 << 17])
+            w = tf.get_variable("w", [1 << 18])
+        session.run(v.initializer)
+        with pytest.raises(tf.errors.ResourceExhaustedError) as caught:
+            session.run(w.initializer)
+        assert session.run(v).shape == (1 << 17,)
+    text = str(caught.value)
+    assert "no memory for a variable: w:0 takes 1.0 MiB" in text and "variable v float32 (131072,), 512.0 KiB" in text
+
+
+def test_no_memory_for_a_constant(delayed):
+    delayed.limit_bytes = 1 << 20
+    with tf.device(DEVICE):
+        x = tf.placeholder(tf.float32, [1 << 18])
+        y = tf.cumsum(x) * tf.constant(np.arange(1 << 18, dtype=np.float32), name="table")
+    with tf.Session() as session, pytest.raises(tf.errors.ResourceExhaustedError, match="no memory for a constant: "
+                                                                                          "table:0 takes 1.0 MiB"):
+        session.run(y, {x: np.ones(1 << 18)})
+
+
+def test_idle_memory_of_other_runs_is_given_back_before_an_allocation_fails(delayed):
+    delayed.limit_bytes = 3 << 20
+    with tf.device(DEVICE):
+        x = tf.placeholder(tf.float32, [None])
+        y = tf.reduce_sum(tf.cumsum(x))
+    with tf.Session() as one, tf.Session() as other:
+        for n in 1 << 17, (1 << 17) + 1, (1 << 17) + 2, (1 << 17) + 3:
+            assert one.run(y, {x: np.zeros(n)}) == 0
+            assert other.run(y, {x: np.zeros(n)}) == 0
+        peak = delayed.stats(0)["peak_bytes"]
+    assert (2 << 20) < peak <= 3 << 20
+
+
+def test_a_constant_is_put_on_a_device_once_for_all_shapes(delayed):
+    table = np.arange(1 << 16, dtype=np.float32)
+    with tf.device(DEVICE):
+        x = tf.placeholder(tf.float32, [None, 1 << 16])
+        y = tf.reduce_sum(tf.cumsum(x) * tf.constant(table))
+    with tf.Session() as session:
+        for n in 1, 2, 3:
+            session.run(y, {x: np.ones([n, 1 << 16])})
+        assert delayed.counts["bytes_h2d"] < (1 + 2 + 3 + 1) * table.nbytes + 1000
+
+
+def test_what_a_kernel_finds_no_memory_for_names_its_op(delayed):
+    with tf.device(DEVICE):
+        x = tf.placeholder(tf.float32, [4])
+        y = tf.cumsum(x, name="hungry")
+
+    def kernel(i, op):
+        def hungry(inputs, outputs):
+            raise MemoryError("no room for a plan")
+        return hungry
+    delayed.kernel = kernel
+    with tf.Session() as session, pytest.raises(tf.errors.ResourceExhaustedError, match="no room for a plan(.|\n)*"
+                                                                                          r"\[\[Cumsum 'hungry'\]\]"):
+        session.run(y, {x: np.ones(4)})

@@ -10,7 +10,7 @@ from thalweg.plan.prune import unfed_placeholder
 from thalweg.plan.sources import sources
 from thalweg.plan.steps import CHECK, MARK, SEGMENT, WAIT
 
-from . import debug, messages, python_steps
+from . import debug, exhausted, messages, python_steps
 from .config import RunOptions, SegmentStats
 from .executor import Program, RngState, Shared, VariableBuffer, dense, feed_key
 
@@ -179,7 +179,8 @@ class Engine:
                 name = effects.variable_name(node.attrs, node.name)
                 if name not in self.variables:
                     device = plan.placement.device_of(node)
-                    self.variables.setdefault(name, _buffer(name, node, device))     # function engines share them
+                    buffer = _buffer(name, node, device, list(self.variables.values()))
+                    self.variables.setdefault(name, buffer)      # function engines share them
 
     def variable(self, name):
         """The storage of a variable."""
@@ -235,12 +236,15 @@ class Engine:
         self._rngs.clear()
 
 
-def _buffer(name, node, device):
+def _buffer(name, node, device, others):
     value, shape = node.outputs[0], shapes.plain(node.attrs["shape"])
     try:
-        return VariableBuffer(name, value.dtype, shape, device)
+        buffer = VariableBuffer(name, value.dtype, shape, device)
     except (MemoryError, errors.ResourceExhaustedError) as error:
-        raise messages.value_too_large(value, shapes.size_of(shape) * value.dtype.size, "a variable", error) from error
+        raise exhausted.value_too_large(value, shapes.size_of(shape) * value.dtype.size, "a variable", error, device,
+                                        others) from error
+    buffer.frame = node.source.frame if node.source is not None else None
+    return buffer
 
 
 def _segment_stats(segment, mode):
