@@ -525,3 +525,37 @@ def test_what_a_kernel_finds_no_memory_for_names_its_op(delayed):
     with tf.Session() as session, pytest.raises(tf.errors.ResourceExhaustedError, match="no room for a plan(.|\n)*"
                                                                                           r"\[\[Cumsum 'hungry'\]\]"):
         session.run(y, {x: np.ones(4)})
+
+
+# --- options ----------------------------------------------------------------------------------------------
+
+def test_options_reach_a_device_before_its_first_use_and_the_first_session_decides(delayed, caplog):
+    def session_with(**options):
+        return tf.Session(config=tf.ConfigProto(gpu_options=tf.GPUOptions(**options)))
+    with tf.device(DEVICE):
+        x = tf.placeholder(tf.float32, [4])
+        y = tf.cumsum(x)
+    with session_with(allow_growth=True, visible_device_list="0", experimental={"beta": 2, "gamma": 3}) as first:
+        first.run(y, {x: np.ones(4)})
+        assert delayed.options == {0: {"allow_growth": True, "beta": 2}}
+        first.run(y + 1.0, {x: np.ones(4)})
+    with session_with() as careless:
+        careless.run(y, {x: np.ones(4)})
+    assert not caplog.records
+    with session_with(allow_growth=True, per_process_gpu_memory_fraction=0.5) as late:
+        late.run(y, {x: np.ones(4)})
+    assert [r.getMessage() for r in caplog.records] == [
+        "/device:DELAYED:0 was configured by the first session that used it: per_process_gpu_memory_fraction=0.5 is "
+        "ignored, it is None"]
+    assert delayed.options == {0: {"allow_growth": True, "beta": 2}}
+
+
+def test_options_that_a_device_refuses(delayed):
+    def configure(i, options):
+        raise ValueError("a fraction of 3 is more than all")
+    delayed.configure = configure
+    with tf.device(DEVICE):
+        y = tf.cumsum(tf.placeholder_with_default(tf.ones([4]), [4]))
+    config = tf.ConfigProto(gpu_options=tf.GPUOptions(per_process_gpu_memory_fraction=3.0))
+    with tf.Session(config=config) as session, pytest.raises(ValueError, match="a fraction of 3 is more than all"):
+        session.run(y)

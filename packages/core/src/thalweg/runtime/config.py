@@ -32,6 +32,11 @@ class _Options:
 
     MergeFrom = CopyFrom
 
+    def set_fields(self):
+        """The plain fields that are not as they are by default, as a dict."""
+        plain = {name: value for name, value in self._FIELDS.items() if isinstance(value, (bool, int, float, str))}
+        return {name: getattr(self, name) for name, default in plain.items() if getattr(self, name) != default}
+
     def __eq__(self, other):
         return type(self) is type(other) and all(getattr(self, f) == getattr(other, f) for f in self._FIELDS)
 
@@ -42,7 +47,10 @@ class _Options:
 
 
 class GPUOptions(_Options):
-    """Options of accelerators, as `tf.GPUOptions`."""
+    """Options of accelerators, as `tf.GPUOptions`: handed to devices that name them (docs/devices.md, section 2).
+
+    experimental : dict     names and values that only a certain device knows
+    """
 
     _FIELDS = {"per_process_gpu_memory_fraction": 0.0, "allow_growth": False, "allocator_type": "",
                "deferred_deletion_bytes": 0, "visible_device_list": "", "polling_active_delay_usecs": 0,

@@ -295,7 +295,8 @@ class _Generator:
 def registered(**faults):
     """DELAYED is a device inside the `with`; the arguments are Delayed's."""
     device = Delayed(**faults)
-    devices.register(DevicePlugin("DELAYED", lambda: device, priority=20, addresses=True))
+    devices.register(DevicePlugin("DELAYED", lambda: device, priority=20, addresses=True,
+                                  options=("allow_growth", "per_process_gpu_memory_fraction", "beta")))
     try:
         yield device
     finally:
