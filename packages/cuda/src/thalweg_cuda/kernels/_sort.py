@@ -1,8 +1,8 @@
 """A stable order of keys: which position comes first, second, ...; what equal keys have in common is then adjacent.
 
 Few keys are ranked by comparing each with all others. More go through a radix sort, from the lowest eight bits on:
-each warp counts the digits of its stretch, the counts are summed up, and each warp puts its positions where the sums say.
-The result does not depend on how the threads are scheduled.
+each warp counts the digits of its stretch, the counts are summed up, and each warp puts its positions where the
+sums say. The result does not depend on how the threads are scheduled.
 """
 import numpy as np
 
