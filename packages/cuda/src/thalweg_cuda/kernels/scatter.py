@@ -89,7 +89,7 @@ def _scattered(r, target, verb, is_tuple, before=(), k_indices=1):
 
 def _write(r, target, verb, t, runs, places, row, updates, is_one, space):
     if verb == "Update":
-        return (_replaced(t, runs, places, row, updates, is_one, target),)
+        return (replaced(t, runs, places, row, updates, is_one, target),)
     if verb == "Div":
         return (_divided(r, t, runs, places, row, updates, is_one, target),)
     name, formula = _VERBS[verb]
@@ -103,7 +103,7 @@ def _write(r, target, verb, t, runs, places, row, updates, is_one, space):
                 output(), row, runs.n, runs.args, folding.acc_bytes, places.rows, space, target, steps)
 
 
-def _replaced(t, runs, places, row, updates, is_one, target):
+def replaced(t, runs, places, row, updates, is_one, target):
     """The last update of a row is what it becomes."""
     factor = 1 if is_one else widened(t.nbytes, row)
     head = moving(t.nbytes * factor, _Later, "").text
