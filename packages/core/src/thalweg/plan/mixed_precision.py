@@ -7,7 +7,7 @@ so that it takes and gives the compute type, when it is
 * one of ALLOW;
 * one of INFER or CLEAR on a way from one product to another, that nothing of DENY leads to;
 * a sum over a bias' gradient, or one of CLEAR, all of whose operands are in the compute type already;
-* one of CLEAR, or a conversion of integers, that only painted nodes take, with no more numbers to convert than before.
+* one of CLEAR, or a conversion of integers, that only painted nodes take, its operands no larger than its results.
 
 Ops that stand nowhere here stay as they are; so do those for which the device has no kernel of that type, and those
 with a constant that would be 0 or infinite in it: a small epsilon, a large count.
