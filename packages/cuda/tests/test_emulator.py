@@ -1,7 +1,8 @@
 """The CPU execution of CUDA-C computes what a GPU would, and finds what a GPU would not survive."""
-import emulator
+
 import numpy as np
 import pytest
+from standin import emulator
 
 ORDERS = ["forward", "reversed", "shuffled:1", "shuffled:2"]
 

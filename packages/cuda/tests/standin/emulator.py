@@ -18,8 +18,8 @@ import subprocess
 
 import numpy as np
 
-import cuemu_compiler
-from cuemu_compiler import CompileError  # noqa: F401 - part of the interface
+from . import compiler
+from .compiler import CompileError  # noqa: F401 - part of the interface
 
 ORDERS = {"forward": 0, "reversed": 1, "shuffled": 2}
 MAX_THREADS, MAX_SHARED_BYTES = 1024, 227 << 10         # per block, as on an H200
@@ -56,15 +56,15 @@ def load(text, options=(), expressions=()):
     """
     key = text, tuple(map(str, options)), tuple(expressions)
     if key not in _modules:
-        _modules[key] = Module(*cuemu_compiler.shared_object(text, options, expressions))
+        _modules[key] = Module(*compiler.shared_object(text, options, expressions))
     return _modules[key]
 
 
 def precompile(requests, at_once=None):
     """Compiles (text, options) pairs side by side, so that `load` finds them ready. The first error is raised."""
-    cuemu_compiler.cache()                                    # the runtime, once
+    compiler.cache()                                    # the runtime, once
     with concurrent.futures.ThreadPoolExecutor(at_once or len(os.sched_getaffinity(0))) as pool:
-        for job in [pool.submit(cuemu_compiler.shared_object, text, options) for text, options in requests]:
+        for job in [pool.submit(compiler.shared_object, text, options) for text, options in requests]:
             job.result()
 
 

@@ -1,8 +1,8 @@
 // CUDA-C on the CPU: what a kernel's source sees in place of NVRTC's built-in names. No system header is included, as
-// NVRTC includes none: a module compiles in a tenth of a second. The scheduler is cuemu_runtime.cpp.
+// NVRTC includes none: a module compiles in a tenth of a second. The scheduler is runtime.cpp.
 #ifndef CUEMU_H
 #define CUEMU_H
-#include "cuemu_abi.h"
+#include "abi.h"
 
 #define THALWEG_EMULATED 1
 
@@ -19,11 +19,11 @@ typedef long long clock_t;
 #define __forceinline__ inline __attribute__((always_inline))
 #define __align__(bytes) __attribute__((aligned(bytes)))
 #define __builtin_assume(condition) ((void)0)
-// cuemu_compiler.py writes __shared__ with the kernel that it stands in: each kernel has a section of its own, so that its
+// compiler.py writes __shared__ with the kernel that it stands in: each kernel has a section of its own, so that its
 // shared memory has a size, and a beginning and an end to fill.
 #define cuemu_shared_of(kernel) static __attribute__((section("cuemu_shared_" #kernel)))
 
-#include "cuemu_types.h"
+#include "types.h"
 
 // Hidden but not const: the scheduler changes them whenever a thread waits.
 #pragma GCC visibility push(hidden)
@@ -39,10 +39,10 @@ long long cuemu_clock(void);
 #pragma GCC visibility pop
 static const int warpSize = 32;
 
-#include "cuemu_math.h"
-#include "cuemu_sync.h"
-#include "cuemu_atomics.h"
-#include "cuemu_kernel.h"
+#include "math.h"
+#include "sync.h"
+#include "atomics.h"
+#include "kernel.h"
 
 #define __trap() cuemu_trap(__LINE__, "__trap()")
 #define assert(condition) ((condition) ? (void)0 : cuemu_trap(__LINE__, "assert(" #condition ")"))

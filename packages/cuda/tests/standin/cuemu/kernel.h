@@ -1,4 +1,4 @@
-// The table of a module's kernels: how to hand one its packed arguments. cuemu_compiler.py appends a CUEMU_KERNEL for each.
+// The table of a module's kernels: how to hand one its packed arguments. compiler.py appends a CUEMU_KERNEL for each.
 
 namespace cuemu {
 

@@ -1,5 +1,5 @@
 // Runs a grid of threads on one processor: blocks one after the other, each thread of a block a fibre that runs until
-// it waits. Linked into every module (cuemu_compiler.py), so a module needs nothing but the C library.
+// it waits. Linked into every module (compiler.py), so a module needs nothing but the C library.
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -8,9 +8,9 @@
 #include <time.h>
 #include <ucontext.h>
 
-#include "cuemu_abi.h"
-#include "cuemu_fibre.h"
-#include "cuemu_types.h"
+#include "abi.h"
+#include "fibre.h"
+#include "types.h"
 
 #define CUEMU_HIDDEN extern "C" __attribute__((visibility("hidden")))
 CUEMU_HIDDEN uint3 threadIdx, blockIdx;
@@ -27,7 +27,7 @@ extern "C" unsigned char __stop_cuemu_shared_cuemu_any[] __attribute__((weak, vi
 
 namespace cuemu {
 
-// Kinds as in cuemu_sync.h.
+// Kinds as in sync.h.
 enum { BLOCK, WARP, SHUFFLE, BALLOT, MATCH, ADD, MIN, MAX, MIN_SIGNED, MAX_SIGNED, AND, OR, XOR };
 const char *const KIND_NAMES[] = {"__syncthreads", "__syncwarp", "__shfl_sync", "__ballot_sync", "__match_any_sync",
                                   "__reduce_add_sync", "__reduce_min_sync", "__reduce_max_sync", "__reduce_min_sync",
