@@ -16,6 +16,8 @@ from thalweg_cuda.kernels._normal import FITTED, ROUNDED
 from thalweg_cuda.kernels._philox import PHILOX
 from thalweg_cuda.kernels.prelude import PRELUDE
 
+needs_glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the CPU's kernels call this machine's C "
+                                 "library, which is not glibc: no other device has its bits")
 SIZES = [1, 3, 4, 7, 1030]
 
 
@@ -60,6 +62,7 @@ def test_integers_are_the_cpus(dtype):
             np.testing.assert_array_equal(got, want)
 
 
+@needs_glibc
 def test_normals_are_the_cpus():
     cpu, device = on_both(lambda: [make([n]) for n in (*SIZES, 300_001) for make in (tf.random_normal,
                                                                                      tf.truncated_normal)])
@@ -112,11 +115,10 @@ extern "C" __global__ void each(float* logs, float* sines, float* cosines) {
 """
 
 
-@pytest.mark.parametrize("functions", [FITTED, ROUNDED], ids=["fitted", "rounded"])
+@pytest.mark.parametrize("functions", [pytest.param(FITTED, marks=needs_glibc, id="fitted"),
+                                       pytest.param(ROUNDED, id="rounded")])
 def test_every_argument(functions):
     """The functions are the C library's, or rounded once, for every float that a word can give."""
-    if functions is FITTED and platform.libc_ver()[0] != "glibc":
-        pytest.skip("the CPU's kernels call this machine's C library, which is not glibc: no other device has its bits")
     n = 2 ** 23
     got = np.empty((3, n), np.float32)
     module = emulator.load(EACH.replace("FUNCTIONS", functions), ["--fmad=false"])
