@@ -75,7 +75,7 @@ def _address(array):
 
 
 def _drawn(draw, rng, kept):
-    words = np.array([*rng.reserve(draw.blocks), *rng.key], np.uint32)
+    words = np.array([*rng.key, *rng.reserve(draw.blocks)], np.uint32)
     kept.append(words)
     return words.ctypes.data
 

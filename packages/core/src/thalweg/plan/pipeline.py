@@ -9,6 +9,7 @@ from .effects import add_fetch_nodes, order_effects, resolve_variables
 from .fuse import fuse
 from .fuse_training import fuse_training
 from .inline import fix_values, inline
+from .mixed_precision import mix_precision
 from .order import order
 from .place import place, settle
 from .prune import prune
@@ -56,12 +57,12 @@ def make_template(fetches, feeds, placement, optimize=True, values=None, doubts=
     return Template(ir, placement, optimize)
 
 
-def specialise(template, fed_shapes, variable_shapes, with_value=None):
+def specialise(template, fed_shapes, variable_shapes, with_value=None, precision=None):
     """The Plan for feeds of these shapes (tuples; None where a feed's shape is left as the graph knows it).
 
     `variable_shapes` gives the present shapes of variables that the graph declares without one, `with_value` the names
     of those that hold a value (None: any may). The first values of others may lie in memory that the variables take:
-    such a plan, which has `given`, serves one run.
+    such a plan, which has `given`, serves one run. `precision`: arguments of `mix_precision` after the placement.
     """
     ir, placement = template.ir.clone(), template.placement
     infer(ir, fed_shapes, variable_shapes)
@@ -69,6 +70,11 @@ def specialise(template, fed_shapes, variable_shapes, with_value=None):
     if template.optimize:
         simplify(ir)
         _checked(ir, "simplify with shapes")
+    if precision is not None:
+        mix_precision(ir, placement, *precision)
+        _checked(ir, "mixed precision")
+        if template.optimize:
+            simplify(ir)                 # conversions of constants are constants
     ir.link()
     add_fetch_nodes(ir)
     order_effects(ir)
@@ -81,7 +87,7 @@ def specialise(template, fed_shapes, variable_shapes, with_value=None):
     _checked(ir, "settle")
     insert_copies(ir, placement.device_of, placement.host)
     _checked(ir, "copies")
-    order(ir)
+    order(ir, placement.host.name)
     _checked(ir, "order")
     plan = bind(ir, placement, fallbacks, with_value)
     if flags.CHECK:

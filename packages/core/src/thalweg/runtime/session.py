@@ -13,6 +13,7 @@ from .config import ConfigProto
 from .engine import Engine
 from .executor import dense, ready_feed, scalars
 from .fetches import Fetches, feed_items
+from .precision import with_rewrite
 
 _default_sessions = _Stack()
 
@@ -59,7 +60,7 @@ class BaseSession:
         if target:
             raise errors.NotFoundError(None, None, f"Session target {target!r}: sessions on other machines need the "
                                        "package thalweg-dist; use Session() for this process.")
-        self._config = ConfigProto() if config is None else config
+        self._config = with_rewrite(ConfigProto() if config is None else config)
         self._engine = Engine(self._graph, self._config)
         self._prepared = {}
         self._closed = False

@@ -118,7 +118,7 @@ class Walk:
                 names = (f"{index.name} {prefix}size{axis}", f"uint32 {prefix}multiplier{axis}",
                          f"uint32 {prefix}shift{axis}")
                 parameters += names
-                self.args += (index.scalar(size), *map(np.uint32, multiplier_of(size)))
+                self.args += (index.scalar(size), *map(np.uint32, multiplier_of(max(1, size))))
             for k, of in enumerate(self.strides):
                 parameters.append(f"{index.name} {prefix}step{k}_{axis}")
                 self.args += (_wrapped(of[axis], index),)
@@ -132,13 +132,13 @@ class Walk:
         lines = [f"{index} {p}rest = {number};"]
         for axis in reversed(range(1, len(self.sizes))):
             lines.append(f"const {index} {p}next{axis} = quotient({p}rest, {p}size{axis}, {p}multiplier{axis}, "
-                         f"{p}shift{axis}), {p}at{axis} = {p}rest - {p}next{axis} * {p}size{axis}; "
+                         f"{p}shift{axis}), {p}along{axis} = {p}rest - {p}next{axis} * {p}size{axis}; "
                          f"{p}rest = {p}next{axis};")
-        lines.append(f"const {index} {p}at0 = {p}rest;")
+        lines.append(f"const {index} {p}along0 = {p}rest;")
         for k, name in enumerate(names):
-            terms = [f"{p}at{axis} * {p}step{k}_{axis}" for axis in range(len(self.sizes))]
+            terms = [f"{p}along{axis} * {p}step{k}_{axis}" for axis in range(len(self.sizes))]
             lines.append(f"const {index} {name} = {' + '.join(terms)};")
-        return "\n".join(lines)
+        return " ".join(lines)
 
 
 def _wrapped(step, index):

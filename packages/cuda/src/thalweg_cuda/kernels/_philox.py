@@ -19,7 +19,7 @@ __device__ inline words block_of(stream s, uint64 offset) {
 
 /* What a run has reserved (work.Draw). */
 __device__ inline stream drawn(const uint32* draw) {
-  stream s = {draw[0] | (uint64)draw[1] << 32, draw[2] | (uint64)draw[3] << 32, draw[4], draw[5]};
+  stream s = {draw[2] | (uint64)draw[3] << 32, draw[4] | (uint64)draw[5] << 32, draw[0], draw[1]};
   return s;
 }
 

@@ -5,7 +5,7 @@ from thalweg_cuda.work import Copy, Fill, Flag, Unsupported, Work, input_, outpu
 
 from . import kernel
 from ._flags import FLAG
-from ._folds import Fold
+from ._row_folds import Fold
 from ._items import moving, widened
 from ._places import Places
 from ._runs import FIRST, LAST, ORDERED, SORTED, Runs, each, fold

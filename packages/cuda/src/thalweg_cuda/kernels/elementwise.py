@@ -1,0 +1,89 @@
+"""The elementwise ops, one expression of one step each; their formulas are in _formulas.py."""
+import numpy as np
+
+from thalweg_cuda.work import Fill, Unsupported, Work, input_, output
+
+from . import kernel
+from ._expression import Expression, Step
+from ._formulas import ATTRIBUTES, INTEGERS, OP_TYPES, REFUSED_VALUES, SAME, formula
+from ._generator import elementwise_work
+from .prelude import TYPES
+
+
+@kernel(*OP_TYPES)
+def elementwise(request, target):
+    """Any op that the table of formulas has; inputs broadcast, and Select takes a vector of conditions."""
+    _check_values(request)
+    if request.attrs.get("incompatible_shape_error") is False and not _broadcast(request.in_shapes):
+        return Work((Fill(output(), 1, int(request.op_type == "NotEqual")),))    # such tensors are simply unequal
+    n_in = len(request.in_dtypes)
+    formula(request.op_type, request.in_dtypes[-1])          # Unsupported where there is none
+    expression = Expression(request.in_dtypes, (Step(request.op_type, tuple(range(n_in)), request.out_dtypes[0]),),
+                            (0,))
+    attribute = ATTRIBUTES.get(request.op_type)
+    constants = (float(request.attrs[attribute]),) if attribute else ()
+    shapes = _operand_shapes(request)
+    name = SAME.get(request.op_type, request.op_type)
+    return elementwise_work(expression, shapes, request.out_shapes[0], target, constants=constants, name=name,
+                            inplace=_reusable(request, shapes))
+
+
+def _operand_shapes(request):
+    """The inputs' shapes as they broadcast: a vector of conditions selects whole slices of the first dimension."""
+    shapes, rank = list(request.in_shapes), len(request.out_shapes[0])
+    if request.op_type == "Select" and len(shapes[0]) == 1:
+        shapes[0] = shapes[0] + (1,) * (rank - 1)
+    if _broadcast(shapes) != tuple(request.out_shapes[0]):
+        raise Unsupported(f"{request.op_type}: shapes {shapes} do not broadcast to {request.out_shapes[0]}")
+    return shapes
+
+
+def _broadcast(shapes):
+    """The shape that shapes broadcast to, or None."""
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        return None
+
+
+def _reusable(request, shapes):
+    """The inputs that are as large as the result, element by element: each is read before it is written."""
+    nbytes = TYPES[request.out_dtypes[0]].nbytes
+    return [k for k, shape in enumerate(shapes) if tuple(shape) == tuple(request.out_shapes[0])
+            and TYPES[request.in_dtypes[k]].nbytes == nbytes]
+
+
+def _check_values(request):
+    """Divisors of integers are looked at: a GPU would give nonsense where the processor raises an error."""
+    refused, words = REFUSED_VALUES.get(SAME.get(request.op_type, request.op_type), (None, ""))
+    if refused is None or request.in_dtypes[0] not in INTEGERS:
+        return
+    known = request.values.get(1)
+    if known is None or np.any(refused(np.asarray(known))):
+        raise Unsupported(f"{request.op_type} of integers: the processor looks for {words}, as the second operand is "
+                          f"{'not a constant' if known is None else 'a constant that has some'}")
+
+
+_MOST_TERMS = 64                 # of one launch
+
+
+@kernel("AddN", "AccumulateNV2")
+def add_n(request, target):
+    """((x0 + x1) + x2) + ...: up to 64 terms in one pass over memory, more in passes that go on from the result."""
+    n_in, dtype, shape = len(request.in_dtypes), request.in_dtypes[0], tuple(request.out_shapes[0])
+    formula("Add", dtype)
+    launches, sources = [], [input_(k) for k in range(n_in)]
+    while sources:
+        terms, sources = sources[:_MOST_TERMS], sources[_MOST_TERMS:]
+        work = elementwise_work(_sum_of(len(terms), dtype), [shape] * len(terms), shape, target, name="AddN",
+                                operands=terms)
+        launches += work.commands
+        sources = [output(), *sources] if sources else []
+    return Work(tuple(launches), inplace=tuple(range(min(8, n_in))))
+
+
+def _sum_of(count, dtype):
+    if count == 1:
+        return Expression((dtype,), (Step("Cast", (0,), dtype),), (0,))
+    steps = [Step("Add", (count + j - 1 if j else 0, j + 1), dtype) for j in range(count - 1)]
+    return Expression((dtype,) * count, tuple(steps), (count - 2,))
