@@ -9,7 +9,7 @@ from thalweg.framework.declaration import REGISTRY
 from thalweg_cuda.kernels import _sort
 
 RNG = np.random.default_rng(0)
-TYPES = ["uint8", "int16", "int32", "int64", "float16", "float32", "float64", "complex64", "complex128"]
+TYPES = ["uint8", "int32", "int64", "float16", "float32", "float64", "complex64"]
 _TOLERANCE = {"float16": 2e-3, "float32": 2e-6, "complex64": 4e-6}
 
 
@@ -187,7 +187,7 @@ def largest(x, k):
         np.testing.assert_array_equal(g, w)
 
 
-@pytest.mark.parametrize("dtype", TYPES[:7] + ["int8", "uint16"])
+@pytest.mark.parametrize("dtype", [*TYPES[:-1], "int8", "uint16"])
 def test_the_largest(dtype):
     for shape, k in (((3, 5), 2), ((2, 700), 700), ((4, 1), 1), ((0, 4), 2), ((3, 4), 0)):
         largest(numbers(shape, dtype, 0, 20), k)
