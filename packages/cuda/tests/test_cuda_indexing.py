@@ -197,8 +197,11 @@ def test_the_largest(dtype):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
 def test_the_largest_of_long_rows(dtype):
-    largest(numbers((3, 3000), dtype, 0, 1000), 7)
+    for k in (1, 7, 700):
+        largest(numbers((2, 3000), dtype, 0, 1000), k)
+    largest(np.full((2, 2100), 3, dtype), 5)
     largest(numbers((2500,), dtype, 0, 1000), 2500)
+    largest(numbers((2, 2100), dtype, 0, 1000), 1500)
 
 
 def test_nan_and_the_zeros_among_the_largest():
