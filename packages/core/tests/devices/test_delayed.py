@@ -559,3 +559,72 @@ def test_options_that_a_device_refuses(delayed):
     config = tf.ConfigProto(gpu_options=tf.GPUOptions(per_process_gpu_memory_fraction=3.0))
     with tf.Session(config=config) as session, pytest.raises(ValueError, match="a fraction of 3 is more than all"):
         session.run(y)
+
+
+# --- fused steps ------------------------------------------------------------------------------------------
+
+def ops_of(metadata):
+    return {(name, device) for _, name, device, *_ in metadata.step_stats if name != "_Copy"}
+
+
+def traced(session, fetch, feed):
+    metadata = tf.RunMetadata()
+    value = session.run(fetch, feed, tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE), metadata)
+    return value, metadata
+
+
+def dense(n):
+    with tf.device(DEVICE):
+        x = tf.placeholder(tf.float32, [None, n])
+        w, b = tf.constant(np.eye(n, dtype=np.float32)), tf.constant(np.arange(n, dtype=np.float32))
+        return x, tf.nn.relu(tf.nn.bias_add(tf.matmul(x, w), b))
+
+
+@pytest.mark.parametrize(("limit", "ops"), [
+    (3, {"_FusedMatMul"}), (2, {"_FusedMatMul", "Relu"}), (1, {"MatMul", "BiasAdd", "Relu"})])
+def test_a_fused_step_that_a_device_refuses_by_its_shapes_runs_there_in_parts(limit, ops):
+    def refuses(op):
+        parts = len(op.attrs.get("fused_ops", "").split(",")) + 1 if op.op_type == "_FusedMatMul" else 0
+        return "the product is too large" if parts > limit and op.in_shapes[0][0] > 2 else None
+    with delayed_device.registered(refuses=refuses), tf.Session() as session:
+        x, y = dense(4)
+        value, metadata = traced(session, y, {x: np.ones([8, 4])})
+        assert value.tolist() == [[1, 2, 3, 4]] * 8
+        assert ops_of(metadata) == {(op, DEVICE) for op in ops} and not metadata.fallbacks
+        assert ops_of(traced(session, y, {x: np.ones([2, 4])})[1]) == {("_FusedMatMul", DEVICE)}
+
+
+def test_a_region_that_a_device_refuses_by_its_shapes_runs_there_in_parts():
+    def refuses(op):
+        return "too large" if op.op_type == "_Region" and op.in_shapes[0][0] > 100 else None
+    with delayed_device.registered(refuses=refuses), tf.Session() as session:
+        with tf.device(DEVICE):
+            x = tf.placeholder(tf.float32, [None])
+            y = tf.exp(-x) * 2.0
+        value, metadata = traced(session, y, {x: np.zeros(200)})
+        assert value.tolist() == [2] * 200
+        assert ops_of(metadata) == {("Neg", DEVICE), ("Exp", DEVICE), ("Mul", DEVICE)}
+        assert ops_of(traced(session, y, {x: np.zeros(20)})[1]) == {("_Region", DEVICE)}
+
+
+def batch_norm_gradient():
+    with tf.device(DEVICE):
+        x = tf.placeholder(tf.float32, [None, 4, 4, 2])
+        scale, offset = tf.constant([1.0, 2.0]), tf.constant([0.5, -0.5])
+        y = tf.nn.relu(tf.nn.fused_batch_norm(x, scale, offset, epsilon=0.01)[0])
+        return x, tf.gradients(tf.reduce_sum(y * y), x)[0]
+
+
+@pytest.mark.parametrize("op_type", ["_FusedBatchNormEx", "_FusedBatchNormGradEx"])
+def test_a_normalisation_that_a_device_refuses_to_fuse_by_its_shapes_runs_there_in_parts(op_type):
+    def refuses(op):
+        return "too large" if op.op_type == op_type and op.in_shapes[0][0] > 1 else None
+    values = []
+    for function in None, refuses:
+        with tf.Graph().as_default(), delayed_device.registered(refuses=function), tf.Session() as session:
+            x, dx = batch_norm_gradient()
+            feed = np.random.default_rng(3).normal(size=(3, 4, 4, 2))
+            value, metadata = traced(session, dx, {x: feed})
+            values.append(value)
+            assert not metadata.fallbacks and ((op_type, DEVICE) in ops_of(metadata)) == (function is None)
+    np.testing.assert_allclose(values[0], values[1], rtol=1e-4, atol=1e-5)
