@@ -194,7 +194,7 @@ cdef class Device:
         return json.loads(<bytes>text)
 
     def configure(self, dict options):
-        """Hands over options of a session; the first session decides. Gives what comes too late: {name: (wish, is)}."""
+        """Hands over a session's options; the first session decides. Gives what comes too late: {name: (wish, is)}."""
         cdef int code
         if self.api.configure == NULL:
             return {}

@@ -38,7 +38,7 @@ def is_fused(node):
 
 
 def without_refused(chain, fused_type, refused):
-    """As much of a chain of (node, ...) as no device has refused to take over; a fused step has its last node's name."""
+    """As much of a chain of (node, ...) as no device has refused to take over; steps have their last node's name."""
     while chain and (fused_type, chain[-1][0].name) in refused:
         chain = chain[:-1]
     return chain

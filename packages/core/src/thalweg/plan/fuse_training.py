@@ -6,8 +6,16 @@ its own gradient, and the normalisation's become one step; so do an activation's
 from thalweg.framework import dtypes, shapes
 from thalweg.framework.declaration import REGISTRY
 
-from .fuse import (_ACTIVATIONS, _NORMS, _activation, _only_user, _residual, _substitute, may_be_in_region,
-                   without_refused)
+from .fuse import (
+    _ACTIVATIONS,
+    _NORMS,
+    _activation,
+    _only_user,
+    _residual,
+    _substitute,
+    may_be_in_region,
+    without_refused,
+)
 from .ir import Node, Value, sorted_nodes
 
 _GRADIENTS = ("FusedBatchNormGrad", "FusedBatchNormGradV2", "FusedBatchNormGradV3")

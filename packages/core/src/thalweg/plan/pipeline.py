@@ -4,7 +4,7 @@ from thalweg.framework import flags
 
 from . import check
 from .bind import bind
-from .copies import insert_copies
+from .copies import bytes_of_fallbacks, insert_copies
 from .effects import add_fetch_nodes, order_effects, resolve_variables
 from .fuse import fuse, is_fused
 from .fuse_training import fuse_training
@@ -71,11 +71,16 @@ def specialise(template, fed_shapes, variable_shapes, with_value=None):
             break
         refused |= found
     placement = template.placement
-    insert_copies(ir, placement.device_of, placement.host)
+    insert_copies(ir, placement.device_of, placement.host, placement.find_cast if placement.sends_bfloat16 else None)
     _checked(ir, "copies")
+    copied = bytes_of_fallbacks(ir)
     order(ir, placement.host.name)
     _checked(ir, "order")
     plan = bind(ir, placement, fallbacks, with_value)
+    plan.fallback_bytes = copied
+    for key, count in fallbacks.items():
+        refusal = next(n.refusal for n in ir.nodes if (n.op_type, n.wanted) == key)
+        placement.tell_fallback(*key, count, copied[key], refusal)
     if flags.CHECK:
         ir.check("bind")
         check.check_layout(plan)
