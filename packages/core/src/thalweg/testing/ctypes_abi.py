@@ -81,9 +81,13 @@ class DeviceApi(Structure):
         ("free", CFUNCTYPE(None, c_void_p, c_void_p)),
         ("copy_h2d", _Copy), ("copy_d2h", _Copy), ("sync", CFUNCTYPE(c_int, c_void_p, c_void_p)),
         ("find_kernel", CFUNCTYPE(c_int, c_void_p, POINTER(OpDesc), POINTER(Kernel))),
-        ("copy_d2d", _Copy), ("stream_create", c_void_p), ("stream_destroy", c_void_p), ("event_record", c_void_p),
-        ("event_wait", c_void_p), ("event_elapsed_ns", c_void_p), ("event_destroy", c_void_p),
-        ("host_alloc", c_void_p), ("host_free", c_void_p),
+        ("copy_d2d", _Copy), ("stream_create", CFUNCTYPE(c_int, c_void_p, POINTER(c_void_p))),
+        ("stream_destroy", CFUNCTYPE(None, c_void_p, c_void_p)),
+        ("event_record", CFUNCTYPE(c_int, c_void_p, c_void_p, POINTER(c_void_p))),
+        ("event_wait", CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p)),
+        ("event_elapsed_ns", CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p, POINTER(c_uint64))),
+        ("event_destroy", CFUNCTYPE(None, c_void_p, c_void_p)),
+        ("host_alloc", CFUNCTYPE(c_void_p, c_void_p, c_size_t)), ("host_free", CFUNCTYPE(None, c_void_p, c_void_p)),
         ("mem_stats", CFUNCTYPE(c_int, c_void_p, POINTER(MemStats))), ("compile", c_void_p), ("describe", c_void_p)]
 
 
