@@ -60,7 +60,7 @@ class Plan:
 
 
 def _written(node):
-    return reads_and_writes(node)[1] & {v.variable for v in node.inputs}
+    return reads_and_writes(node)[1] & {v.variable for v in [*node.inputs, *node.outputs]}
 
 
 def bind(ir, placement, fallbacks, with_value):

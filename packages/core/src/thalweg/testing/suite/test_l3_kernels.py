@@ -7,7 +7,7 @@ import pytest
 import thalweg as tf
 from thalweg import devices
 from thalweg.devices import KernelRequest
-from thalweg.framework import dtypes
+from thalweg.framework import dtypes, errors
 from thalweg.framework.declaration import REGISTRY, OpDeclaration
 from thalweg.framework.graph import Graph
 from thalweg.testing import tables
@@ -18,7 +18,7 @@ from thalweg.testing.samples import Sample
 from thalweg.testing.table import Row, check_close
 
 _DETERMINISTIC = 1 << 8
-_LARGE = 300_007                     # elements: many chunks of any kernel, and a last one that is not full
+_LARGE = 150_001                     # elements: several chunks of any kernel, and a last one that is not full
 
 
 class Case:
@@ -129,7 +129,13 @@ def test_elementwise_ops_of_any_shape(kit, case):
         check_shape(kit, case, shapes)
 
 
-@each(lambda kit: {name: case for name, case in elementwise(kit).items() if case.dtype.name != "float16"})
+def widest(kit):
+    """Each elementwise op in one dtype, but for those whose bodies sum series: minutes for so many elements."""
+    return {name.partition(" ")[0]: case for name, case in elementwise(kit).items()
+            if case.dtype.name != "float16" and not case.op_types & {"Betainc", "Igamma", "IgammaGradA", "Igammac"}}
+
+
+@each(widest)
 def test_large_elementwise_ops(kit, case):
     check_shape(kit, case, [(_LARGE,), (_LARGE,)])
 
@@ -170,13 +176,16 @@ def test_any_dtype_gets_a_kernel_or_a_refusal(kit, case):
         request = KernelRequest(case, attrs, [(5,)] * len(inputs), [(5,)] * len(outputs), *numbers,
                                 declaration=declaration)
         kernel = devices.find_kernel(kit.device, request)
+        arrays = [np.ones(5, dtype.np) for _ in inputs]
+        try:
+            with np.errstate(all="ignore"):
+                expected = declaration.reference(arrays, attrs)
+        except (TypeError, errors.UnimplementedError):
+            continue                                        # a dtype in which TensorFlow has no meaning for it either
         if kernel is None:
             assert request.refusal, f"{case} of {name} is refused without a reason"
             claimed = kit.caps.claims(case, dtype) and case not in kit.caps.limits
             assert not claimed, f"the capabilities claim {case} of {name}: {request.refusal}"
             continue
-        arrays = [np.ones(5, dtype.np) for _ in inputs]
-        with np.errstate(all="ignore"):
-            expected = declaration.reference(arrays, attrs)
         for got, want in zip(call(kernel, *arrays), expected):
             check_close(got, np.asarray(want), kit.caps.tolerance([case], dtype), f"{case} of {name}")

@@ -1,9 +1,10 @@
 """L4: gradients of what L3 has: the device's against the NumPy bodies', and against difference quotients."""
 import numpy as np
+import pytest
 
 import thalweg as tf
 from thalweg.autodiff import gradients
-from thalweg.framework import dtypes
+from thalweg.framework import dtypes, errors
 from thalweg.framework.conversion import convert_to_tensor
 from thalweg.framework.evaluate import Evaluator
 from thalweg.framework.graph import Graph
@@ -35,7 +36,11 @@ def test_gradients_are_those_of_the_bodies(kit, case):
         values = Evaluator().run(ys, dict(zip(feeds, arrays)))
         weights = [tf.placeholder(y.dtype.base_dtype, np.shape(v)) for y, v in zip(ys, values)]
         arrays = arrays + [rng.uniform(0.5, 1.5, np.shape(v)).astype(v.dtype) for v in values]
-        found = [convert_to_tensor(g) for g in gradients(ys, [feeds[k] for k in places], weights) if g is not None]
+        try:
+            slopes = gradients(ys, [feeds[k] for k in places], weights)
+        except errors.DTypeError as error:
+            pytest.skip(f"in {case.dtype.name} it has no gradient on any device: {str(error).splitlines()[0]}")
+        found = [convert_to_tensor(g) for g in slopes if g is not None]
         feeds = feeds + weights
         expected = [np.asarray(v) for v in Evaluator().run(found, dict(zip(feeds, arrays)))]
         got = kit.run(found, feeds, arrays)
