@@ -1,4 +1,4 @@
-"""What a device claims to do: the file caps.toml, or a class of the same content. The conformance kit holds it to that.
+"""What a device claims to do: the file caps.toml, or a class of the same content; the conformance kit holds it to that.
 
     device = "ACME"
     descriptor = "acme_thalweg:plugin"          # where the DevicePlugin is
@@ -15,7 +15,7 @@
     [tolerances]                                # op type -> factor on the kit's tolerance, or one per dtype
     Tanh = { float32 = 8 }
 
-    [xfail]                                     # pattern of test names -> the reason; a test that passes all the same fails
+    [xfail]                                     # pattern of test names -> the reason; one that passes is a failure
     "test_values*softmax*float16" = "sums in float16"
 
     [skip]                                      # likewise, for what must not even be tried
@@ -177,6 +177,6 @@ def dtype_of(op):
 
 
 def needs_kernel(op_type, values):
-    """Whether an op with these inputs and outputs runs by a kernel: core runs control flow, strings and files itself."""
+    """Whether an op with these inputs and outputs runs by a kernel: control flow, strings and files are core's own."""
     return (op_type not in _WITHOUT_KERNEL and bool(REGISTRY[op_type].kernels)
             and all(value.dtype.base_dtype.kind != "O" for value in values))

@@ -90,7 +90,7 @@ cdef class DeviceCall:
     def run(self, int threads, rng, int count=1):
         """The outputs; of the last call, where the kernel is called `count` times."""
         cdef Kernel kernel = self.kernel
-        cdef int i, n_in = len(self.arrays), n_out = len(self.outputs), code
+        cdef int _i, n_in = len(self.arrays), n_out = len(self.outputs), code
         cdef RunContext context
         cdef thw_call call
         cdef thw_rng state
@@ -104,7 +104,7 @@ cdef class DeviceCall:
             fill_rng(&state, key, counter)
             call.rng = &state
         with nogil:
-            for i in range(count):
+            for _i in range(count):
                 code = kernel.kernel.fn(&call, self.operands, n_in, self.operands + n_in, n_out)
                 if code:
                     break

@@ -27,7 +27,8 @@ _LEVELS = 8
 def pytest_addoption(parser):
     group = parser.getgroup("thalweg", "conformance of a device of thalweg")
     group.addoption("--thalweg-device", metavar="NAME", help="type of the device to test; default: that of the caps")
-    group.addoption("--thalweg-caps", metavar="FILE", help="what the device claims to do: caps.toml, or module:function that gives Capabilities")
+    group.addoption("--thalweg-caps", metavar="FILE", 
+                    help="what the device claims to do: caps.toml, or module:function that gives Capabilities")
     group.addoption("--thalweg-report", metavar="FILE", help="write the report here as JSON, and its table as FILE.md")
 
 
@@ -39,7 +40,7 @@ class _Kits:
     """The kits of this run, one per device, and the report."""
 
     def __init__(self, config):
-        self.config, self.report, self.by_caps = config, Report(), {}
+        self.config, self.report, self.by_caps, self.made = config, Report(), {}, {}
         self.from_options = self._read_options()
 
     def _read_options(self):
@@ -58,13 +59,16 @@ class _Kits:
         return caps
 
     def caps_of(self, module):
-        """The claims that the tests of a module are held to: those of its own class, else the file's."""
+        """The claims that the tests of a module are held to: its own Capabilities, else those of the options."""
         for value in vars(module).values():
+            if isinstance(value, Capabilities):
+                return value
             if isinstance(value, type) and issubclass(value, Capabilities) and value is not Capabilities:
-                return self.by_caps.setdefault(value, value())
+                return self.made.setdefault(value, value())
         if self.from_options is None:
-            raise pytest.UsageError("the conformance kit needs --thalweg-caps=FILE, or a class derived from "
-                                    "thalweg.testing.capabilities.Capabilities in the file with the tests")
+            raise pytest.Collector.CollectError(
+                "the conformance kit needs --thalweg-caps=FILE, or in the file with the tests a class derived from "
+                "thalweg.testing.capabilities.Capabilities, or an object of it")
         return self.from_options
 
     def kit_of(self, module):
@@ -73,7 +77,7 @@ class _Kits:
             try:
                 self.by_caps[caps] = Kit(caps)
             except KitError as error:
-                raise pytest.UsageError(str(error)) from error
+                raise pytest.Collector.CollectError(str(error)) from error
             self.report.about(self.by_caps[caps])
         return self.by_caps[caps]
 

@@ -1,4 +1,4 @@
-"""L0: the descriptor is cheap and opens nothing, the table keeps to the handshake, and a bad neighbour harms nobody."""
+"""L0: the descriptor is cheap and opens nothing, the table keeps to the handshake, a bad neighbour harms nobody."""
 import pytest
 
 from thalweg.testing.kit import run_child

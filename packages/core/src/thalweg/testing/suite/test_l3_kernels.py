@@ -157,7 +157,7 @@ def test_an_op_that_nobody_knows_is_refused(kit):
 
 @each(lambda kit: {op: op for op, d in REGISTRY.items() if d.kind == "elementwise" and d.kernels})
 def test_any_dtype_gets_a_kernel_or_a_refusal(kit, case):
-    """Whether or not the device claims the op: no crash, no other code, and a kernel that computes what the op means."""
+    """Whether or not the device claims the op: no crash, no other code, and a kernel computes what the op means."""
     declaration = REGISTRY[case]
     for name in ("float16", "float32", "float64", "int8", "int32", "int64", "uint8", "bool", "complex64"):
         dtype = dtypes.as_dtype(name)

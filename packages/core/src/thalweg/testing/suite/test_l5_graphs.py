@@ -262,7 +262,8 @@ def convnet(rng):
     labels = np.arange(32) % 2
     stripes = np.where(np.arange(8) % 2, 1.0, -1.0)
     images = np.stack([np.broadcast_to(stripes[:, None] if k else stripes, (8, 8)) for k in labels])[..., None]
-    return loss, tf.train.AdamOptimizer(0.02), {x: images + 0.3 * rng.standard_normal(images.shape), y: labels}, 40, 0.1
+    images = images + 0.3 * rng.standard_normal(images.shape)
+    return loss, tf.train.AdamOptimizer(0.02), {x: images, y: labels}, 40, 0.1
 
 
 def recurrent(rng):
