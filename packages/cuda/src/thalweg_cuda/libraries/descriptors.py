@@ -67,9 +67,11 @@ class Descriptor:
         return list(array)[:count.value]
 
     def get_descriptors(self, name, into):
-        """Fills descriptors of the right kind; as many of them as there are."""
+        """Fills descriptors of the right kind, as many of them as there are; they keep this one."""
         array, count = (ctypes.c_void_p * len(into))(*[each.handle.value for each in into]), ctypes.c_int64()
         called(self.library, "cudnnBackendGetAttribute", self.handle, constant(f"ATTR_{self.prefix}_{name}"),
                constant("TYPE_BACKEND_DESCRIPTOR"), len(into), ctypes.byref(count), array,
                explain=explained(self.library))
+        for each in into[:count.value]:
+            each._kept.append(self)
         return into[:count.value]
