@@ -5,7 +5,7 @@ in the device's arena or in its variables. Checks and marks of variables between
 does them before and after.
 """
 from .memory import CONST
-from .steps import CHECK, KERNEL, MARK, MOVE, PYTHON, SEGMENT, TAKE, Step
+from .steps import CHECK, KERNEL, MARK, MOVE, PYTHON, SEGMENT, TAKE, WAIT, Step
 
 LEAST_STEPS = 3                          # a replay costs about as much as two or three calls
 
@@ -33,8 +33,9 @@ class Segment:
 def insert_segments(steps, home):
     """`(steps, segments)`: a SEGMENT step before each that may be recorded. `home` as in waits.py."""
     result, segments, open_steps, segment = [], [], [], None
-    for step in [*steps, None]:
-        device, obstacle = _recordable(step, home) if step is not None else (None, "the plan ends")
+    ends = [n for n, step in enumerate(steps, 1) if step.kind != WAIT]
+    for n, step in enumerate([*steps, None]):
+        device, obstacle = _recordable(step, home) if n < max(ends, default=0) else (None, "the plan ends")
         if segment is not None and (obstacle or device not in (None, segment.device)):
             segment.cut = obstacle or f"{_named(step.node)} runs on {device.name}"
             _close(segment, open_steps, result)

@@ -44,6 +44,7 @@ cdef enum:                               # plan/steps.py
     TAKE = 5
     WAIT = 6
     SEGMENT = 7
+    REMOTE = 8                           # a KERNEL whose device is not the host's: so the others need not ask
 
 cdef enum:                               # plan/memory.py
     CONST = 0
@@ -76,6 +77,22 @@ cdef int _MOST_RECORDINGS = 64           # that a session keeps
 cdef size_t _RNG_BYTES = 32              # a thw_rng and what aligns the next
 
 
+cdef object _sessions = WeakSet()        # the Shared of each
+
+
+cdef size_t _allocated(Device device, size_t nbytes) except 0:
+    """Memory on a device; where there is none, what idle frames of all sessions keep there is given back first."""
+    cdef Shared shared
+    try:
+        return device.alloc(nbytes)
+    except errors.ResourceExhaustedError:
+        if not any([shared.free_idle(device) for shared in list(_sessions)]):
+            raise
+    if not device.is_host:
+        device.sync()                    # memory is free when the work before is done
+    return device.alloc(nbytes)
+
+
 @cython.no_gc
 cdef class _DeviceMemory:
     """A piece of a device's memory, freed with this object."""
@@ -84,7 +101,7 @@ cdef class _DeviceMemory:
     cdef size_t pointer
 
     def __init__(self, Device device, size_t nbytes):
-        self.device, self.pointer = device, device.alloc(nbytes)
+        self.device, self.pointer = device, _allocated(device, nbytes)
 
     def __dealloc__(self):
         if self.pointer:
@@ -104,12 +121,13 @@ cdef class VariableBuffer:
     is_initialized : bool
     is_shaped_by_value : bool   declared without a full shape
     array : ndarray or None     the value seen as an array, where the host can see it
+    frame : Frame or None       the user's line that made the variable
     """
 
     cdef readonly str name
     cdef readonly Device device
     cdef readonly object dtype
-    cdef public object shape
+    cdef public object shape, frame
     cdef readonly object array
     cdef int initialized
     cdef uint64_t version                # a new one after each write, for kernels that keep what they make of it
@@ -119,6 +137,8 @@ cdef class VariableBuffer:
     cdef object memory                   # owns `data`; frames hold it too, as their run may read an earlier buffer
     cdef bint takes                      # no program writes it in place: it may take a value's array
     cdef bint is_shared                  # `array` is a constant's
+    cdef object source                   # the constant whose bytes these are
+    cdef object __weakref__
 
     def __init__(self, name, dtype, shape, Device device):
         self.name, self.dtype, self.device = name, dtype, device
@@ -251,7 +271,7 @@ cdef struct CStep:
     size_t scratch_bytes
     int* flag                            # CHECK, MARK: the variable's
     CEnd* origin                         # MOVE; NULL is the host
-    CEnd* target                         # KERNEL, MOVE, WAIT; NULL is the host
+    CEnd* target                         # REMOTE, MOVE, WAIT; NULL is the host
     size_t nbytes
     bint is_peer                         # MOVE: the devices copy between themselves
 
@@ -341,13 +361,17 @@ cdef class Shared:
     cdef volatile int closed
     cdef object idle                     # programs that keep large arenas, the longest unused first: OrderedDict
     cdef object constants                # array's id -> _ConstantVersion, as long as a program keeps that
+    cdef object uploads                  # (array's id, Device) -> VariableBuffer, likewise
+    cdef object programs                 # alive: WeakSet
     cdef object recordings               # of all frames
     cdef long clock                      # grows with each use of a recording
+    cdef object __weakref__
 
     def __init__(self):
         self.idle = OrderedDict()
-        self.constants = WeakValueDictionary()
-        self.recordings = WeakSet()
+        self.constants, self.uploads = WeakValueDictionary(), WeakValueDictionary()
+        self.recordings, self.programs = WeakSet(), WeakSet()
+        _sessions.add(self)
 
     cdef _ConstantVersion version_of(self, array):
         found = self.constants.get(id(array))
@@ -383,6 +407,16 @@ cdef class Shared:
     cdef void touch(self, _Recording recording) noexcept:
         self.clock += 1
         recording.last_use = self.clock
+
+    cdef bint free_idle(self, Device device) except -1:
+        """Gives back what frames that are not in use keep on a device; whether there were any."""
+        cdef Program program
+        cdef bint found = False
+        for program in list(self.programs):
+            if device.name in program.arena_devices and program.pool:
+                program.pool.clear()
+                found = True
+        return found
 
     def check_open(self, node=None):
         """CancelledError when the session has been closed during a run."""
@@ -423,6 +457,8 @@ cdef class Program:
     cdef list draws                      # (end, [(step's position, RngState, blocks)]): kernels that core draws for
     cdef size_t max_scratch, arena_total
     cdef int threads
+    cdef object held                     # the session's variables by name
+    cdef object __weakref__
 
     def __init__(self, plan, engine, Shared shared):
         self.plan, self.shared, self.threads = plan, shared, plan.placement.threads
@@ -438,9 +474,11 @@ cdef class Program:
         static = [v if v is not None and v.is_static else None for v in plan.fetches]
         self.fetch_shapes = [None if v is None else v.shape for v in static]
         self.fetch_dtypes = [None if v is None else v.dtype.np for v in static]
+        self.held = engine.variables
         self._number_values()
         self._make_operands()
         self._make_steps(engine)
+        shared.programs.add(self)
 
     @property
     def idle_frames(self):
@@ -542,7 +580,7 @@ cdef class Program:
         step.scratch_bytes = kernel.kernel.scratch_bytes
         self.max_scratch = max(self.max_scratch, step.scratch_bytes)
         if not kernel.device.is_host:
-            step.target = self._end(kernel.device)
+            step.kind, step.target = REMOTE, self._end(kernel.device)
             step.call.stream = kernel.device.stream
 
     cdef CEnd* _end(self, Device device) except NULL:
@@ -586,18 +624,32 @@ cdef class Program:
                 self.operand_version[k] = &buffer.version
                 if k >= first + step.n_in:
                     step.written = self.operand_version + first + step.n_in
-        if step.kind == KERNEL:
+        if step.kind in (KERNEL, REMOTE):
             step.call.in_versions = <const uint64_t* const*>(self.operand_version + first)
 
     cdef _upload_constants(self, CStep* step, planned, Kernel kernel):
-        """Puts constants into the memory of a device that cannot see the host's, once per program and use."""
+        """Puts constants into the memory of a device that cannot see the host's, once per session."""
         cdef VariableBuffer buffer
         for i, value in enumerate(planned.inputs):
             if value.storage.kind == CONST and not kernel.reads_on_host(i):
-                buffer = VariableBuffer(value.node.name, value.dtype, value.shape, kernel.device)
-                buffer.assign(_constant(value))
+                buffer = self._uploaded(value, _constant(value), kernel.device)
                 self.keep.append(buffer)
                 step.ins[<int>i].data = buffer.data
+
+    cdef VariableBuffer _uploaded(self, value, array, Device device):
+        cdef VariableBuffer buffer = self.shared.uploads.get((id(array), device))
+        if buffer is not None:
+            return buffer
+        try:
+            buffer = VariableBuffer(value.node.name, value.dtype, array.shape, device)
+            buffer.assign(array)
+        except errors.ResourceExhaustedError as error:
+            from .exhausted import value_too_large
+            raise value_too_large(value, array.nbytes, "a constant", error, device,
+                                  list(self.held.values())) from error
+        buffer.source = array            # while it lives, its address means this array
+        self.shared.uploads[id(array), device] = buffer
+        return buffer
 
     cdef _bind_move(self, CStep* step, planned):
         source = planned.inputs[0]
@@ -677,16 +729,16 @@ cdef class Program:
 
     cdef _add_arena(self, Frame frame, int i, Device device, size_t nbytes):
         try:
-            pointer = device.alloc(max(nbytes, 1))
+            pointer = _allocated(device, max(nbytes, 1))
         except errors.ResourceExhaustedError as error:
-            from .messages import arena_too_large
-            raise arena_too_large(self.plan, device.name, nbytes, error) from error
+            from .exhausted import arena_too_large
+            raise arena_too_large(self.plan, device, nbytes, error, list(self.held.values())) from error
         frame.arenas.append((device, pointer))
         frame.bases[i] = <void*><size_t>pointer
 
     cdef _place_generators(self, Frame frame, Device device, list drawn):
         """Memory for what core draws for a device's kernels, right behind the arenas."""
-        cdef size_t pointer = device.alloc(_RNG_BYTES * len(drawn))
+        cdef size_t pointer = _allocated(device, _RNG_BYTES * len(drawn))
         frame.arenas.append((device, pointer))
         for i, (position, _, _) in enumerate(drawn):
             frame.steps[<int>position].call.rng = <thw_rng*>(pointer + _RNG_BYTES * <size_t>i)
@@ -726,7 +778,7 @@ cdef class Program:
         """Runs all steps; gives the fetches' values (None for operations).
 
         `deadline`, in ns of the monotonic clock: no step begins after it, DeadlineExceededError says so; 0: none.
-        `ran` gets how each of the plan's segments ran: "eager", "recorded" or "replayed".
+        `ran` gets which of the plan's segments were "recorded" or "replayed".
         """
         cdef Frame frame
         if self.pool:
@@ -743,25 +795,29 @@ cdef class Program:
             frame.deadline = deadline
             if deadline:
                 self._heed(frame, 0)
-            if ran is not None:
-                ran[:] = ["eager"] * len(self.plan.segments)
-            frame.ran = ran
-            if self.draws:
-                self._draw(frame)
-            if trace is None:
+            if trace is not None:
+                self._run_traced(frame, trace)
+            elif not self.remote:
                 self._run_steps(frame)
             else:
-                self._run_traced(frame, trace)
+                self._run_remote(frame, ran)
             return frame.fetched
-        except BaseException as error:
-            self._end_work(error)
-            raise
         finally:
             frame.feeds = frame.fetched = frame.objects = frame.given = None
             if len(self.pool) < 16 and not self.shared.closed and not self.patch_given:
                 self.pool.append(frame)
                 if self.arena_total > _LARGE_ARENA:
                     self.shared.keep(self, self.arena_total * len(self.pool))
+
+    cdef _run_remote(self, Frame frame, list ran):
+        """Runs steps of which some are on devices that are not the host's."""
+        frame.ran = ran
+        try:
+            self._draw(frame)
+            self._run_steps(frame)
+        except BaseException as error:
+            self._end_work(error)
+            raise
 
     cdef _end_work(self, error):
         """Waits for what a run that failed has enqueued: memory of the host may be its target."""
@@ -808,7 +864,7 @@ cdef class Program:
         try:
             return _new_array(self.fetch_shapes[i], self.fetch_dtypes[i])
         except MemoryError as error:
-            from .messages import value_too_large
+            from .exhausted import value_too_large
             value = self.plan.fetches[i]
             raise value_too_large(value, shapes.size_of(value.shape) * value.dtype.size, "a fetch", error) from error
 
@@ -821,7 +877,7 @@ cdef class Program:
             try:
                 array = _aligned_array(value.shape, value.dtype.np)
             except MemoryError as error:
-                from .messages import value_too_large
+                from .exhausted import value_too_large
                 nbytes = shapes.size_of(value.shape) * value.dtype.size
                 raise value_too_large(value, nbytes, "a variable", error) from error
             frame.given.append(array)
@@ -857,10 +913,7 @@ cdef class Program:
             step = &steps[i]
             code = 0
             if step.kind == KERNEL:
-                if step.target == NULL:
-                    code = step.fn(&step.call, step.ins, step.n_in, step.outs, step.n_out)
-                else:
-                    code = _call_remote(step)
+                code = step.fn(&step.call, step.ins, step.n_in, step.outs, step.n_out)
             elif step.kind == CHECK:
                 if not thw_is_set(step.flag) or frame.generation != self.shared.generation:
                     return i
@@ -868,6 +921,8 @@ cdef class Program:
                 thw_set(step.flag)
             elif step.kind == MOVE:
                 code = _move(step)
+            elif step.kind == REMOTE:
+                code = _call_remote(step)
             elif step.kind == WAIT:
                 code = _wait(step.target)
             else:
@@ -889,6 +944,14 @@ cdef class Program:
 
     cdef _run_traced(self, Frame frame, list trace):
         """The same steps one by one, with their start and duration in ns: nothing is replayed, all is waited for."""
+        try:
+            self._draw(frame)
+            self._trace_steps(frame, trace)
+        except BaseException as error:
+            self._end_work(error)
+            raise
+
+    cdef _trace_steps(self, Frame frame, list trace):
         cdef timespec now
         cdef int position, reached, kind
         cdef bint paused
@@ -957,7 +1020,7 @@ cdef class Program:
     cdef int _run_segment(self, Frame frame, int position, segment) except -1:
         """Replays a segment, which the second run of a frame records; gives the step after it.
 
-        Gives the segment's first step where they are to run one by one: in the first run, and where the device refuses.
+        Gives its first step where they are to run one by one: in the first run, and where the device refuses.
         """
         cdef _Recording recording
         cdef int begin = position + 1, end = segment.end, index = segment.index
@@ -1011,7 +1074,7 @@ cdef class Program:
         _, text, error = take_error(&frame.context) if frame.context.code else take_outside_error()
         if error is not None and not isinstance(error, Exception):
             raise error
-        segment.refusal = str(error or text) or f"{device.name} gave code {code or code_of_end}"
+        segment.refusal = str(error or text or f"{device.name} gave code {code or code_of_end}")
         _log.info("%s does not record the %d steps from %r to %r, which run one by one: %s", device.name,
                   segment.count, segment.first.name, segment.last.name, segment.refusal)
         return None
@@ -1354,7 +1417,7 @@ cdef int _enqueue(CStep* steps, int begin, int end, RunContext* context) noexcep
     cdef int i, code = 0
     for i in range(begin, end):
         step = &steps[i]
-        if step.kind == KERNEL:
+        if step.kind == REMOTE:
             code = step.fn(&step.call, step.ins, step.n_in, step.outs, step.n_out)
         elif step.kind == MOVE and step.nbytes:
             code = step.target.api.copy_d2d(step.target.device, step.target.stream, step.outs[0].data,

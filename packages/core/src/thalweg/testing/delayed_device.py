@@ -40,6 +40,7 @@ class Delayed:
     workspace_bytes : int       that each kernel asks for, and fills
     unrecordable : op types     whose kernels cannot be called while somebody records
     no_recording : str          why `record_end` refuses; empty: it does not
+    rng_blocks : dict           op type -> blocks that its kernel draws each time, from a generator on the device
 
     Attributes
     ----------
@@ -49,11 +50,11 @@ class Delayed:
     """
 
     def __init__(self, devices=1, limit_bytes=1 << 30, missing=(), synchronous=(), fail_in=(), host_inputs=None,
-                 workspace_bytes=0, unrecordable=(), no_recording=""):
+                 workspace_bytes=0, unrecordable=(), no_recording="", rng_blocks=None):
         self.limit_bytes, self.missing, self.synchronous, self.fail_in = limit_bytes, missing, synchronous, fail_in
         self.host_inputs, self.workspace_bytes = host_inputs or {}, workspace_bytes
         self.unrecordable, self.no_recording = unrecordable, no_recording
-        self.options, self.intruders = {}, []
+        self.rng_blocks, self.options, self.intruders = rng_blocks or {}, {}, []
         self.counts = collections.Counter()
         self.recordings = []
         self.ordinals = [_Ordinal() for _ in range(devices)]
@@ -236,7 +237,8 @@ class _Kernel:
     def __init__(self, device, i, op, inner):
         self.device, self.i, self.here, self.op, self.inner = device, i, device.ordinals[i], op, inner
         self.is_random = op.declaration is not None and op.declaration.is_random
-        self.is_async = not self.is_random and op.op_type not in device.synchronous
+        self.rng_blocks = device.rng_blocks.get(op.op_type, 0) if self.is_random else 0
+        self.is_async = op.op_type not in device.synchronous
         self.host_inputs = device.host_inputs.get(op.op_type, ())
         self.workspace_bytes = device.workspace_bytes
         self.deterministic = True
@@ -259,6 +261,7 @@ class _Kernel:
         arrays = [value if k in self.host_inputs else self._array(value, self.op.in_shapes[k], self.op.in_dtypes[k])
                   for k, value in enumerate(inputs)]
         if self.is_random:
+            rng = self._generator(rng) if self.rng_blocks else rng
             results = self.op.declaration.reference(arrays, self.op.attrs, rng=rng)
         else:
             results = call(self.inner, *arrays)
@@ -266,10 +269,26 @@ class _Kernel:
             if k not in self.op.ref_outputs:
                 self._array(outputs[k], self.op.out_shapes[k], self.op.out_dtypes[k])[...] = result
 
+    def _generator(self, address):
+        words = self.here.bytes_at(address, 24).view(np.uint32).tolist()
+        return _Generator(tuple(words[:2]), tuple(words[2:]), self.rng_blocks)
+
     def _array(self, address, shape, dtype):
         dtype = as_dtype(dtype).np
         nbytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
         return self.here.bytes_at(address, nbytes).view(dtype).reshape(shape)
+
+
+class _Generator:
+    """The blocks that core has drawn for one call."""
+
+    def __init__(self, key, counter, blocks):
+        self.key, self.counter, self.blocks = key, counter, blocks
+
+    def reserve(self, blocks):
+        if blocks != self.blocks:
+            raise ValueError(f"{blocks} blocks are drawn, {self.blocks} have been announced")
+        return self.counter
 
 
 @contextlib.contextmanager

@@ -185,13 +185,11 @@ class Card:
 
     def close(self):
         """Gives everything back, at the process's end."""
-        with self.lock:
-            if self.context.refusal:
-                return
-            with self.context:
-                self.driver.Context.synchronize()
-                self._free_dropped()
-                for part in (self.programs, self.inbox, self.outbox, self.flags, self.pool, self.streams):
-                    part.close()
-            self.context.close()
+        if not self.context.refusal:
+            self.context.close(self._free_all)
 
+    def _free_all(self):
+        self.driver.Context.synchronize()
+        self._free_dropped()
+        for part in (self.programs, self.inbox, self.outbox, self.flags, self.pool, self.streams):
+            part.close()
