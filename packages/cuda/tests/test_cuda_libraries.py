@@ -1,4 +1,5 @@
 """cuBLASLt and cuDNN behind our glue: what is asked of them, operands, epilogues, choices, reasons."""
+import contextlib
 import json
 
 import numpy as np
@@ -217,6 +218,12 @@ def test_the_fastest_is_timed_once_and_remembered(target, tmp_path):
     assert isinstance(works(target._replace(choices=Choices(path, "card 2"))).commands[0], LibraryCall)
 
 
+def test_what_cannot_be_timed_now_is_not_remembered(target, tmp_path):
+    choices = Choices(tmp_path / "choices.json", "card", lambda work, ins, outs: None)
+    assert isinstance(works(target._replace(choices=choices)).commands[0], LibraryCall)
+    assert not (tmp_path / "choices.json").exists()
+
+
 def test_a_damaged_file_of_choices_is_replaced(target, tmp_path):
     path = tmp_path / "choices.json"
     path.write_text("{ not json")
@@ -230,10 +237,20 @@ def test_a_damaged_file_of_choices_is_replaced(target, tmp_path):
 def test_libraries_that_are_not_there_are_reasons(monkeypatch):
     from thalweg_cuda import shared_library
     monkeypatch.setattr(shared_library, "candidates", lambda stem, versions: [])
-    found, reasons = libraries.open_libraries()
-    assert not found
-    assert "pip install thalweg-cuda[cublas]" in reasons["cublaslt"]
-    assert "pip install thalweg-cuda[cudnn]" in reasons["cudnn"]
+    found = libraries.Libraries(contextlib.nullcontext())
+    assert found.get("cublaslt") is None and found.get("cudnn") is None and not found.items()
+    assert "pip install thalweg-cuda[cublas]" in found.reasons["cublaslt"]
+    assert "pip install thalweg-cuda[cudnn]" in found.reasons["cudnn"]
+
+
+def test_a_library_is_opened_once_and_closed(monkeypatch):
+    opened = []
+    monkeypatch.setattr(CublasLt, "open", lambda limit: opened.append(limit) or CublasLt(FakeCublasLt(), limit))
+    found = libraries.Libraries(contextlib.nullcontext(), 1 << 20)
+    assert found.get("cublaslt") is found.get("cublaslt") and opened == [1 << 20]
+    fake = found.get("cublaslt").library
+    found.close()
+    assert fake.calls["cublasLtDestroy"] == 1 and not found.items()
 
 
 def test_a_library_without_a_function_is_a_reason():

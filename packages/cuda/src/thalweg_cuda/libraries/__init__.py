@@ -1,8 +1,7 @@
-"""NVIDIA's cuBLASLt and cuDNN by ctypes: opened lazily, handles made once for a device, plans kept.
+"""NVIDIA's cuBLASLt and cuDNN by ctypes: opened lazily, handles made once for a card, plans kept.
 
-Nothing here knows PyCUDA: streams and addresses are ints. The runtime calls `open_libraries` in the card's primary
-context and puts what it gives into `Target.libraries`.
+Nothing here knows PyCUDA: streams and addresses are ints. A card's `Libraries` are its `Target.libraries`.
 """
-from .library import LibraryError, open_libraries
+from .library import Libraries, LibraryError
 
-__all__ = ["LibraryError", "open_libraries"]
+__all__ = ["Libraries", "LibraryError"]

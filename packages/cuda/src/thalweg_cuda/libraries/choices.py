@@ -17,7 +17,8 @@ class Choices:
     ----------
     path : path or None         the file; None: nothing is kept beyond this object's life
     device : str                name of the card and versions of the libraries: choices of others do not count
-    measure : callable or None  (Work, input sizes, output sizes, in bytes) -> ns of a run on the card
+    measure : callable or None  (Work, input sizes, output sizes, in bytes) -> ns of a run on the card, or None
+                                where it cannot be told now
     """
 
     def __init__(self, path=None, device="", measure=None):
@@ -38,6 +39,8 @@ class Choices:
             if self.measure is None or len(works) == 1:
                 return candidates[0][1]
             times = {name: self.measure(work, in_bytes, out_bytes) for name, work in candidates}
+            if None in times.values():
+                return candidates[0][1]
             best = min(times, key=times.__getitem__)
             self._table[key] = best
             self._write()

@@ -1,5 +1,6 @@
-"""What both libraries share: functions with their types, status codes as exceptions, and opening all there are."""
+"""What both libraries share: functions with their types, status codes as exceptions, and opening them."""
 import ctypes
+import threading
 
 
 class LibraryError(Exception):
@@ -28,17 +29,47 @@ def void_p(value=0):
     return ctypes.c_void_p(value)
 
 
-def open_libraries(workspace_limit=1 << 30):
-    """({"cublaslt": CublasLt, "cudnn": Cudnn}, as far as they open; {name: why} of those that do not).
+class Libraries:
+    """The libraries of one card, each opened when it is first asked for.
 
-    The card's context is current: handles are made in it. `workspace_limit` bytes bound what plans may ask for.
+    Parameters
+    ----------
+    context : context manager   makes the card's context current, in which handles are made
+    workspace_limit : int       bytes that plans may ask for
+
+    Attributes
+    ----------
+    reasons : dict              name -> why it is not there, of those that have been asked for
     """
+
+    def __init__(self, context, workspace_limit=1 << 30):
+        self._context, self._limit, self._opened, self._lock = context, workspace_limit, {}, threading.Lock()
+        self.reasons = {}
+
+    def get(self, name):
+        """CublasLt for "cublaslt", Cudnn for "cudnn"; None where it cannot be opened."""
+        with self._lock:
+            if name not in self._opened and name not in self.reasons:
+                try:
+                    with self._context:
+                        self._opened[name] = _kind(name).open(self._limit)
+                except (LibraryError, OSError) as error:
+                    self.reasons[name] = str(error)
+            return self._opened.get(name)
+
+    def items(self):
+        """(name, library) of those that are open."""
+        return self._opened.items()
+
+    def close(self):
+        """Destroys the handles; the context is current."""
+        for library in self._opened.values():
+            library.close()
+        self._opened.clear()
+
+
+def _kind(name):
+    """Imported late: both modules use this one."""
     from .cublaslt import CublasLt
     from .cudnn import Cudnn
-    found, reasons = {}, {}
-    for name, kind in ("cublaslt", CublasLt), ("cudnn", Cudnn):
-        try:
-            found[name] = kind.open(workspace_limit)
-        except (LibraryError, OSError) as error:
-            reasons[name] = str(error)
-    return found, reasons
+    return {"cublaslt": CublasLt, "cudnn": Cudnn}[name]
