@@ -9,6 +9,7 @@ from cudnn.places import H200
 from thalweg_cuda.libraries.cudnn import INSTALL, VERSIONS, Cudnn
 from thalweg_cuda.shared_library import candidates, open_first
 
+
 @pytest.fixture(scope="session")
 def library(tmp_path_factory):
     found = candidates("cudnn", VERSIONS)

@@ -34,7 +34,8 @@ def _described(op, storage, allow_tf32):
     direction, *places = _KINDS[op.type]
     tensors = [op.outputs[0] if k < 0 else op.inputs[k] for k in places]
     x, filters, y = (tuple(t.shape.as_list()) for t in tensors)
-    attrs = {name: op.get_attr(name) for name in ("strides", "padding", "dilations", "data_format", "explicit_paddings")}
+    names = "strides", "padding", "dilations", "data_format", "explicit_paddings"
+    attrs = {name: op.get_attr(name) for name in names}
     attrs = {name: v.decode() if isinstance(v, bytes) else v for name, v in attrs.items()}
     request = KernelRequest("Conv2D", attrs, [x, filters], [y], [1, 1], [1])
     return _by_cudnn.described(direction, conv_windows(request, x, filters, y), filters, storage, allow_tf32)

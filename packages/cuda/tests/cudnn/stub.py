@@ -1,4 +1,4 @@
-"""A libcuda.so.1 of functions that all say "no device": cuDNN can then be loaded, and plans for cards described to it."""
+"""A libcuda.so.1 of functions that all say "no device": with it cuDNN loads, and plans for cards described to it."""
 import ctypes
 import pathlib
 import re

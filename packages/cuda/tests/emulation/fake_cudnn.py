@@ -118,7 +118,8 @@ def _convolve(direction, window, x, w, y):
     wide_x, wide_w, wide_y = np.pad(x.astype(np.float64), pads), w.astype(np.float64), y.astype(np.float64)
     result = np.zeros({"FORWARD": y.shape, "DATA": wide_x.shape, "FILTER": w.shape}[direction])
     for tap in itertools.product(*map(range, w.shape[2:])):
-        places = tuple(np.s_[t * d:t * d + (n - 1) * s + 1:s] for t, d, n, s in zip(tap, dilation, y.shape[2:], stride))
+        places = tuple(np.s_[t * d:t * d + (n - 1) * s + 1:s]
+                       for t, d, n, s in zip(tap, dilation, y.shape[2:], stride))
         for g in range(groups):
             c, f = np.s_[g * per_group:(g + 1) * per_group], np.s_[g * count:(g + 1) * count]
             at_x, at_w = (np.s_[:], c, *places), (f, np.s_[:], *tap)

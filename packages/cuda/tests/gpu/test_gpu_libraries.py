@@ -1,4 +1,4 @@
-"""cuBLASLt and cuDNN on a card: what they give agrees with our kernels, in a session and replayed; timing of choices."""
+"""cuBLASLt and cuDNN on a card: they agree with our kernels, in a session and replayed; timing of choices."""
 import numpy as np
 import pytest
 

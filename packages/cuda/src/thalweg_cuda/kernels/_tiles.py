@@ -140,7 +140,8 @@ def launches(product, target, offset=0):
     slices = max(ceil_div(product.k, length), 1)
     source, args = _source(product, tile, slices, length, workspace(offset))
     rows, columns = tile.count(product.m, product.n)
-    commands = [Launch(source, "product", (rows * columns, slices, min(product.batches, 65535)), (tile.threads,), args)]
+    grid = rows * columns, slices, min(product.batches, 65535)
+    commands = [Launch(source, "product", grid, (tile.threads,), args)]
     if slices == 1:
         return commands, 0
     count = product.batches * product.m * product.n
@@ -176,8 +177,8 @@ def types(dtype):
 
 
 def _tile_defines(product, tile):
-    found = {"BM": tile.bm, "BN": tile.bn, "BK": tile.bk, "RA": tile.ra, "RB": tile.rb, "THREADS": tile.threads, "PAD": 4,
-             "Q": min(4, tile.ra, tile.rb), "RANK": product.rank, "IS_FUSED": product.epilogue is not None,
+    found = {"BM": tile.bm, "BN": tile.bn, "BK": tile.bk, "RA": tile.ra, "RB": tile.rb, "THREADS": tile.threads,
+             "PAD": 4, "Q": min(4, tile.ra, tile.rb), "RANK": product.rank, "IS_FUSED": product.epilogue is not None,
              "Y_BY_PLACES": bool(product.y.by_places), "Y_ALONG_M": product.y.column_stride != 1,
              "Y_VECTOR": _y_vector(product)}
     for name, factor, rows, size in ("A", product.a, product.m, tile.bm), ("B", product.b, product.n, tile.bn):
