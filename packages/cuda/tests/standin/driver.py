@@ -116,9 +116,14 @@ def is_loaded():
     return hasattr(library, "thw_standin_counters")
 
 
+def is_on_path():
+    """Whether this process was started with `environment`, and so will find the stand-in when it asks for libcuda."""
+    return str(build()) in os.environ.get("LD_LIBRARY_PATH", "").split(":")
+
+
 @functools.cache
 def _library():
-    if not is_loaded():
+    if not is_loaded() and not is_on_path():
         raise RuntimeError("the stand-in driver is not loaded: call standin.driver.install() before PyCUDA is imported, or "
                            "start the process with standin.driver.environment()")
     library = ctypes.CDLL("libcuda.so.1")
