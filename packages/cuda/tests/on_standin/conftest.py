@@ -1,4 +1,6 @@
 """Tests of the stand-in driver through PyCUDA. They need a process that was started on it: test_cuda_on_standin.py."""
+import ctypes
+
 import numpy as np
 import pytest
 from standin import driver, emulator
@@ -41,14 +43,21 @@ def contexts(cuda):
     """The primary contexts of both devices, the first one current; none is left with an error."""
     made = [cuda.Device(i).retain_primary_context() for i in range(2)]
     made[0].push()
-    driver.fail("launch", 0)
-    driver.fail("allocation", 0)
+    driver.fail("launch", times=0)
+    driver.fail("allocation", times=0)
     driver.reset_counters()
     yield made
     cuda.Context.pop()
     for context in made:
         context.push()
         context.detach()
+
+
+@pytest.fixture
+def call(contexts):
+    """A function: a call of the driver through ctypes, for what PyCUDA does not have; gives the CUresult."""
+    library = ctypes.CDLL("libcuda.so.1")
+    return lambda name, *args: getattr(library, name)(*args)
 
 
 @pytest.fixture

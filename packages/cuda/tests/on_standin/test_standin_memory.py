@@ -1,4 +1,6 @@
 """Memory of the stand-in driver: filled, guarded, counted, and strict about what is whose."""
+import ctypes
+
 import numpy as np
 import pytest
 from standin import driver
@@ -99,11 +101,16 @@ def test_memory_comes_to_an_end(cuda, contexts):
         driver.set_memory(0, 4 << 30)
 
 
-def test_a_planted_allocation_fails_once(cuda, contexts):
-    driver.fail("allocation", 2)
+def test_a_planted_allocation_fails(cuda, contexts):
+    driver.fail("allocation", 2, times=2)
     cuda.mem_alloc(4)
     with pytest.raises(cuda.MemoryError):
         cuda.mem_alloc(4)
+    cuda.mem_alloc(4)
+
+
+def test_pycuda_asks_twice_for_memory(cuda, contexts):
+    driver.fail("allocation")
     cuda.mem_alloc(4)
 
 
@@ -129,29 +136,39 @@ def test_a_pool_allocates_once(cuda, contexts):
 def test_pinned_memory(cuda, contexts):
     array = cuda.pagelocked_empty(8, np.float32)
     assert np.isnan(array).all() and driver.counters()["host_allocations"] == 1
-    mine = cuda.aligned_empty(4096, np.uint8)
-    registered = cuda.register_host_memory(mine)
-    with pytest.raises(cuda.LogicError, match="already mapped"):
-        cuda.register_host_memory(mine)
-    registered.base.unregister()
+    assert array.base.get_device_pointer() == array.ctypes.data
 
 
-def test_pointer_attributes(cuda, floats):
+def test_registered_memory(call):
+    mine = np.empty(4096, np.uint8)
+    address = ctypes.c_void_p(mine.ctypes.data)
+    assert call("cuMemHostRegister_v2", address, ctypes.c_size_t(4096), 0) == 0
+    assert call("cuMemHostRegister_v2", address, ctypes.c_size_t(4096), 0) == 712      # already registered
+    assert call("cuMemHostUnregister", address) == 0
+    assert call("cuMemHostUnregister", address) == 713                                 # not registered
+
+
+def test_pointer_attributes(floats, call):
+    def attribute(number, address, kind=ctypes.c_uint):
+        value = kind()
+        code = call("cuPointerGetAttribute", ctypes.byref(value), number, ctypes.c_ulonglong(address))
+        return value.value if code == 0 else f"error {code}"
     x = floats([1, 2])
-    kind = cuda.pointer_get_attribute(cuda.pointer_attribute.MEMORY_TYPE, int(x))
-    assert kind == cuda.memory_type.DEVICE
-    with pytest.raises(cuda.LogicError, match="invalid argument"):
-        cuda.pointer_get_attribute(cuda.pointer_attribute.MEMORY_TYPE, 4096)
+    assert attribute(2, int(x)) == 2                                                   # memory of a device
+    assert attribute(9, int(x) + 4, ctypes.c_int) == 0                                 # of the first one
+    assert attribute(11, int(x) + 4, ctypes.c_ulonglong) == int(x)                     # where it begins
+    assert attribute(2, 4096) == "error 1"
 
 
 # ---- two devices ----
 
 def test_each_device_has_its_memory(cuda, contexts):
-    cuda.mem_alloc(1 << 20)
+    kept = cuda.mem_alloc(1 << 20)
     free = cuda.mem_get_info()[0]
     contexts[1].push()
     assert cuda.mem_get_info()[0] > free
     cuda.Context.pop()
+    kept.free()
 
 
 def test_peer_copy(cuda, contexts, floats, read):
