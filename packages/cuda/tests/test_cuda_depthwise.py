@@ -58,8 +58,8 @@ def test_fused_ops(fused_ops):
     compare("_FusedDepthwiseConv2dNative", [numbers(2, 9, 10, 8), numbers(3, 3, 8, 1), *args], attrs, factor=4)
 
 
-@pytest.mark.parametrize("first, second", [([], ["BiasAdd"]), (["FusedBatchNorm", "Relu6"], ["FusedBatchNorm", "Relu6"]),
-                                           (["BiasAdd", "Relu"], [])])
+@pytest.mark.parametrize("first, second", [
+    ([], ["BiasAdd"]), (["FusedBatchNorm", "Relu6"], ["FusedBatchNorm", "Relu6"]), (["BiasAdd", "Relu"], [])])
 def test_separable(first, second):
     args = [*fused_args(first, 8, ()), *fused_args(second, 12, ())]
     attrs = {**ATTRS, "strides": [1, 2, 2, 1], "depthwise_ops": first, "fused_ops": second, "depthwise_epsilon": 1e-3,

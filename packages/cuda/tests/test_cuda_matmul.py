@@ -165,6 +165,13 @@ def test_unknown_order_of_fused_ops_is_refused():
         kernels.prepare(asked, Target())
 
 
+def test_fused_ops_of_integers_are_refused():
+    asked = request((2, 3), (3, 4), dtype=3, op_type="_FusedMatMul", transpose_a=False, transpose_b=False,
+                    fused_ops=["Add"])
+    with pytest.raises(Unsupported, match="takes floats, not int32"):
+        kernels.prepare(asked, Target())
+
+
 def test_other_dtypes_are_refused():
     with pytest.raises(Unsupported, match="takes .*float.*, not uint8"):
         kernels.prepare(request((2, 3), (3, 4), dtype=4), Target())

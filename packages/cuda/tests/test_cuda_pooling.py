@@ -1,6 +1,7 @@
 """Pooling and its gradients against the reference bodies."""
 import numpy as np
 import pytest
+from emulation.direct import run
 from emulation.reference import compare
 
 import thalweg as tf
@@ -27,8 +28,9 @@ def attrs_of(ksize, strides, padding, data_format="NHWC"):
 
 
 WINDOWS = [
-    ((2, 9, 11, 3), (3, 3), (2, 2), "SAME"), ((2, 8, 8, 4), (2, 2), (2, 2), "VALID"), ((1, 7, 9, 8), (3, 2), (1, 2), "SAME"),
-    ((1, 9, 9, 5), (2, 3), (3, 4), "VALID"), ((1, 1, 1, 1), (1, 1), (1, 1), "SAME"), ((0, 5, 5, 4), (2, 2), (2, 2), "SAME"),
+    ((2, 9, 11, 3), (3, 3), (2, 2), "SAME"), ((2, 8, 8, 4), (2, 2), (2, 2), "VALID"),
+    ((1, 7, 9, 8), (3, 2), (1, 2), "SAME"), ((1, 9, 9, 5), (2, 3), (3, 4), "VALID"),
+    ((1, 1, 1, 1), (1, 1), (1, 1), "SAME"), ((0, 5, 5, 4), (2, 2), (2, 2), "SAME"),
     ((1, 20, 19, 4), (17, 16), (1, 1), "VALID"), ((3, 40, 41, 36), (3, 3), (1, 1), "SAME"),
 ]
 
@@ -118,10 +120,10 @@ def test_argmax_outside_of_the_image_is_an_error(place):
     attrs.pop("data_format")
     x, dy, argmax = numbers((2, 6, 6, 3)), numbers((2, 3, 3, 3)), np.zeros((2, 3, 3, 3), np.int64)
     argmax[1, 2, 2, 2] = place
-    from emulation.direct import run
-    with pytest.raises(errors.InvalidArgumentError, match="MaxPoolGradWithArgmax: argmax names an element outside"):
+    told = "WithArgmax: argmax names an element outside"
+    with pytest.raises(errors.InvalidArgumentError, match=f"MaxPoolGrad{told}"):
         run("MaxPoolGradWithArgmax", [x, dy, argmax], [(x.shape, "float32")], attrs)
-    with pytest.raises(errors.InvalidArgumentError, match="MaxPoolGradGradWithArgmax: argmax names an element outside"):
+    with pytest.raises(errors.InvalidArgumentError, match=f"MaxPoolGradGrad{told}"):
         run("MaxPoolGradGradWithArgmax", [x, x, argmax], [(dy.shape, "float32")], attrs)
 
 
@@ -135,4 +137,5 @@ def test_what_does_not_fit_is_refused():
     assert "fewer than 2**31 numbers" in refusal((2, 1 << 15, 1 << 15, 1), (2, 1 << 14, 1 << 14, 1))
     assert "no kernel for complex64" in refusal((1, 4, 4, 3), (1, 2, 2, 3), dtype=8)
     assert "no kernel for int32" in refusal((1, 4, 4, 3), (1, 2, 2, 3), dtype=3, op_type="AvgPool")
-    assert "1 is expected for images and channels" in refusal((1, 4, 4, 4), (1, 2, 2, 2), {**attrs, "ksize": [1, 2, 2, 2]})
+    told = refusal((1, 4, 4, 4), (1, 2, 2, 2), {**attrs, "ksize": [1, 2, 2, 2]})
+    assert "1 is expected for images and channels" in told

@@ -37,7 +37,7 @@ def open_plugin(plugin, product, str label, str package=""):
 
     Raises
     ------
-    PluginError, NoDevices      the handshake of docs/devices.md, section 3
+    PluginError, NoDevices      the handshake of docs/devices.md, section 5
     """
     if plugin.addresses and (plugin.host_memory or PyCapsule_CheckExact(product)):
         raise PluginError(f"{label}: `addresses` is for a PyDevice whose memory the host does not see")

@@ -10,7 +10,7 @@ arrays, and core looks at these attributes of the function, each of which may be
     host_inputs : tuple of int      inputs (below 16) that are read on the host
     is_async : bool                 the function only enqueues work, and may be recorded
     rng_blocks : int                of a random op: blocks of 128 bits that each call draws, which core reserves; the
-                                    kernel gets rng=address, where key and counter lie on the device: 6 words of 32 bits
+                                    kernel gets rng=address, of key and counter on the device: 6 words of 32 bits
     deterministic : bool
     cost_ns : float                 estimated time of a call
 """

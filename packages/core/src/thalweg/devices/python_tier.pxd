@@ -2,7 +2,7 @@
 from thalweg.devices.abi cimport thw_device_api
 
 
-# The table whose functions call this PyDevice, without `open` and `device_count`, since core opens such a device itself.
+# The table whose functions call this PyDevice; without `open` and `device_count`: core opens such a device itself.
 cdef int fill_python_table(object device, thw_device_api* table) except -1
 
 # A handle for ordinal `i` of a PyDevice, to be closed with the table's `close`.

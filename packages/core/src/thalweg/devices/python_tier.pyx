@@ -14,9 +14,9 @@ A kernel is called as `function(inputs, outputs)`, two lists, and fills the outp
 object with `key` and `reserve(blocks)`. A KernelRequest's `refusal` may be set to say why there is no kernel.
 
 Where the plugin says `addresses`, `alloc` gives an int, the address on the device, and so are the buffers that copies
-and kernels get; `d2d(i, dst, src, nbytes)` is told the size. Asynchronous devices: docs/devices.md, section 4. Where it says `host_memory`, what `alloc` gives must have
+and kernels get; `d2d(i, dst, src, nbytes)` is told the size. Where it says `host_memory`, what `alloc` gives must have
 a writable buffer, and kernels get NumPy arrays. Otherwise a buffer may be any object and kernels get those objects
-(python_memory.pyx). What kernels get and tell: python_kernel.pyx.
+(python_memory.pyx). What kernels get and tell: python_kernel.pyx. Asynchronous devices: docs/devices.md, section 4.
 """
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport uintptr_t

@@ -16,9 +16,9 @@ def insert_copies(ir, device_of, host):
         if node.op_type == FEED or node.op_type == COPY and not node.inputs:
             result.append(node)
             continue
-        target = host if node.op_type == FETCH else device_of(node)
         for i, value in enumerate(node.inputs):
             source = home(value)
+            target = host if node.op_type == FETCH or _is_read_on_host(node, i) else device_of(node)
             if source is None or _same_memory(source, target) or _takes_no_value(node, i):
                 continue
             key = (value, target.name)
@@ -51,10 +51,13 @@ def _same_memory(a, b):
     return a is b or a.is_host and b.is_host
 
 
+def _is_read_on_host(node, index):
+    return node.kernel is not None and node.kernel.reads_on_host(index)
+
+
 def _takes_no_value(node, index):
-    """Whether an input stays where it is: the kernel reads it on the host, or the step does not read it at all."""
-    return node.kernel is not None and node.kernel.reads_on_host(index) or is_found_by_name(node, index) \
-        or node.op_type == "Assign" and index == 0
+    """Whether an input stays where it is: the step does not read it."""
+    return is_found_by_name(node, index) or node.op_type == "Assign" and index == 0
 
 
 def _copy_node(value, target, user):

@@ -87,7 +87,7 @@ def specialise(template, fed_shapes, variable_shapes, with_value=None, precision
     _checked(ir, "settle")
     insert_copies(ir, placement.device_of, placement.host)
     _checked(ir, "copies")
-    order(ir)
+    order(ir, placement.host.name)
     _checked(ir, "order")
     plan = bind(ir, placement, fallbacks, with_value)
     if flags.CHECK:

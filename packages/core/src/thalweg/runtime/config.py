@@ -3,6 +3,7 @@
 The fields are TensorFlow 1.x's; those that have no meaning here are kept, so that programs run, and ignored.
 """
 import copy
+from typing import NamedTuple
 
 
 class _Options:
@@ -31,6 +32,11 @@ class _Options:
 
     MergeFrom = CopyFrom
 
+    def set_fields(self):
+        """The plain fields that are not as they are by default, as a dict."""
+        plain = {name: value for name, value in self._FIELDS.items() if isinstance(value, (bool, int, float, str))}
+        return {name: getattr(self, name) for name, default in plain.items() if getattr(self, name) != default}
+
     def __eq__(self, other):
         return type(self) is type(other) and all(getattr(self, f) == getattr(other, f) for f in self._FIELDS)
 
@@ -41,7 +47,10 @@ class _Options:
 
 
 class GPUOptions(_Options):
-    """Options of accelerators, as `tf.GPUOptions`."""
+    """Options of accelerators, as `tf.GPUOptions`: handed to devices that name them (docs/devices.md, section 2).
+
+    experimental : dict     names and values that only a certain device knows
+    """
 
     _FIELDS = {"per_process_gpu_memory_fraction": 0.0, "allow_growth": False, "allocator_type": "",
                "deferred_deletion_bytes": 0, "visible_device_list": "", "polling_active_delay_usecs": 0,
@@ -128,11 +137,34 @@ class RunOptions(_Options):
                "debug_options": None, "report_tensor_allocations_upon_oom": False, "experimental": None}
 
 
+class SegmentStats(NamedTuple):
+    """How a run ran steps that stand together on a device that can record.
+
+    Attributes
+    ----------
+    device : str
+    steps : int
+    first, last : str   names of the first op and of the last
+    mode : str          "eager": one by one; "recorded", in this run; or "replayed"
+    cut : str           why no more steps belong to it
+    refusal : str       why it is never recorded; empty: it may be
+    """
+
+    device: str
+    steps: int
+    first: str
+    last: str
+    mode: str
+    cut: str
+    refusal: str
+
+
 class RunMetadata(_Options):
     """What a run reports, as `tf.RunMetadata`.
 
     step_stats : list of (name, op type, device, start ns, duration ns), when traced
     fallbacks : dict    (op type, requested device) -> count of ops that ran elsewhere
+    segments : list of SegmentStats     thalweg's own: what devices record and replay (docs/devices.md, section 4)
     """
 
-    _FIELDS = {"step_stats": list, "cost_graph": None, "partition_graphs": list, "fallbacks": dict}
+    _FIELDS = {"step_stats": list, "cost_graph": None, "partition_graphs": list, "fallbacks": dict, "segments": list}

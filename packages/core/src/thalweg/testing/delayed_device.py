@@ -12,6 +12,8 @@ recorded and replayed.
 import collections
 import contextlib
 import ctypes
+import threading
+import weakref
 
 import numpy as np
 
@@ -36,17 +38,25 @@ class Delayed:
     fail_in : op types          whose work fails, which shows at the next `sync`
     host_inputs : dict          op type -> inputs that its kernel wants on the host
     workspace_bytes : int       that each kernel asks for, and fills
+    unrecordable : op types     whose kernels cannot be called while somebody records
+    no_recording : str          why `record_end` refuses; empty: it does not
+    rng_blocks : dict           op type -> blocks that its kernel draws each time, from a generator on the device
 
     Attributes
     ----------
-    counts : Counter            kernels, h2d, d2h, d2d, sync, alloc; bytes_h2d, bytes_d2h
+    counts : Counter            kernels, h2d, d2h, d2d, peer, sync, alloc, record, replay; bytes_h2d, bytes_d2h
+    options : dict              what `configure` was given
+    intruders : list            what other threads have asked for while one recorded
     """
 
     def __init__(self, devices=1, limit_bytes=1 << 30, missing=(), synchronous=(), fail_in=(), host_inputs=None,
-                 workspace_bytes=0):
+                 workspace_bytes=0, unrecordable=(), no_recording="", rng_blocks=None):
         self.limit_bytes, self.missing, self.synchronous, self.fail_in = limit_bytes, missing, synchronous, fail_in
         self.host_inputs, self.workspace_bytes = host_inputs or {}, workspace_bytes
+        self.unrecordable, self.no_recording = unrecordable, no_recording
+        self.rng_blocks, self.options, self.intruders = rng_blocks or {}, {}, []
         self.counts = collections.Counter()
+        self.recordings = []
         self.ordinals = [_Ordinal() for _ in range(devices)]
 
     def count(self):
@@ -57,8 +67,7 @@ class Delayed:
 
     def alloc(self, i, nbytes, align):
         """An address; MemoryError beyond the limit."""
-        self.counts["alloc"] += 1
-        here = self.ordinals[i]
+        here = self._here(i, "alloc")
         if here.used_bytes + nbytes > self.limit_bytes:
             here.drain()                 # what has been freed is freed when the work before it is done
         if here.used_bytes + nbytes > self.limit_bytes:
@@ -67,7 +76,7 @@ class Delayed:
 
     def free(self, i, address):
         """Takes effect after the work that has been enqueued."""
-        here = self.ordinals[i]
+        here = self._here(i, "free")
         here.queue.append(lambda: here.remove(address))
 
     def stats(self, i):
@@ -79,30 +88,77 @@ class Delayed:
 
     def h2d(self, i, address, source, stream=None):
         """Reads the source now and writes later."""
-        here, data = self.ordinals[i], np.frombuffer(bytes(source), np.uint8)
-        self.counts["h2d"] += 1
+        here, data = self._here(i, "h2d"), np.frombuffer(bytes(source), np.uint8)
         self.counts["bytes_h2d"] += data.nbytes
         here.enqueue(lambda: here.bytes_at(address, data.nbytes).__setitem__(slice(None), data))
 
     def d2h(self, i, target, address, stream=None):
         """Fills the target later."""
-        here, target = self.ordinals[i], np.frombuffer(target, np.uint8)
-        self.counts["d2h"] += 1
+        here, target = self._here(i, "d2h"), np.frombuffer(target, np.uint8)
         self.counts["bytes_d2h"] += target.nbytes
         target.fill(0xFF)
         here.enqueue(lambda: target.__setitem__(slice(None), here.bytes_at(address, target.nbytes)))
 
     def d2d(self, i, target, source, nbytes, stream=None):
         """Copies inside of one ordinal."""
-        here = self.ordinals[i]
-        self.counts["d2d"] += 1
+        here = self._here(i, "d2d", may_record=True)
         here.enqueue(lambda: here.bytes_at(target, nbytes).__setitem__(
             slice(None), here.bytes_at(source, nbytes).copy()))
 
     def sync(self, i, stream=None):
         """Does all work; raises what went wrong in it."""
-        self.counts["sync"] += 1
-        self.ordinals[i].drain()
+        self._here(i, "sync").drain()
+
+    def copy_peer(self, i, target, j, source, nbytes):
+        """From ordinal j to ordinal i, in the order of both."""
+        here, there = self._here(i, "peer"), self._here(j, "peer")
+        before, done = _Event(there), _Event(here)
+
+        def copy():
+            before.wait()
+            here.bytes_at(target, nbytes)[:] = there.bytes_at(source, nbytes)
+        there.enqueue(before.set)
+        here.enqueue(copy)
+        here.enqueue(done.set)
+        there.enqueue(done.wait)
+
+    def _here(self, i, what, may_record=False):
+        """An ordinal that is asked for something."""
+        here = self.ordinals[i]
+        self.counts[what] += 1
+        if here.recorder not in (None, threading.get_ident()):
+            self.intruders.append(what)
+        if here.recorder is not None and not may_record:
+            raise RuntimeError(f"DELAYED cannot {what} while it records")
+        return here
+
+    # --- recording and options -----------------------------------------------------------------------
+
+    def record_begin(self, i):
+        """From now on work is written down, not enqueued."""
+        here = self._here(i, "record")
+        here.recorder, here.recorded = threading.get_ident(), []
+
+    def record_end(self, i):
+        """What has been written down."""
+        here = self.ordinals[i]
+        here.recorder, recorded, here.recorded = None, here.recorded, None
+        if self.no_recording:
+            raise NotImplementedError(self.no_recording)
+        self.recordings.append(weakref.ref(recording := _Recording(recorded)))
+        return recording
+
+    def replay(self, i, recording):
+        """Enqueues it again."""
+        self._here(i, "replay").queue.extend(recording.work)
+
+    def live_recordings(self):
+        """Count of the recordings that core has not given back."""
+        return sum(r() is not None for r in self.recordings)
+
+    def configure(self, i, options):
+        """Keeps what a session's configuration says."""
+        self.options[i] = options
 
     # --- kernels -------------------------------------------------------------------------------------
 
@@ -120,6 +176,7 @@ class _Ordinal:
 
     def __init__(self):
         self.blocks, self.queue = {}, collections.deque()
+        self.recorder = self.recorded = None
         self.used_bytes = self.peak_bytes = 0
         self.error = None
 
@@ -142,7 +199,7 @@ class _Ordinal:
             else np.empty(0, np.uint8)
 
     def enqueue(self, work):
-        self.queue.append(work)
+        (self.queue if self.recorder is None else self.recorded).append(work)
 
     def drain(self):
         while self.queue:
@@ -155,13 +212,33 @@ class _Ordinal:
             raise error
 
 
+class _Recording:
+    def __init__(self, work):
+        self.work = work
+
+
+class _Event:
+    """A place in one ordinal's queue, to which another can wait."""
+
+    def __init__(self, ordinal):
+        self.ordinal, self.is_set = ordinal, False
+
+    def set(self):
+        self.is_set = True
+
+    def wait(self):
+        while not self.is_set:
+            self.ordinal.queue.popleft()()
+
+
 class _Kernel:
     """What core calls; the attributes are those of docs/devices.md, section 2."""
 
     def __init__(self, device, i, op, inner):
-        self.device, self.here, self.op, self.inner = device, device.ordinals[i], op, inner
+        self.device, self.i, self.here, self.op, self.inner = device, i, device.ordinals[i], op, inner
         self.is_random = op.declaration is not None and op.declaration.is_random
-        self.is_async = not self.is_random and op.op_type not in device.synchronous
+        self.rng_blocks = device.rng_blocks.get(op.op_type, 0) if self.is_random else 0
+        self.is_async = op.op_type not in device.synchronous
         self.host_inputs = device.host_inputs.get(op.op_type, ())
         self.workspace_bytes = device.workspace_bytes
         self.deterministic = True
@@ -170,7 +247,7 @@ class _Kernel:
         self.inplace_second = tuple(k for k in few if inner.may_overwrite(k, 1))
 
     def __call__(self, inputs, outputs, workspace=None, rng=None):
-        self.device.counts["kernels"] += 1
+        self.device._here(self.i, "kernels", may_record=self.op.op_type not in self.device.unrecordable)
         inputs = [value.copy() if k in self.host_inputs else value for k, value in enumerate(inputs)]
         self.here.enqueue(lambda: self._run(inputs, outputs, workspace, rng))
         if not self.is_async:
@@ -184,6 +261,7 @@ class _Kernel:
         arrays = [value if k in self.host_inputs else self._array(value, self.op.in_shapes[k], self.op.in_dtypes[k])
                   for k, value in enumerate(inputs)]
         if self.is_random:
+            rng = self._generator(rng) if self.rng_blocks else rng
             results = self.op.declaration.reference(arrays, self.op.attrs, rng=rng)
         else:
             results = call(self.inner, *arrays)
@@ -191,17 +269,34 @@ class _Kernel:
             if k not in self.op.ref_outputs:
                 self._array(outputs[k], self.op.out_shapes[k], self.op.out_dtypes[k])[...] = result
 
+    def _generator(self, address):
+        words = self.here.bytes_at(address, 24).view(np.uint32).tolist()
+        return _Generator(tuple(words[:2]), tuple(words[2:]), self.rng_blocks)
+
     def _array(self, address, shape, dtype):
         dtype = as_dtype(dtype).np
         nbytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
         return self.here.bytes_at(address, nbytes).view(dtype).reshape(shape)
 
 
+class _Generator:
+    """The blocks that core has drawn for one call."""
+
+    def __init__(self, key, counter, blocks):
+        self.key, self.counter, self.blocks = key, counter, blocks
+
+    def reserve(self, blocks):
+        if blocks != self.blocks:
+            raise ValueError(f"{blocks} blocks are drawn, {self.blocks} have been announced")
+        return self.counter
+
+
 @contextlib.contextmanager
 def registered(**faults):
     """DELAYED is a device inside the `with`; the arguments are Delayed's."""
     device = Delayed(**faults)
-    devices.register(DevicePlugin("DELAYED", lambda: device, priority=20, addresses=True))
+    devices.register(DevicePlugin("DELAYED", lambda: device, priority=20, addresses=True,
+                                  options=("allow_growth", "per_process_gpu_memory_fraction", "beta")))
     try:
         yield device
     finally:

@@ -7,7 +7,7 @@ import numpy as np
 
 from thalweg.devices.abi cimport int64_t, thw_call, thw_rng, thw_tensor
 from thalweg.devices.core_api cimport RunContext, core_table, dl_dtype, fill_rng, start_run, take_error
-from thalweg.devices.device cimport Kernel
+from thalweg.devices.device cimport Kernel, enter, leave
 
 from thalweg.devices.core_api import error_of_code
 from thalweg.framework.dtypes import as_dtype
@@ -77,14 +77,16 @@ cdef class DeviceCall:
         start_run(&context, threads, kernel.kernel.scratch_bytes)
         memset(&call, 0, sizeof(call))
         call.struct_size, call.core, call.core_ctx = sizeof(call), core_table(), &context
-        call.device, call.state = kernel.device.handle, kernel.kernel.state
+        call.device, call.state, call.stream = kernel.device.handle, kernel.kernel.state, kernel.device.stream
         call.workspace = <void*><uintptr_t>self.reserve(kernel.kernel.workspace_bytes)
         if rng is not None:
             key, counter = rng
             fill_rng(&state, key, counter)
             call.rng = &state
         with nogil:
+            enter(kernel.device.gate)
             code = kernel.kernel.fn(&call, self.operands, n_in, self.operands + n_in, n_out)
+            leave(kernel.device.gate)
         if code or context.code:
             told, message, error = take_error(&context)
             raise error or error_of_code(told or code, f"{kernel.op_type} on {kernel.device.name}: "

@@ -74,7 +74,8 @@ extern "C" __global__ void __launch_bounds__(256) filter_gradient(PARAMETERS) {
     for (uint32 place = begin + threadIdx.x / LANES; place < end; place += 256 / LANES) {
       uint32 rows = quotient(place, f.ox, f.ox_multiplier, f.ox_shift);
       int n = quotient(rows, f.oy, f.oy_multiplier, f.oy_shift), oy = rows - n * f.oy, ox = place - rows * f.ox;
-      int row = oy * f.step_y - f.before_y + ky * f.dilation_y, column = ox * f.step_x - f.before_x + kx * f.dilation_x;
+      int row = oy * f.step_y - f.before_y + ky * f.dilation_y;
+      int column = ox * f.step_x - f.before_x + kx * f.dilation_x;
       if ((uint32)row >= (uint32)f.in_y || (uint32)column >= (uint32)f.in_x) continue;
       sum += (T)load(f.x[(INDEX)n * f.x_n + (INDEX)row * f.x_y + (INDEX)column * f.x_x + (INDEX)c * f.x_c]) *
              (T)load(f.dy[(INDEX)n * f.y_n + (INDEX)oy * f.y_y + (INDEX)ox * f.y_x + (INDEX)channel * f.y_c]);

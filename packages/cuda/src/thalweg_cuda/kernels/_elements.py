@@ -41,7 +41,7 @@ template <class U> __device__ inline void take(const U* from, T* to) {
   for (int v = 0; v < V; v++) to[v] = (T)load(group.v[v]);
 }
 
-template <class U> __device__ inline void give(U* to, const T* from) {
+template <class U, class C> __device__ inline void give(U* to, const C* from) {
   Group<U> group;
   for (int v = 0; v < V; v++) store(&group.v[v], from[v]);
   *(Group<U>*)to = group;
@@ -51,10 +51,14 @@ template <class U> __device__ inline void give(U* to, const T* from) {
 
 def add(frame, layout, vector):
     """The fields that element_of reads, for a tensor of this Layout; `count` is that of the groups."""
-    frame.add("uint32", count=layout.count // vector)
-    for name, size in zip(("ez", "ey", "ex"), layout.size):
-        add_divisor(frame, name, size)
-    add_divisor(frame, "ec", layout.channels // vector)
+    add_sizes(frame, layout.size, layout.channels // vector, layout.count // vector)
+
+
+def add_sizes(frame, size, groups, count):
+    """The same from sizes z, y, x, groups of channels and groups in all."""
+    frame.add("uint32", count=count)
+    for name, each in zip(("ez", "ey", "ex", "ec"), (*size, groups)):
+        add_divisor(frame, name, each)
 
 
 def vector_of(layout):

@@ -26,19 +26,25 @@ class Epilogue(NamedTuple):
         frame.add("double", epsilon=self.epsilon, high=0.0 if self.high is None else self.high)
 
 
-def of(request, fused_ops, epsilon, first):
+def names(request, attribute="fused_ops"):
+    """The op types of a list attribute; plans join them with commas."""
+    value = request.attrs[attribute]
+    return [name for name in value.split(",") if name] if isinstance(value, str) else list(value)
+
+
+def of(request, first, attribute="fused_ops", epsilon="epsilon"):
     """The Epilogue of ops in order: BiasAdd or FusedBatchNorm, Add, Relu or Relu6; operands from input `first` on."""
-    found = Epilogue()
-    for name in fused_ops:
+    found, epsilon = Epilogue(), float(request.attrs.get(epsilon, 0.0))
+    for name in names(request, attribute):
         if name == "BiasAdd" and found == Epilogue():
             found, first = found._replace(shift=input_(first)), first + 1
         elif name == "FusedBatchNorm" and found == Epilogue():
             scale, shift, mean, variance = map(input_, range(first, first + 4))
-            found, first = Epilogue(scale, mean, variance, float(epsilon), shift), first + 4
+            found, first = Epilogue(scale, mean, variance, epsilon, shift), first + 4
         elif name == "Add" and found.residual is None and found.high is None:
             found, first = found._replace(residual=input_(first)), first + 1
         elif name in _HIGHEST and found.high is None:
             found = found._replace(high=_HIGHEST[name])
         else:
-            raise Unsupported(f"{request.op_type}: {name!r} at this place of fused_ops {list(fused_ops)}")
+            raise Unsupported(f"{request.op_type}: {name!r} at this place of {attribute} {names(request, attribute)}")
     return found

@@ -57,6 +57,7 @@ _FLOAT = {
     # special functions are computed in double and rounded once
     "Digamma": "(T)digamma(a)", "Polygamma": "(T)polygamma(a, b)", "Zeta": "(T)zeta(a, b)",
     "Igamma": "(T)igamma(a, b)", "Igammac": "(T)igammac(a, b)", "IgammaGradA": "(T)igamma_grad_a(a, b)",
+    "RandomGammaGrad": "(T)variate_shift(a, b)",
     "Betainc": "(T)betainc(a, b, c)", "BesselI0e": "(T)bessel_e(0, a)", "BesselI1e": "(T)bessel_e(1, a)",
 }
 

@@ -17,13 +17,14 @@ class Frame:
         self.index, self._fields = index, []
 
     def add(self, ctype, **values):
-        """Fields of one type: a number, an Operand, Flag or None (a null pointer), or a tuple of numbers (an array)."""
+        """Fields of one type: a number, a pointer (Operand, Flag; None: null), or a tuple (an array)."""
         self._fields += [(ctype, name, value) for name, value in values.items()]
 
     def declaration(self):
         """`struct Frame`, and what a kernel's head and first line are made of."""
         members = "".join(f"  {ctype} {name}{_extent(value)};\n" for ctype, name, value in self._fields)
-        parameters = ", ".join(f"{ctype} {name}" for ctype, name, _ in self._flat())
+        # names of their own, so that kernels may use those of the fields for variables
+        parameters = ", ".join(f"{ctype} p_{name}" for ctype, name, _ in self._flat())
         arguments = ", ".join(_initializer(name, value) for _, name, value in self._fields)
         return f"""
 typedef {self.index} INDEX;
@@ -59,7 +60,7 @@ def _extent(value):
 
 
 def _initializer(name, value):
-    return "{" + ", ".join(f"{name}_{i}" for i in range(len(value))) + "}" if _is_array(value) else name
+    return "{" + ", ".join(f"p_{name}_{i}" for i in range(len(value))) + "}" if _is_array(value) else f"p_{name}"
 
 
 def add_divisor(frame, name, size):

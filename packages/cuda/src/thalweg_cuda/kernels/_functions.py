@@ -177,13 +177,19 @@ __device__ inline double shift_by_fraction(double a, double x) {
   }
   return x * (p1 / q1 * (log(x) - digamma(a)) + slope);
 }""",
+    "variate_shift": """
+__device__ inline double variate_shift(double a, double x) {
+  if (x == 0) return 0;
+  if (!(a >= 0) || x != x) return not_a_number();
+  return x <= 1 || x <= a ? shift_by_series(a, x) : shift_by_fraction(a, x);
+}""",
     "igamma_grad_a": """
 /* d P / d a: minus the density times how a variate of one rank moves with a (arXiv:1805.08498). */
 __device__ inline double igamma_grad_a(double a, double x) {
   if (x == 0) return 0;
   if (!(a >= 0) || !(x > 0)) return not_a_number();
   const double density = exp((a - 1) * log(x) - x - lgamma(a));
-  return -density * (x <= 1 || x <= a ? shift_by_series(a, x) : shift_by_fraction(a, x));
+  return -density * variate_shift(a, x);
 }""",
     "beta_fraction": """
 __device__ inline double beta_fraction(double a, double b, double x) {                              /* [8.17.22] */
@@ -234,7 +240,7 @@ __device__ inline double bessel_e(int order, double x) {
 }
 
 # Loops in them: of one element at a time there is enough to do.
-SLOW = ("digamma", "zeta", "polygamma", "igamma", "igammac", "igamma_grad_a", "betainc", "bessel_e",
+SLOW = ("digamma", "zeta", "polygamma", "igamma", "igammac", "igamma_grad_a", "variate_shift", "betainc", "bessel_e",
         *COMPLEX_FUNCTIONS)
 
 

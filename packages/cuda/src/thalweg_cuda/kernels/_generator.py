@@ -20,7 +20,7 @@ from thalweg_cuda.work import Launch, Source, Unsupported, Work, input_, output
 
 from . import _geometry as geometry
 from ._expression import element_function, same_expression
-from .prelude import PRELUDE, TYPES
+from .prelude import PRELUDE, SCALARS, TYPES
 
 WHOLE, ONE, PACKED, SPREAD = "whole", "one", "packed", "spread"
 
@@ -70,14 +70,11 @@ def elementwise_work(expression, in_shapes, out_shape, target, *, constants=(), 
                  lanes, geometry.index_for(n), name)
     walk = _walk(form, sizes, [of for of, moves in zip(steps, walks) if moves])
     grid, block = geometry.grid_stride(n, target, lanes)
-    scalars = [np.dtype(_SCALARS[kind]).type(value) for (_, kind), value in zip(expression.constants(), constants)]
+    scalars = [SCALARS[kind](value) for (_, kind), value in zip(expression.constants(), constants)]
     operands = map(input_, range(len(in_shapes))) if operands is None else operands
     args = (*operands, *map(output, range(len(expression.results))),
             form.index.scalar(n), *scalars, *walk.args)
     return Work((Launch(_source(expression, form), name, grid, block, args),), inplace=tuple(inplace))
-
-
-_SCALARS = {"float": np.float32, "double": np.float64}
 
 
 def _way(steps, dense, walks):

@@ -6,7 +6,7 @@ from thalweg_cuda.work import Launch, Operand, Source, Unsupported, workspace
 from . import _tile_text as text
 from ._epilogue import Epilogue
 from ._frame import Frame, defines
-from ._geometry import QUOTIENT
+from ._geometry import QUOTIENT, ceil_div, grid_stride
 from .prelude import PRELUDE, CType
 
 _SPLIT_BYTES = 64 << 20          # for the sums of the slices of k
@@ -24,7 +24,7 @@ class Tile(NamedTuple):
     bk: int = 16
 
     def count(self, m, n):
-        return -(-m // self.bm), -(-n // self.bn)
+        return ceil_div(m, self.bm), ceil_div(n, self.bn)
 
 
 LARGE, MEDIUM, NARROW = Tile(128, 128, 8, 8), Tile(64, 64, 4, 4), Tile(128, 32, 4, 4)
@@ -117,8 +117,8 @@ def slices_for(product, tile, target):
     """Into how many slices k is cut: so that there are blocks enough, and sums short enough."""
     rows, columns = tile.count(product.m, product.n)
     blocks = rows * columns * product.batches
-    wanted = max(-(-2 * target.multiprocessors // blocks) if blocks < target.multiprocessors else 1,
-                 -(-product.k // _LONGEST_SLICE))
+    wanted = max(ceil_div(2 * target.multiprocessors, blocks) if blocks < target.multiprocessors else 1,
+                 ceil_div(product.k, _LONGEST_SLICE))
     room = _SPLIT_BYTES // (product.batches * product.m * product.n * _compute_bytes(product.dtype))
     return max(1, min(wanted, product.k // _SHORTEST_SLICE, room, 65535))
 
@@ -132,15 +132,15 @@ def launches(product, target, offset=0):
                           "be smaller than 2**31")
     tile = tile_for(product, target)
     slices = slices_for(product, tile, target)
-    length = max(-(-(-(-product.k // slices)) // tile.bk) * tile.bk, tile.bk)
-    slices = max(-(-product.k // length), 1)
+    length = max(ceil_div(ceil_div(product.k, slices), tile.bk), 1) * tile.bk
+    slices = max(ceil_div(product.k, length), 1)
     source, args = _source(product, tile, slices, length, workspace(offset))
     rows, columns = tile.count(product.m, product.n)
     commands = [Launch(source, "product", (rows * columns, slices, min(product.batches, 65535)), (256,), args)]
     if slices == 1:
         return commands, 0
     count = product.batches * product.m * product.n
-    commands.append(Launch(source, "finish", (min(-(-count // 256), 8 * target.multiprocessors),), (256,), args))
+    commands.append(Launch(source, "finish", *grid_stride(count, target), args))
     return commands, slices * count * _compute_bytes(product.dtype)
 
 

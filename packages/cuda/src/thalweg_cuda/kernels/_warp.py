@@ -10,6 +10,13 @@ template <class T> __device__ inline T shuffle_down(T x, int distance, int width
 template <class T> __device__ inline complex_of<T> shuffle_down(complex_of<T> x, int distance, int width) {
   return complex_of<T>{shuffle_down(x.re, distance, width), shuffle_down(x.im, distance, width)};
 }
+/* The value of the lane `distance` before; its own for the first ones. */
+template <class T> __device__ inline T shuffle_up(T x, int distance) {
+  return __shfl_up_sync(0xffffffffu, x, distance);
+}
+template <class T> __device__ inline complex_of<T> shuffle_up(complex_of<T> x, int distance) {
+  return complex_of<T>{shuffle_up(x.re, distance), shuffle_up(x.im, distance)};
+}
 """
 
 

@@ -19,8 +19,7 @@ def convolution(request, target):
 def fused_convolution(request, target):
     """Conv2D, then `fused_ops`."""
     check_channels_last(request)
-    return _forward(request, target,
-                    _epilogue.of(request, request.attrs["fused_ops"], request.attrs["epsilon"], 2))
+    return _forward(request, target, _epilogue.of(request, 2))
 
 
 def _forward(request, target, epilogue):

@@ -28,7 +28,7 @@ def depthwise_convolution(request, target):
 def fused_depthwise_convolution(request, target):
     """DepthwiseConv2dNative, then `fused_ops`."""
     check_channels_last(request)
-    return _forward(request, target, _epilogue.of(request, request.attrs["fused_ops"], request.attrs["epsilon"], 2))
+    return _forward(request, target, _epilogue.of(request, 2))
 
 
 def _forward(request, target, epilogue):
@@ -41,13 +41,13 @@ def _forward(request, target, epilogue):
 def fused_separable_convolution(request, target):
     """A depthwise convolution into workspace, then the product of its result with 1 x 1 filters."""
     check_channels_last(request)
-    attrs, (x, depthwise, pointwise) = request.attrs, request.in_shapes[:3]
+    x, depthwise, pointwise = request.in_shapes[:3]
     result = request.out_shapes[0]
     between = (*result[:3], depthwise[2] * depthwise[3])
     w, dtype = _windows(request, x, depthwise, between), float_type(request)
-    first = _epilogue.of(request, attrs["depthwise_ops"], attrs["depthwise_epsilon"], 3)
-    taken = 3 + sum(_epilogue.OPERANDS.get(name, 0) for name in attrs["depthwise_ops"])
-    last = _epilogue.of(request, attrs["fused_ops"], attrs["epsilon"], taken)
+    first = _epilogue.of(request, 3, "depthwise_ops", "depthwise_epsilon")
+    taken = sum(_epilogue.OPERANDS.get(name, 0) for name in _epilogue.names(request, "depthwise_ops"))
+    last = _epilogue.of(request, 3 + taken)
     command = _convolve(request, target, w, workspace(), first)
     if command is None or 0 in result:
         return NOTHING

@@ -18,8 +18,11 @@ def matmul(request, target):
 
 @kernel("_FusedMatMul")
 def fused_matmul(request, target):
-    """MatMul, then `fused_ops`."""
-    return _matrices(request, target, _epilogue.of(request, request.attrs["fused_ops"], request.attrs["epsilon"], 2))
+    """MatMul of floats, then `fused_ops`."""
+    dtype = ctype(request.op_type, request.in_dtypes[0])
+    if dtype.compute not in ("float", "double"):
+        raise Unsupported(f"{request.op_type} on CUDA takes floats, not {dtype.storage}")
+    return _matrices(request, target, _epilogue.of(request, 2))
 
 
 @kernel("BatchMatMul", "BatchMatMulV2")

@@ -17,7 +17,7 @@ from . import _geometry as geometry
 from . import _reduction_text as text
 from . import kernel
 from ._folds import fold as fold_of
-from .prelude import TYPES, ctype
+from .prelude import SCALARS, TYPES, ctype
 
 _ENOUGH_BLOCKS = 1024            # to fill any card of today; lines are cut until there are as many
 _MOST_PARTS = 1024               # that a second launch folds
@@ -95,7 +95,7 @@ def reduce_work(op_type, dtype, out_dtype, shape, is_reduced, x=None, y=None):
                            plan.lanes, plan.group, plan.is_rows)
     if fold.divisor in ("int64", "uint64"):
         divisor = max(1, divisor)
-    divisor = np.dtype(fold.divisor).type(divisor)
+    divisor = SCALARS[fold.divisor](divisor)
     index, parts = plan.kept.index, plan.grid[1]
     partial = workspace() if parts > 1 else y
     args = (x, y, partial, index.scalar(plan.n_out), index.scalar(plan.n_reduced), index.scalar(plan.part_size),
