@@ -50,7 +50,8 @@ extern "C" __global__ void softmax(const float *x, float *y, int columns)
     __syncthreads();
     sum = 0;
     for (int w = 0; w < blockDim.x / 32; w++) sum += shared[w];
-    for (int i = threadIdx.x; i < columns; i += blockDim.x) y[(long long)blockIdx.x * columns + i] = expf(row[i] - highest) / sum;
+    for (int i = threadIdx.x; i < columns; i += blockDim.x)
+        y[(long long)blockIdx.x * columns + i] = expf(row[i] - highest) / sum;
 }
 """
 
@@ -79,7 +80,8 @@ def test_shared_tiles(n, order):
     a, b = operands(n)
     c = emulator.guarded_empty((n, n))
     blocks = -(-n // 16)
-    matmul().launch("matmul", (blocks, blocks), (16, 16), [emulator.guarded(a), emulator.guarded(b), c, np.int32(n)], order=order)
+    args = [emulator.guarded(a), emulator.guarded(b), c, np.int32(n)]
+    matmul().launch("matmul", (blocks, blocks), (16, 16), args, order=order)
     assert np.allclose(c, a.astype(float) @ b, atol=1e-5)
 
 
@@ -105,8 +107,8 @@ def test_a_missing_barrier_gives_a_wrong_result(missing, order):
 
 def test_an_access_beyond_an_array_is_found():
     y = emulator.guarded(np.zeros(1000, np.float32))
-    with pytest.raises(emulator.EmulationError, match=r"kernel axpy, block \(0, 0, 0\), thread \(40, 0, 0\): read out of "
-                                                     r"bounds, at address 0x\w+, in line 5"):
+    with pytest.raises(emulator.EmulationError, match=r"kernel axpy, block \(0, 0, 0\), thread \(40, 0, 0\): read out "
+                                                      r"of bounds, at address 0x\w+, in line 5"):
         emulator.load(AXPY).launch("axpy", 3, 64, [np.zeros(2000, np.float32), y, np.float32(1), np.int64(1001)])
 
 
@@ -119,12 +121,14 @@ def run(body, block=64, parameters="int *out", args=None, grid=1, shared=0, orde
 
 
 def test_a_write_beyond_an_array_is_found():
-    with pytest.raises(emulator.EmulationError, match=r"thread \(0, 3, 0\): wrote out of bounds, at address 0x\w+, in line 5"):
+    with pytest.raises(emulator.EmulationError, match=r"thread \(0, 3, 0\): wrote out of bounds, at address 0x\w+, in "
+                                                      "line 5"):
         run("int i = 253 + threadIdx.y;\n out[i] = i;", block=(1, 7))
 
 
 def test_a_divergent_barrier_is_found():
-    with pytest.raises(emulator.EmulationError, match=r"kernel k, block \(0, 0, 0\): divergent barrier, the threads wait at "
-                       r"different __syncthreads; waiting: 40 threads at __syncthreads in line 5 \(the first is \(0, 0, 0\)\), "
-                       r"24 threads at __syncthreads in line 7 \(the first is \(40, 0, 0\)\); 0 of 64 have ended"):
+    with pytest.raises(emulator.EmulationError, match=(
+            r"kernel k, block \(0, 0, 0\): divergent barrier, the threads wait at different __syncthreads; waiting: "
+            r"40 threads at __syncthreads in line 5 \(the first is \(0, 0, 0\)\), "
+            r"24 threads at __syncthreads in line 7 \(the first is \(40, 0, 0\)\); 0 of 64 have ended")):
         run("if (threadIdx.x < 40)\n __syncthreads();\n else\n __syncthreads();")
