@@ -16,7 +16,10 @@ from . import source
 CUEMU = pathlib.Path(__file__).resolve().parent / "cuemu"
 FLAGS = ["-std=c++20", "-fPIC", "-fvisibility=hidden", "-fno-semantic-interposition", "-fno-strict-aliasing",
          "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fno-exceptions", "-fno-rtti",
-         "-fno-threadsafe-statics", "-fno-asynchronous-unwind-tables", "-U_FORTIFY_SOURCE"]
+         "-fno-threadsafe-statics", "-fno-asynchronous-unwind-tables", "-fstack-clash-protection",
+         "-U_FORTIFY_SOURCE"]
+if os.environ.get("THALWEG_EMULATOR_PORTABLE"):     # fibres as on processors that fibre.h has no assembly for
+    FLAGS.append("-DCUEMU_PORTABLE")
 LINKED = ["-shared", "-nostdlib", f"-Wl,--version-script={CUEMU / 'exports.map'}"]
 QUIET = ["-w", "-fmax-errors=20"]           # a kernel's text is NVRTC's to warn about
 LARGE = 30_000                              # characters; from there on -O1, as -O2 takes many seconds
@@ -102,7 +105,7 @@ def _state(known=[]):  # noqa: B006 - found once per process
         gxx = shutil.which("g++")
         if gxx is None:
             raise CompileError("g++ is not on PATH: the emulator compiles kernels with it (apt install g++)")
-        hasher = hashlib.sha256(repr((gxx, os.stat(gxx).st_mtime_ns)).encode())
+        hasher = hashlib.sha256(repr((gxx, os.stat(gxx).st_mtime_ns, FLAGS)).encode())
         for path in [*sorted(CUEMU.iterdir()), pathlib.Path(source.__file__), pathlib.Path(__file__)]:
             hasher.update(path.read_bytes())
         known.append(hasher.hexdigest()[:12])
@@ -125,10 +128,23 @@ def _headers(text, flags):
 def _compile(translated, flags, path):
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         kernel = pathlib.Path(folder, "kernel.cu")
-        kernel.write_text(f'#include "{CUEMU / "cuemu.h"}"\n#line 1 "kernel.cu"\n{translated}')
+        kernel.write_text(f'#include "{CUEMU / "cuemu.h"}"\n{_macros(flags)}#line 1 "kernel.cu"\n{translated}')
         level = "-O2" if len(translated) < LARGE else "-O1"
-        run_gxx([*FLAGS, *QUIET, level, "-g1", *LINKED, *flags, "-x", "c++", kernel,
+        folders = [flag for flag in flags if flag.startswith("-I")]
+        run_gxx([*FLAGS, *QUIET, level, "-g1", *LINKED, *folders, "-x", "c++", kernel,
                  "-x", "none", path.parent / "runtime.o", "-lm", "-lc", "-lgcc"], path)
+
+
+def _macros(flags):
+    """-D and -U as lines of the source, behind the emulator's own headers, which have names of their own."""
+    lines = []
+    for flag in flags:
+        name, equals, value = flag[2:].partition("=")
+        if flag.startswith("-D"):
+            lines.append(f"#define {name} {value if equals else 1}\n")
+        elif flag.startswith("-U"):
+            lines.append(f"#undef {name}\n")
+    return "".join(lines)
 
 
 def run_gxx(arguments, output):
