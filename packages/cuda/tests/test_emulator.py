@@ -241,7 +241,7 @@ def test_options(tmp_path):
 def test_shared_memory_is_counted_for_each_kernel():
     module = emulator.load("""
     __device__ int helper(int i) { __shared__ int c[2]; c[i] = i; __syncthreads(); return c[i - 1]; }
-    extern "C" __global__ void a(int *x) { __shared__ int t[100]; t[x[1]] = x[0]; x[0] = helper(x[2]); x[1] = t[x[2]]; }
+    __device__ int helper(int i) { __shared__ int c[2]; c[i] = i; __syncthreads(); return c[!i]; }
     extern "C" __global__ void b(int *x) { __shared__ int t[10]; t[x[1]] = x[0]; __syncthreads(); x[0] = t[x[2]]; }""")
     assert [module.static_shared_bytes(name) for name in ("a", "b")] == [408, 48]
 
