@@ -24,7 +24,8 @@ def main(arguments=None):
 
 def add_arguments(parser):
     parser.add_argument("--isolate", action="store_true", help="open each plugin in a process of its own")
-    parser.add_argument("--verbose", action="store_true", help="what devices tell about themselves; tracebacks of what failed")
+    parser.add_argument("--verbose", action="store_true",
+                        help="what devices tell about themselves; tracebacks of what failed")
 
 
 def run(options):

@@ -193,6 +193,31 @@ cdef class Device:
         self.check(code, "describe")
         return json.loads(<bytes>text)
 
+    def configure(self, dict options):
+        """Hands over a session's options; the first session decides. Gives what comes too late: {name: (wish, is)}."""
+        cdef int code
+        if self.api.configure == NULL:
+            return {}
+        if self.options is not None:
+            return {name: (wish, self.options.get(name)) for name, wish in options.items()
+                    if wish != self.options.get(name)}
+        text = json.dumps(options).encode()
+        cdef const char* json_text = text
+        fresh_outside_context()
+        with nogil:
+            enter(self.gate)
+            code = self.api.configure(self.handle, json_text)
+            leave(self.gate)
+        self.check(code, "configure")
+        self.options = options
+        return {}
+
+    def adopt(self, array):
+        """`(ordinal, address, shape, DataType number, owner)` of an array of another package that lies on one of the
+        plugin's devices; None where it does not, or the device does not know such arrays."""
+        adopt = getattr(self.owner, "adopt", None)
+        return None if adopt is None else adopt(array)
+
     @property
     def fallback(self):
         """The type of the device that runs what this one has no kernel for; "": the host's."""

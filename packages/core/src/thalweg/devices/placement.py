@@ -34,7 +34,8 @@ class Placement:
         devices.follow_processors()
         self._limits = dict(config.device_count)
         self.host = devices.host_device()
-        self._by_name = {self.host.name: self.host}
+        self._by_name, self._config = {}, config
+        self._use(self.host)
         self._fuses, self._remembered = {}, {}
         self.variable_homes = {}
         self._kernel_options = _kernel_options(config)
@@ -71,12 +72,16 @@ class Placement:
                     built_at=node.source and node.source.frame))
             _report(request, reason, node, self.host)
             return self.host
-        self._by_name[device.name] = device
-        return device
+        return self._use(device)
 
     def _default(self, spec):
-        device = devices.default_device()
-        self._by_name[device.name] = device
+        return self._use(devices.default_device())
+
+    def _use(self, device):
+        """The same device, which has heard the session's options before its first use."""
+        if self._by_name.get(device.name) is not device:
+            _configure(device, self._config)
+            self._by_name[device.name] = device
         return device
 
     def _find(self, spec):
@@ -124,9 +129,7 @@ class Placement:
         if device is self.host:
             return None
         other, _ = devices.find_device(device.fallback, 0) if device.fallback else (None, "")
-        other = self.host if other is None else other
-        self._by_name[other.name] = other
-        return other
+        return self.host if other is None else self._use(other)
 
 
 _ALGORITHMS = ("auto", "exact", "2x2", "4x4")
@@ -140,6 +143,17 @@ def _kernel_options(config):
                                  expected=" or ".join(map(repr, _ALGORITHMS)), built_at=user_frame()))
     options = {} if algorithm == "auto" else {"convolution:algorithm": algorithm}
     return {**options, "allow_tf32": True} if config.allow_tf32 else options
+
+
+def _configure(device, config):
+    """Hands those options to a device that its plugin names and that the session sets; says what comes too late."""
+    experimental = config.gpu_options.experimental
+    wishes = {**config.set_fields(), **config.gpu_options.set_fields(),
+              **(experimental if isinstance(experimental, dict) else {})}
+    late = device.configure({name: wishes[name] for name in device.plugin.options if name in wishes})
+    for name, (wish, value) in late.items():
+        _log.warning("%s was configured by the first session that used it: %s=%r is ignored, it is %r", device.name,
+                     name, wish, value)
 
 
 def _report(request, reason, node, host):

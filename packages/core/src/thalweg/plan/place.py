@@ -115,6 +115,7 @@ def _moved(node, wanted, device, placement, fallbacks):
             reason=node.refusal, kernel_on=device.name,
             hint="ConfigProto(allow_soft_placement=True), or with tf.device('/cpu:0') around this line",
             built_at=node.source.frame))
+    node.wanted = wanted.name
     key = node.op_type, wanted.name
     fallbacks[key] = fallbacks.get(key, 0) + 1
 

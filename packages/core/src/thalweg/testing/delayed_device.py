@@ -34,6 +34,7 @@ class Delayed:
     devices : int               ordinals
     limit_bytes : int           memory of each
     missing : op types          for which it has no kernel
+    refuses : callable          KernelRequest -> why it has no kernel, or None
     synchronous : op types      whose kernels wait for their result
     fail_in : op types          whose work fails, which shows at the next `sync`
     host_inputs : dict          op type -> inputs that its kernel wants on the host
@@ -49,9 +50,10 @@ class Delayed:
     intruders : list            what other threads have asked for while one recorded
     """
 
-    def __init__(self, devices=1, limit_bytes=1 << 30, missing=(), synchronous=(), fail_in=(), host_inputs=None,
-                 workspace_bytes=0, unrecordable=(), no_recording="", rng_blocks=None):
+    def __init__(self, devices=1, limit_bytes=1 << 30, missing=(), refuses=None, synchronous=(), fail_in=(),
+                 host_inputs=None, workspace_bytes=0, unrecordable=(), no_recording="", rng_blocks=None):
         self.limit_bytes, self.missing, self.synchronous, self.fail_in = limit_bytes, missing, synchronous, fail_in
+        self.refuses = refuses or (lambda op: None)
         self.host_inputs, self.workspace_bytes = host_inputs or {}, workspace_bytes
         self.unrecordable, self.no_recording = unrecordable, no_recording
         self.rng_blocks, self.options, self.intruders = rng_blocks or {}, {}, []
@@ -166,6 +168,9 @@ class Delayed:
         """The CPU's kernel, called later."""
         if op.op_type in self.missing:
             op.refusal = f"DELAYED was told to lack {op.op_type}"
+            return None
+        op.refusal = self.refuses(op)
+        if op.refusal is not None:
             return None
         inner = devices.host_device().find_kernel(op)
         return None if inner is None else _Kernel(self, i, op, inner)
@@ -295,7 +300,8 @@ class _Generator:
 def registered(**faults):
     """DELAYED is a device inside the `with`; the arguments are Delayed's."""
     device = Delayed(**faults)
-    devices.register(DevicePlugin("DELAYED", lambda: device, priority=20, addresses=True))
+    devices.register(DevicePlugin("DELAYED", lambda: device, priority=20, addresses=True,
+                                  options=("allow_growth", "per_process_gpu_memory_fraction", "beta")))
     try:
         yield device
     finally:
