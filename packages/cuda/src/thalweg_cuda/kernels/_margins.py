@@ -32,7 +32,7 @@ def margins(rule, source, shape, befores, out_shape, item, target, value=None):
 
     rule : "pad" (with zeros, or with the element at the operand `value`), "REFLECT", "SYMMETRIC" or "roll"
     """
-    counts, befores, sizes = _merged(shape, befores, out_shape, rule in ("pad", "roll"))
+    counts, befores, sizes = merged(shape, befores, out_shape, rule in ("pad", "roll"))
     if value is None and (rule in ("pad", "roll") or (befores[-1] == 0 and counts[-1] == sizes[-1])):
         factor = widened(item, counts[-1], befores[-1], sizes[-1])
         item *= factor
@@ -55,7 +55,7 @@ def margins(rule, source, shape, befores, out_shape, item, target, value=None):
     return Launch(moving(item, index, text), "margins", *grid_stride(n, target), args)
 
 
-def _merged(shape, befores, out_shape, joins_margins):
+def merged(shape, befores, out_shape, joins_margins):
     """Lists of counts, befores and sizes over as few dimensions as can be; at least one.
 
     A dimension without margins becomes part of the one ahead of it, whose margins are whole rows then.
