@@ -4,12 +4,16 @@ import threading
 
 import numpy as np
 
+from thalweg_cuda.compiler.images import default_folder
 from thalweg_cuda.driver import libcuda
 from thalweg_cuda.driver.context import Context
 from thalweg_cuda.driver.streams import Streams
+from thalweg_cuda.libraries import Libraries
+from thalweg_cuda.libraries.choices import Choices
 from thalweg_cuda.work import Target
 
 from .flags import Flags
+from .measuring import measure
 from .pool import Pool
 from .programs import Programs
 from .recording import Recorder
@@ -46,7 +50,8 @@ class Card:
             self.flags, self.recorder = Flags(driver), Recorder(self)
             self.target = Target(tuple(device.compute_capability()),
                                  device.get_attribute(attribute.MULTIPROCESSOR_COUNT),
-                                 device.get_attribute(attribute.MAX_SHARED_MEMORY_PER_BLOCK_OPTIN), {})
+                                 device.get_attribute(attribute.MAX_SHARED_MEMORY_PER_BLOCK_OPTIN),
+                                 Libraries(self.context), Choices(_choices_file(), device.name(), self._measure))
         self.programs = Programs(self, compiler)
 
     @property
@@ -180,6 +185,15 @@ class Card:
                 least = min(least, last.time_since(first) * 1e6)
             return least
 
+    def clear(self, address, nbytes):
+        """Sets bytes to zero, after what is enqueued."""
+        with self.lock, self.context:
+            if nbytes:
+                self.driver.memset_d8_async(address, 0, nbytes, self.streams.compute)
+
+    def _measure(self, work, in_bytes, out_bytes):
+        return measure(self, work, in_bytes, out_bytes)
+
     def _free_dropped(self):
         while self.dropped:
             executable, records = self.dropped.popleft()
@@ -195,5 +209,12 @@ class Card:
     def _free_all(self):
         self.driver.Context.synchronize()
         self._free_dropped()
+        self.target.libraries.close()
         for part in (self.programs, self.inbox, self.outbox, self.flags, self.pool, self.streams):
             part.close()
+
+
+def _choices_file():
+    """Where the choices of kernels are kept; None where nothing is."""
+    folder = default_folder()
+    return folder and folder / "choices.json"
