@@ -729,6 +729,18 @@ def test_float32_values_may_travel_as_bfloat16(config, delayed):
         assert not np.any(value.view(np.uint32) & 0xFFFF) and np.any(first.view(np.uint32) & 0xFFFF)
 
 
+def test_what_is_fetched_and_taken_on_another_device_is_fetched_whole(delayed):
+    with tf.device(DEVICE):
+        x = tf.placeholder(tf.float32, [2])
+        a = tf.cumsum(x)
+    with tf.device("/cpu:0"):
+        b = tf.cumsum(a)
+    with tf.Session(config=LOSSY) as session:
+        values = session.run([b, a, b], {x: [0.1, 0.2]})
+    np.testing.assert_array_equal(values[1], np.cumsum(np.float32([0.1, 0.2])))
+    np.testing.assert_array_equal(values[0], np.cumsum(cut(values[1])))
+
+
 def test_integers_and_what_a_device_cannot_cast_travel_whole(caplog, monkeypatch):
     caplog.set_level("INFO", "thalweg")
     monkeypatch.setattr(placement, "_reported", set())

@@ -16,8 +16,8 @@ from .memory import is_alias
 def insert_copies(ir, device_of, host, find_cast=None):
     """Adds COPY nodes. `device_of(node)` gives a node's Device, `host` is the Device that feeds and fetches use.
 
-    `find_cast(device, shape, source, target)` gives `(declaration, attrs, kernel)` of a Cast there, kernel None if there is
-    none; where it is given, float32 values travel as bfloat16 between devices that both have one.
+    `find_cast(device, shape, source, target)` gives `(declaration, attrs, kernel)` of a Cast there, kernel None if
+    there is none; where it is given, float32 values travel as bfloat16 between devices that both have one.
     """
     moved, result = {}, []
     home = _homes(ir, device_of, host)
@@ -30,9 +30,10 @@ def insert_copies(ir, device_of, host, find_cast=None):
             target = host if node.op_type == FETCH or _is_read_on_host(node, i) else device_of(node)
             if source is None or _same_memory(source, target) or _takes_no_value(node, i):
                 continue
-            key = (value, target.name)
+            is_whole = find_cast is None or node.op_type == FETCH
+            key = (value, target.name, is_whole)
             if key not in moved:
-                casts = () if find_cast is None or node.op_type == FETCH else _casts(value, source, target, find_cast)
+                casts = () if is_whole else _casts(value, source, target, find_cast)
                 moved[key], added = _moved(value, source, target, node, casts)
                 result += added
             node.inputs[i] = moved[key]
@@ -95,7 +96,8 @@ def _moved(value, source, target, user, casts):
 
 def _cast_node(value, dtype, device, user, cast):
     declaration, attrs, kernel = cast
-    node = Node("Cast", declaration, attrs, [value], [], user.source, user.rank, device.name, f"{value!r}/{dtype.name}")
+    name = f"{value!r}/{dtype.name}"
+    node = Node("Cast", declaration, attrs, [value], [], user.source, user.rank, device.name, name)
     node.kernel = kernel
     node.outputs = [Value(node, 0, dtype, value.shape)]
     return node.outputs[0]

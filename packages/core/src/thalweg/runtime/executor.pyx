@@ -1158,7 +1158,8 @@ cdef class Program:
         if planned.kind == WAIT:         # the op whose work has failed is not known
             (<Device>planned.payload).check(frame.code, "work on the device")
         # A copy has no context of its own: what went wrong in it is told outside of the run.
-        raise kernel_error(planned.node, *(take_error(&frame.context) if frame.context.code else take_outside_error()))
+        code, text, error = take_error(&frame.context) if frame.context.code else take_outside_error()
+        raise kernel_error(planned.node, code or frame.code, text, error)
 
     cdef _take(self, Frame frame, planned, int position):
         """An assignment: leaves the value's array to a variable that may take it, or copies or reads the value."""
@@ -1181,6 +1182,7 @@ cdef class Program:
                 code = step.fn(&step.call, step.ins, step.n_in, step.outs, step.n_out)
                 _note_writes(step)
             if code != 0 or frame.context.code != 0:
+                frame.code = code
                 self._raise(frame, planned)
         storage = planned.inputs[1].storage
         if storage.kind == OBJECT:       # nobody else takes it: a restore would hold all its values until the end

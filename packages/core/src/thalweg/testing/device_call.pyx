@@ -83,6 +83,8 @@ cdef class DeviceCall:
             key, counter = rng
             fill_rng(&state, key, counter)
             call.rng = &state
+            if kernel.kernel.rng_blocks:
+                call.rng = <thw_rng*><uintptr_t>self.put(np.uint32([*key, *counter]))
         with nogil:
             enter(kernel.device.gate)
             code = kernel.kernel.fn(&call, self.operands, n_in, self.operands + n_in, n_out)
