@@ -17,6 +17,7 @@ CUEMU = pathlib.Path(__file__).resolve().parent / "cuemu"
 FLAGS = ["-std=c++20", "-fPIC", "-fvisibility=hidden", "-fno-semantic-interposition", "-fno-strict-aliasing",
          "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fno-exceptions", "-fno-rtti",
          "-fno-threadsafe-statics", "-fno-asynchronous-unwind-tables", "-U_FORTIFY_SOURCE"]
+LINKED = ["-shared", "-nostdlib", f"-Wl,--version-script={CUEMU / 'exports.map'}"]
 QUIET = ["-w", "-fmax-errors=20"]           # a kernel's text is NVRTC's to warn about
 LARGE = 30_000                              # characters; from there on -O1, as -O2 takes many seconds
 # Options of NVRTC that say nothing to a processor. They stand alone or with "=value"; those of SPACED with the next word.
@@ -94,7 +95,7 @@ def _state(known=[]):  # noqa: B006 - found once per process
         gxx = shutil.which("g++")
         if gxx is None:
             raise CompileError("g++ is not on PATH: the emulator compiles kernels with it (apt install g++)")
-        hasher = hashlib.sha256(repr((gxx, os.stat(gxx).st_mtime_ns, FLAGS, LARGE)).encode())
+        hasher = hashlib.sha256(repr((gxx, os.stat(gxx).st_mtime_ns, FLAGS, LINKED, LARGE)).encode())
         for path in [*sorted(CUEMU.iterdir()), pathlib.Path(source.__file__)]:
             hasher.update(path.read_bytes())
         known.append(hasher.hexdigest()[:12])
@@ -119,7 +120,7 @@ def _compile(translated, flags, path):
         kernel = pathlib.Path(folder, "kernel.cu")
         kernel.write_text(f'#include "{CUEMU / "cuemu.h"}"\n#line 1 "kernel.cu"\n{translated}')
         level = "-O2" if len(translated) < LARGE else "-O1"
-        run_gxx([*FLAGS, *QUIET, level, "-g1", "-shared", "-nostdlib", *flags, "-x", "c++", kernel,
+        run_gxx([*FLAGS, *QUIET, level, "-g1", *LINKED, *flags, "-x", "c++", kernel,
                  "-x", "none", path.parent / "runtime.o", "-lm", "-lc"], path)
 
 
