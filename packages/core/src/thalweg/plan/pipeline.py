@@ -66,7 +66,7 @@ def specialise(template, fed_shapes, variable_shapes, with_value=None, precision
     """
     refused = set()
     while True:                          # each time something more is refused, until nothing is
-        ir, fallbacks = _settled(template, fed_shapes, variable_shapes, refused)
+        ir, fallbacks = _settled(template, fed_shapes, variable_shapes, refused, precision)
         found = {(n.op_type, n.name) for n in ir.nodes if is_fused(n) and n.refusal is not None}
         if found <= refused:
             break
@@ -89,7 +89,7 @@ def specialise(template, fed_shapes, variable_shapes, with_value=None, precision
     return plan
 
 
-def _settled(template, fed_shapes, variable_shapes, refused):
+def _settled(template, fed_shapes, variable_shapes, refused, precision):
     """`(ir, fallbacks)`: the nodes for these shapes, fused but for the steps in `refused`, with their kernels."""
     ir, placement = template.ir.clone(), template.placement
     infer(ir, fed_shapes, variable_shapes)

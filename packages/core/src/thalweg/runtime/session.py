@@ -14,6 +14,7 @@ from .engine import Engine
 from .executor import dense, ready_feed, scalars
 from .fetches import Fetches, feed_items
 from .precision import with_rewrite
+from .remote_array import remote_feed
 
 _default_sessions = _Stack()
 
@@ -177,6 +178,9 @@ def as_feed(tensor, value):
     if value is None:
         raise ValueError(f"Cannot feed None for Tensor '{tensor.name}', which has dtype {dtype.name} and shape "
                          f"'{shapes.text(tensor._shape)}'")
+    remote = remote_feed(tensor, value)
+    if remote is not None:
+        return remote
     array = _string_array(value) if dtype.kind == "O" else _number_array(tensor, value, dtype)
     array = dense(array)
     if array.shape != tensor._shape and not shapes.compatible(array.shape, tensor._shape):

@@ -28,7 +28,7 @@ class Card:
     driver : module         pycuda.driver, initialised
     compiler : Compiler
     number : int            the driver's, among the cards that it shows
-    memory_fraction : float most of its memory that the pool may take; 0: all of it
+    limit_bytes : int       most of its memory that the pool may take
 
     Attributes
     ----------
@@ -36,16 +36,15 @@ class Card:
     dropped : deque         recordings that nobody has any more: (handle, flag records)
     """
 
-    def __init__(self, driver, compiler, number, memory_fraction=0.0):
+    def __init__(self, driver, compiler, number, limit_bytes):
         self.driver, self.number = driver, number
         self.lock, self.dropped = threading.RLock(), collections.deque()
         self.device = device = driver.Device(number)
         self.context = Context(driver, device)
-        total = device.total_memory()
         attribute = driver.device_attribute
         with self.context:
             self.streams = Streams(driver)
-            self.pool = Pool(self._allocate, self._mark, int(total * memory_fraction) if memory_fraction else total)
+            self.pool = Pool(self._allocate, self._mark, limit_bytes)
             self.inbox = Inbox(driver, self.streams, self.lock)
             self.outbox = Outbox(driver, self.streams, self.lock)
             self.flags, self.recorder = Flags(driver), Recorder(self)
@@ -143,6 +142,11 @@ class Card:
         """Waits for all that is enqueued; what threads have asked for stays theirs to take up by `sync`."""
         with self.context:
             self.streams.compute.synchronize()
+
+    def wait_for(self, stream):
+        """Waits for another package's stream: a handle."""
+        with self.context:
+            libcuda.call("cuStreamSynchronize", stream)
 
     def record_for(self, flag):
         """A record for one launch, which the next `sync` examines; for a recording's, each one after a replay."""
