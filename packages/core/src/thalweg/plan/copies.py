@@ -1,9 +1,9 @@
 """Pass 7: moves values between devices, one transfer per value and target.
 
 A transfer stands right before its first user, so that its buffer lives as short as possible. Variables are never
-moved: a copy of their value is, and another one for those who read after a write. With ConfigProto.graph_options.enable_bfloat16_sendrecv float32 values travel as
-bfloat16: without the lower half of their mantissa, as TensorFlow sends them. Feeds and fetches are the caller's and
-travel whole.
+moved: a copy of their value is, and another one for those who read after a write. With
+ConfigProto.graph_options.enable_bfloat16_sendrecv float32 values travel as bfloat16: without the lower half of their
+mantissa, as TensorFlow sends them. Feeds and fetches are the caller's and travel whole.
 """
 from thalweg.framework import dtypes
 from thalweg.framework.shapes import size_of

@@ -40,7 +40,7 @@ def make_call(engine, step):
 
 
 def _copied_variables(engine, node):
-    """(input, VariableBuffer) of the variables that a step changes but has a copy of, as they lie on another device."""
+    """(input, VariableBuffer) of the variables that a step changes but has a copy of: they lie on another device."""
     wants = node.declaration.wants_ref if node.declaration is not None else ()
     sources = [(k, v.node.inputs[0]) for k, (v, is_ref) in enumerate(zip(node.inputs, wants))
                if is_ref and v.node.op_type == COPY and v.node.inputs]
