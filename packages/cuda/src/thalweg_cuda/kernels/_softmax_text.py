@@ -51,7 +51,7 @@ SPARSE_CROSS_ENTROPY = Form(
     "sparse_cross_entropy", "const {L}* labels, {S}* loss, {S}* y", ", int64* flag", _DENSE,
     """const {L} label = labels[row];
   const bool is_class = label >= 0 && label < ({L})classes;
-  if (!is_class) raise(flag, row, label);""",
+  if (!is_class && claim(flag, 1)) flag[1] = row, flag[2] = label;""",
     f"""const bool is_label = ({{L}})i == label;
     if (is_label) sum = log_total - (A)shifted;
     store(y + {_DENSE}, is_class ? exp@(shifted) / (T)total - (T)is_label : (T)not_a_number());""",
