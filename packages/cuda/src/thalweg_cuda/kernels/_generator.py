@@ -25,7 +25,7 @@ from .prelude import PRELUDE, SCALARS, TYPES
 WHOLE, ONE, PACKED, SPREAD = "whole", "one", "packed", "spread"
 
 _MOST_RANK = 8                   # of what cannot be joined
-_MOST_LANES = 16
+_MOST_STEPS = 512                # ops in the body of the loop over packs: registers, and time to compile
 
 PACK = """
 /* Neighbouring elements that are loaded and stored at once. */
@@ -98,9 +98,9 @@ def _lanes(expression, sizes, steps, walks):
     lanes = min(8, 16 // min(widths)) if len(set(widths)) > 1 else 16 // widths[0]
     if len(moving) > 8:
         lanes = min(lanes, 16 // max(widths))                # registers: 16 bytes for each operand
-    while walks and sizes[-1] % lanes:
+    while walks and sizes[-1] % lanes or lanes * len(expression.steps) > _MOST_STEPS and lanes > 1:
         lanes //= 2
-    return min(lanes, _MOST_LANES)
+    return lanes
 
 
 def _walk(form, sizes, steps):
