@@ -129,7 +129,7 @@ extern "C" __global__ void __launch_bounds__({THREADS}) reduce(
   for (int j = 0; j < {lanes}; j++) a[j] = identity();
   if (o < n_out) {{
     {kept.offsets("pack_number", ["kept_at"])}
-#pragma unroll 4
+#pragma unroll {min(4, 16 // lanes)}
     for ({index} r = begin + threadIdx.y; r < end; r += blockDim.y) {{
       {reduced.offsets("r", ["reduced_at"])}
       const {index} at = kept_at + reduced_at;
