@@ -70,7 +70,7 @@ def test_a_feed_is_copied_inside_the_device(delayed, session):
 def test_feeds_of_both_kinds_in_turns(delayed, session):
     x, y = sums()
     array = Array(0, VALUE)
-    for k in range(4):
+    for _ in range(4):
         assert session.run(y, {x: VALUE + 1}).tolist() == [1, 3, 6, 10]
         assert session.run(y, {x: array}).tolist() == [0, 1, 3, 6]
 

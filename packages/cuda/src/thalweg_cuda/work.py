@@ -15,7 +15,7 @@ class Operand(NamedTuple):
     """A place on the device: an input, an output or the workspace of the node, from byte `offset` on."""
 
     kind: str                    # "in", "out" or "workspace"
-    index: int
+    index: int                   # type: ignore[assignment]
     offset: int = 0
 
     def __add__(self, nbytes):   # type: ignore[override]
