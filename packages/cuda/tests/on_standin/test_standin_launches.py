@@ -1,4 +1,6 @@
 """Modules and launches on the stand-in driver, and what it refuses as a real one does."""
+import pathlib
+
 import numpy as np
 import pytest
 from standin import driver
@@ -87,8 +89,8 @@ def test_images_that_are_none(cuda, contexts):
         cuda.module_from_buffer(b"x" * 100)
     with pytest.raises(cuda.Error, match="PTX JIT compilation failed"):
         cuda.module_from_buffer(b"//\n.version 9.0\n" + b" " * 100)
-    gpu = bytearray(open(cuda._driver.__file__ if hasattr(cuda, "_driver") else __import__("pycuda._driver")._driver.__file__,
-                         "rb").read())
+    from pycuda import _driver
+    gpu = bytearray(pathlib.Path(_driver.__file__).read_bytes())
     gpu[18:20] = (190).to_bytes(2, "little")                     # the machine of a cubin
     with pytest.raises(cuda.Error, match="no kernel image is available"):
         cuda.module_from_buffer(bytes(gpu))

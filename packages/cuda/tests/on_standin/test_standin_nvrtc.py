@@ -76,9 +76,10 @@ def test_a_cubin_is_small(nvrtc):
 
 
 def test_what_does_not_compile_is_in_the_log(nvrtc):
-    assert nvrtc.compile('extern "C" __global__ void k(float *x)\n{\n    x[0] = unknown;\n}\n') == 6       # COMPILATION
-    assert "kernel.cu:3:" in nvrtc.bytes("nvrtcGetProgramLog").decode() and "unknown" in nvrtc.bytes(
-        "nvrtcGetProgramLog").decode()
+    text = 'extern "C" __global__ void k(float *x)\n{\n    x[0] = unknown;\n}\n'
+    assert nvrtc.compile(text) == 6                             # COMPILATION
+    log = nvrtc.bytes("nvrtcGetProgramLog").decode()
+    assert "kernel.cu:3:" in log and "unknown" in log
 
 
 @pytest.mark.parametrize("option", ["--no-such-option", "--gpu-architecture=sm_70", "-arch=volta"])
@@ -89,8 +90,8 @@ def test_options_that_are_refused(nvrtc, option):
 
 def test_headers(cuda, contexts):
     library, program = ctypes.CDLL("libnvrtc.so.13"), ctypes.c_void_p()
-    text, header, name = b'#include "mine.h"\nextern "C" __global__ void k(float *x) { x[0] = MINE; }', b"#define MINE 4\n", b"mine.h"
-    pointers = (ctypes.c_char_p * 1)(header), (ctypes.c_char_p * 1)(name)
+    text = b'#include "mine.h"\nextern "C" __global__ void k(float *x) { x[0] = MINE; }'
+    pointers = (ctypes.c_char_p * 1)(b"#define MINE 4\n"), (ctypes.c_char_p * 1)(b"mine.h")
     assert library.nvrtcCreateProgram(ctypes.byref(program), text, b"k.cu", 1, *pointers) == 0
     assert library.nvrtcCompileProgram(program, 0, None) == 0
     size = ctypes.c_size_t()

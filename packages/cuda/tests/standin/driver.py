@@ -47,11 +47,12 @@ def build():
 
 def _build_into(folder, linked):
     (folder / "rest.cpp").write_text(_not_supported(linked))
-    jobs = [(path, folder / f"{path.stem}.o", []) for path in [*HERE.glob("libcuda/*.cpp"), folder / "rest.cpp"]]
-    jobs.append((HERE / "libnvrtc/nvrtc.cpp", folder / "nvrtc.o", [f'-DSTANDIN_COMPILER="{HERE / "compile_main.py"}"']))
+    flags = [*_FLAGS, f"-I{HERE / 'libcuda'}", f'-DSTANDIN_COMPILER="{HERE / "compile_main.py"}"', "-c"]
+    sources = [*HERE.glob("libcuda/*.cpp"), folder / "rest.cpp", HERE / "libnvrtc/nvrtc.cpp"]
+    objects = [folder / f"{path.stem}.o" for path in sources]
     with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        list(pool.map(lambda job: compiler.run_gxx([*_FLAGS, *job[2], f"-I{HERE / 'libcuda'}", "-c", job[0]], job[1]), jobs))
-    *driver, nvrtc = [job[1] for job in jobs]
+        list(pool.map(lambda path, to: compiler.run_gxx([*flags, path], to), sources, objects))
+    *driver, nvrtc = objects
     compiler.run_gxx(["-shared", "-Wl,-soname,libnvrtc.so.13", nvrtc], folder / "libnvrtc.so.13")
     compiler.run_gxx(["-shared", "-Wl,-soname,libcuda.so.1", *driver, "-ldl"], folder / "libcuda.so.1")
 
@@ -124,8 +125,8 @@ def is_on_path():
 @functools.cache
 def _library():
     if not is_loaded() and not is_on_path():
-        raise RuntimeError("the stand-in driver is not loaded: call standin.driver.install() before PyCUDA is imported, or "
-                           "start the process with standin.driver.environment()")
+        raise RuntimeError("the stand-in driver is not loaded: call standin.driver.install() before PyCUDA is "
+                           "imported, or start the process with standin.driver.environment()")
     library = ctypes.CDLL("libcuda.so.1")
     library.thw_standin_counters.restype = ctypes.c_size_t
     library.thw_standin_counters.argtypes = [ctypes.c_void_p, ctypes.c_size_t]

@@ -68,7 +68,7 @@ def _is_read_on_host(node, index):
 
 def _takes_no_value(node, index):
     """Whether an input stays where it is: the step does not read it."""
-    return is_found_by_name(node, index) or node.op_type == "Assign" and index == 0
+    return is_found_by_name(node, index) or index == 0 and node.op_type in ("Assign", "IsVariableInitialized")
 
 
 def _casts(value, source, target, find_cast):

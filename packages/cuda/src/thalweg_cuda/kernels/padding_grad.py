@@ -4,9 +4,9 @@ import math
 from thalweg_cuda.work import Launch, Source, Work, input_, output
 
 from . import kernel
-from ._row_folds import Fold
 from ._geometry import QUOTIENT, Walk, dense_strides, grid_stride, index_for
 from ._margins import merged
+from ._row_folds import Fold
 from ._views import constants
 from .prelude import ctype
 
