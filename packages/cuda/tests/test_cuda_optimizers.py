@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from emulation.direct import run
 
+import thalweg as tf
 from thalweg.framework.declaration import REGISTRY
 from thalweg_cuda.kernels._steps import STEPS
 
@@ -56,6 +57,27 @@ def test_steps(op_type, attrs):
         values = operands(op_type, shape, dtype)
         got = run(op_type, values, [(shape, dtype)], attrs)
         close(got, expected(op_type, values, **attrs), dtype)
+
+
+SPARSE = [(op_type, attrs) for op_type, attrs in CASES if f"Sparse{op_type}" in REGISTRY]
+
+
+@pytest.mark.parametrize("op_type, attrs", SPARSE)
+def test_steps_of_rows(op_type, attrs):
+    """Rows that are named twice take two steps."""
+    place = STEPS[op_type].letters.index("g") + 1
+    for dtype, index_type, n in ((np.float32, np.int32, 50), (np.float64, np.int64, 7), (np.float32, np.int32, 0)):
+        values = operands(op_type, (20, 3), dtype)
+        values[place - 1] = RNG.standard_normal((n, 3)).astype(dtype)
+        values.insert(place, RNG.integers(0, 9, n).astype(index_type))
+        got = run(f"Sparse{op_type}", values, [((20, 3), dtype)], attrs)
+        close(got, expected(f"Sparse{op_type}", values, **attrs), dtype)
+
+
+def test_a_row_outside_is_an_error():
+    var = np.ones((2, 1), np.float32)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Index 2 at offset 1 in indices is out of range"):
+        run("SparseApplyAdagrad", [var, var, np.float32(0.1), var, np.int32([0, 2])], [((2, 1), np.float32)])
 
 
 def test_a_step_of_bfloat16():

@@ -8,9 +8,8 @@ from thalweg.framework import errors
 from thalweg_cuda.device.bound import Bound
 from thalweg_cuda.device.staging import SMALL_BYTES
 from thalweg_cuda.driver.libcuda import DriverError
-from thalweg_cuda.kernels._flags import FLAG, outside
 from thalweg_cuda.kernels.prelude import PRELUDE
-from thalweg_cuda.work import Copy, Draw, Fill, Launch, Source, Work, input_, output
+from thalweg_cuda.work import Copy, Draw, Fill, Flag, Launch, Source, Work, input_, output
 
 ADD = Source(PRELUDE + """
 extern "C" __global__ void add(const float* a, const float* b, float* y, int n) {
@@ -189,17 +188,17 @@ def test_a_dropped_recording_is_freed_later(card, counters):
 
 # --- what kernels tell -------------------------------------------------------------------------------------
 
-CHECKED = Source(PRELUDE + FLAG + """
+CHECKED = Source(PRELUDE + """
 extern "C" __global__ void checked(const int32* indices, float* y, int n, int64* flag) {
   int i = threadIdx.x;
   if (i >= n) return;
-  if (indices[i] < 0 || indices[i] >= 5) raise(flag, i, indices[i]);
-  else y[indices[i]] = 1.0f;
+  if (indices[i] >= 0 && indices[i] < 5) y[indices[i]] = 1.0f;
+  else if (atomicCAS((uint64*)flag, 0ull, 1ull) == 0) flag[1] = i, flag[2] = indices[i];
 }""")
 
 
 def checking(card):
-    flag = outside("indices", (3,), "is not in [0, 5)")
+    flag = Flag(lambda words: f"indices[{words[1]}] = {words[2]} is not in [0, 5)")
     launch = Launch(CHECKED, "checked", (1,), (32,), (input_(0), output(), np.int32(3), flag))
     return Bound(card, Work((launch,)), "Checked")
 
@@ -277,6 +276,27 @@ def test_no_memory_is_an_error_with_figures(card):
         card.alloc(total + 1)
     address = card.alloc(1000)
     card.pool.free(address)
+
+
+def test_idle_blocks_are_given_back_before_the_card_is_full(card, standin):
+    card.pool.free(card.alloc(20 << 20))
+    total = card.device.total_memory()
+    standin.set_memory(0, card.stats()["bytes_reserved"] + (40 << 20))
+    try:
+        card.pool.free(card.alloc(50 << 20))
+    finally:
+        standin.set_memory(0, total)
+
+
+def test_a_card_that_others_have_filled(card, standin):
+    total = card.device.total_memory()
+    standin.set_memory(0, 1 << 20)
+    try:
+        with pytest.raises(MemoryError, match=r"8,388,608 bytes are wanted.*; the card has [\d,]+ of 1,048,576 bytes"):
+            card.alloc(8 << 20)
+    finally:
+        standin.set_memory(0, total)
+    card.pool.free(card.alloc(8 << 20))
 
 
 def test_statistics(card):

@@ -32,6 +32,11 @@ class _Options:
 
     MergeFrom = CopyFrom
 
+    def set_fields(self):
+        """The plain fields that are not as they are by default, as a dict."""
+        plain = {name: value for name, value in self._FIELDS.items() if isinstance(value, (bool, int, float, str))}
+        return {name: getattr(self, name) for name, default in plain.items() if getattr(self, name) != default}
+
     def __eq__(self, other):
         return type(self) is type(other) and all(getattr(self, f) == getattr(other, f) for f in self._FIELDS)
 
@@ -42,7 +47,10 @@ class _Options:
 
 
 class GPUOptions(_Options):
-    """Options of accelerators, as `tf.GPUOptions`."""
+    """Options of accelerators, as `tf.GPUOptions`: handed to devices that name them (docs/devices.md, section 2).
+
+    experimental : dict     names and values that only a certain device knows
+    """
 
     _FIELDS = {"per_process_gpu_memory_fraction": 0.0, "allow_growth": False, "allocator_type": "",
                "deferred_deletion_bytes": 0, "visible_device_list": "", "polling_active_delay_usecs": 0,
@@ -81,7 +89,11 @@ class RewriterConfig(_Options):
 
 
 class GraphOptions(_Options):
-    """As `tf.GraphOptions`."""
+    """As `tf.GraphOptions`.
+
+    enable_bfloat16_sendrecv : bool     float32 values that go from one device to another travel as bfloat16: half the
+                                        bytes, and of 24 bits of the mantissa 8 are left; feeds and fetches stay whole
+    """
 
     _FIELDS = {"enable_recv_scheduling": False, "optimizer_options": OptimizerOptions, "build_cost_model": 0,
                "build_cost_model_after": 0, "infer_shapes": False, "place_pruned_graph": False,
@@ -156,7 +168,9 @@ class RunMetadata(_Options):
 
     step_stats : list of (name, op type, device, start ns, duration ns), when traced
     fallbacks : dict    (op type, requested device) -> count of ops that ran elsewhere
+    fallback_bytes : dict    the same -> bytes that the run copied only because they did
     segments : list of SegmentStats     thalweg's own: what devices record and replay (docs/devices.md, section 4)
     """
 
-    _FIELDS = {"step_stats": list, "cost_graph": None, "partition_graphs": list, "fallbacks": dict, "segments": list}
+    _FIELDS = {"step_stats": list, "cost_graph": None, "partition_graphs": list, "fallbacks": dict,
+               "fallback_bytes": dict, "segments": list}

@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 
+from thalweg.framework import errors
 from thalweg_cuda.compiler.images import default_folder
 from thalweg_cuda.driver import libcuda
 from thalweg_cuda.driver.context import Context
@@ -28,7 +29,7 @@ class Card:
     driver : module         pycuda.driver, initialised
     compiler : Compiler
     number : int            the driver's, among the cards that it shows
-    memory_fraction : float most of its memory that the pool may take; 0: all of it
+    limit_bytes : int       most of its memory that the pool may take
 
     Attributes
     ----------
@@ -36,16 +37,15 @@ class Card:
     dropped : deque         recordings that nobody has any more: (handle, flag records)
     """
 
-    def __init__(self, driver, compiler, number, memory_fraction=0.0):
+    def __init__(self, driver, compiler, number, limit_bytes):
         self.driver, self.number = driver, number
         self.lock, self.dropped = threading.RLock(), collections.deque()
         self.device = device = driver.Device(number)
-        self.context = Context(driver, device)
-        total = device.total_memory()
+        self.context = Context(driver, device, self)
         attribute = driver.device_attribute
         with self.context:
             self.streams = Streams(driver)
-            self.pool = Pool(self._allocate, self._mark, int(total * memory_fraction) if memory_fraction else total)
+            self.pool = Pool(self._allocate, self._mark, limit_bytes)
             self.inbox = Inbox(driver, self.streams, self.lock)
             self.outbox = Outbox(driver, self.streams, self.lock)
             self.flags, self.recorder = Flags(driver), Recorder(self)
@@ -133,16 +133,30 @@ class Card:
         with self.context:
             try:
                 self.streams.compute.synchronize()
+            except self.driver.Error as error:
+                self.outbox.forget()
+                raise self._lost(error) from error
             except BaseException:
                 self.outbox.forget()
                 raise
             self.outbox.finish()
         self.flags.examine()
 
+    def _lost(self, error):
+        """The error of work that failed on the card, after which CUDA does nothing more in this context."""
+        self.context.abandon(f"work on card {self.number} failed: {error}. CUDA does nothing more in this process on "
+                             "that card: start a new one. compute-sanitizer, from NVIDIA's toolkit, finds the place")
+        return errors.InternalError(None, None, self.context.refusal)
+
     def wait(self):
         """Waits for all that is enqueued; what threads have asked for stays theirs to take up by `sync`."""
         with self.context:
             self.streams.compute.synchronize()
+
+    def wait_for(self, stream):
+        """Waits for another package's stream: a handle."""
+        with self.context:
+            libcuda.call("cuStreamSynchronize", stream)
 
     def record_for(self, flag):
         """A record for one launch, which the next `sync` examines; for a recording's, each one after a replay."""

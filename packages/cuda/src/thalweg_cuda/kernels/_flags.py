@@ -10,9 +10,6 @@ FLAG = r"""
 __device__ inline int claim(int64* flag, int64 kind) {
   return atomicCAS((uint64*)flag, 0ull, (uint64)kind) == 0ull;
 }
-__device__ inline void raise(int64* flag, int64 position, int64 number) {
-  if (claim(flag, 1)) flag[1] = position, flag[2] = number;
-}
 """
 
 

@@ -32,7 +32,7 @@ def margins(rule, source, shape, befores, out_shape, item, target, value=None):
 
     rule : "pad" (with zeros, or with the element at the operand `value`), "REFLECT", "SYMMETRIC" or "roll"
     """
-    counts, befores, sizes = _merged(shape, befores, out_shape, rule in ("pad", "roll"))
+    counts, befores, sizes = merged(shape, befores, out_shape, rule in ("pad", "roll"))
     if value is None and (rule in ("pad", "roll") or (befores[-1] == 0 and counts[-1] == sizes[-1])):
         factor = widened(item, counts[-1], befores[-1], sizes[-1])
         item *= factor
@@ -44,7 +44,7 @@ def margins(rule, source, shape, befores, out_shape, item, target, value=None):
     rank = range(len(sizes))
     parameters = [walk.parameters] * bool(walk.args)
     parameters += [f"INDEX before{d}, INDEX count{d}, INDEX step{d}" for d in rank]
-    rules = [f"PLACE p{d} = (PLACE)(at{d} - before{d}); {_RULES[rule].format(d=d)} at_x += (INDEX)p{d} * step{d};"
+    rules = [f"PLACE p{d} = (PLACE)(along{d} - before{d}); {_RULES[rule].format(d=d)} at_x += (INDEX)p{d} * step{d};"
              for d in rank]
     text = _TEXT.replace("PARAMETERS", ", ".join(parameters)).replace("SIGNED", index.name.removeprefix("u"))
     text = text.replace("OFFSETS", "\n    ".join([walk.offsets("i", []), *rules]))
@@ -55,7 +55,7 @@ def margins(rule, source, shape, befores, out_shape, item, target, value=None):
     return Launch(moving(item, index, text), "margins", *grid_stride(n, target), args)
 
 
-def _merged(shape, befores, out_shape, joins_margins):
+def merged(shape, befores, out_shape, joins_margins):
     """Lists of counts, befores and sizes over as few dimensions as can be; at least one.
 
     A dimension without margins becomes part of the one ahead of it, whose margins are whole rows then.

@@ -3,11 +3,15 @@ import math
 
 import numpy as np
 
-from thalweg_cuda.work import Copy, Launch, Source, Unsupported, Work, input_
+from thalweg.framework.declaration import REGISTRY
+from thalweg_cuda.work import Copy, Flag, Launch, Source, Unsupported, Work, input_
 
 from . import kernel
 from ._geometry import grid_stride, index_for
+from ._places import Places
+from ._runs import FIRST, Runs, each
 from ._steps import HELPERS, STEPS
+from ._workspace import Workspace
 from .prelude import PRELUDE, ctype
 
 _TEXT = """
@@ -158,3 +162,43 @@ def assign_add(r, target):
     source = Source(typed(_ASSIGN.replace("OPERATION", operation), t, index))
     return Work((Launch(source, "assign", *grid_stride(n, target, max(1, 16 // t.nbytes)),
                         (input_(0), input_(1), index.scalar(n))),))
+
+
+# --- rows -----------------------------------------------------------------------------------------------------------
+
+@kernel(*[f"Sparse{op_type}" for op_type in STEPS if f"Sparse{op_type}" in REGISTRY])
+def sparse_apply(r, target):
+    """A step for the rows that `indices` names; a row that is named twice takes two, in the order of the indices."""
+    step, t = STEPS[r.op_type.removeprefix("Sparse")], float_type(r, r.in_dtypes[0])
+    k_indices = step.letters.index("g") + 1
+    operands = [k for k in range(len(r.in_shapes)) if k != k_indices]
+    var, indices = r.in_shapes[0], r.in_shapes[k_indices]
+    if len(indices) != 1:
+        raise ValueError(f"{r.op_type}: indices of shape {indices}, expected a vector")
+    expected = {"v": var, "g": indices + var[1:], "h": (), "n": ()}
+    for number, (letter, k) in enumerate(zip(step.letters, operands)):
+        if r.in_shapes[k] != expected[letter]:
+            raise ValueError(f"{r.op_type}: operand {number} has shape {r.in_shapes[k]}, expected {expected[letter]}")
+    places = Places(r, k_indices, var[:1], False, "indices", f"is not in [0, {var[0]})")
+    places.flag = Flag(lambda words: f"Index {words[2]} at offset {words[1]} in indices is out of range")
+    row = math.prod(var[1:])
+    if not places.count or not row:
+        return Work(())
+    space = Workspace()
+    runs = Runs(places, input_(k_indices), space, target)
+    declared, hypers = parameters(step)
+    slots = [name for letter, name in zip(step.letters, step.names.split()) if letter == "v"]
+    loads = " ".join(f"C {name} = load({name}_in[at_y]);" for name in slots)
+    stores = " ".join(f"store(&{name}_in[at_y], {name});" for name in slots)
+    body = f"""{FIRST}
+    {loads}
+    do {{
+      const C grad = load(grad_in[(INDEX)AT(p) * row + column]);
+      {step.formula}
+    }} while (++p < n && KEY(p) == key);
+    {stores}"""
+    head = f"{PRELUDE}typedef {t.storage} T;\ntypedef {t.compute} C;\ntypedef INDEX_TYPE INDEX;\n"
+    args = *map(input_, operands), np.int32(option(r))
+    launch = each(head, HELPERS, body, f"{declared}, int option", args, row, runs, places.rows, target,
+                  f"{hypers} {step.setup} (void)option;")
+    return Work((*runs.commands, launch), space.nbytes)
