@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 
+from thalweg.framework import errors
 from thalweg_cuda.compiler.images import default_folder
 from thalweg_cuda.driver import libcuda
 from thalweg_cuda.driver.context import Context
@@ -40,7 +41,7 @@ class Card:
         self.driver, self.number = driver, number
         self.lock, self.dropped = threading.RLock(), collections.deque()
         self.device = device = driver.Device(number)
-        self.context = Context(driver, device)
+        self.context = Context(driver, device, self)
         attribute = driver.device_attribute
         with self.context:
             self.streams = Streams(driver)
@@ -132,11 +133,20 @@ class Card:
         with self.context:
             try:
                 self.streams.compute.synchronize()
+            except self.driver.Error as error:
+                self.outbox.forget()
+                raise self._lost(error) from error
             except BaseException:
                 self.outbox.forget()
                 raise
             self.outbox.finish()
         self.flags.examine()
+
+    def _lost(self, error):
+        """The error of work that failed on the card, after which CUDA does nothing more in this context."""
+        self.context.abandon(f"work on card {self.number} failed: {error}. CUDA does nothing more in this process on "
+                             "that card: start a new one. compute-sanitizer, from NVIDIA's toolkit, finds the place")
+        return errors.InternalError(None, None, self.context.refusal)
 
     def wait(self):
         """Waits for all that is enqueued; what threads have asked for stays theirs to take up by `sync`."""

@@ -5,6 +5,7 @@ import threading
 
 from thalweg_cuda import kernels
 from thalweg_cuda.compiler import Compiler, Nvrtc
+from thalweg_cuda.shared_library import described
 from thalweg_cuda.work import Unsupported
 
 from .bound import Bound
@@ -145,7 +146,9 @@ class CudaDevice:
                 "multiprocessors": device.get_attribute(self._driver.device_attribute.MULTIPROCESSOR_COUNT),
                 "memory": device.total_memory(), "driver": _pair(self._driver.get_driver_version()),
                 "NVRTC": ".".join(map(str, self._compiler.nvrtc.version)),
-                "PyCUDA": importlib.metadata.version("pycuda")}
+                "PyCUDA": importlib.metadata.version("pycuda"),
+                "cuBLASLt": described("cublasLt", (13,), "nvidia-cublas"),
+                "cuDNN": described("cudnn", (9,), "nvidia-cudnn-cu13")}
 
     def adopt(self, array):
         """`(i, address, shape, DataType number, owner)` of another package's array on a card; None: it is on none."""

@@ -20,13 +20,14 @@ class Context:
     ----------
     driver : module             pycuda.driver
     device : pycuda.driver.Device
+    owner : Card                what holds all that PyCUDA has allocated in the context
     refusal : str               why it cannot be used any more; "" while it can
     """
 
-    __slots__ = ("driver", "device", "refusal", "_context", "_push", "_pop", "_inside")
+    __slots__ = ("driver", "device", "owner", "refusal", "_context", "_push", "_pop", "_inside")
 
-    def __init__(self, driver, device):
-        self.driver, self.device, self.refusal, self._inside = driver, device, "", []
+    def __init__(self, driver, device, owner):
+        self.driver, self.device, self.owner, self.refusal, self._inside = driver, device, owner, "", []
         self._context = device.retain_primary_context()
         self._push, self._pop = self._context.push, driver.Context.pop
         _opened.append(self)
@@ -53,16 +54,17 @@ class Context:
         self._pop()
         self._inside.pop()
 
-    def forbid(self, why):
-        """Refuses all further use."""
+    def abandon(self, why):
+        """Refuses all further use, for good, and lets nothing of it be freed: the driver does nothing more here."""
         self.refusal = why
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.owner))
 
     def close(self, free):
         """Calls `free` in the context and gives that back, once no thread is inside: those that come now are refused.
 
         A daemon thread that was still in PyCUDA's C++ when the interpreter goes would abort the process.
         """
-        self.forbid("this card has been closed: the process is ending")
+        self.refusal = "this card has been closed: the process is ending"
         end = time.monotonic() + _PATIENCE_S
         while self._inside and time.monotonic() < end:
             time.sleep(0.001)
@@ -75,6 +77,5 @@ class Context:
 def _forbid():
     """In a forked child: the driver does not work there, not even to free what the parent has."""
     for context in _opened:
-        context.forbid(f"CUDA was in use in the parent process {os.getppid()}, and a forked child cannot use it. "
-                       "Start workers with multiprocessing.get_context('spawn'), or fork before the first Session.")
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(context._context))      # its finalizer would call the driver
+        context.abandon(f"CUDA was in use in the parent process {os.getppid()}, and a forked child cannot use it. "
+                        "Start workers with multiprocessing.get_context('spawn'), or fork before the first Session.")
