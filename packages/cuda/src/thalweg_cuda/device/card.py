@@ -15,7 +15,7 @@ from thalweg_cuda.work import Target
 
 from .flags import Flags
 from .measuring import measure
-from .pool import Pool
+from .pool import ALIGN, Pool
 from .programs import Programs
 from .recording import Recorder
 from .staging import Inbox, Outbox
@@ -62,11 +62,11 @@ class Card:
 
     # --- memory --------------------------------------------------------------------------------------
 
-    def alloc(self, nbytes):
-        """The address of memory; MemoryError with figures."""
+    def alloc(self, nbytes, align=ALIGN):
+        """The address of memory, a multiple of `align`; MemoryError with figures."""
         with self.lock, self.context:
             self._free_dropped()
-            return self.pool.alloc(nbytes)
+            return self.pool.alloc(nbytes, align)
 
     def stats(self):
         """What a PyDevice tells of its memory."""

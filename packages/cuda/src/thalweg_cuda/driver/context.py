@@ -43,8 +43,7 @@ class Context:
     def __enter__(self):
         self._inside.append(None)        # a count that threads may change without a lock
         try:
-            if self.refusal:
-                raise RuntimeError(self.refusal)
+            self.check()
             self._push()
         except BaseException:
             self._inside.pop()
@@ -53,6 +52,11 @@ class Context:
     def __exit__(self, *exc):
         self._pop()
         self._inside.pop()
+
+    def check(self):
+        """RuntimeError where it cannot be used any more."""
+        if self.refusal:
+            raise RuntimeError(self.refusal)
 
     def abandon(self, why):
         """Refuses all further use, for good, and lets nothing of it be freed: the driver does nothing more here."""
