@@ -4,9 +4,10 @@ import threading
 import pytest
 from standin import driver
 
-from thalweg_cuda.compiler import CompileError, Compiler, Nvrtc, nvrtc
+from thalweg_cuda.compiler import CompileError, Compiler, Nvrtc
 from thalweg_cuda.compiler.images import Images, default_folder, key_of
 from thalweg_cuda.kernels.prelude import PRELUDE
+from thalweg_cuda.requirements import no_nvrtc
 from thalweg_cuda.work import Source
 
 SOURCE = Source('extern "C" __global__ void nothing() {}')
@@ -121,7 +122,7 @@ def test_the_architecture_of_a_card():
 
 @pytest.fixture(scope="module")
 def real():
-    why = nvrtc.missing() or driver.is_on_path() and "the NVRTC of this process is the stand-in"
+    why = no_nvrtc() or driver.is_on_path() and "the NVRTC of this process is the stand-in"
     if why:
         pytest.skip(why)
     return Nvrtc.load()
