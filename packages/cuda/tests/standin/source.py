@@ -108,8 +108,8 @@ def _static_arrays(code, kernels):
             continue
         if _is_in_template(code, found.start()):
             line = code.count("\n", 0, found.start()) + 1
-            raise UnsupportedSource(f"kernel.cu:{line}: __shared__ in a template cannot be emulated: g++ would put it where "
-                                    "no barrier is checked; declare it in the kernel and pass its address")
+            raise UnsupportedSource(f"kernel.cu:{line}: __shared__ in a template cannot be emulated: g++ would put it "
+                                    "where no barrier is checked; declare it in the kernel and pass its address")
         owners = [kernel.name for kernel in kernels if kernel.begin <= found.start() < kernel.end]
         yield found.start(), found.end(), f"cuemu_shared_of({owners[0] if owners else 'cuemu_any'})"
 
