@@ -9,7 +9,7 @@ from thalweg.framework.declaration import REGISTRY
 from thalweg_cuda.kernels import _sort
 
 RNG = np.random.default_rng(0)
-TYPES = ["uint8", "int16", "int32", "int64", "float16", "float32", "float64", "complex64", "complex128"]
+TYPES = ["uint8", "int32", "int64", "float16", "float32", "float64", "complex64"]
 _TOLERANCE = {"float16": 2e-3, "float32": 2e-6, "complex64": 4e-6}
 
 
@@ -187,7 +187,7 @@ def largest(x, k):
         np.testing.assert_array_equal(g, w)
 
 
-@pytest.mark.parametrize("dtype", TYPES[:7] + ["int8", "uint16"])
+@pytest.mark.parametrize("dtype", [*TYPES[:-1], "int8", "uint16"])
 def test_the_largest(dtype):
     for shape, k in (((3, 5), 2), ((2, 700), 700), ((4, 1), 1), ((0, 4), 2), ((3, 4), 0)):
         largest(numbers(shape, dtype, 0, 20), k)
@@ -197,8 +197,11 @@ def test_the_largest(dtype):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
 def test_the_largest_of_long_rows(dtype):
-    largest(numbers((3, 3000), dtype, 0, 1000), 7)
+    for k in (1, 7, 700):
+        largest(numbers((2, 3000), dtype, 0, 1000), k)
+    largest(np.full((2, 2100), 3, dtype), 5)
     largest(numbers((2500,), dtype, 0, 1000), 2500)
+    largest(numbers((2, 2100), dtype, 0, 1000), 1500)
 
 
 def test_nan_and_the_zeros_among_the_largest():

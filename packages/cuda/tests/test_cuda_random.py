@@ -1,11 +1,23 @@
 """Random numbers: the CPU's bits."""
+import ctypes
+import platform
+import subprocess
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 from emulation.direct import run
+from standin import emulator
 
 import thalweg as tf
-from thalweg.ops import _philox
+from thalweg.ops import _philox, _rejection
+from thalweg_cuda.kernels._normal import FITTED, ROUNDED
+from thalweg_cuda.kernels._philox import PHILOX
+from thalweg_cuda.kernels.prelude import PRELUDE
 
+needs_glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the CPU's kernels call this machine's C "
+                                 "library, which is not glibc: no other device has its bits")
 SIZES = [1, 3, 4, 7, 1030]
 
 
@@ -50,6 +62,15 @@ def test_integers_are_the_cpus(dtype):
             np.testing.assert_array_equal(got, want)
 
 
+@needs_glibc
+def test_normals_are_the_cpus():
+    cpu, device = on_both(lambda: [make([n]) for n in (*SIZES, 300_001) for make in (tf.random_normal,
+                                                                                     tf.truncated_normal)])
+    for a, b in zip(cpu, device):
+        for want, got in zip(a, b):
+            np.testing.assert_array_equal(got, want)
+
+
 def test_a_carry_of_the_counter():
     for dtype, words in ((np.float32, 1), (np.float64, 2)):
         got, = run("RandomUniform", [np.int32([1500])], [((1500,), dtype)], constants=[0], rng=Stream)
@@ -72,6 +93,72 @@ def test_stateless_uniforms(seed):
     low, high = np.int32(-5), np.int32(2 ** 31 - 1)
     got, = run("StatelessRandomUniformInt", [np.int32([77]), seed, low, high], [((77,), np.int32)], constants=[0])
     np.testing.assert_array_equal(got, _philox.integers(_philox.stateless_state(seed), 77, low, high))
+
+
+def test_stateless_normals():
+    seed = np.int64([5, 6])
+    got, = run("StatelessRandomNormal", [np.int32([10_001]), seed], [((10_001,), np.float32)], constants=[0])
+    np.testing.assert_array_equal(got, _philox.normals(_philox.stateless_state(seed), 10_001, np.dtype("f4")))
+    got, = run("StatelessTruncatedNormal", [np.int32([10_001]), seed], [((10_001,), np.float32)], constants=[0])
+    np.testing.assert_array_equal(got, _rejection.truncated_normals(_philox.stateless_state(seed), 10_001,
+                                                                    np.dtype("f4")))
+
+
+EACH = PRELUDE + PHILOX + """
+FUNCTIONS
+extern "C" __global__ void each(float* logs, float* sines, float* cosines) {
+  const uint32 i = blockIdx.x * blockDim.x + threadIdx.x;
+  float pair[2];
+  normal_pair(1u, i, pair);                                  /* radius times sine and cosine of 2 pi i / 2^23 */
+  logs[i] = log_of(unit_f32(i) < 1e-7f ? 1e-7f : unit_f32(i)), sines[i] = pair[0], cosines[i] = pair[1];
+}
+"""
+
+
+@pytest.mark.parametrize("functions", [pytest.param(FITTED, marks=needs_glibc, id="fitted"),
+                                       pytest.param(ROUNDED, id="rounded")])
+def test_every_argument(functions):
+    """The functions are the C library's, or rounded once, for every float that a word can give."""
+    n = 2 ** 23
+    got = np.empty((3, n), np.float32)
+    module = emulator.load(EACH.replace("FUNCTIONS", functions), ["--fmad=false"])
+    module.launch("each", (n // 256,), (256,), list(got))
+    unit = np.arange(n, dtype=np.float32) / np.float32(n)
+    logs, radius, sines, cosines = (of_libm if functions is FITTED else rounded_once)(unit)
+    np.testing.assert_array_equal(got[0], logs)
+    np.testing.assert_array_equal(got[1], sines * radius)
+    np.testing.assert_array_equal(got[2], cosines * radius)
+
+
+def rounded_once(unit):
+    """As core's bodies compute: each function in float64."""
+    logs = np.log(np.maximum(unit, np.float32(1e-7)).astype(np.float64)).astype(np.float32)
+    angle = (2 * np.pi * unit.astype(np.float64)).astype(np.float32).astype(np.float64)
+    return logs, np.sqrt(np.float32(-2) * logs[1]), np.sin(angle).astype(np.float32), np.cos(angle).astype(np.float32)
+
+
+LIBM = r"""
+#include <math.h>
+void each(const float* unit, long n, float* logs, float* sines, float* cosines) {
+  for (long i = 0; i < n; i++) {
+    logs[i] = logf(unit[i] < 1e-7f ? 1e-7f : unit[i]);
+    sincosf((float)(2 * M_PI * unit[i]), &sines[i], &cosines[i]);
+  }
+}
+"""
+
+
+def of_libm(unit):
+    """As the CPU's kernels compute, by this machine's C library."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "each")
+        path.with_suffix(".c").write_text(LIBM)
+        subprocess.run(["gcc", "-D_GNU_SOURCE", "-O1", "-fno-builtin", "-shared", "-fPIC", f"{path}.c", "-o",
+                        f"{path}.so", "-lm"], check=True)
+        found = np.empty((3, unit.size), np.float32)
+        ctypes.CDLL(f"{path}.so").each(ctypes.c_void_p(unit.ctypes.data), ctypes.c_long(unit.size),
+                                       *[ctypes.c_void_p(row.ctypes.data) for row in found])
+    return found[0], np.sqrt(np.float32(-2) * found[0][1]), found[1], found[2]
 
 
 def test_an_empty_range_is_an_error():

@@ -44,7 +44,7 @@ def margins(rule, source, shape, befores, out_shape, item, target, value=None):
     rank = range(len(sizes))
     parameters = [walk.parameters] * bool(walk.args)
     parameters += [f"INDEX before{d}, INDEX count{d}, INDEX step{d}" for d in rank]
-    rules = [f"PLACE p{d} = (PLACE)(at{d} - before{d}); {_RULES[rule].format(d=d)} at_x += (INDEX)p{d} * step{d};"
+    rules = [f"PLACE p{d} = (PLACE)(along{d} - before{d}); {_RULES[rule].format(d=d)} at_x += (INDEX)p{d} * step{d};"
              for d in rank]
     text = _TEXT.replace("PARAMETERS", ", ".join(parameters)).replace("SIGNED", index.name.removeprefix("u"))
     text = text.replace("OFFSETS", "\n    ".join([walk.offsets("i", []), *rules]))

@@ -4,9 +4,9 @@ import math
 from thalweg_cuda.work import Launch, Source, Work, input_, output
 
 from . import kernel
-from ._row_folds import Fold
 from ._geometry import QUOTIENT, Walk, dense_strides, grid_stride, index_for
 from ._margins import merged
+from ._row_folds import Fold
 from ._views import constants
 from .prelude import ctype
 
@@ -44,7 +44,7 @@ def mirror_pad_grad(r, target):
     counts, befores, sizes = merged(shape, [p[0] for p in paddings], r.in_shapes[0], False)
     index, rank = index_for(math.prod(sizes)), range(len(counts))
     walk = Walk(counts, [], index)
-    loops = "\n".join(f"INDEX all{d}[3]; const int found{d} = images(at{d}, before{d}, count{d}, size{d}, all{d});"
+    loops = "\n".join(f"INDEX all{d}[3]; const int found{d} = images(along{d}, before{d}, count{d}, size{d}, all{d});"
                       for d in rank)
     loops += "\n" + "\n".join(f"for (int k{d} = 0; k{d} < found{d}; k{d}++)" for d in rank)
     own = ", ".join(f"INDEX before{d}, INDEX count{d}, INDEX padded{d}, INDEX step{d}" for d in rank).replace(

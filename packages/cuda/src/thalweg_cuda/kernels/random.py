@@ -8,26 +8,28 @@ from thalweg_cuda.work import Draw, Flag, Launch, Source, Unsupported, Work, inp
 from . import kernel
 from ._flags import FLAG
 from ._geometry import grid_stride
+from ._normal import FITTED, ROUNDED
 from ._philox import PHILOX
 from .prelude import PRELUDE, ctype
 
 _BLOCKS_PER_OUTPUT = 256         # reserved, whatever is drawn: TensorFlow's number
 
-# A thread makes what comes of one block of the stream. STREAM names the stream, VALUE output k of a block.
+# A thread makes PER outputs. STREAM names the stream; MAKE makes them of it.
 _TEXT = PRELUDE + PHILOX + FLAG + """
 struct alignas(PER * sizeof(T) % 16 ? 8 : 16) several { T each[PER]; };
 extern "C" __global__ void draw(PARAMETERS, T* y, uint64 n) {
   const stream s = STREAM;
   SETUP
   for (uint64 i = (uint64)blockIdx.x * blockDim.x + threadIdx.x; i * PER < n; i += (uint64)gridDim.x * blockDim.x) {
-    const words block = block_of(s, i);
     several made;
-    for (int k = 0; k < PER; k++) { VALUE }
+    MAKE
     if ((i + 1) * PER <= n) ((several*)y)[i] = made;
     else for (int k = 0; k < (int)(n - i * PER); k++) y[i * PER + k] = made.each[k];
   }
 }
 """
+
+_OF_A_BLOCK = "const words block = block_of(s, i);\n    for (int k = 0; k < PER; k++) { VALUE }"
 
 # dtype -> outputs of a block, and how output k is made of it
 _UNIFORM = {
@@ -39,6 +41,10 @@ _INTEGERS = {
     "int32": (4, "made.each[k] = (T)((uint32)low + block.w[k] % (uint32)span);"),
     "int64": (2, "made.each[k] = (T)((uint64)low + (block.w[2 * k] | (uint64)block.w[2 * k + 1] << 32) % span);"),
 }
+_NORMAL = {"float": (4, "if (k % 2 == 0) normal_pair(block.w[k], block.w[k + 1], &made.each[k]);")}
+_TRUNCATED = {"float": (4, None)}
+_MAKE_TRUNCATED = "truncated_normals(s, i, n - i * PER, made.each);"
+
 _RANGE = """
   const int64 low = *minval, high = *maxval;
   if (low >= high) {
@@ -53,8 +59,9 @@ def _check_range():
     return Flag(lambda words: f"Need minval < maxval, got {words[1]} >= {words[2]}")
 
 
-def _drawing(r, target, formulas, stateless, inputs=(), setup=""):
+def _drawing(r, target, formulas, inputs=(), setup="", functions="", make=_OF_A_BLOCK):
     """The Work that draws all outputs; `inputs`: numbers of further scalar inputs, minval and maxval."""
+    stateless = r.op_type.startswith("Stateless")
     t, n = ctype(r.op_type, r.out_dtypes[0]), math.prod(r.out_shapes[0])
     if t.storage not in formulas:
         raise Unsupported(f"{r.op_type} on CUDA makes {', '.join(formulas)}, not {t.storage}")
@@ -66,24 +73,42 @@ def _drawing(r, target, formulas, stateless, inputs=(), setup=""):
     if inputs:
         parameters += ", const T* minval, const T* maxval, int64* flag"
         args += (*map(input_, inputs), _check_range())
-    text = _TEXT.replace("PARAMETERS", parameters).replace("SETUP", setup).replace("VALUE", value)
+    text = _TEXT.replace("PARAMETERS", parameters).replace("SETUP", setup).replace(
+        "MAKE", make.replace("VALUE", value or ""))
     text = text.replace("STREAM", "of_seed(random)" if stateless else "drawn(random)")
     text = text.replace(PRELUDE, f"{PRELUDE}typedef {t.storage} T;\n#define PER {per}\n")
-    launch = Launch(Source(text), "draw", *grid_stride(n, target, per), (*args, output(), np.uint64(n)))
-    return Work((launch,))
+    text = text.replace(PHILOX, PHILOX + functions)
+    args += output(), np.uint64(n)
+    return Work((Launch(Source(text, ("--fmad=false",)), "draw", *grid_stride(n, target, per), args),))
 
 
 @kernel("RandomUniform", "StatelessRandomUniform")
 def uniform(r, target):
     """Uniform in [0, 1)."""
-    return _drawing(r, target, _UNIFORM, r.op_type.startswith("Stateless"))
+    return _drawing(r, target, _UNIFORM)
 
 
 @kernel("RandomUniformInt", "StatelessRandomUniformInt")
 def uniform_int(r, target):
     """Integers minval + word % (maxval - minval)."""
-    stateless = r.op_type.startswith("Stateless")
-    return _drawing(r, target, _INTEGERS, stateless, (2, 3) if stateless else (1, 2), _RANGE)
+    return _drawing(r, target, _INTEGERS, (2, 3) if r.op_type.startswith("Stateless") else (1, 2), _RANGE)
+
+
+def _functions(r):
+    """The logarithm, sine and cosine of an op: those of the C library, or rounded once."""
+    return ROUNDED if r.op_type.startswith("Stateless") else FITTED
+
+
+@kernel("RandomStandardNormal", "StatelessRandomNormal")
+def standard_normal(r, target):
+    """Normal, mean 0 and deviation 1: pairs by Box-Muller."""
+    return _drawing(r, target, _NORMAL, functions=_functions(r))
+
+
+@kernel("TruncatedNormal", "StatelessTruncatedNormal")
+def truncated_normal(r, target):
+    """Normal, drawn again where its magnitude is 2 or more."""
+    return _drawing(r, target, _TRUNCATED, functions=_functions(r), make=_MAKE_TRUNCATED)
 
 
 @kernel("RandomShuffle")

@@ -5,9 +5,9 @@ from thalweg_cuda.work import Copy, Fill, Flag, Unsupported, Work, input_, outpu
 
 from . import kernel
 from ._flags import FLAG
-from ._row_folds import Fold
 from ._items import moving, widened
 from ._places import Places
+from ._row_folds import Fold
 from ._runs import FIRST, LAST, ORDERED, SORTED, Runs, each, fold
 from ._views import item_bytes
 from ._workspace import Workspace

@@ -8,9 +8,9 @@ from thalweg_cuda.work import Flag, Launch, Source, Unsupported, Work, input_, o
 from . import kernel
 from ._fill import filled
 from ._flags import FLAG
-from ._row_folds import Fold
 from ._geometry import grid_stride
 from ._places import Places
+from ._row_folds import Fold
 from ._runs import IDS, IN_ORDER, ORDERED, SORTED, Runs, fold
 from ._workspace import Workspace
 from .prelude import PRELUDE, ctype

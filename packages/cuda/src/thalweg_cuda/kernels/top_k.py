@@ -12,6 +12,8 @@ from ._workspace import Workspace
 from .prelude import PRELUDE, ctype
 
 _FEW_COLUMNS = 2048              # rows whose elements are ranked by comparing each with all others
+_FEW = 1024                      # k up to which a block finds the largest of a row by their digits
+_LONG = 1 << 20                  # columns from which on a few rows are better sorted by many blocks
 _MOST_ROWS = 65535               # of a grid
 
 # Numbers whose increasing order is the decreasing one of x: the largest first, and NaN ahead of it, as NumPy sorts.
@@ -44,6 +46,66 @@ extern "C" __global__ void ranked(const T* x, T* values, int32* places, uint32 c
       values[(uint64)row * k + rank] = own_row[i];
       places[(uint64)row * k + rank] = (int32)i;
     }
+  }
+}
+"""
+
+# A block finds, digit by digit from the highest, the k-th key of its row and, of those that are equal, the place up to
+# which they count. What lies up to there is gathered in any order, and ranked.
+_SELECTED = """
+extern "C" __global__ void selected(const T* x, T* values, int32* places, uint32 columns, uint32 k, uint32 rows,
+                                    int place_digits) {
+  __shared__ uint32 counts[256], found_digit, still;
+  __shared__ uint32 taken;
+  __shared__ K keys[1024];
+  __shared__ uint32 from[1024];
+  for (uint32 row = blockIdx.x; row < rows; row += gridDim.x) {
+    const T* own_row = x + (uint64)row * columns;
+    K last_key = 0;
+    uint32 last_place = 0, wanted = k;
+    for (int level = -(int)sizeof(K); level < place_digits; level++) {   /* below 0: of the key; then of the place */
+      const uint32 shift = level < 0 ? 8 * (uint32)(-level - 1) : 8 * (uint32)(place_digits - level - 1);
+      for (uint32 d = threadIdx.x; d < 256; d += blockDim.x) counts[d] = 0;
+      __syncthreads();
+      for (uint32 i = threadIdx.x; i < columns; i += blockDim.x) {
+        const K key = key_of(load(own_row[i]));
+        if (level < 0) {
+          if (((key ^ last_key) >> shift) < 256) atomicAdd(&counts[(uint32)(key >> shift) & 255u], 1u);
+        } else if (key == last_key && ((i ^ last_place) >> shift) < 256) {
+          atomicAdd(&counts[i >> shift & 255u], 1u);
+        }
+      }
+      __syncthreads();
+      if (threadIdx.x == 0) {
+        uint32 d = 0, before = 0;
+        while (before + counts[d] < wanted) before += counts[d++];
+        found_digit = d, still = wanted - before;
+      }
+      __syncthreads();
+      wanted = still;
+      if (level < 0) last_key |= (K)found_digit << shift;
+      else last_place |= found_digit << shift;
+    }
+    if (threadIdx.x == 0) taken = 0;
+    __syncthreads();
+    for (uint32 i = threadIdx.x; i < columns; i += blockDim.x) {
+      const K key = key_of(load(own_row[i]));
+      if (key < last_key || (key == last_key && i <= last_place)) {
+        const uint32 at = atomicAdd(&taken, 1u);
+        keys[at] = key, from[at] = i;
+      }
+    }
+    __syncthreads();
+    for (uint32 c = threadIdx.x; c < k; c += blockDim.x) {
+      const K own = keys[c];
+      const uint32 place = from[c];
+      uint32 rank = 0;
+      for (uint32 other = 0; other < k; other++)
+        rank += keys[other] < own || (keys[other] == own && from[other] < place);
+      values[(uint64)row * k + rank] = own_row[place];
+      places[(uint64)row * k + rank] = (int32)place;
+    }
+    __syncthreads();
   }
 }
 """
@@ -85,6 +147,10 @@ def top_k(r, target):
         grid = ceil_div(columns, 256), min(rows, _MOST_ROWS)
         args = input_(0), output(0), output(1), *map(np.uint32, (columns, k, rows))
         return Work((Launch(Source(head + _RANKED), "ranked", grid, (256,), args),))
+    if k <= _FEW and (columns < _LONG or rows >= 8):
+        digits = np.int32(ceil_div((columns - 1).bit_length(), 8))
+        args = input_(0), output(0), output(1), *map(np.uint32, (columns, k, rows)), digits
+        return Work((Launch(Source(head + _SELECTED), "selected", (min(rows, 2 ** 31 - 1),), (512,), args),))
     return _sorted_rows(Source(head + _SORTED), 8 if key == "uint64" else 4, rows, columns, k, target)
 
 
