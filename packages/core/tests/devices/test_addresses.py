@@ -115,7 +115,11 @@ def test_what_a_kernel_tells_by_its_attributes():
     function.workspace_bytes, function.inplace, function.inplace_second = 1000, (0, 1), (1,)
     function.is_async = function.deterministic = True
     function.cost_ns = 2.5
-    kernel = opened(Book(function)).find_kernel(addition())
+    book = Book(function)
+    with pytest.raises(ValueError, match=r"only enqueues work, but Book has no method sync\(i\) by which core could"):
+        opened(book).find_kernel(addition())
+    book.sync = lambda i: None
+    kernel = opened(book).find_kernel(addition())
     assert (kernel.workspace_bytes, kernel.cost_ns) == (1000, 2.5)
     assert kernel.flags == 1 | 2 | 1 << 8 | 1 << 32 | 1 << 41
     assert kernel.may_overwrite(1, 0) and kernel.may_overwrite(1, 1) and not kernel.may_overwrite(0, 1)
@@ -151,6 +155,19 @@ def test_extra_kernels_in_python_get_addresses():
     extra = KernelPlugin("BOOK", lambda op: lambda inputs, outputs: calls.append(inputs[0]))
     call(opened(Book()).find_kernel(addition(), [extra]), np.float32([1, 2]), np.float32([3, 4]))
     assert type(calls[0]) is int
+
+
+def test_a_kernel_that_core_draws_for_gets_the_address_of_its_generator():
+    calls = []
+
+    def function(inputs, outputs, rng):
+        calls.append(rng)
+    function.rng_blocks = 7
+    book = Book(function)
+    kernel = opened(book).find_kernel(addition())
+    call(kernel, np.float32([1, 2]), np.float32([3, 4]), rng=((1, 2), (3, 4, 5, 6)))
+    assert kernel.rng_blocks == 7
+    assert ("h2d", calls[0], np.uint32([1, 2, 3, 4, 5, 6]).tobytes()) in book.log
 
 
 # --- the device DELAYED ------------------------------------------------------------------------------------

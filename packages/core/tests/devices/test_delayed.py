@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import thalweg as tf
+from thalweg.devices import placement
 from thalweg.testing import delayed_device
 
 DEVICE = "/device:DELAYED:0"
@@ -527,6 +528,22 @@ def test_what_a_kernel_finds_no_memory_for_names_its_op(delayed):
         session.run(y, {x: np.ones(4)})
 
 
+def test_ctrl_c_in_the_devices_code_is_ctrl_c(delayed, monkeypatch):
+    def interrupted(*args):
+        raise KeyboardInterrupt
+    with tf.device(DEVICE):
+        x = tf.placeholder(tf.float32, [4])
+        y = chain(x)
+    with tf.Session() as session:
+        session.run(y, {x: np.ones(4)})
+        for method in ("h2d", "d2h", "sync"):
+            with monkeypatch.context() as patch:
+                patch.setattr(delayed, method, interrupted)
+                with pytest.raises(KeyboardInterrupt):
+                    session.run(y, {x: np.ones(4)})
+        assert session.run(y, {x: np.ones(4)})[0] == 1
+
+
 # --- options ----------------------------------------------------------------------------------------------
 
 def test_options_reach_a_device_before_its_first_use_and_the_first_session_decides(delayed, caplog):
@@ -559,3 +576,181 @@ def test_options_that_a_device_refuses(delayed):
     config = tf.ConfigProto(gpu_options=tf.GPUOptions(per_process_gpu_memory_fraction=3.0))
     with tf.Session(config=config) as session, pytest.raises(ValueError, match="a fraction of 3 is more than all"):
         session.run(y)
+
+
+# --- fused steps ------------------------------------------------------------------------------------------
+
+def ops_of(metadata):
+    return {(name, device) for _, name, device, *_ in metadata.step_stats if name != "_Copy"}
+
+
+def traced(session, fetch, feed):
+    metadata = tf.RunMetadata()
+    value = session.run(fetch, feed, tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE), metadata)
+    return value, metadata
+
+
+def dense(n):
+    with tf.device(DEVICE):
+        x = tf.placeholder(tf.float32, [None, n])
+        w, b = tf.constant(np.eye(n, dtype=np.float32)), tf.constant(np.arange(n, dtype=np.float32))
+        return x, tf.nn.relu(tf.nn.bias_add(tf.matmul(x, w), b))
+
+
+@pytest.mark.parametrize(("limit", "ops"), [
+    (3, {"_FusedMatMul"}), (2, {"_FusedMatMul", "Relu"}), (1, {"MatMul", "BiasAdd", "Relu"})])
+def test_a_fused_step_that_a_device_refuses_by_its_shapes_runs_there_in_parts(limit, ops):
+    def refuses(op):
+        parts = len(op.attrs.get("fused_ops", "").split(",")) + 1 if op.op_type == "_FusedMatMul" else 0
+        return "the product is too large" if parts > limit and op.in_shapes[0][0] > 2 else None
+    with delayed_device.registered(refuses=refuses), tf.Session() as session:
+        x, y = dense(4)
+        value, metadata = traced(session, y, {x: np.ones([8, 4])})
+        assert value.tolist() == [[1, 2, 3, 4]] * 8
+        assert ops_of(metadata) == {(op, DEVICE) for op in ops} and not metadata.fallbacks
+        assert ops_of(traced(session, y, {x: np.ones([2, 4])})[1]) == {("_FusedMatMul", DEVICE)}
+
+
+def test_a_region_that_a_device_refuses_by_its_shapes_runs_there_in_parts():
+    def refuses(op):
+        return "too large" if op.op_type == "_Region" and op.in_shapes[0][0] > 100 else None
+    with delayed_device.registered(refuses=refuses), tf.Session() as session:
+        with tf.device(DEVICE):
+            x = tf.placeholder(tf.float32, [None])
+            y = tf.exp(-x) * 2.0
+        value, metadata = traced(session, y, {x: np.zeros(200)})
+        assert value.tolist() == [2] * 200
+        assert ops_of(metadata) == {("Neg", DEVICE), ("Exp", DEVICE), ("Mul", DEVICE)}
+        assert ops_of(traced(session, y, {x: np.zeros(20)})[1]) == {("_Region", DEVICE)}
+
+
+def batch_norm_gradient():
+    with tf.device(DEVICE):
+        x = tf.placeholder(tf.float32, [None, 4, 4, 2])
+        scale, offset = tf.constant([1.0, 2.0]), tf.constant([0.5, -0.5])
+        y = tf.nn.relu(tf.nn.fused_batch_norm(x, scale, offset, epsilon=0.01)[0])
+        return x, tf.gradients(tf.reduce_sum(y * y), x)[0]
+
+
+@pytest.mark.parametrize("op_type", ["_FusedBatchNormEx", "_FusedBatchNormGradEx"])
+def test_a_normalisation_that_a_device_refuses_to_fuse_by_its_shapes_runs_there_in_parts(op_type):
+    def refuses(op):
+        return "too large" if op.op_type == op_type and op.in_shapes[0][0] > 1 else None
+    values = []
+    for function in None, refuses:
+        with tf.Graph().as_default(), delayed_device.registered(refuses=function), tf.Session() as session:
+            x, dx = batch_norm_gradient()
+            feed = np.random.default_rng(3).normal(size=(3, 4, 4, 2))
+            value, metadata = traced(session, dx, {x: feed})
+            values.append(value)
+            assert not metadata.fallbacks and ((op_type, DEVICE) in ops_of(metadata)) == (function is None)
+    np.testing.assert_allclose(values[0], values[1], rtol=1e-4, atol=1e-5)
+
+
+# --- several devices --------------------------------------------------------------------------------------
+
+def test_what_runs_elsewhere_is_counted_with_what_is_copied_for_it(caplog, monkeypatch):
+    caplog.set_level("INFO", "thalweg")
+    monkeypatch.setattr(placement, "_reported", set())
+    with delayed_device.registered(missing={"Cumprod"}), tf.Session() as session:
+        with tf.device(DEVICE):
+            x = tf.placeholder(tf.float32, [256])
+            y = tf.cumsum(tf.cumprod(tf.cumsum(tf.cumprod(tf.cumsum(x)))))
+        _, metadata = run(session, y, {x: np.ones(256)})
+        run(session, y + 1.0, {x: np.ones(256)})
+    key = "Cumprod", DEVICE
+    assert metadata.fallbacks == {key: 2} and metadata.fallback_bytes == {key: 4096}
+    assert [r.getMessage() for r in caplog.records if "ran elsewhere" in r.getMessage()] == [
+        "2 ops of type Cumprod ran elsewhere than on /device:DELAYED:0 (DELAYED was told to lack Cumprod): 4.0 KiB "
+        "copied per run"]
+
+
+def two_devices():
+    """A value that goes from one ordinal to another and back, while the first uses its memory again."""
+    with tf.device("/cpu:0"):
+        v = tf.Variable(tf.ones([64]))
+    with tf.device("/device:DELAYED:0"):
+        a = tf.cumsum(v)
+        step = v.assign_add(tf.reshape(tf.cumsum(tf.cumsum(a) * 2.0), [64]) * 0.0 + 1.0)
+    with tf.device("/device:DELAYED:1"):
+        b = tf.cumsum(a)
+    with tf.device("/device:DELAYED:0"):
+        c = tf.cumsum(b) + a
+        for _ in range(3):
+            c = tf.cumsum(c)
+    return v, c, step
+
+
+@pytest.mark.parametrize("has_peer", [True, False])
+def test_values_go_from_one_ordinal_to_another(has_peer, monkeypatch):
+    if not has_peer:
+        monkeypatch.delattr(delayed_device.Delayed, "copy_peer")
+    with delayed_device.registered(devices=2) as delayed, tf.Session() as session:
+        v, c, step = two_devices()
+        session.run(v.initializer)
+        for k in range(4):
+            value, _ = session.run([c, step.op])
+            expected = np.cumsum(np.full(64, k + 1, np.float32))
+            expected = np.cumsum(np.cumsum(expected)) + expected
+            for _ in range(3):
+                expected = np.cumsum(expected)
+            np.testing.assert_allclose(value, expected, rtol=1e-6)
+        assert delayed.counts["peer"] == (16 if has_peer else 0)         # two copies, each asked of both ordinals
+
+
+def cut(x):
+    return (np.float32(x).view(np.uint32) & 0xFFFF0000).view(np.float32)
+
+
+LOSSY = tf.ConfigProto(graph_options=tf.GraphOptions(enable_bfloat16_sendrecv=True))
+
+
+@pytest.mark.parametrize("config", [None, LOSSY])
+def test_float32_values_may_travel_as_bfloat16(config, delayed):
+    n = 1000
+    with tf.device(DEVICE):
+        x = tf.placeholder(tf.float32, [n])
+        a = tf.cumsum(x)
+    with tf.device("/cpu:0"):
+        b = tf.cumprod(a)
+    with tf.device(DEVICE):
+        c = tf.negative(b)
+    feed = np.random.default_rng(5).normal(0, 1e-5, n).astype(np.float32) + np.eye(1, n, dtype=np.float32)[0]
+    with tf.Session(config=config) as session:
+        value = session.run(c, {x: feed})
+        first = session.run(a, {x: feed})
+        counts = delayed.counts.copy()
+    if config is None:
+        assert counts["bytes_h2d"] - counts["bytes_d2h"] < 100 and counts["bytes_d2h"] == 3 * 4 * n
+        np.testing.assert_allclose(value, -np.cumprod(first), rtol=2e-6)
+    else:
+        assert counts["bytes_d2h"] == 2 * n + 4 * n + 4 * n                  # to the host's step, and two fetches
+        np.testing.assert_allclose(value, -cut(np.cumprod(cut(first))), rtol=2 ** -7)
+        assert not np.any(value.view(np.uint32) & 0xFFFF) and np.any(first.view(np.uint32) & 0xFFFF)
+
+
+def test_what_is_fetched_and_taken_on_another_device_is_fetched_whole(delayed):
+    with tf.device(DEVICE):
+        x = tf.placeholder(tf.float32, [2])
+        a = tf.cumsum(x)
+    with tf.device("/cpu:0"):
+        b = tf.cumsum(a)
+    with tf.Session(config=LOSSY) as session:
+        values = session.run([b, a, b], {x: [0.1, 0.2]})
+    np.testing.assert_array_equal(values[1], np.cumsum(np.float32([0.1, 0.2])))
+    np.testing.assert_array_equal(values[0], np.cumsum(cut(values[1])))
+
+
+def test_integers_and_what_a_device_cannot_cast_travel_whole(caplog, monkeypatch):
+    caplog.set_level("INFO", "thalweg")
+    monkeypatch.setattr(placement, "_reported", set())
+    with delayed_device.registered(missing={"Cast"}), tf.Session(config=LOSSY) as session:
+        with tf.device(DEVICE):
+            x, n = tf.placeholder(tf.float32, [2]), tf.placeholder(tf.int32, [2])
+            a, k = tf.cumsum(x), tf.cumsum(n)
+        with tf.device("/cpu:0"):
+            fetches = [tf.cumprod(a), tf.negative(k)]
+        values = session.run(fetches, {x: [0.1, 0.2], n: [1000001, 2]})
+    np.testing.assert_array_equal(values[0], np.cumprod(np.cumsum(np.float32([0.1, 0.2]))))
+    assert values[1].tolist() == [-1000001, -1000003]
+    assert "float32 values travel whole to and from /device:DELAYED:0: DELAYED was told to lack Cast" in caplog.text

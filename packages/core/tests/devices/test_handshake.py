@@ -210,6 +210,18 @@ def test_an_asynchronous_kernel_on_memory_that_the_host_sees_is_a_mistake_of_the
         opened(native, host_memory=True)[0].find_kernel(negation())
 
 
+def test_random_numbers_drawn_by_core_on_memory_that_the_host_sees_are_a_mistake_of_the_plugin():
+    native = abi.Plugin()
+
+    def found(dev, desc, out):
+        code = native._find(dev, desc, out)
+        out[0].rng_blocks = 1
+        return code
+    native.table.find_kernel = type(native.table.find_kernel)(found)
+    with pytest.raises(errors.InternalError, match="ACME:0: its kernel for Neg wants its random numbers drawn"):
+        opened(native, host_memory=True)[0].find_kernel(negation())
+
+
 def test_a_kernel_without_a_function_is_a_mistake_of_the_plugin():
     native = abi.Plugin()
     native.table.find_kernel = type(native.table.find_kernel)(lambda dev, desc, out: abi.OK)

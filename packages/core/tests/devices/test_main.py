@@ -10,7 +10,8 @@ PLUGINS = {
             "native = ctypes_abi.Plugin()\nplugin = DevicePlugin('GOOD', native.open)",
     "raising": "raise ImportError('no libraising.so')",
     "telling": "from thalweg.devices import DevicePlugin\nfrom thalweg.testing.delayed_device import Delayed\n"
-               "class Telling(Delayed):\n    def describe(self, i):\n        return {'name': 'Acme 9', 'driver': '1.2'}\n"
+               "class Telling(Delayed):\n    def describe(self, i):\n"
+               "        return {'name': 'Acme 9', 'driver': '1.2'}\n"
                "plugin = DevicePlugin('TELLING', Telling, addresses=True)",
     "leaving": "import sys\nsys.exit('goodbye')",
     "crashing": "import ctypes\nfrom thalweg.devices import DevicePlugin\n"

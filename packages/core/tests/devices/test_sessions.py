@@ -34,6 +34,20 @@ def test_the_same_values_everywhere(device, dtype):
 
 
 @pytest.mark.parametrize("device", DEVICES)
+def test_a_variable_is_written_by_an_op_that_its_device_has_no_kernel_for(device):
+    with tf.device(device):
+        v = tf.Variable(np.complex64([1, 2j]))
+        total = tf.reduce_sum(tf.real(v))
+        step = v.assign_add(np.complex64([1, 1]))
+    with tf.Session() as session:
+        session.run(v.initializer)
+        assert session.run(total) == 1
+        assert session.run(step).tolist() == [2, 1 + 2j]
+        assert session.run(step).tolist() == [3, 2 + 2j]
+        assert session.run(total) == 5
+
+
+@pytest.mark.parametrize("device", DEVICES)
 def test_branches_and_bodies_find_variables_on_any_device(device):
     with tf.device(device):
         v, flag = tf.Variable([1.0, 2.0]), tf.Variable(True)
@@ -80,6 +94,41 @@ def test_a_missing_kernel_falls_back():
         y = tf.exp(x * 2.0) + 1.0
     with tf.Session() as session:
         np.testing.assert_allclose(session.run(y, {x: [0, 1, 2]}), np.exp([0, 2, 4]) + 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_variable_is_changed_by_ops_that_its_device_lacks(device):
+    with tf.device(device):
+        v = tf.Variable(np.complex64([1, 2j]))
+        added = v.assign_add(np.complex64([1, 1]))
+    with tf.Session() as session:
+        session.run(v.initializer)
+        for k in 1, 2:
+            assert session.run(added).tolist() == [1 + k, 2j + k]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_steps_in_python_ask_about_variables_on_any_device(device):
+    with tf.device(device):
+        v, count = tf.Variable([1.0, 2.0]), tf.Variable(0)
+        upper = count.count_up_to(2)
+    with tf.Session() as session:
+        assert not session.run(tf.is_variable_initialized(v))
+        assert session.run(v.initialized_value()).tolist() == [1, 2]
+        session.run([v.initializer, count.initializer])
+        assert session.run(tf.is_variable_initialized(v))
+        assert [session.run(upper), session.run(upper), session.run(count)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_variable_of_unknown_shape_is_fetched_from_any_device(device):
+    with tf.device(device):
+        value = tf.placeholder(tf.float32)
+        v = tf.Variable(value, validate_shape=False)
+    with tf.Session() as session:
+        for array in [[1.0, 2.0], [[3.0]]]:
+            session.run(v.initializer, {value: array})
+            assert session.run(v).tolist() == array and session.run(tf.shape(v)).tolist() == list(np.shape(array))
 
 
 def test_no_memory_on_the_device_leaves_the_session_usable():

@@ -202,6 +202,29 @@ def test_constants_are_converted_while_the_plan_is_made():
     assert len(of_type(steps_of([y], [x], optimize=False), "Cast")) == 5
 
 
+@pytest.mark.parametrize("constant, painted", [(1e-8, False), (0.0, True), (1e-7, True), (-1e9, False), (65504, True),
+                                               (np.inf, True), (np.nan, True), ([1.0, 70000.0, 1.0, 1.0], False)])
+def test_a_constant_that_the_type_cannot_hold_keeps_its_op_in_float32(constant, painted):
+    x, w = tf.placeholder(tf.float32, [4, 4]), tf.constant(numbers(4, 4))
+    y = tf.matmul(tf.matmul(x, w) + constant, w)
+    for dtype, smaller in ((tf.float16, painted), (tf.bfloat16, True)):
+        name = dtype.name if smaller else "float32"
+        found = types_by_op(steps_of([y], [x], dtype))
+        assert f"{name} {name} -> {name}" in [*found.get("Add", []), *found.get("AddV2", []),
+                                              *[t[len(f"{name} "):] for t in found.get("_FusedMatMul", [])]]
+
+
+def test_the_gradient_of_a_mean_of_many_does_not_vanish():
+    x, w = tf.placeholder(tf.float32, [70_000, 4]), variable(4, 4)
+    y = tf.matmul(tf.reduce_mean(tf.matmul(x, w), 0, keepdims=True), w)
+    gradient, fed, found = tf.gradients(tf.reduce_sum(y), w)[0], {x: 1 + numbers(70_000, 4)}, []
+    for dtype in ("", "float16"):
+        with tf.Session(config=tf.ConfigProto(compute_type=dtype)) as session:
+            session.run(tf.global_variables_initializer())
+            found.append(session.run(gradient, fed))
+    np.testing.assert_allclose(found[1], found[0], rtol=0, atol=0.1 * np.abs(found[0]).max())
+
+
 @pytest.mark.parametrize("dtype", HALVES)
 def test_products_take_over_what_follows_them(dtype):
     x = y = tf.placeholder(tf.float32, [2, 6, 6, 4])

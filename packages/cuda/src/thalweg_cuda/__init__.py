@@ -11,7 +11,7 @@ def _open():
 
 
 plugin = DevicePlugin("CUDA", _open, aliases=("GPU",), priority=200, probe=probe, addresses=True, dl_type=2,
-                      options=("gpu_options",))
+                      options=("per_process_gpu_memory_fraction", "visible_device_list", "allocator_type"))
 
 
 def __getattr__(name):

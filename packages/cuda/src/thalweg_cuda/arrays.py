@@ -1,7 +1,5 @@
-"""Variables on a card, seen by other packages without a copy, and their arrays, taken without the host."""
+"""Variables on a card, as arrays that other packages see without a copy."""
 from math import prod
-
-import numpy as np
 
 from thalweg.framework import errors
 from thalweg.framework.dtypes import as_dtype
@@ -52,62 +50,6 @@ class DeviceArray:
 
     def __repr__(self):
         return f"<DeviceArray {self.dtype.name} {list(self.shape)} on card {self._card.number}>"
-
-
-class ForeignArray:
-    """Another package's array on a card, for as long as this object lives.
-
-    Parameters
-    ----------
-    array : has __dlpack__ or __cuda_array_interface__
-    card_of : callable      driver's number of a card -> Card
-
-    Attributes
-    ----------
-    card : Card
-    address : int
-    shape : tuple of int
-    dtype : tf.DType
-    """
-
-    def __init__(self, array, card_of):
-        if hasattr(array, "__dlpack_device__"):
-            self._take_dlpack(array, card_of)
-        else:
-            self._take_interface(array, card_of)
-
-    def _take_dlpack(self, array, card_of):
-        kind, number = array.__dlpack_device__()
-        if kind not in (dlpack.CUDA, dlpack.CUDA_MANAGED):
-            raise ValueError(f"an array on a card was expected; this one lies on DLPack's device type {int(kind)}")
-        self.card = card_of(number)
-        # The other package makes our stream wait for what computes the array.
-        self._owner = taken = dlpack.Taken(array.__dlpack__(stream=self.card.streams.compute.handle))
-        self.address, self.shape, self.dtype = taken.address, taken.shape, _dtype_of(taken.code, taken.bits)
-        if not taken.is_dense:
-            raise ValueError(_NOT_DENSE)
-
-    def _take_interface(self, array, card_of):
-        interface = array.__cuda_array_interface__
-        self._owner, self.shape = array, tuple(interface["shape"])
-        self.address, self.dtype = interface["data"][0], as_dtype(np.dtype(interface["typestr"]))
-        strides = interface.get("strides")
-        if strides is not None and not dlpack.is_dense(self.shape, [s / self.dtype.size for s in strides]):
-            raise ValueError(_NOT_DENSE)
-        self.card = card_of(None)
-        self.card.wait_for(interface.get("stream"))
-
-
-_NOT_DENSE = "the array is not dense and row-major: make it so first, in torch by .contiguous()"
-
-
-def _dtype_of(code, bits):
-    if (code, bits) == (dlpack.BFLOAT16, 16):
-        return as_dtype("bfloat16")
-    kind = {number: kind for kind, number in dlpack.CODES.items()}.get(code)
-    if kind is None or bits % 8:
-        raise ValueError(f"DLPack's dtype with code {code} and {bits} bits is none of thalweg's")
-    return as_dtype(np.dtype(f"{kind}{bits // 8}"))
 
 
 def variable_array(session, variable):

@@ -153,9 +153,11 @@ class Target(NamedTuple):
     multiprocessors : int
     shared_bytes : int              most dynamic shared memory of a block, with opt-in
     libraries : dict                "cublaslt", "cudnn" -> the opened library (libraries/), where there is one
+    choices : Choices or None       of a kernel and its rivals of libraries (libraries/choices.py); None: the first
     """
 
     capability: tuple = (9, 0)
     multiprocessors: int = 132
     shared_bytes: int = 48 << 10
     libraries: dict = {}
+    choices: object = None

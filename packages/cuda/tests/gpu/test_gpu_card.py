@@ -8,9 +8,8 @@ from thalweg.framework import errors
 from thalweg_cuda.device.bound import Bound
 from thalweg_cuda.device.staging import SMALL_BYTES
 from thalweg_cuda.driver.libcuda import DriverError
-from thalweg_cuda.kernels._flags import FLAG, outside
 from thalweg_cuda.kernels.prelude import PRELUDE
-from thalweg_cuda.work import Copy, Draw, Fill, Launch, Source, Work, input_, output
+from thalweg_cuda.work import Copy, Draw, Fill, Flag, Launch, Source, Work, input_, output
 
 ADD = Source(PRELUDE + """
 extern "C" __global__ void add(const float* a, const float* b, float* y, int n) {
@@ -189,17 +188,17 @@ def test_a_dropped_recording_is_freed_later(card, counters):
 
 # --- what kernels tell -------------------------------------------------------------------------------------
 
-CHECKED = Source(PRELUDE + FLAG + """
+CHECKED = Source(PRELUDE + """
 extern "C" __global__ void checked(const int32* indices, float* y, int n, int64* flag) {
   int i = threadIdx.x;
   if (i >= n) return;
-  if (indices[i] < 0 || indices[i] >= 5) raise(flag, i, indices[i]);
-  else y[indices[i]] = 1.0f;
+  if (indices[i] >= 0 && indices[i] < 5) y[indices[i]] = 1.0f;
+  else if (atomicCAS((uint64*)flag, 0ull, 1ull) == 0) flag[1] = i, flag[2] = indices[i];
 }""")
 
 
 def checking(card):
-    flag = outside("indices", (3,), "is not in [0, 5)")
+    flag = Flag(lambda words: f"indices[{words[1]}] = {words[2]} is not in [0, 5)")
     launch = Launch(CHECKED, "checked", (1,), (32,), (input_(0), output(), np.int32(3), flag))
     return Bound(card, Work((launch,)), "Checked")
 

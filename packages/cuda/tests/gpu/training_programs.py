@@ -27,7 +27,7 @@ def mlp(batch=32):
     hidden = tf.layers.dense(images, 64, activation=tf.nn.relu, kernel_initializer=_weights(784, 64))
     logits = tf.layers.dense(hidden, 10, kernel_initializer=_weights(64, 10))
     loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
-    return Program(loss, tf.train.AdamOptimizer(1e-2), lambda k: {images: _rows(k, batch, 784), labels: _labels(batch)})
+    return Program(loss, tf.train.AdamOptimizer(3e-3), lambda k: {images: _rows(k, batch, 784), labels: _labels(batch)})
 
 
 def lenet(batch=4):
@@ -41,7 +41,7 @@ def lenet(batch=4):
     logits = tf.layers.dense(x, 10, kernel_initializer=_weights(16, 10))
     loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
     rows = lambda k: _rows(k, batch, 256).reshape(batch, 16, 16, 1)
-    return Program(loss, tf.train.MomentumOptimizer(1e-2, 0.9), lambda k: {images: rows(k), labels: _labels(batch)})
+    return Program(loss, tf.train.MomentumOptimizer(2e-2, 0.9), lambda k: {images: rows(k), labels: _labels(batch)})
 
 
 def rnn(batch=8, steps=5, units=12):
@@ -59,7 +59,7 @@ def rnn(batch=8, steps=5, units=12):
 
 
 def _rows(seed, batch, width):
-    return np.random.RandomState(seed % 3).rand(batch, width).astype(np.float32)
+    return np.random.RandomState(seed % 2).randn(batch, width).astype(np.float32)
 
 
 def _labels(batch):

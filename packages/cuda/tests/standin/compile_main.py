@@ -4,6 +4,6 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from standin import compiler  # noqa: E402
+from standin import compiler
 
 sys.exit(compiler.main(sys.argv[1:]))

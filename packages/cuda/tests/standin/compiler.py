@@ -16,10 +16,15 @@ from . import source
 CUEMU = pathlib.Path(__file__).resolve().parent / "cuemu"
 FLAGS = ["-std=c++20", "-fPIC", "-fvisibility=hidden", "-fno-semantic-interposition", "-fno-strict-aliasing",
          "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fno-exceptions", "-fno-rtti",
-         "-fno-threadsafe-statics", "-fno-asynchronous-unwind-tables", "-U_FORTIFY_SOURCE"]
+         "-fno-threadsafe-statics", "-fno-asynchronous-unwind-tables", "-fstack-clash-protection",
+         "-U_FORTIFY_SOURCE"]
+if os.environ.get("THALWEG_EMULATOR_PORTABLE"):     # fibres as on processors that fibre.h has no assembly for
+    FLAGS.append("-DCUEMU_PORTABLE")
+LINKED = ["-shared", "-nostdlib", f"-Wl,--version-script={CUEMU / 'exports.map'}"]
 QUIET = ["-w", "-fmax-errors=20"]           # a kernel's text is NVRTC's to warn about
 LARGE = 30_000                              # characters; from there on -O1, as -O2 takes many seconds
-# Options of NVRTC that say nothing to a processor. They stand alone or with "=value"; those of SPACED with the next word.
+# Options of NVRTC that say nothing to a processor. They stand alone or with "=value", those of SPACED with the next
+# word.
 IGNORED = {"--gpu-architecture", "-arch", "--std", "-std", "--fmad", "-fmad", "--use_fast_math", "-use_fast_math",
            "--generate-line-info", "-lineinfo", "--device-debug", "-G", "--maxrregcount", "-maxrregcount",
            "--restrict", "-restrict", "--device-as-default-execution-space", "-default-device", "--ftz", "-ftz",
@@ -27,7 +32,8 @@ IGNORED = {"--gpu-architecture", "-arch", "--std", "-std", "--fmad", "-fmad", "-
            "-minimal", "--ptxas-options", "-Xptxas", "--prec-div", "-prec-div", "--prec-sqrt", "-prec-sqrt",
            "--diag-suppress", "-diag-suppress", "--split-compile", "-split-compile"}
 SPACED = {"-arch", "-std", "-maxrregcount", "-Xptxas", "--ptxas-options"}
-MEANING = {"-D": "-D", "--define-macro": "-D", "-I": "-I", "--include-path": "-I", "-U": "-U", "--undefine-macro": "-U"}
+MEANING = {"-D": "-D", "--define-macro": "-D", "-I": "-I", "--include-path": "-I", "-U": "-U",
+           "--undefine-macro": "-U"}
 
 
 class CompileError(Exception):
@@ -65,17 +71,22 @@ def flags_of(options):
     flags, options = [], [str(option) for option in options]
     while options:
         option = options.pop(0)
-        name, equals, value = option.partition("=") if option.startswith("--") else (option[:2], option[2:], option[2:])
+        name, equals, value = _parts(option)
         if name in MEANING:
             if not equals and not options:
                 raise OptionError(f"option {option} stands without a value")
             flags.append(MEANING[name] + (value if equals else options.pop(0)))
         elif option.partition("=")[0] not in IGNORED:
-            raise OptionError(f"unrecognized option {option}: the emulator knows -D, -U, -I and those of NVRTC's options "
-                              "that do not change the meaning of a source")
+            raise OptionError(f"unrecognized option {option}: the emulator knows -D, -U, -I and those of NVRTC's "
+                              "options that do not change the meaning of a source")
         elif option in SPACED:
             options = options[1:]
     return flags
+
+
+def _parts(option):
+    """Name, whether a value follows in the same word, and that value."""
+    return option.partition("=") if option.startswith("--") else (option[:2], option[2:], option[2:])
 
 
 def cache():
@@ -94,8 +105,8 @@ def _state(known=[]):  # noqa: B006 - found once per process
         gxx = shutil.which("g++")
         if gxx is None:
             raise CompileError("g++ is not on PATH: the emulator compiles kernels with it (apt install g++)")
-        hasher = hashlib.sha256(repr((gxx, os.stat(gxx).st_mtime_ns, FLAGS, LARGE)).encode())
-        for path in [*sorted(CUEMU.iterdir()), pathlib.Path(source.__file__)]:
+        hasher = hashlib.sha256(repr((gxx, os.stat(gxx).st_mtime_ns, FLAGS)).encode())
+        for path in [*sorted(CUEMU.iterdir()), pathlib.Path(source.__file__), pathlib.Path(__file__)]:
             hasher.update(path.read_bytes())
         known.append(hasher.hexdigest()[:12])
     return known[0]
@@ -117,10 +128,23 @@ def _headers(text, flags):
 def _compile(translated, flags, path):
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         kernel = pathlib.Path(folder, "kernel.cu")
-        kernel.write_text(f'#include "{CUEMU / "cuemu.h"}"\n#line 1 "kernel.cu"\n{translated}')
+        kernel.write_text(f'#include "{CUEMU / "cuemu.h"}"\n{_macros(flags)}#line 1 "kernel.cu"\n{translated}')
         level = "-O2" if len(translated) < LARGE else "-O1"
-        run_gxx([*FLAGS, *QUIET, level, "-g1", "-shared", "-nostdlib", *flags, "-x", "c++", kernel,
-                 "-x", "none", path.parent / "runtime.o", "-lm", "-lc"], path)
+        folders = [flag for flag in flags if flag.startswith("-I")]
+        run_gxx([*FLAGS, *QUIET, level, "-g1", *LINKED, *folders, "-x", "c++", kernel,
+                 "-x", "none", path.parent / "runtime.o", "-lm", "-lc", "-lgcc"], path)
+
+
+def _macros(flags):
+    """-D and -U as lines of the source, behind the emulator's own headers, which have names of their own."""
+    lines = []
+    for flag in flags:
+        name, equals, value = flag[2:].partition("=")
+        if flag.startswith("-D"):
+            lines.append(f"#define {name} {value if equals else 1}\n")
+        elif flag.startswith("-U"):
+            lines.append(f"#undef {name}\n")
+    return "".join(lines)
 
 
 def run_gxx(arguments, output):

@@ -47,11 +47,12 @@ def build():
 
 def _build_into(folder, linked):
     (folder / "rest.cpp").write_text(_not_supported(linked))
-    jobs = [(path, folder / f"{path.stem}.o", []) for path in [*HERE.glob("libcuda/*.cpp"), folder / "rest.cpp"]]
-    jobs.append((HERE / "libnvrtc/nvrtc.cpp", folder / "nvrtc.o", [f'-DSTANDIN_COMPILER="{HERE / "compile_main.py"}"']))
+    flags = [*_FLAGS, f"-I{HERE / 'libcuda'}", f'-DSTANDIN_COMPILER="{HERE / "compile_main.py"}"', "-c"]
+    sources = [*HERE.glob("libcuda/*.cpp"), folder / "rest.cpp", HERE / "libnvrtc/nvrtc.cpp"]
+    objects = [folder / f"{path.stem}.o" for path in sources]
     with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        list(pool.map(lambda job: compiler.run_gxx([*_FLAGS, *job[2], f"-I{HERE / 'libcuda'}", "-c", job[0]], job[1]), jobs))
-    *driver, nvrtc = [job[1] for job in jobs]
+        list(pool.map(lambda path, to: compiler.run_gxx([*flags, path], to), sources, objects))
+    *driver, nvrtc = objects
     compiler.run_gxx(["-shared", "-Wl,-soname,libnvrtc.so.13", nvrtc], folder / "libnvrtc.so.13")
     compiler.run_gxx(["-shared", "-Wl,-soname,libcuda.so.1", *driver, "-ldl"], folder / "libcuda.so.1")
 
@@ -87,7 +88,7 @@ def environment(base=None, devices=1, memory=None, capability=None, fail=None):
     devices : int           how many GPUs it has
     memory : int            of each, bytes; 4 GiB
     capability : str        "9.0"
-    fail : str              "launch:3,allocation:5": see `fail`
+    fail : str              "launch:3,allocation:5x2": see `fail`
     """
     base = dict(os.environ if base is None else base)
     given = dict(DEVICES=devices, MEMORY=memory, CAPABILITY=capability, FAIL=fail, PYTHON=sys.executable,
@@ -116,16 +117,21 @@ def is_loaded():
     return hasattr(library, "thw_standin_counters")
 
 
+def is_on_path():
+    """Whether this process was started with `environment`, and so will find the stand-in when it asks for libcuda."""
+    return str(build()) in os.environ.get("LD_LIBRARY_PATH", "").split(":")
+
+
 @functools.cache
 def _library():
-    if not is_loaded():
-        raise RuntimeError("the stand-in driver is not loaded: call standin.driver.install() before PyCUDA is imported, or "
-                           "start the process with standin.driver.environment()")
+    if not is_loaded() and not is_on_path():
+        raise RuntimeError("the stand-in driver is not loaded: call standin.driver.install() before PyCUDA is "
+                           "imported, or start the process with standin.driver.environment()")
     library = ctypes.CDLL("libcuda.so.1")
     library.thw_standin_counters.restype = ctypes.c_size_t
     library.thw_standin_counters.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
     library.thw_standin_message.restype = ctypes.c_char_p
-    library.thw_standin_fail.argtypes = [ctypes.c_char_p, ctypes.c_ulonglong]
+    library.thw_standin_fail.argtypes = [ctypes.c_char_p, ctypes.c_ulonglong, ctypes.c_ulonglong]
     library.thw_standin_order.argtypes = [ctypes.c_int, ctypes.c_ulonglong]
     library.thw_standin_set_memory.argtypes = [ctypes.c_int, ctypes.c_size_t]
     return library
@@ -149,9 +155,12 @@ def reset_counters():
     _library().thw_standin_reset_counters()
 
 
-def fail(what, n=1):
-    """Lets the n-th "launch" (kernel that runs), "allocation", "host_allocation" or "copy" from now fail; 0: none."""
-    _library().thw_standin_fail(what.encode(), n)
+def fail(what, n=1, times=1):
+    """Lets the n-th "launch" (kernel that runs), "allocation", "host_allocation" or "copy" from now fail.
+
+    And those that follow, up to `times`; 0: none. PyCUDA asks for memory twice, with a garbage collection between.
+    """
+    _library().thw_standin_fail(what.encode(), n, times)
 
 
 def set_order(order):

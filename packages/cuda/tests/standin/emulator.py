@@ -3,11 +3,11 @@
     module = load(text, ["--fmad=false", "-DTILE=16"])
     module.launch("axpy", grid=4, block=256, args=[x, y, np.float32(2), np.int64(x.size)], shared=0, order="reversed")
 
-A grid's blocks run one after the other; a block's threads take turns where they wait for each other. What real hardware
-may do in any order is done in the order that is asked for: "forward", "reversed" or "shuffled:SEED". Shared memory is
-filled with 0xFF (NaN) before each block. A barrier that not all threads reach, an access beyond a `guarded` array and a
-stack overflow end the launch with an EmulationError that names the kernel, the block, the thread and, where it can be
-known, the line.
+A grid's blocks run one after the other; a block's threads take turns where they wait for each other. What real
+hardware may do in any order is done in the order that is asked for: "forward", "reversed" or "shuffled:SEED". Shared
+memory is filled with 0xFF (NaN) before each block. A barrier that not all threads reach, an access beyond a `guarded`
+array and a stack overflow end the launch with an EmulationError that names the kernel, the block, the thread and,
+where it can be known, the line.
 """
 import concurrent.futures
 import ctypes
@@ -112,8 +112,8 @@ class Module:
         self._check(entry, kernel, grid, block, shared)
         packed = self._pack(entry, kernel, args)
         kind, _, seed = order.partition(":")
-        launch = _Launch(grid, block, shared, ORDERS[kind], int(seed or 0), packed.ctypes.data, _stacks_of(self._library),
-                         ctypes.addressof(self._message), _MESSAGE_BYTES)
+        launch = _Launch(grid, block, shared, ORDERS[kind], int(seed or 0), packed.ctypes.data,
+                         _stacks_of(self._library), ctypes.addressof(self._message), _MESSAGE_BYTES)
         if self._library.cuemu_run(ctypes.byref(kernel), ctypes.byref(launch)):
             raise EmulationError(self._message.value.decode(errors="replace") + self._line(launch.fault_code))
 
@@ -127,12 +127,14 @@ class Module:
         threads = block[0] * block[1] * block[2]
         total = shared + self._library.cuemu_static_shared(ctypes.addressof(kernel))
         if min(*grid, *block) < 1 or grid[0] > 2**31 - 1 or max(grid[1:]) > 65535 or block[2] > 64:
-            raise EmulationError(f"kernel {entry}: grid {grid} of blocks {block} is not allowed; each size is at least 1, "
-                                 "grid at most (2**31 - 1, 65535, 65535), the third of a block at most 64")
+            raise EmulationError(f"kernel {entry}: grid {grid} of blocks {block} is not allowed; each size is at "
+                                 "least 1, grid at most (2**31 - 1, 65535, 65535), the third of a block at most 64")
         if threads > kernel.max_threads:
-            raise EmulationError(f"kernel {entry}: {threads} threads in a block, at most {kernel.max_threads} are allowed")
+            raise EmulationError(f"kernel {entry}: {threads} threads in a block, at most {kernel.max_threads} are "
+                                 "allowed")
         if total > MAX_SHARED_BYTES:
-            raise EmulationError(f"kernel {entry}: {total} bytes of shared memory, at most {MAX_SHARED_BYTES} are allowed")
+            raise EmulationError(f"kernel {entry}: {total} bytes of shared memory, at most {MAX_SHARED_BYTES} are "
+                                 "allowed")
 
     def _pack(self, entry, kernel, args):
         """The arguments in one buffer, as a CUDA launch packs them."""
@@ -144,8 +146,8 @@ class Module:
             data, is_address = _bytes_of(arg)
             if len(data) != kernel.sizes[i] or (is_address and not kernel.is_pointer[i]):
                 wanted = "a pointer" if kernel.is_pointer[i] else f"{kernel.sizes[i]} bytes"
-                raise EmulationError(f"kernel {entry}: argument {i} is {arg!r} ({type(arg).__name__}, {len(data)} bytes), "
-                                     f"the kernel takes {wanted}")
+                raise EmulationError(f"kernel {entry}: argument {i} is {arg!r} ({type(arg).__name__}, {len(data)} "
+                                     f"bytes), the kernel takes {wanted}")
             packed[kernel.offsets[i]:kernel.offsets[i] + len(data)] = np.frombuffer(data, np.uint8)
         return packed
 
@@ -154,8 +156,9 @@ class Module:
         base = ctypes.c_size_t.from_address(self._library._handle).value        # the link map begins with it
         if not code or not base <= code < base + os.path.getsize(self.path) + (1 << 20):
             return ""
-        answer = subprocess.run(["addr2line", "-i", "-e", str(self.path), hex(code - base)], capture_output=True, text=True)
-        lines = re.findall(r"(?:^|/)kernel\.cu:(\d+)", answer.stdout, re.MULTILINE)       # the innermost inlined call first
+        command = ["addr2line", "-i", "-e", str(self.path), hex(code - base)]
+        answer = subprocess.run(command, capture_output=True, text=True).stdout
+        lines = re.findall(r"(?:^|/)kernel\.cu:(\d+)", answer, re.MULTILINE)     # the innermost inlined call first
         return f", in line {lines[0]}" if lines else ""
 
 

@@ -6,7 +6,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from standin import driver  # noqa: E402
+from standin import driver
 
 made = driver.environment()
 print(json.dumps({name: value for name, value in made.items() if os.environ.get(name) != value}))

@@ -12,7 +12,7 @@ _SHARED = re.compile(r"\b__shared__\b")
 
 
 class Kernel:
-    """A `__global__` function of a source: its name, the argument text of its __launch_bounds__, where its body lies."""
+    """A `__global__` function of a source: its name, the arguments of its __launch_bounds__, where its body lies."""
 
     def __init__(self, name, bounds, begin, end, is_template):
         self.name, self.bounds, self.begin, self.end, self.is_template = name, bounds, begin, end, is_template
@@ -37,7 +37,8 @@ def translate(text, expressions=()):
             continue
         name = f"{base}_{i}"
         wanted[expression] = name
-        lines.append(f'CUEMU_KERNEL({name}, "{name}", ({expression.strip().lstrip("&")}){_after_comma(bounds.get(base))})')
+        function = expression.strip().lstrip("&")
+        lines.append(f'CUEMU_KERNEL({name}, "{name}", ({function}){_after_comma(bounds.get(base))})')
     return text + "\n" + "\n".join(lines) + "\n", wanted
 
 

@@ -194,7 +194,7 @@ cdef class Device:
         return json.loads(<bytes>text)
 
     def configure(self, dict options):
-        """Hands over options of a session; the first session decides. Gives what comes too late: {name: (wish, is)}."""
+        """Hands over a session's options; the first session decides. Gives what comes too late: {name: (wish, is)}."""
         cdef int code
         if self.api.configure == NULL:
             return {}
@@ -211,6 +211,12 @@ cdef class Device:
         self.check(code, "configure")
         self.options = options
         return {}
+
+    def adopt(self, array):
+        """`(ordinal, address, shape, DataType number, owner)` of an array of another package that lies on one of the
+        plugin's devices; None where it does not, or the device does not know such arrays."""
+        adopt = getattr(self.owner, "adopt", None)
+        return None if adopt is None else adopt(array)
 
     @property
     def fallback(self):
@@ -263,6 +269,7 @@ cdef class Device:
 
     cdef int close_if_unused(self) except -1:
         if self.is_ending and self.n_kernels == 0 and self.handle != NULL:
+            self.give_back_unfreed()
             handle, self.handle = self.handle, NULL
             if self.stream != NULL and self.api.stream_destroy != NULL:
                 self.api.stream_destroy(handle, self.stream)
@@ -308,6 +315,10 @@ cdef int _check_kernel(Kernel kernel, str who) except -1:
         raise errors.InternalError(None, None, f"{who}: its kernel for {kernel.op_type} says that it only enqueues "
                                                f"work, but the host sees the memory of {kernel.device.name}, where "
                                                "nobody waits for it")
+    if kernel.device.is_host and kernel.kernel.rng_blocks:
+        raise errors.InternalError(None, None, f"{who}: its kernel for {kernel.op_type} wants its random numbers "
+                                               "drawn by core, which does that for memory that the host does not "
+                                               f"see; kernels of {kernel.device.name} reserve them")
     if kernel.kernel.fn == NULL:
         raise errors.InternalError(None, None, f"{who} said that it has a kernel for {kernel.op_type} but gave no "
                                                "function: its prepare function must name one")

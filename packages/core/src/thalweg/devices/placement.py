@@ -3,17 +3,18 @@
 The passes of a plan (plan/place.py) ask a Placement and know no device themselves.
 """
 import logging
+from types import SimpleNamespace
 
 from thalweg import devices
 from thalweg.framework import errors
 from thalweg.framework.declaration import REGISTRY
 from thalweg.framework.device_spec import DeviceSpec
 from thalweg.framework.dtypes import float32
-from thalweg.framework.errors import explain
+from thalweg.framework.errors import explain, size_text
 from thalweg.framework.naming import user_frame
 
 _log = logging.getLogger("thalweg")
-_reported: set[str] = set()
+_reported: set = set()                   # requests, and (op type, device)
 
 
 class Placement:
@@ -23,6 +24,7 @@ class Placement:
     ----------
     host : Device           where feeds, fetches, and steps in Python have their memory
     is_soft : bool          allow_soft_placement
+    sends_bfloat16 : bool   float32 values travel between devices as bfloat16
     variable_homes : dict   name of a variable's storage -> name of the device that it lies on, for all plans
 
     Raises ValueError for a convolution algorithm that does not exist.
@@ -30,6 +32,7 @@ class Placement:
 
     def __init__(self, config):
         self.is_soft = config.allow_soft_placement
+        self.sends_bfloat16 = config.graph_options.enable_bfloat16_sendrecv
         self.threads = config.intra_op_parallelism_threads
         devices.follow_processors()
         self._limits = dict(config.device_count)
@@ -116,6 +119,17 @@ class Placement:
         """The Kernel of a device for a request, None where it has none (`request.refusal` says why)."""
         return devices.find_kernel(device, request)
 
+    def find_cast(self, device, shape, source, target):
+        """`(declaration, attrs, kernel)` of a Cast that cuts what the dtype `target` has no room for."""
+        declaration, attrs = REGISTRY["Cast"], {"SrcT": source, "DstT": target, "Truncate": True}
+        ends = [SimpleNamespace(shape=shape, dtype=dtype) for dtype in (source, target)]
+        request = self.request("Cast", attrs, ends[:1], ends[1:], {}, declaration, "between devices")
+        kernel = self.find_kernel(device, request)
+        if kernel is None and (device.name, "Cast") not in _reported:
+            _reported.add((device.name, "Cast"))
+            _log.info("float32 values travel whole to and from %s: %s", device.name, request.refusal)
+        return declaration, attrs, kernel
+
     def request(self, op_type, attrs, inputs, outputs, constants, declaration, name):
         """What a device is asked about a node: inputs and outputs have `shape` and `dtype`."""
         attrs = kernel_attrs({**attrs, **self._kernel_options})
@@ -130,6 +144,15 @@ class Placement:
             return None
         other, _ = devices.find_device(device.fallback, 0) if device.fallback else (None, "")
         return self.host if other is None else self._use(other)
+
+
+    def tell_fallback(self, op_type, wanted, count, copied_bytes, refusal):
+        """Says once per process which ops of a type run elsewhere than asked for, and what that costs."""
+        if (op_type, wanted) not in _reported:
+            _reported.add((op_type, wanted))
+            _log.info("%d op%s of type %s ran elsewhere than on %s (%s): %s copied per run", count,
+                      "" if count == 1 else "s", op_type, wanted, refusal or "such steps run in Python",
+                      size_text(copied_bytes))
 
 
 _ALGORITHMS = ("auto", "exact", "2x2", "4x4")

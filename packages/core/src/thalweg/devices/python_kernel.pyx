@@ -67,6 +67,9 @@ cdef class PyKernel:
                 out.flags |= THW_INPLACE(k) if name == "inplace" else \
                     THW_INPLACE_SECOND(k) if name == "inplace_second" else THW_HOST_IN(k)
         if getattr(function, "is_async", False):
+            if not hasattr(self.handle.device, "sync"):
+                raise ValueError(f"{function!r} only enqueues work, but {type(self.handle.device).__name__} has no "
+                                 "method sync(i) by which core could wait for it")
             out.flags |= THW_ASYNC
         if getattr(function, "deterministic", False):
             out.flags |= THW_DETERMINISTIC

@@ -27,21 +27,22 @@ class Plan:
                                         plan serves one run
     written : set of str                variables that steps write in place
     fallbacks : dict                    (op type, requested device) -> count
+    fallback_bytes : dict               (op type, requested device) -> bytes that a run copies for them
     segments : list of Segment          what stands together on devices that can record
     """
 
     __slots__ = ("steps", "fetches", "feeds", "arena_bytes", "n_objects", "given", "written", "fallbacks",
-                 "nodes", "placement", "segments")
+                 "fallback_bytes", "nodes", "placement", "segments")
 
     def __init__(self, ir, steps, layout, fallbacks, placement, segments):
-        self.nodes, self.steps, self.segments = ir.nodes, steps, segments
+        self.nodes, self.steps, self.segments, self.fallback_bytes = ir.nodes, steps, segments, {}
         self.arena_bytes, self.n_objects, self.given = layout.arena_bytes, layout.n_objects, layout.given
         self.written = {name for s in steps if s.kind in (KERNEL, PYTHON) for name in _written(s.node)}
         self.fetches, self.feeds, self.fallbacks, self.placement = ir.fetches, ir.feeds, fallbacks, placement
 
 
 def _written(node):
-    return reads_and_writes(node)[1] & {v.variable for v in node.inputs}
+    return reads_and_writes(node)[1] & {v.variable for v in [*node.inputs, *node.outputs] if v.variable}
 
 
 def bind(ir, placement, fallbacks, with_value):

@@ -7,17 +7,20 @@ so that it takes and gives the compute type, when it is
 * one of ALLOW;
 * one of INFER or CLEAR on a way from one product to another, that nothing of DENY leads to;
 * a sum over a bias' gradient, or one of CLEAR, all of whose operands are in the compute type already;
-* one of CLEAR, or a conversion of integers, that only painted nodes take and that does not make fewer of more numbers.
+* one of CLEAR, or a conversion of integers, that only painted nodes take, its operands no larger than its results.
 
-Ops that stand nowhere here stay as they are, and so do those for which the device has no kernel of that type.
+Ops that stand nowhere here stay as they are; so do those for which the device has no kernel of that type, and those
+with a constant that would be 0 or infinite in it: a small epsilon, a large count.
 """
+import numpy as np
+
 from thalweg.framework import dtypes, shapes
 from thalweg.framework.declaration import REGISTRY, group_arguments
 
 from .ir import Node, Value
 from .memory import is_alias
 from .place import find_kernel, kernel_request
-from .shapes import infer_node
+from .shapes import infer_node, known_value
 from .simplify import hashable, written_ranks
 
 ALLOW = frozenset("""
@@ -53,6 +56,7 @@ def mix_precision(ir, placement, dtype, only_where_faster):
     devices = {name for name in {n.device for n in ir.nodes}
                if not only_where_faster or placement.gains(name, dtype)}
     ports = {n: _Ports(n) for n in ir.nodes if n.device in devices and _may_be_painted(n)}
+    ports = {n: p for n, p in ports.items() if n.op_type in ALLOW or _holds_constants(n, p, dtype)}
     while True:
         painted = _painted(ir, ports)
         refused = [n for n in painted if not _has_kernel(n, ports[n], placement, dtype)]
@@ -96,6 +100,19 @@ def _may_be_painted(node):
         is_listed = node.op_type in ALLOW or node.op_type in INFER or node.op_type in CLEAR
     return is_listed and any(node.attrs.get(x) is dtypes.float32 for x in _LETTERS.get(node.op_type, ("T",))) \
         and all(v.is_static for v in [*node.inputs, *node.outputs]) and not any(v.variable for v in node.outputs)
+
+
+def _holds_constants(node, ports, dtype):
+    """Whether the type has a number for each that the node takes as a constant: none becomes 0 or infinite."""
+    values = [known_value(node.inputs[k]) for k in ports.inputs]
+    return all(_keeps_size(v, dtype) for v in values if v is not None)
+
+
+def _keeps_size(array, dtype):
+    cast = REGISTRY["Cast"].reference
+    there, = cast([array], {"SrcT": dtypes.float32, "DstT": dtype, "Truncate": False})
+    back, = cast([there], {"SrcT": dtype, "DstT": dtypes.float32, "Truncate": False})
+    return np.array_equal(back == 0, array == 0) and np.array_equal(np.isinf(back), np.isinf(array))
 
 
 # --- which nodes ------------------------------------------------------------------------------------
@@ -184,13 +201,14 @@ def _twin(node, ports, dtype):
     """The node as it would be when painted, for the question alone."""
     twin = Node(node.op_type, node.declaration, _attrs(node, ports, dtype), [], [], node.source, node.rank,
                 node.device, node.name)
-    twin.inputs = [_as(v, dtype) if k in ports.inputs else v for k, v in enumerate(node.inputs)]
-    twin.outputs = [_as(v, dtype) if v in ports.outputs else v for v in node.outputs]
+    twin.inputs = [_as(v, dtype, twin) if k in ports.inputs else v for k, v in enumerate(node.inputs)]
+    twin.outputs = [_as(v, dtype, twin) if v in ports.outputs else v for v in node.outputs]
     return twin
 
 
-def _as(value, dtype):
-    other = Value(value.node, value.index, dtype, value.shape)
+def _as(value, dtype, twin):
+    """A value of the type that stands for `value`; it is no constant, since a conversion would make it."""
+    other = Value(twin, value.index, dtype, value.shape)
     other.proven = value.proven
     return other
 

@@ -89,7 +89,11 @@ class RewriterConfig(_Options):
 
 
 class GraphOptions(_Options):
-    """As `tf.GraphOptions`."""
+    """As `tf.GraphOptions`.
+
+    enable_bfloat16_sendrecv : bool     float32 values that go from one device to another travel as bfloat16: half the
+                                        bytes, and of 24 bits of the mantissa 8 are left; feeds and fetches stay whole
+    """
 
     _FIELDS = {"enable_recv_scheduling": False, "optimizer_options": OptimizerOptions, "build_cost_model": 0,
                "build_cost_model_after": 0, "infer_shapes": False, "place_pruned_graph": False,
@@ -164,7 +168,9 @@ class RunMetadata(_Options):
 
     step_stats : list of (name, op type, device, start ns, duration ns), when traced
     fallbacks : dict    (op type, requested device) -> count of ops that ran elsewhere
+    fallback_bytes : dict    the same -> bytes that the run copied only because they did
     segments : list of SegmentStats     thalweg's own: what devices record and replay (docs/devices.md, section 4)
     """
 
-    _FIELDS = {"step_stats": list, "cost_graph": None, "partition_graphs": list, "fallbacks": dict, "segments": list}
+    _FIELDS = {"step_stats": list, "cost_graph": None, "partition_graphs": list, "fallbacks": dict,
+               "fallback_bytes": dict, "segments": list}

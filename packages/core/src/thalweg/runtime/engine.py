@@ -72,6 +72,7 @@ class Engine:
             debug.tell_run(trace)
         if metadata is not None:
             metadata.fallbacks = dict(program.plan.fallbacks)
+            metadata.fallback_bytes = dict(program.plan.fallback_bytes)
             metadata.step_stats = trace or []
             metadata.segments = [_segment_stats(s, mode) for s, mode in zip(program.plan.segments, ran)]
         return values

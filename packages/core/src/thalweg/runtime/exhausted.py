@@ -1,6 +1,6 @@
 """What a user reads when there is no memory: which values take it, where they were made, what the device says."""
 from thalweg.framework import errors
-from thalweg.framework.errors import explain
+from thalweg.framework.errors import explain, size_text
 from thalweg.framework.shapes import text as shape_text
 from thalweg.plan.memory import ARENA
 
@@ -28,13 +28,6 @@ def value_too_large(value, nbytes, what, error, device=None, variables=()):
                    got=f"{value.dtype.name} {shape_text(value.shape)}, by {value.node.op_type} {value.node.name!r}",
                    hint="a smaller shape", reason=str(error), **on_device, built_at=_frame(value.node))
     return errors.ResourceExhaustedError(None, value.node.source, text)
-
-
-def size_text(nbytes):
-    """A count of bytes with its unit: 1536 is "1.5 KiB"."""
-    power = min(max(int(nbytes).bit_length() - 1, 0) // 10, 6)
-    unit = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")[power]
-    return f"{nbytes / 1024 ** power:.{1 if power else 0}f} {unit}"
 
 
 def _frame(node):

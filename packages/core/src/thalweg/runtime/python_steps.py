@@ -26,7 +26,7 @@ def make_call(engine, step):
     """The function that runs `step`."""
     node = step.node
     if node.op_type in (COPY, FETCH):
-        return _copy
+        return _copy(engine, node)
     special = SPECIAL.get(node.op_type)
     if special is not None:
         return special(engine, node)
@@ -36,8 +36,11 @@ def make_call(engine, step):
     return _Dynamic(engine, node)
 
 
-def _copy(arrays):
-    return [arrays[0].copy()]
+def _copy(engine, node):
+    """A copy of an array, or of a variable in memory that the host does not see."""
+    name = node.inputs[0].variable
+    buffer = engine.variable(name) if name is not None else None
+    return lambda arrays: [buffer.read() if arrays[0] is None else arrays[0].copy()]
 
 
 def _is_shaped(node):
@@ -184,7 +187,9 @@ def _py_func(engine, node):
 
 def _count_up_to(engine, node):
     """`CountUpTo`: the body checks the limit and gives the value; the variable is then one more."""
-    buffer, body = engine.variable(node.inputs[0].variable), _reference(engine, node)
+    source = node.inputs[0]
+    source = source.node.inputs[0] if source.node.op_type == COPY else source      # its variable lies elsewhere
+    buffer, body = engine.variable(source.variable), _reference(engine, node)
 
     def call(arrays):
         results = [np.array(r) for r in body(arrays)]

@@ -34,6 +34,7 @@ class Delayed:
     devices : int               ordinals
     limit_bytes : int           memory of each
     missing : op types          for which it has no kernel
+    refuses : callable          KernelRequest -> why it has no kernel, or None
     synchronous : op types      whose kernels wait for their result
     fail_in : op types          whose work fails, which shows at the next `sync`
     host_inputs : dict          op type -> inputs that its kernel wants on the host
@@ -49,15 +50,17 @@ class Delayed:
     intruders : list            what other threads have asked for while one recorded
     """
 
-    def __init__(self, devices=1, limit_bytes=1 << 30, missing=(), synchronous=(), fail_in=(), host_inputs=None,
-                 workspace_bytes=0, unrecordable=(), no_recording="", rng_blocks=None):
+    def __init__(self, devices=1, limit_bytes=1 << 30, missing=(), refuses=None, synchronous=(), fail_in=(),
+                 host_inputs=None, workspace_bytes=0, unrecordable=(), no_recording="", rng_blocks=None):
         self.limit_bytes, self.missing, self.synchronous, self.fail_in = limit_bytes, missing, synchronous, fail_in
+        self.refuses = refuses or (lambda op: None)
         self.host_inputs, self.workspace_bytes = host_inputs or {}, workspace_bytes
         self.unrecordable, self.no_recording = unrecordable, no_recording
         self.rng_blocks, self.options, self.intruders = rng_blocks or {}, {}, []
         self.counts = collections.Counter()
         self.recordings = []
-        self.ordinals = [_Ordinal() for _ in range(devices)]
+        lock = threading.RLock()         # one for all: copies between ordinals do the work of both
+        self.ordinals = [_Ordinal(lock) for _ in range(devices)]
 
     def count(self):
         """Ordinals of this process."""
@@ -167,6 +170,9 @@ class Delayed:
         if op.op_type in self.missing:
             op.refusal = f"DELAYED was told to lack {op.op_type}"
             return None
+        op.refusal = self.refuses(op)
+        if op.refusal is not None:
+            return None
         inner = devices.host_device().find_kernel(op)
         return None if inner is None else _Kernel(self, i, op, inner)
 
@@ -174,7 +180,8 @@ class Delayed:
 class _Ordinal:
     """One device: its memory by address, and what is to be done."""
 
-    def __init__(self):
+    def __init__(self, lock):
+        self.lock = lock
         self.blocks, self.queue = {}, collections.deque()
         self.recorder = self.recorded = None
         self.used_bytes = self.peak_bytes = 0
@@ -183,17 +190,22 @@ class _Ordinal:
     def add(self, nbytes, align):
         block = np.full(nbytes + align, 0xFF, np.uint8)
         address = block.ctypes.data + -block.ctypes.data % align | _MARK
-        self.blocks[address] = nbytes, block
-        self.used_bytes += nbytes
-        self.peak_bytes = max(self.peak_bytes, self.used_bytes)
+        with self.lock:
+            self.blocks[address] = nbytes, block
+            self.used_bytes += nbytes
+            self.peak_bytes = max(self.peak_bytes, self.used_bytes)
         return address
 
     def remove(self, address):
-        self.used_bytes -= self.blocks.pop(address)[0]
+        with self.lock:
+            self.used_bytes -= self.blocks.pop(address)[0]
 
     def bytes_at(self, address, nbytes):
         """The memory as an array; it must be allocated."""
-        if not any(start <= address and address + nbytes <= start + size for start, (size, _) in self.blocks.items()):
+        with self.lock:
+            is_ours = any(start <= address and address + nbytes <= start + size
+                          for start, (size, _) in self.blocks.items())
+        if not is_ours:
             raise ValueError(f"{nbytes} bytes at {address:#x} are not allocated on this device")
         return np.frombuffer((ctypes.c_ubyte * nbytes).from_address(address & ~_MARK), np.uint8) if nbytes \
             else np.empty(0, np.uint8)
@@ -202,12 +214,13 @@ class _Ordinal:
         (self.queue if self.recorder is None else self.recorded).append(work)
 
     def drain(self):
-        while self.queue:
-            try:
-                self.queue.popleft()()
-            except Exception as error:
-                self.error = self.error or error
-        error, self.error = self.error, None
+        with self.lock:                  # one after the other, whoever waits
+            while self.queue:
+                try:
+                    self.queue.popleft()()
+                except Exception as error:
+                    self.error = self.error or error
+            error, self.error = self.error, None
         if error is not None:
             raise error
 

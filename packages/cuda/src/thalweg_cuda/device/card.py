@@ -4,12 +4,16 @@ import threading
 
 import numpy as np
 
+from thalweg_cuda.compiler.images import default_folder
 from thalweg_cuda.driver import libcuda
 from thalweg_cuda.driver.context import Context
 from thalweg_cuda.driver.streams import Streams
+from thalweg_cuda.libraries import Libraries
+from thalweg_cuda.libraries.choices import Choices
 from thalweg_cuda.work import Target
 
 from .flags import Flags
+from .measuring import measure
 from .pool import Pool
 from .programs import Programs
 from .recording import Recorder
@@ -24,7 +28,7 @@ class Card:
     driver : module         pycuda.driver, initialised
     compiler : Compiler
     number : int            the driver's, among the cards that it shows
-    memory_fraction : float most of its memory that the pool may take; 0: all of it
+    limit_bytes : int       most of its memory that the pool may take
 
     Attributes
     ----------
@@ -32,22 +36,22 @@ class Card:
     dropped : deque         recordings that nobody has any more: (handle, flag records)
     """
 
-    def __init__(self, driver, compiler, number, memory_fraction=0.0):
+    def __init__(self, driver, compiler, number, limit_bytes):
         self.driver, self.number = driver, number
         self.lock, self.dropped = threading.RLock(), collections.deque()
         self.device = device = driver.Device(number)
         self.context = Context(driver, device)
-        total = device.total_memory()
         attribute = driver.device_attribute
         with self.context:
             self.streams = Streams(driver)
-            self.pool = Pool(self._allocate, self._mark, int(total * memory_fraction) if memory_fraction else total)
+            self.pool = Pool(self._allocate, self._mark, limit_bytes)
             self.inbox = Inbox(driver, self.streams, self.lock)
             self.outbox = Outbox(driver, self.streams, self.lock)
             self.flags, self.recorder = Flags(driver), Recorder(self)
             self.target = Target(tuple(device.compute_capability()),
                                  device.get_attribute(attribute.MULTIPROCESSOR_COUNT),
-                                 device.get_attribute(attribute.MAX_SHARED_MEMORY_PER_BLOCK_OPTIN), {})
+                                 device.get_attribute(attribute.MAX_SHARED_MEMORY_PER_BLOCK_OPTIN),
+                                 Libraries(self.context), Choices(_choices_file(), device.name(), self._measure))
         self.programs = Programs(self, compiler)
 
     @property
@@ -139,6 +143,11 @@ class Card:
         with self.context:
             self.streams.compute.synchronize()
 
+    def wait_for(self, stream):
+        """Waits for another package's stream: a handle."""
+        with self.context:
+            libcuda.call("cuStreamSynchronize", stream)
+
     def record_for(self, flag):
         """A record for one launch, which the next `sync` examines; for a recording's, each one after a replay."""
         record = self.flags.take()
@@ -176,6 +185,15 @@ class Card:
                 least = min(least, last.time_since(first) * 1e6)
             return least
 
+    def clear(self, address, nbytes):
+        """Sets bytes to zero, after what is enqueued."""
+        with self.lock, self.context:
+            if nbytes:
+                self.driver.memset_d8_async(address, 0, nbytes, self.streams.compute)
+
+    def _measure(self, work, in_bytes, out_bytes):
+        return measure(self, work, in_bytes, out_bytes)
+
     def _free_dropped(self):
         while self.dropped:
             executable, records = self.dropped.popleft()
@@ -185,13 +203,18 @@ class Card:
 
     def close(self):
         """Gives everything back, at the process's end."""
-        with self.lock:
-            if self.context.refusal:
-                return
-            with self.context:
-                self.driver.Context.synchronize()
-                self._free_dropped()
-                for part in (self.programs, self.inbox, self.outbox, self.flags, self.pool, self.streams):
-                    part.close()
-            self.context.close()
+        if not self.context.refusal:
+            self.context.close(self._free_all)
 
+    def _free_all(self):
+        self.driver.Context.synchronize()
+        self._free_dropped()
+        self.target.libraries.close()
+        for part in (self.programs, self.inbox, self.outbox, self.flags, self.pool, self.streams):
+            part.close()
+
+
+def _choices_file():
+    """Where the choices of kernels are kept; None where nothing is."""
+    folder = default_folder()
+    return folder and folder / "choices.json"

@@ -9,6 +9,7 @@ from thalweg_cuda.work import Unsupported
 
 from .bound import Bound
 from .card import Card
+from .foreign import ForeignArray, is_on_card
 from .options import Options
 
 ALIGN = 256                              # of what `alloc` gives
@@ -30,7 +31,8 @@ class CudaDevice:
     """
 
     def __init__(self, driver, compiler):
-        self._driver, self._compiler, self._options = driver, compiler, Options()
+        self._driver, self._compiler = driver, compiler
+        self._options = [Options()] * self.count()
         self._cards, self._lock = {}, threading.Lock()
         atexit.register(self.close)
 
@@ -57,13 +59,22 @@ class CudaDevice:
             with self._lock:
                 card = self._cards.get(i)
                 if card is None:
-                    number = self._options.number(i, self.count())
-                    card = self._cards[i] = Card(self._driver, self._compiler, number, self._options.memory_fraction)
+                    card = self._cards[i] = Card(self._driver, self._compiler, self._number(i), self._limit(i))
         return card
 
+    def _number(self, i):
+        """The driver's number of `/device:CUDA:i`."""
+        return self._options[i].number(i, self.count())
+
+    def _limit(self, i):
+        """Bytes that the card's pool may take."""
+        total = self._driver.Device(self._number(i)).total_memory()
+        return int(total * (self._options[i].memory_fraction or 1.0))
+
     def configure(self, i, options):
-        """Takes a session's GPUOptions, before the card's first use."""
-        self._options = Options(**options.get("gpu_options", {}))
+        """Takes a session's GPUOptions, before any session has used the card."""
+        self._options[i] = Options(**options)
+        self._number(i)                  # names a card that is there, or raises
 
     # --- memory and copies ---------------------------------------------------------------------------
 
@@ -123,19 +134,32 @@ class CudaDevice:
     # --- what it tells -------------------------------------------------------------------------------
 
     def stats(self, i):
-        """Bytes of the card's memory."""
-        return self.card(i).stats()
+        """Bytes of the card's memory. One that nobody has used is not opened for that: a context takes memory."""
+        card = self._cards.get(i)
+        return {"bytes_limit": self._limit(i)} if card is None else card.stats()
 
     def describe(self, i):
         """Name, capability, memory and the versions of all that takes part."""
-        card = self.card(i)
-        major, minor = card.target.capability
-        return {"name": card.device.name(), "compute capability": f"{major}.{minor}",
-                "multiprocessors": card.target.multiprocessors, "memory": card.device.total_memory(),
-                "driver": _pair(self._driver.get_driver_version()),
+        device = self._driver.Device(self._number(i))
+        return {"name": device.name(), "compute capability": ".".join(map(str, device.compute_capability())),
+                "multiprocessors": device.get_attribute(self._driver.device_attribute.MULTIPROCESSOR_COUNT),
+                "memory": device.total_memory(), "driver": _pair(self._driver.get_driver_version()),
                 "NVRTC": ".".join(map(str, self._compiler.nvrtc.version)),
-                "PyCUDA": importlib.metadata.version("pycuda"),
-                **{name: str(getattr(library, "version", "")) for name, library in card.target.libraries.items()}}
+                "PyCUDA": importlib.metadata.version("pycuda")}
+
+    def adopt(self, array):
+        """`(i, address, shape, DataType number, owner)` of another package's array on a card; None: it is on none."""
+        if not is_on_card(array):
+            return None
+        taken = ForeignArray(array, self._ordinal, self.card)
+        return taken.ordinal, taken.address, taken.shape, taken.dtype.as_datatype_enum, taken
+
+    def _ordinal(self, number):
+        """The `i` of `/device:CUDA:i` for the driver's number of a card."""
+        for i in range(self.count()):
+            if self._number(i) == number:
+                return i
+        raise ValueError(f"the array lies on card {number}, which visible_device_list leaves out")
 
     def close(self):
         """Gives back memory, streams and contexts while the driver still works."""

@@ -173,7 +173,8 @@ class _Pieces:
         """A place whose last copy is done, and the event to record behind the next one."""
         self._turn ^= 1
         event = self._events[self._turn]
-        event.synchronize()              # at once where it was never recorded
+        if not event.query():            # it is done where it was never recorded
+            event.synchronize()
         return self._places[self._turn], event
 
 

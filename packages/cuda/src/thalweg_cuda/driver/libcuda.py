@@ -7,16 +7,17 @@ import functools
 from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint64, c_ulonglong, c_void_p
 
 THREAD_LOCAL = 1                         # CUstreamCaptureMode: what other threads do meanwhile is not looked at
-OUT_OF_MEMORY = 2                        # CUresult
+_DEVICE_ORDINAL = 9                      # CUpointer_attribute
 
 _FUNCTIONS = {
     "cuStreamBeginCapture_v2": (c_void_p, c_int),
     "cuStreamEndCapture": (c_void_p, POINTER(c_void_p)),
-    "cuStreamIsCapturing": (c_void_p, POINTER(c_int)),
     "cuGraphInstantiateWithFlags": (POINTER(c_void_p), c_void_p, c_ulonglong),
     "cuGraphLaunch": (c_void_p, c_void_p),
     "cuGraphExecDestroy": (c_void_p,),
     "cuGraphDestroy": (c_void_p,),
+    "cuStreamSynchronize": (c_void_p,),
+    "cuPointerGetAttribute": (c_void_p, c_int, c_uint64),
     "cuMemcpyPeerAsync": (c_uint64, c_void_p, c_uint64, c_void_p, c_size_t, c_void_p),
 }
 
@@ -64,11 +65,11 @@ def end_capture(stream):
     return executable.value
 
 
-def is_capturing(stream):
-    """Whether a capture of the stream is under way, or has failed and not been ended."""
-    status = c_int()
-    call("cuStreamIsCapturing", stream, byref(status))
-    return status.value != 0
+def number_of_card(address):
+    """The driver's number of the card that an address lies on."""
+    number = c_int()
+    call("cuPointerGetAttribute", byref(number), _DEVICE_ORDINAL, address)
+    return number.value
 
 
 def abandon_capture(stream):

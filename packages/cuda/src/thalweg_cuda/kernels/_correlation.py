@@ -63,9 +63,19 @@ def _extent(w, filter_shape):
     return max(w.x.count, w.y.count, math.prod(filter_shape))
 
 
+def _is_product(w, groups):
+    """Whether windows are single pixels, each of them taken: then x and y are matrices of pixels and channels."""
+    return w.window == w.step == (1, 1, 1) and not any(w.before) and w.x.size == w.y.size and w.x.c == w.y.c == 1 \
+        and groups == 1
+
+
 def forward(dtype, w, filter_shape, groups, x, filters, y, epilogue=None):
     """The Product of a convolution of Windows w; x, filters, y: operands."""
     depth, count = filter_shape[-2], filter_shape[-1] // groups
+    if _is_product(w, groups):
+        return Product(dtype, w.y.images * w.places, count, depth, Factor(x, row_stride=depth, depth_stride=1),
+                       Factor(filters, is_along_k=False, row_stride=1, depth_stride=count),
+                       Result(y, row_stride=count), _extent(w, filter_shape), epilogue=epilogue)
     sliding = Sliding(tuple(-b for b in w.before), w.step, w.dilation, w.y.size, w.window, depth, w.x)
     a = _window_factor(x, "PLACES_BY_TAPS", w.x, depth, is_taps_along=w.x.c == 1, group=depth)
     b = Factor(filters, is_along_k=False, row_stride=1, depth_stride=filter_shape[-1],
@@ -91,6 +101,11 @@ def _places_of_y(y, operand, count, groups):
 
 def image_gradient(dtype, w, filter_shape, groups, filters, dy, dx):
     """The Products, one for each phase of the stride, that make dx; and whether some of dx is in no product: zeros."""
+    if _is_product(w, groups):
+        channels, count = filter_shape[-2:]
+        return [Product(dtype, w.x.images * w.places, channels, count, Factor(dy, row_stride=count, depth_stride=1),
+                        Factor(filters, row_stride=count, depth_stride=1), Result(dx, row_stride=channels),
+                        _extent(w, filter_shape))], False
     products, is_partial = [], False
     for phase in itertools.product(*[range(min(s, n)) for s, n in zip(w.step, w.x.size)]):
         taps = [_phase_taps(w, axis, phase[axis]) for axis in range(3)]
@@ -135,6 +150,11 @@ def _phase_product(dtype, w, filter_shape, groups, filters, dy, dx, phase, taps)
 def filter_gradient(dtype, w, filter_shape, groups, x, dy, dw):
     """The Product of the gradient of the filters."""
     depth, count = filter_shape[-2], filter_shape[-1] // groups
+    if _is_product(w, groups):
+        return Product(dtype, depth, count, w.y.images * w.places,
+                       Factor(x, is_along_k=False, row_stride=1, depth_stride=depth),
+                       Factor(dy, is_along_k=False, row_stride=1, depth_stride=count), Result(dw, row_stride=count),
+                       _extent(w, filter_shape))
     sliding = Sliding(tuple(-b for b in w.before), w.step, w.dilation, w.y.size, w.window, depth, w.x)
     a = _window_factor(x, "TAPS_BY_PLACES", w.x, depth, is_taps_along=w.x.c == 1, group=depth)
     b = Factor(dy, is_along_k=False, row_stride=1, depth_stride=w.y.channels, batch_strides=(0, 0, 0, count))

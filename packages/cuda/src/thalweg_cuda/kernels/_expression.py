@@ -4,7 +4,8 @@ import re
 from typing import NamedTuple
 
 from ._conversions import conversion
-from ._formulas import ATTRIBUTES, BITS, COMPLEX, FLOATING, INTEGERS, SAME, formula
+from ._flags import FLAG
+from ._formulas import ATTRIBUTES, BITS, CHECKS, COMPLEX, FLOATING, INTEGERS, SAME, formula
 from ._functions import functions_for, is_slow, of_type
 from .prelude import TYPES, ctype
 
@@ -20,11 +21,13 @@ class Step(NamedTuple):
     op_type : str               with a formula, or "Cast"
     operands : tuple of int     k < n_in: input k; n_in + j: the result of step j
     dtype : int                 DataType number of the result
+    checked : bool              what CHECKS says of its operands is told in a flag
     """
 
     op_type: str
     operands: tuple
     dtype: int
+    checked: bool = False
 
 
 class Expression(NamedTuple):
@@ -53,6 +56,11 @@ class Expression(NamedTuple):
         kind = ctype(self.steps[0].op_type, dtype)
         return _BITS[kind.nbytes] if self.moves_bits and dtype != 10 else kind.storage
 
+    @property
+    def told(self):
+        """What the one checked step tells, or None."""
+        return next((CHECKS[SAME.get(s.op_type, s.op_type)][3] for s in self.steps if s.checked), None)
+
     def constants(self):
         """(number of the step, C type) for each step that has an attribute."""
         return [(j, self._constant_type(j)) for j, step in enumerate(self.steps) if step.op_type in ATTRIBUTES]
@@ -70,21 +78,30 @@ def same_expression(expression):
 
 @functools.lru_cache(maxsize=1000)
 def element_function(expression):
-    """The device function `element(x0, ..., k, ..., &y0, ...)` with what it calls; and whether it is slow."""
+    """The device function `element(x0, ..., k, ..., flag, &y0, ...)` with what it calls; and whether it is slow."""
     body, n_in = [], len(expression.inputs)
     load = "x{0}" if expression.moves_bits else "load(x{0})"
     for k, dtype in enumerate(expression.inputs):
         kind = expression.storage(dtype) if expression.moves_bits else ctype("an input", dtype).compute
-        body.append(f"const {kind} v{k} = {load.format(k)};")
+        body.append(f"{kind} v{k} = {load.format(k)};")
     for j, step in enumerate(expression.steps):
+        body += [_check(expression, step)] if step.checked else []
         body.append(f"const {_result_type(expression, step)} v{n_in + j} = {_step(expression, j)};")
     for number, j in enumerate(expression.results):
         body.append(f"y{number} = v{n_in + j};" if expression.moves_bits else f"store(&y{number}, v{n_in + j});")
     parameters = [f"{expression.storage(d)} x{k}" for k, d in enumerate(expression.inputs)]
     parameters += [f"{kind} k{j}" for j, kind in expression.constants()]
+    parameters += ["int64* flag"] if expression.told else []
     parameters += [f"{expression.storage(d)}& y{number}" for number, d in enumerate(expression.outputs)]
     text = "\n  ".join([f"__device__ inline void element({', '.join(parameters)}) {{", *body]) + "\n}\n"
-    return functions_for(text) + text, is_slow(text)
+    return functions_for(text) + (FLAG if expression.told else "") + text, is_slow(text)
+
+
+def _check(expression, step):
+    """The statement that tells of a wrong operand and puts another in its place."""
+    number, wrong, instead, _ = CHECKS[step.op_type]
+    value = f"v{step.operands[number]}"
+    return f"if ({value} {wrong}) {{ claim(flag, 1); {value} = {instead}; }}"
 
 
 def _result_type(expression, step):

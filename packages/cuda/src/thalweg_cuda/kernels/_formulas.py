@@ -63,7 +63,7 @@ _FLOAT = {
 
 _WITHIN = "within_bits(b, 8 * sizeof(T) - 1)"                # a shift's distance stays within the bits that there are
 
-# Integers wrap around, through U where C leaves that open. Divisors are known to be no 0, and -1 is taken care of.
+# Integers wrap around, through U where C leaves that open. Divisors are not 0 here (CHECKS).
 _INTEGER = {
     **_COMPARE, **_RECTIFIERS,
     "Neg": "(T)(0 - (U)a)", "Abs": "a < 0 ? (T)(0 - (U)a) : a", "Sign": "(T)((a > 0) - (a < 0))",
@@ -73,7 +73,7 @@ _INTEGER = {
     "BitwiseAnd": "(T)(a & b)", "BitwiseOr": "(T)(a | b)", "BitwiseXor": "(T)(a ^ b)",
     "LeftShift": f"(T)((U)a << {_WITHIN})", "RightShift": f"(T)(a >> {_WITHIN})",
     "Div": "divide(a, b)", "TruncateDiv": "divide(a, b)", "FloorDiv": "floor_divide(a, b)", "Mod": "modulo(a, b)",
-    "FloorMod": "floor_modulo(a, b)", "Pow": "power(a, b)",
+    "FloorMod": "floor_modulo(a, b)", "Pow": "power(a, b)", "Reciprocal": "floor_divide((T)1, a)",
     "ApproximateEqual": "distance(a, b) < k",
 }
 
@@ -102,10 +102,11 @@ _COMPLEX = {
 # op types whose operands are moved as bits, whatever they mean
 BITS = {"Select": "a ? b : c"}
 
-# Integer ops whose second operand must not hold certain values; where it is not constant, the processor looks.
-REFUSED_VALUES = {"Div": (lambda b: b == 0, "zero divisors"), "TruncateDiv": (lambda b: b == 0, "zero divisors"),
-                  "FloorDiv": (lambda b: b == 0, "zero divisors"), "Mod": (lambda b: b == 0, "zero divisors"),
-                  "FloorMod": (lambda b: b == 0, "zero divisors"), "Pow": (lambda b: b < 0, "negative powers")}
+_DIVISION, _POWER = "Integer division by zero", "Integers to negative integer powers are not allowed"
+
+# Ops that may find an operand of integers wrong: (its number, what is wrong, what is taken instead, what is told)
+CHECKS = {**dict.fromkeys(("Div", "TruncateDiv", "FloorDiv", "Mod", "FloorMod"), (1, "== 0", 1, _DIVISION)),
+          "Reciprocal": (0, "== 0", 1, _DIVISION), "Pow": (1, "< 0", 0, _POWER)}
 
 _TABLES = ((FLOATING, _FLOAT), (INTEGERS, _INTEGER), (COMPLEX, _COMPLEX), (BOOLS, _BOOL))
 

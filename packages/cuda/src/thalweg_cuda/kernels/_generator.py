@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from thalweg_cuda.work import Launch, Source, Unsupported, Work, input_, output
+from thalweg_cuda.work import Flag, Launch, Source, Unsupported, Work, input_, output
 
 from . import _geometry as geometry
 from ._expression import element_function, same_expression
@@ -73,8 +73,12 @@ def elementwise_work(expression, in_shapes, out_shape, target, *, constants=(), 
     scalars = [SCALARS[kind](value) for (_, kind), value in zip(expression.constants(), constants)]
     operands = map(input_, range(len(in_shapes))) if operands is None else operands
     args = (*operands, *map(output, range(len(expression.results))),
-            form.index.scalar(n), *scalars, *walk.args)
+            form.index.scalar(n), *scalars, *_flag(expression.told), *walk.args)
     return Work((Launch(_source(expression, form), name, grid, block, args),), inplace=tuple(inplace))
+
+
+def _flag(told):
+    return (Flag(lambda words: told),) if told else ()
 
 
 def _way(steps, dense, walks):
@@ -117,19 +121,20 @@ def _source(expression, form):
     walk = _walk(form, (lanes,) * form.rank, [(1,) * form.rank for _ in moving])
     parameters = [f"const {kind}* x{k}" for k, kind in enumerate(inputs)]
     parameters += [f"{kind}* y{k}" for k, kind in enumerate(outputs)] + [f"{index} n"]
-    parameters += [f"{kind} k{j}" for j, kind in expression.constants()] + ([walk.parameters] if form.rank else [])
+    parameters += [f"{kind} k{j}" for j, kind in expression.constants()] + (["int64* flag"] if expression.told else [])
+    parameters += [walk.parameters] if form.rank else []
     once = [f"const {inputs[k]} s{k} = *x{k};" for k, way in enumerate(form.ways) if way == ONE]
     offsets = walk.offsets("p", [f"at{k}" for k in moving]) if moving else ""
     needs = [geometry.QUOTIENT if moving else "", PACK if lanes > 1 else "", element_function(expression)[0]]
+    place = f"const {index} p = i / {lanes};\n    " if moving else ""
+    place += f"const {index} lane = i % {lanes};\n    " if PACKED in form.ways and lanes > 1 else ""
     loop = _packs if lanes > 1 else _no_packs
     return Source("".join([PRELUDE, *needs, f"""
 extern "C" __global__ void __launch_bounds__({geometry.THREADS}) {form.name}({", ".join(parameters)}) {{
   const {index} thread = blockIdx.x * ({index})blockDim.x + threadIdx.x, threads = gridDim.x * ({index})blockDim.x;
   {_lines(once, 2)}{loop(expression, form, inputs, outputs, offsets)}
   for ({index} i = done + thread; i < n; i += threads) {{
-    {f"const {index} p = i / {lanes}, lane = i % {lanes};" if moving and lanes > 1 else
-     f"const {index} p = i;" if moving else ""}
-    {offsets}
+    {place}{offsets}
     element({_arguments(expression, form, "one")});
   }}
 }}
@@ -180,7 +185,7 @@ def _arguments(expression, form, loop):
             args.append(f"x{k}[i]")
         else:
             args.append(f"x{k}[at{k} + lane]" if way == PACKED and form.lanes > 1 else f"x{k}[at{k}]")
-    args += [f"k{j}" for j, _ in expression.constants()]
+    args += [f"k{j}" for j, _ in expression.constants()] + (["flag"] if expression.told else [])
     return ", ".join(args + [f"r{k}.at[j]" if loop == "pack" else f"y{k}[i]" for k in range(len(expression.results))])
 
 

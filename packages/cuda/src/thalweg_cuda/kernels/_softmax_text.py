@@ -48,9 +48,10 @@ CROSS_ENTROPY = Form(
 
 # exactly one element of the row adds to the loss
 SPARSE_CROSS_ENTROPY = Form(
-    "sparse_cross_entropy", "const {L}* labels, {S}* loss, {S}* y", "", _DENSE,
+    "sparse_cross_entropy", "const {L}* labels, {S}* loss, {S}* y", ", int64* flag", _DENSE,
     """const {L} label = labels[row];
-  const bool is_class = label >= 0 && label < ({L})classes;""",
+  const bool is_class = label >= 0 && label < ({L})classes;
+  if (!is_class && claim(flag, 1)) flag[1] = row, flag[2] = label;""",
     f"""const bool is_label = ({{L}})i == label;
     if (is_label) sum = log_total - (A)shifted;
     store(y + {_DENSE}, is_class ? exp@(shifted) / (T)total - (T)is_label : (T)not_a_number());""",
@@ -88,13 +89,13 @@ extern "C" __global__ void __launch_bounds__({THREADS}) {name}(const {S}* x, {pa
     largest = larger(largest, held[j]);
   }
   largest = warp_largest(largest);
-  A total = 0, sum = 0;
+  A total = 0;
 #pragma unroll
   for (int j = 0; j < {HELD}; j++)
     if (lane + 32 * j < classes) total += (A)exp@(held[j] - largest);
   total = warp_sum(total);
   const A log_total = log(total);
-  {prepare}
+  {prepare}{start}
 #pragma unroll
   for (int j = 0; j < {HELD}; j++) {
     const {I} i = lane + 32 * j;
@@ -130,7 +131,7 @@ extern "C" __global__ void __launch_bounds__({THREADS}) {name}(const {S}* x, {pa
   __shared__ A sums[{WARPS}];
   const {I} row = blockIdx.x;
   T own = -infinity();
-  A total = 0, sum = 0;
+  A total = 0;
   for ({I} i = threadIdx.x; i < classes; i += {THREADS}) {
     const T v = load(x[{offset}]);
     if (v > own) {
@@ -144,7 +145,7 @@ extern "C" __global__ void __launch_bounds__({THREADS}) {name}(const {S}* x, {pa
   total = block_sum(total == 0 ? total : total * (A)exp@(own - largest), sums);
   if (largest == (T)infinity()) total = not_a_number();
   const A log_total = log(total);
-  {prepare}
+  {prepare}{start}
   for ({I} i = threadIdx.x; i < classes; i += {THREADS}) {
     const T shifted = load(x[{offset}]) - largest;
     {element}
@@ -159,7 +160,8 @@ def kernel_text(form, kind, labels, held, index):
     finish_warp = f"sum = warp_sum(sum);\n  if (lane == 0) {form.finish}" if form.finish else ""
     finish_block = f"sum = block_sum(sum, sums);\n  if (threadIdx.x == 0) {form.finish}" if form.finish else ""
     text = _COMMON + (_OF_WARP if held else _OF_BLOCK)
-    values = {**form._asdict(), "finish_warp": finish_warp, "finish_block": finish_block, "S": kind.storage,
+    values = {**form._asdict(), "start": "A sum = 0;" if form.finish else "",
+              "finish_warp": finish_warp, "finish_block": finish_block, "S": kind.storage,
               "I": index, "L": labels or "", "T": kind.compute, "A": "float" if kind.nbytes == 2 else "double",
               "HELD": held, "THREADS": THREADS, "WARPS": THREADS // 32, "ROWS": THREADS // 32}
     for name, value in values.items():               # the form's own parts come first: they have {S}, {I} and {L}

@@ -15,7 +15,7 @@ _SHORTEST_SLICE = 256            # so that reading and writing y once more does 
 
 
 class Tile(NamedTuple):
-    """BM x BN elements of y by 256 threads, of which each has RA x RB; slices of BK."""
+    """BM x BN elements of y, of which a thread has RA x RB; slices of BK."""
 
     bm: int
     bn: int
@@ -23,11 +23,15 @@ class Tile(NamedTuple):
     rb: int
     bk: int = 16
 
+    @property
+    def threads(self):
+        return self.bm // self.ra * (self.bn // self.rb)
+
     def count(self, m, n):
         return ceil_div(m, self.bm), ceil_div(n, self.bn)
 
 
-LARGE, MEDIUM, NARROW = Tile(128, 128, 8, 8), Tile(64, 64, 4, 4), Tile(128, 32, 4, 4)
+LARGE, MEDIUM, NARROW = Tile(128, 64, 8, 8, bk=8), Tile(64, 64, 4, 4), Tile(128, 32, 4, 4)
 FLAT, SMALL = Tile(32, 128, 4, 4), Tile(32, 32, 2, 2)
 
 
@@ -136,7 +140,8 @@ def launches(product, target, offset=0):
     slices = max(ceil_div(product.k, length), 1)
     source, args = _source(product, tile, slices, length, workspace(offset))
     rows, columns = tile.count(product.m, product.n)
-    commands = [Launch(source, "product", (rows * columns, slices, min(product.batches, 65535)), (256,), args)]
+    grid = rows * columns, slices, min(product.batches, 65535)
+    commands = [Launch(source, "product", grid, (tile.threads,), args)]
     if slices == 1:
         return commands, 0
     count = product.batches * product.m * product.n
@@ -172,8 +177,8 @@ def types(dtype):
 
 
 def _tile_defines(product, tile):
-    found = {"BM": tile.bm, "BN": tile.bn, "BK": tile.bk, "RA": tile.ra, "RB": tile.rb, "THREADS": 256, "PAD": 4,
-             "Q": min(4, tile.ra, tile.rb), "RANK": product.rank, "IS_FUSED": product.epilogue is not None,
+    found = {"BM": tile.bm, "BN": tile.bn, "BK": tile.bk, "RA": tile.ra, "RB": tile.rb, "THREADS": tile.threads,
+             "PAD": 4, "Q": min(4, tile.ra, tile.rb), "RANK": product.rank, "IS_FUSED": product.epilogue is not None,
              "Y_BY_PLACES": bool(product.y.by_places), "Y_ALONG_M": product.y.column_stride != 1,
              "Y_VECTOR": _y_vector(product)}
     for name, factor, rows, size in ("A", product.a, product.m, tile.bm), ("B", product.b, product.n, tile.bn):

@@ -1,7 +1,7 @@
 """Convolutions: implicit products by tiles, and depthwise ones directly."""
 from thalweg_cuda.work import Unsupported, Work, input_, output
 
-from . import _epilogue, kernel
+from . import _by_cublaslt, _by_cudnn, _epilogue, _rivals, kernel
 from ._correlation import commands, filter_gradient, forward, groups_of, image_gradient
 from ._windows import conv_windows
 from .prelude import ctype
@@ -26,8 +26,10 @@ def _forward(request, target, epilogue):
     x, filters = request.in_shapes[:2]
     w = conv_windows(request, x, filters, request.out_shapes[0])
     groups = groups_of(request, w.x.channels, filters, w.y.channels)
-    product = forward(float_type(request), w, filters, groups, input_(0), input_(1), output(), epilogue)
-    return Work(*commands([product], target))
+    dtype = float_type(request)
+    product = forward(dtype, w, filters, groups, input_(0), input_(1), output(), epilogue)
+    rivals = _rivals_of(request, "forward", w, filters, dtype, target, [product], epilogue)
+    return _rivals.best(request, target, rivals, Work(*commands([product], target)))
 
 
 @kernel("Conv2DBackpropInput", "Conv3DBackpropInputV2")
@@ -38,7 +40,9 @@ def convolution_image_gradient(request, target):
     groups = groups_of(request, w.x.channels, filters, w.y.channels)
     dtype = float_type(request)
     products, is_partial = image_gradient(dtype, w, filters, groups, input_(1), input_(2), output())
-    return Work(*commands(products, target, is_partial * w.x.count * dtype.nbytes))
+    rivals = _rivals_of(request, "image", w, filters, dtype, target, products)
+    return _rivals.best(request, target, rivals,
+                        Work(*commands(products, target, is_partial * w.x.count * dtype.nbytes)))
 
 
 @kernel("Conv2DBackpropFilter", "Conv3DBackpropFilterV2")
@@ -47,8 +51,16 @@ def convolution_filter_gradient(request, target):
     filters = request.out_shapes[0]
     w = conv_windows(request, request.in_shapes[0], filters, request.in_shapes[2])
     groups = groups_of(request, w.x.channels, filters, w.y.channels)
-    product = filter_gradient(float_type(request), w, filters, groups, input_(0), input_(2), output())
-    return Work(*commands([product], target))
+    dtype = float_type(request)
+    product = filter_gradient(dtype, w, filters, groups, input_(0), input_(2), output())
+    rivals = _rivals_of(request, "filter", w, filters, dtype, target, [product])
+    return _rivals.best(request, target, rivals, Work(*commands([product], target)))
+
+
+def _rivals_of(request, direction, w, filters, dtype, target, products, epilogue=None):
+    """What cuDNN makes of it, and cuBLASLt where it is a product of matrices."""
+    by_cublaslt = _by_cublaslt.works(request, products[0], target) if len(products) == 1 else []
+    return [*by_cublaslt, *_by_cudnn.works(request, direction, w, filters, dtype, target, epilogue)]
 
 
 def float_type(request):

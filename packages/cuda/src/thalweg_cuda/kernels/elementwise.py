@@ -5,7 +5,7 @@ from thalweg_cuda.work import Fill, Unsupported, Work, input_, output
 
 from . import kernel
 from ._expression import Expression, Step
-from ._formulas import ATTRIBUTES, INTEGERS, OP_TYPES, REFUSED_VALUES, SAME, formula
+from ._formulas import ATTRIBUTES, CHECKS, INTEGERS, OP_TYPES, SAME, formula
 from ._generator import elementwise_work
 from .prelude import TYPES
 
@@ -13,13 +13,12 @@ from .prelude import TYPES
 @kernel(*OP_TYPES)
 def elementwise(request, target):
     """Any op that the table of formulas has; inputs broadcast, and Select takes a vector of conditions."""
-    _check_values(request)
     if request.attrs.get("incompatible_shape_error") is False and not _broadcast(request.in_shapes):
         return Work((Fill(output(), 1, int(request.op_type == "NotEqual")),))    # such tensors are simply unequal
     n_in = len(request.in_dtypes)
     formula(request.op_type, request.in_dtypes[-1])          # Unsupported where there is none
-    expression = Expression(request.in_dtypes, (Step(request.op_type, tuple(range(n_in)), request.out_dtypes[0]),),
-                            (0,))
+    step = Step(request.op_type, tuple(range(n_in)), request.out_dtypes[0], _is_checked(request))
+    expression = Expression(request.in_dtypes, (step,), (0,))
     attribute = ATTRIBUTES.get(request.op_type)
     constants = (float(request.attrs[attribute]),) if attribute else ()
     shapes = _operand_shapes(request)
@@ -53,15 +52,13 @@ def _reusable(request, shapes):
             and TYPES[request.in_dtypes[k]].nbytes == nbytes]
 
 
-def _check_values(request):
-    """Divisors of integers are looked at: a GPU would give nonsense where the processor raises an error."""
-    refused, words = REFUSED_VALUES.get(SAME.get(request.op_type, request.op_type), (None, ""))
-    if refused is None or request.in_dtypes[0] not in INTEGERS:
-        return
-    known = request.values.get(1)
-    if known is None or np.any(refused(np.asarray(known))):
-        raise Unsupported(f"{request.op_type} of integers: the processor looks for {words}, as the second operand is "
-                          f"{'not a constant' if known is None else 'a constant that has some'}")
+def _is_checked(request):
+    """Whether an operand may hold what the op must not get: a zero divisor of integers, a negative power."""
+    number, wrong, _, _ = CHECKS.get(SAME.get(request.op_type, request.op_type), (None, "", 0, ""))
+    if number is None or request.in_dtypes[0] not in INTEGERS:
+        return False
+    known = request.values.get(number)
+    return known is None or bool(np.any(np.asarray(known) == 0 if wrong == "== 0" else np.asarray(known) < 0))
 
 
 _MOST_TERMS = 64                 # of one launch

@@ -3,7 +3,7 @@ import math
 
 from thalweg_cuda.work import Unsupported, Work, input_, output
 
-from . import _epilogue, kernel
+from . import _by_cublaslt, _epilogue, _rivals, kernel
 from ._tiles import Factor, Product, Result, launches
 from .prelude import ctype
 
@@ -38,17 +38,17 @@ def batch_matmul(request, target):
         a=product.a._replace(batch_strides=tuple(s * x_matrix for s in x_strides), is_conjugate=turn_x and is_complex),
         b=product.b._replace(batch_strides=tuple(s * y_matrix for s in y_strides), is_conjugate=turn_y and is_complex),
         y=product.y._replace(batch_stride=product.m * product.n))
-    return _work(product, target)
+    return _work(request, product, target)
 
 
 def _matrices(request, target, epilogue):
     turn_a, turn_b = bool(request.attrs["transpose_a"]), bool(request.attrs["transpose_b"])
-    return _work(factors(request, turn_a, turn_b)._replace(epilogue=epilogue), target)
+    return _work(request, factors(request, turn_a, turn_b)._replace(epilogue=epilogue), target)
 
 
-def _work(product, target):
+def _work(request, product, target):
     commands, nbytes = launches(product, target)
-    return Work(tuple(commands), nbytes)
+    return _rivals.best(request, target, _by_cublaslt.works(request, product, target), Work(tuple(commands), nbytes))
 
 
 def factors(request, turn_a, turn_b):

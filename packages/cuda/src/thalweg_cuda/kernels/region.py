@@ -11,7 +11,7 @@ from thalweg_cuda.work import Unsupported
 
 from . import kernel
 from ._expression import Expression, Step
-from ._formulas import BOOLS, REFUSED_VALUES, SAME, formula
+from ._formulas import BOOLS, CHECKS, INTEGERS, SAME, formula
 from ._generator import elementwise_work
 from .prelude import TYPES
 
@@ -52,9 +52,8 @@ def _expression(request):
 
 def _step(op_type, operands, dtypes):
     dtype = dtypes[operands[-1]]
-    if SAME.get(op_type, op_type) in REFUSED_VALUES and dtype in TYPES and TYPES[dtype].compute not in \
-            ("float", "double"):
-        raise Unsupported(f"{op_type} of integers in a region: the processor looks at the operands first")
+    if SAME.get(op_type, op_type) in CHECKS and dtype in INTEGERS:
+        raise Unsupported(f"{op_type} of integers in a region, where wrong operands are not told of")
     formula(op_type, dtype)
     return Step(op_type, operands, 10 if op_type in _TESTS or dtype in BOOLS else dtype)
 

@@ -1,8 +1,8 @@
 """Resizing images: bilinear and nearest neighbour, and their gradients.
 
 Places are computed as in core's ops/resize.py, in float32 with single roundings (no fused products), so that no pixel
-differs from the CPU's. Gradients gather: a pixel of the image adds up, in order, the pixels of the result that it made.
-Those lie in a range of rows and of columns; places do not decrease, so a binary search finds its ends.
+differs from the CPU's. Gradients gather: a pixel of the image adds up, in order, the pixels that it made.
+Those lie in a range of rows and columns; places do not decrease, so a binary search finds its ends.
 """
 import math
 

@@ -7,11 +7,12 @@ results. Sums are formed in double for float32 as for float64, in float for half
 import functools
 import math
 
-from thalweg_cuda.work import Launch, Source, Unsupported, Work, input_, output
+from thalweg_cuda.work import Flag, Launch, Source, Unsupported, Work, input_, output
 
 from . import _geometry as geometry
 from . import _softmax_text as text
 from . import kernel
+from ._flags import FLAG
 from .prelude import PRELUDE, TYPES
 
 _HELD = (1, 4, 16)               # elements of a row that a thread of a warp holds
@@ -49,17 +50,15 @@ def softmax_cross_entropy(request, target):
 
 @kernel("SparseSoftmaxCrossEntropyWithLogits")
 def sparse_softmax_cross_entropy(request, target):
-    """loss[n] = -log softmax[n, labels[n]], and its gradient; a label that is no class gives a row of NaN.
-
-    The processor raises an error for such a label. TensorFlow's GPU kernel gives NaN as well: to look at the labels
-    first would stop the device in every step.
-    """
+    """loss[n] = -log softmax[n, labels[n]], and its gradient; a label that is no class is told of and gives NaN."""
     (rows, classes), dtype = request.in_shapes[0], _floating(request)
     if not rows:
         return geometry.NOTHING
     index = geometry.index_for(rows * classes)
     source, grid, block = _launch(text.SPARSE_CROSS_ENTROPY, dtype, request.in_dtypes[1], rows, classes, index)
-    args = (input_(0), input_(1), output(0), output(1), index.scalar(rows), index.scalar(classes))
+    flag = Flag(lambda words: f"Received a label value of {words[2]} which is outside the valid range of "
+                              f"[0, {classes})")
+    args = (input_(0), input_(1), output(0), output(1), index.scalar(rows), index.scalar(classes), flag)
     return Work((Launch(source, text.SPARSE_CROSS_ENTROPY.name, grid, block, args),), inplace_second=(0,))
 
 
@@ -80,7 +79,8 @@ def _launch(form, dtype, labels_dtype, rows, classes, index):
 
 @functools.lru_cache(maxsize=100)
 def _source(form, dtype, labels_dtype, held, index):
-    return Source(PRELUDE + text.kernel_text(form, TYPES[dtype], labels_dtype and TYPES[labels_dtype].storage, held,
-                                             index.name))
+    flag = FLAG if form is text.SPARSE_CROSS_ENTROPY else ""
+    labels = labels_dtype and TYPES[labels_dtype].storage
+    return Source(PRELUDE + flag + text.kernel_text(form, TYPES[dtype], labels, held, index.name))
 
 

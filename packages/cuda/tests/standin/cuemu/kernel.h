@@ -19,8 +19,8 @@ template <class... A> constexpr unsigned offset(unsigned i)
 
 template <unsigned... i> struct Indices {};
 
-template <class F, F *kernel> struct Kernel;
-template <class... A, void (*kernel)(A...)> struct Kernel<void(A...), kernel> {
+template <auto kernel> struct Kernel;
+template <class... A, void (*kernel)(A...)> struct Kernel<kernel> {
     template <unsigned... i> static void call(const unsigned char *packed, Indices<i...>)
     {
         kernel(*reinterpret_cast<const A *>(packed + offset<A...>(i))...);
@@ -48,6 +48,6 @@ template <class... T> constexpr unsigned bound(unsigned threads, T...) { return 
 #define CUEMU_KERNEL(tag, name, expression, ...)                                                                     \
     extern "C" unsigned char __start_cuemu_shared_##tag[] __attribute__((weak, visibility("hidden")));               \
     extern "C" unsigned char __stop_cuemu_shared_##tag[] __attribute__((weak, visibility("hidden")));                \
-    static const cuemu_kernel cuemu_entry_##tag = cuemu::Kernel<decltype(expression), expression>::entry(            \
+    static const cuemu_kernel cuemu_entry_##tag = cuemu::Kernel<(expression)>::entry(            \
         name, cuemu::bound(__VA_ARGS__), __start_cuemu_shared_##tag, __stop_cuemu_shared_##tag);                     \
     static const cuemu_kernel *const cuemu_listed_##tag __attribute__((section("cuemu_kernels"), used)) = &cuemu_entry_##tag;

@@ -57,7 +57,7 @@ struct Warp {
 };
 
 constexpr unsigned WARPS = CUEMU_MAX_THREADS / 32;
-constexpr unsigned long long SPIN_LIMIT = 20'000'000;
+constexpr unsigned long long SPIN_LIMIT = 2'000'000;
 
 Thread threads[CUEMU_MAX_THREADS];
 Warp warps[WARPS];

@@ -7,22 +7,39 @@
 
 void count(const char *name, unsigned long long by) { state().counters[name] += by; }
 
+static void plant(const std::string &what, unsigned long long n, unsigned long long times)
+{
+    state().failures[what] = {n, times};
+}
+
+// THALWEG_STANDIN_FAIL="launch:3,allocation:5x2"
+static void read_environment()
+{
+    static bool done = false;
+    if (done) return;
+    done = true;
+    const char *text = getenv("THALWEG_STANDIN_FAIL");
+    char what[40];
+    for (int read; text && *text; text += read + (text[read] == ',')) {
+        unsigned long long n = 0, times = 1;
+        if (sscanf(text, "%39[a-z_]:%llu%n", what, &n, &read) != 2) {
+            fprintf(stderr, "thalweg stand-in: THALWEG_STANDIN_FAIL is not of the form launch:3,allocation:5x2\n");
+            abort();
+        }
+        int more = 0;
+        if (sscanf(text + read, "x%llu%n", &times, &more) == 1) read += more;
+        plant(what, n, times);
+    }
+}
+
 bool planted(const char *what)
 {
-    static bool read = false;
-    auto &failures = state().failures;
-    if (!read) {                                // THALWEG_STANDIN_FAIL="launch:3,allocation:5"
-        read = true;
-        const char *text = getenv("THALWEG_STANDIN_FAIL");
-        for (std::string rest = text ? text : ""; !rest.empty();) {
-            std::string one = rest.substr(0, rest.find(','));
-            rest = one.size() < rest.size() ? rest.substr(one.size() + 1) : "";
-            size_t colon = one.find(':');
-            if (colon != std::string::npos) failures.emplace(one.substr(0, colon), std::stoull(one.substr(colon + 1)));
-        }
-    }
-    auto found = failures.find(what);
-    return found != failures.end() && found->second && !--found->second;
+    read_environment();
+    auto found = state().failures.find(what);
+    if (found == state().failures.end()) return false;
+    auto &[n, times] = found->second;
+    if (n > 1) return n--, false;
+    return times && times--;
 }
 
 // ---- for tests, through ctypes ----
@@ -56,12 +73,13 @@ TEST_API void thw_standin_reset_counters(void)
     state().counters["bytes_in_use"] = state().counters["peak_bytes"] = in_use;
 }
 
-// The n-th "launch" (kernel that runs), "allocation", "host_allocation" or "copy" from now fails; n = 0: none does.
-TEST_API void thw_standin_fail(const char *what, unsigned long long n)
+// The n-th "launch" (kernel that runs), "allocation", "host_allocation" or "copy" from now fails, and those after it up
+// to `times`; 0: none does.
+TEST_API void thw_standin_fail(const char *what, unsigned long long n, unsigned long long times)
 {
     std::lock_guard<std::recursive_mutex> guard(state().lock);
-    planted(what);                              // the environment first, lest it replaces this
-    state().failures[what] = n;
+    read_environment();                         // first, lest it replaces this
+    plant(what, n, times);
 }
 
 // The order in which kernels run their blocks, warps and lanes, as in cuemu_launch.

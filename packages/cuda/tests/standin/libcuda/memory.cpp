@@ -23,11 +23,15 @@ Allocation *range_of(const void *address, size_t bytes)
     return found && (const char *)address + bytes <= found->base + found->bytes ? found : nullptr;
 }
 
+// What lies between an allocation's end and the protected page: floats that are signalling NaNs, which arithmetic in
+// place would not leave as they are.
+static unsigned char gap_byte(const char *p) { return (unsigned char)(0x7fa5a5a5u >> 8 * ((uintptr_t)p & 3)); }
+
 bool is_intact(const Allocation &a)
 {
     if (a.kind != Allocation::DEVICE) return true;
     for (const char *p = a.base + a.bytes; p < a.mapping + a.mapped; p++)
-        if ((unsigned char)*p != 0xff) return false;
+        if ((unsigned char)*p != gap_byte(p)) return false;
     return true;
 }
 
@@ -39,6 +43,7 @@ static Allocation map_at(char *where, size_t bytes, size_t alignment, Allocation
                               -1, 0);
     if (base == MAP_FAILED) return {};
     memset(base, 0xff, mapped);
+    for (char *p = base + mapped - padded + bytes; p < base + mapped; p++) *p = (char)gap_byte(p);
     return {base + mapped - padded, bytes, mapped, base, kind, context, 0, ++state().ids};
 }
 

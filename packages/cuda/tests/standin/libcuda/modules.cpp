@@ -162,6 +162,14 @@ API cuFuncSetAttribute(CUfunction function, int attribute, int value)
 API cuFuncSetCacheConfig(CUfunction function, int) { return is_alive(function) ? SUCCESS : INVALID_HANDLE; }
 API cuFuncSetSharedMemConfig(CUfunction function, int) { return is_alive(function) ? SUCCESS : INVALID_HANDLE; }
 
+// PyCUDA still says these before a launch that names its sizes again.
+API cuFuncSetBlockShape(CUfunction function, int x, int y, int z)
+{
+    if (!is_alive(function)) return INVALID_HANDLE;
+    return x < 1 || y < 1 || z < 1 || z > 64 || (long long)x * y * z > 1024 ? INVALID_VALUE : SUCCESS;
+}
+API cuFuncSetSharedSize(CUfunction function, unsigned) { return is_alive(function) ? SUCCESS : INVALID_HANDLE; }
+
 API cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, CUfunction function, int threads, size_t dynamic_shared)
 {
     ENTER

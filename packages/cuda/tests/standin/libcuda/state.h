@@ -132,7 +132,7 @@ struct State {
     std::set<const void *> handles;                         // all that live, of any type
     std::vector<std::shared_ptr<Capture>> captures;         // that go on
     std::map<std::string, unsigned long long> counters;
-    std::map<std::string, unsigned long long> failures;     // what fails when its count comes to 1
+    std::map<std::string, std::pair<unsigned long long, unsigned long long>> failures;     // the which-th fails, how many
     std::string message;                                    // of the last launch that failed
     void *stacks;
     unsigned long long ids, seed;

@@ -4,5 +4,5 @@ from setuptools import Extension, setup
 
 import thalweg
 
-setup(ext_modules=cythonize([Extension("thalweg_outsider._native", ["thalweg_outsider/_native.pyx"],
+setup(ext_modules=cythonize([Extension("acme_thalweg._native", ["src/acme_thalweg/_native.pyx"],
                                        include_dirs=[thalweg.get_include()])]))
