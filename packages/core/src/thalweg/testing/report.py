@@ -48,7 +48,7 @@ class Report:
     # --- results ------------------------------------------------------------------------------------
 
     def levels(self):
-        """For each level: counts of passed, failed, xfailed and skipped, and what percentage of the first 3 passed."""
+        """For each level: counts of passed, failed, xfailed and skipped, and what percentage passed."""
         result = {}
         for level, title in enumerate(TITLES):
             counts = Counter(o["outcome"] for o in self.outcomes.values() if o["level"] == level)
