@@ -21,7 +21,8 @@ LEVELS = ["test_l0_load", "test_l1_memory", "test_l2_order", "test_l3_kernels"]
 
 
 def version_of(header):
-    return tuple(int(re.search(rf"#define THW_ABI_{part} (\d+)", header.read_text())[1]) for part in ("MAJOR", "MINOR"))
+    text = header.read_text()
+    return tuple(int(re.search(rf"#define THW_ABI_{part} (\d+)", text)[1]) for part in ("MAJOR", "MINOR"))
 
 
 def test_every_past_minor_version_is_here():
@@ -38,8 +39,8 @@ def test_a_plugin_of_that_version_passes(header, tmp_path):
     if compiler is None:
         pytest.skip("needs a C compiler")
     library = tmp_path / "golden.so"
-    subprocess.run([compiler, "-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", f"-I{header.parent}",
-                    HERE / "plugin.c", "-o", library], check=True)
+    subprocess.run([compiler, "-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC",
+                    f"-I{header.parent}", HERE / "plugin.c", "-o", library], check=True)
     path = os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "thalweg.testing.plugin", "--pyargs",

@@ -64,7 +64,8 @@ def test_the_c_compiler_agrees(tmp_path):
             prints.append(f'printf("{name} size %zu\\n", sizeof({name}));')
         else:
             struct, _, field = name.partition(".")
-            prints.append(f'printf("{name} %zu %zu\\n", offsetof({struct}, {field}), sizeof((({struct}*)0)->{field}));')
+            size = f"sizeof((({struct}*)0)->{field})"
+            prints.append(f'printf("{name} %zu %zu\\n", offsetof({struct}, {field}), {size});')
     source = tmp_path / "layout.c"
     source.write_text('#include <stdio.h>\n#include "thalweg_abi.h"\nint main(void) {\n' + "\n".join(prints) + "}\n")
     subprocess.run(["cc", f"-I{get_include()}", source, "-o", tmp_path / "layout"], check=True)

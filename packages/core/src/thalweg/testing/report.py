@@ -48,7 +48,7 @@ class Report:
     # --- results ------------------------------------------------------------------------------------
 
     def levels(self):
-        """For each level: counts of passed, failed, xfailed and skipped, and what percentage passed."""
+        """By level: counts of passed, failed, xfailed and skipped, and what percentage passed."""
         result = {}
         for level, title in enumerate(TITLES):
             counts = Counter(o["outcome"] for o in self.outcomes.values() if o["level"] == level)
