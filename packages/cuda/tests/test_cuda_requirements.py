@@ -22,8 +22,8 @@ def everything(monkeypatch, tmp_path):
     monkeypatch.setattr(requirements, "LOADER_CACHE", tmp_path / "cache")
     (tmp_path / "cache").write_bytes(b"ld.so-1.7.0\0/usr/lib64/libcuda.so.1\0")
     monkeypatch.setattr(requirements.importlib.util, "find_spec", lambda name: name)
-    monkeypatch.setattr(requirements, "candidates", lambda stem, versions: [])
-    monkeypatch.setattr(requirements.nvrtc, "candidates", lambda stem, versions: ["/lib/libnvrtc.so.13"])
+    found = {"nvrtc": ["/lib/libnvrtc.so.13"]}
+    monkeypatch.setattr(requirements, "candidates", lambda stem, versions: found.get(stem, []))
 
 
 def test_a_machine_that_has_all(everything):
@@ -32,7 +32,7 @@ def test_a_machine_that_has_all(everything):
 
 def test_a_driver_in_a_folder_that_the_loader_does_not_list(everything, monkeypatch):
     monkeypatch.setattr(requirements, "LOADER_CACHE", Path("/nowhere"))
-    monkeypatch.setattr(requirements, "candidates", lambda stem, versions: ["/usr/lib/wsl/lib/libcuda.so.1"])
+    monkeypatch.setattr(requirements, "candidates", lambda stem, versions: [f"/usr/lib/wsl/lib/lib{stem}.so.1"])
     assert thalweg_cuda.plugin.probe() is True
 
 
@@ -48,14 +48,14 @@ def test_no_pycuda(everything, monkeypatch):
 
 
 def test_no_compiler(everything, monkeypatch):
-    monkeypatch.setattr(requirements.nvrtc, "candidates", lambda stem, versions: [])
+    monkeypatch.setattr(requirements, "candidates", lambda stem, versions: [])
     assert requirements.probe() == ("no compiler library NVRTC 13 was found. Install it: pip install "
                                     "'thalweg-cuda[nvrtc]'")
 
 
 def test_all_that_is_missing_is_told_at_once(everything, monkeypatch):
     monkeypatch.setattr(requirements.importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr(requirements.nvrtc, "candidates", lambda stem, versions: [])
+    monkeypatch.setattr(requirements, "candidates", lambda stem, versions: [])
     assert requirements.probe().count("; ") >= 1
 
 

@@ -2,10 +2,8 @@
 
 Nothing is opened here before it is asked for.
 """
-import ctypes
 import functools
 import glob
-import importlib.metadata
 import importlib.util
 import os
 
@@ -23,12 +21,13 @@ def candidates(stem, versions):
 
 def described(stem, versions, package):
     """The version of a library that may be missing, as the package of PyPI has it; else where it lies."""
+    from importlib import metadata
     found = candidates(stem, versions)
     if not found:
         return "not installed"
     try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
         return found[0]
 
 
@@ -46,6 +45,7 @@ def _system_folders():
 
 def open_first(stem, versions, hint):
     """A ctypes.CDLL of the library; OSError that says what to install where there is none that can be opened."""
+    import ctypes  # here, as it opens libraries itself, which a probe must not
     reasons = []
     for path in candidates(stem, versions):
         try:

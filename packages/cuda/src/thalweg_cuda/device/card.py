@@ -15,7 +15,7 @@ from thalweg_cuda.work import Target
 
 from .flags import Flags
 from .measuring import measure
-from .pool import Pool
+from .pool import ALIGN, Pool
 from .programs import Programs
 from .recording import Recorder
 from .staging import Inbox, Outbox
@@ -39,7 +39,7 @@ class Card:
 
     def __init__(self, driver, compiler, number, limit_bytes):
         self.driver, self.number = driver, number
-        self.lock, self.dropped = threading.RLock(), collections.deque()
+        self.lock, self.dropped, self._reached = threading.RLock(), collections.deque(), set()
         self.device = device = driver.Device(number)
         self.context = Context(driver, device, self)
         attribute = driver.device_attribute
@@ -62,11 +62,11 @@ class Card:
 
     # --- memory --------------------------------------------------------------------------------------
 
-    def alloc(self, nbytes):
-        """The address of memory; MemoryError with figures."""
+    def alloc(self, nbytes, align=ALIGN):
+        """The address of memory, a multiple of `align`; MemoryError with figures."""
         with self.lock, self.context:
             self._free_dropped()
-            return self.pool.alloc(nbytes)
+            return self.pool.alloc(nbytes, align)
 
     def stats(self):
         """What a PyDevice tells of its memory."""
@@ -107,6 +107,9 @@ class Card:
         """Copies from another card, after what was enqueued on either and before what comes."""
         first, second = sorted((self, other), key=lambda card: card.number)
         with first.lock, second.lock:
+            if other.number not in self._reached:
+                self._reached.add(other.number)
+                self.context.reach(other.context)
             ready = other.reached()
             with self.context:
                 done = self.streams.event()
