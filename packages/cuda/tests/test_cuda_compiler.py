@@ -16,7 +16,7 @@ SOURCE = Source('extern "C" __global__ void nothing() {}')
 class Spy:
     """A compiler that writes down what it is asked."""
 
-    version, archs = (13, 1), (75, 90)
+    version, build, archs = (13, 1), "13.1-1000", (75, 90)
     architecture = Nvrtc.architecture
 
     def __init__(self, meeting=None):
@@ -62,15 +62,15 @@ def test_a_damaged_file_is_compiled_anew(tmp_path, damage):
 def test_a_file_under_another_name_is_not_believed(tmp_path):
     Compiler(Spy(), Images(tmp_path)).submit(SOURCE, (9, 0)).result()
     file, = tmp_path.iterdir()
-    other = key_of(Source("other"), "sm_90", (13, 1))
+    other = key_of(Source("other"), "sm_90", "13.1-1000")
     file.rename(tmp_path / other)
     assert Images(tmp_path).read(other) is None
 
 
 def test_what_changes_the_image_changes_its_name():
-    names = {key_of(*args) for args in [(SOURCE, "sm_90", (13, 1)), (SOURCE, "sm_75", (13, 1)),
-                                        (SOURCE, "sm_90", (13, 2)), (Source("x"), "sm_90", (13, 1)),
-                                        (Source(SOURCE.text, ("--fmad=false",)), "sm_90", (13, 1))]}
+    names = {key_of(*args) for args in [(SOURCE, "sm_90", "13.1-1000"), (SOURCE, "sm_75", "13.1-1000"),
+                                        (SOURCE, "sm_90", "13.1-1001"), (Source("x"), "sm_90", "13.1-1000"),
+                                        (Source(SOURCE.text, ("--fmad=false",)), "sm_90", "13.1-1000")]}
     assert len(names) == 5
 
 

@@ -1,5 +1,6 @@
 """NVRTC, NVIDIA's compiler as a library, by ctypes. It needs no card, no driver and no other compiler."""
 import ctypes
+import os
 from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_void_p
 
 from thalweg_cuda.requirements import INSTALL_NVRTC, NVRTC_VERSIONS
@@ -34,6 +35,7 @@ class Nvrtc:
     version : (int, int)
     archs : tuple of int        compute capabilities that it makes code for, 75 to 121, rising
     path : str
+    build : str                 what tells its images from those of another build, which may have the same version
     """
 
     def __init__(self, library):
@@ -48,6 +50,7 @@ class Nvrtc:
         archs = (c_int * count.value)()
         self._call("nvrtcGetSupportedArchs", archs)
         self.version, self.archs = (major.value, minor.value), tuple(sorted(archs))
+        self.build = f"{major.value}.{minor.value}-{os.path.getsize(self.path)}"
 
     @classmethod
     def load(cls):
