@@ -8,7 +8,10 @@ from emulation.direct import run
 import thalweg as tf
 from thalweg.devices.core_api import KernelRequest
 from thalweg.framework import packed
+from thalweg.framework.declaration import REGISTRY
+from thalweg.plan.fuse import may_be_in_region
 from thalweg_cuda import kernels
+from thalweg_cuda.kernels import _formulas
 from thalweg_cuda.kernels import _geometry as geometry
 from thalweg_cuda.kernels._expression import Expression, Step
 from thalweg_cuda.kernels._generator import elementwise_work
@@ -231,6 +234,25 @@ def test_a_region_with_several_results(dtype, tolerance):
     np.testing.assert_allclose(y0, product, tolerance, tolerance)
     shifted = product - x2.astype(np.float64)
     np.testing.assert_allclose(y1, np.where(shifted > 0, shifted, 0.1 * shifted), tolerance, tolerance)
+
+
+@pytest.mark.parametrize("dtype, tolerance", [("float32", 2e-6), ("float64", 1e-12), ("float16", 2e-3)])
+def test_every_op_that_plans_fuse_in_one_region(dtype, tolerance):
+    """One kernel with as many results as ops, against their reference bodies."""
+    number = tf.as_dtype(dtype)
+    ops = [d for d in REGISTRY.values() if may_be_in_region(d) and _formulas.has_formula(d.name, number)
+           and number in d.letters["T"]]
+    assert len(ops) > 60
+    x = np.random.default_rng(5).uniform(0.1, 0.9, (3, 21)).astype(dtype)
+    args = [k if k < len(d.inputs) else -1 for d in ops for k in range(3)]
+    alphas = [0.3 if "alpha" in d.attributes else 0.0 for d in ops]
+    attrs = region([d.name for d in ops], args, 3, alphas, list(range(len(ops))))
+    got = run("_Region", list(x), [((21,), dtype)] * len(ops), attrs, orders=("forward",))
+    with np.errstate(all="ignore"):
+        for d, alpha, y in zip(ops, alphas, got):
+            want = np.asarray(d.body(*x[:len(d.inputs)], **({"alpha": alpha} if alpha else {})), np.float64)
+            scale = np.max(np.abs(want[np.isfinite(want)]), initial=0)
+            np.testing.assert_allclose(y.astype(float), want, tolerance, tolerance * scale, err_msg=d.name)
 
 
 def test_plans_make_regions_for_the_device(monkeypatch):
