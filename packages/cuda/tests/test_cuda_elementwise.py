@@ -194,6 +194,8 @@ def test_a_constant_divisor_is_looked_at_once():
 def test_shapes_that_do_not_broadcast_are_unequal(op_type, want):
     got, = run(op_type, [reals(3), reals(4)], [((), "bool")], {"incompatible_shape_error": False})
     assert got == want
+    got, = run(op_type, [reals(), reals()], [((), "bool")], {"incompatible_shape_error": False})
+    assert got != want                                       # scalars do broadcast
 
 
 def test_leaky_relu_of_a_steep_slope_is_the_larger():
@@ -213,6 +215,9 @@ def test_sums_of_many(count):
 def test_no_formula_is_a_reason():
     with pytest.raises(Unsupported, match="Igamma on CUDA has no formula for DataType 3"):
         kernels.prepare(_request("Igamma", [(3,), (3,)], (3,), tf.int32), Target())
+    with pytest.raises(Unsupported, match="Select on CUDA: no kernel for DataType 7"):
+        kernels.prepare(KernelRequest("Select", {}, [(3,)] * 3, [(3,)], [tf.bool, tf.string, tf.string], [tf.string]),
+                        Target())
     with pytest.raises(Unsupported, match=r"Add: shapes .* do not broadcast to \(3,\)"):
         kernels.prepare(_request("Add", [(3,), (4,)], (3,)), Target())
 
