@@ -170,6 +170,16 @@ def run_on_device(build, *arrays):
             return session.run(y, dict(zip(feeds, arrays)))
 
 
+@pytest.mark.parametrize("values, found", [([1, np.nan, 2], "NaN"), ([np.inf, 0, 1], "Inf"),
+                                           ([np.nan, 1, -np.inf], "Inf and NaN")])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_numbers_are_examined(values, found, dtype):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"weights : Tensor had {found} values"):
+        run("CheckNumerics", [np.array(values, dtype)], [((3,), dtype)], {"message": "weights"}, orders=("forward",))
+    x = reals(37, dtype=dtype)
+    check(lambda v: tf.check_numerics(v, "weights"), x)
+
+
 def test_a_constant_divisor_is_looked_at_once():
     def told(values):
         work = kernels.prepare(_request("FloorDiv", [(3,), (3,)], (3,), tf.int32, values=values), Target())

@@ -240,8 +240,8 @@ def test_options(tmp_path):
 
 def test_shared_memory_is_counted_for_each_kernel():
     module = emulator.load("""
-    __device__ int helper(int i) { __shared__ int c[2]; c[i] = i; __syncthreads(); return c[i - 1]; }
     __device__ int helper(int i) { __shared__ int c[2]; c[i] = i; __syncthreads(); return c[!i]; }
+    extern "C" __global__ void a(int *x) { __shared__ int t[100]; t[x[1]] = x[0]; x[0] = helper(x[2]); x[1] = t[2]; }
     extern "C" __global__ void b(int *x) { __shared__ int t[10]; t[x[1]] = x[0]; __syncthreads(); x[0] = t[x[2]]; }""")
     assert [module.static_shared_bytes(name) for name in ("a", "b")] == [408, 48]
 
@@ -255,13 +255,18 @@ def test_dynamic_shared_memory_at_file_scope():
 def test_templates_and_variables():
     module = emulator.load("""
     __constant__ float factor;
-    template <class T, int n> __global__ void scale(T *x) { __shared__ T t[n]; t[0] = x[0] * factor; x[0] = t[0]; }""",
+    template <class T, int n> __global__ void scale(T *x) { T t[n]; t[0] = x[0] * factor; x[0] = t[0]; }""",
                            expressions=["scale<float, 2>", "&scale<double, 3>"])
     ctypes.c_float.from_address(module.address_of("factor")).value = 3
     for dtype, name in ((np.float32, "scale<float, 2>"), (np.float64, "&scale<double, 3>")):
         x = np.array([2], dtype)
         module.launch(name, 1, 1, [x])
         assert x == [6]
+
+
+def test_shared_memory_of_a_template_is_refused():
+    with pytest.raises(emulator.CompileError, match=r"kernel.cu:2: __shared__ in a template cannot be emulated"):
+        emulator.load("template <class T> __device__ void f(T *x) {\n if (x) { __shared__ T t[2]; t[0] = *x; } }")
 
 
 def test_nothing_is_contracted():

@@ -198,3 +198,15 @@ def test_another_devices_memory_needs_peer_access(cuda, contexts, scale, floats,
         cuda.Context.synchronize()
     assert "argument 0 is 0x" in driver.message()
     assert "memory of another device without peer access" in driver.message()
+
+
+def test_a_forked_child_has_no_driver(cuda, call):
+    import os
+    import warnings
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)          # of forking beside threads
+        child = os.fork()
+    if not child:
+        os._exit(10 * call("cuInit", 0) + call("cuCtxSynchronize"))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 33   # NOT_INITIALIZED
+    assert call("cuCtxSynchronize") == 0

@@ -20,7 +20,7 @@ FLAGS = ["-std=c++20", "-fPIC", "-fvisibility=hidden", "-fno-semantic-interposit
          "-U_FORTIFY_SOURCE"]
 if os.environ.get("THALWEG_EMULATOR_PORTABLE"):     # fibres as on processors that fibre.h has no assembly for
     FLAGS.append("-DCUEMU_PORTABLE")
-LINKED = ["-shared", "-nostdlib", f"-Wl,--version-script={CUEMU / 'exports.map'}"]
+LINKED = ["-fno-weak", "-shared", "-nostdlib", f"-Wl,--version-script={CUEMU / 'exports.map'}"]
 QUIET = ["-w", "-fmax-errors=20"]           # a kernel's text is NVRTC's to warn about
 LARGE = 30_000                              # characters; from there on -O1, as -O2 takes many seconds
 # Options of NVRTC that say nothing to a processor. They stand alone or with "=value", those of SPACED with the next
@@ -60,7 +60,10 @@ def shared_object(text, options=(), expressions=()):
     folder = cache()
     key = repr((text, flags, tuple(expressions), _headers(text, flags)))
     path = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.so"
-    translated, names = source.translate(text, expressions)
+    try:
+        translated, names = source.translate(text, expressions)
+    except source.UnsupportedSource as error:
+        raise CompileError(str(error)) from error
     if not path.exists():
         _compile(translated, flags, path)
     return path, names

@@ -11,6 +11,10 @@ _DYNAMIC = re.compile(r"\bextern\s+__shared__\s+((?:__align__\s*\([^)]*\)\s*)?)(
 _SHARED = re.compile(r"\b__shared__\b")
 
 
+class UnsupportedSource(Exception):
+    """A source that NVRTC would take and the emulator cannot run as it should; the message has the line."""
+
+
 class Kernel:
     """A `__global__` function of a source: its name, the arguments of its __launch_bounds__, where its body lies."""
 
@@ -102,9 +106,25 @@ def _static_arrays(code, kernels):
     for found in _SHARED.finditer(code):
         if any(begin <= found.start() < end for begin, end in dynamic):
             continue
-        owners = [kernel.name for kernel in kernels
-                  if kernel.begin <= found.start() < kernel.end and not kernel.is_template]
+        if _is_in_template(code, found.start()):
+            line = code.count("\n", 0, found.start()) + 1
+            raise UnsupportedSource(f"kernel.cu:{line}: __shared__ in a template cannot be emulated: g++ would put it "
+                                    "where no barrier is checked; declare it in the kernel and pass its address")
+        owners = [kernel.name for kernel in kernels if kernel.begin <= found.start() < kernel.end]
         yield found.start(), found.end(), f"cuemu_shared_of({owners[0] if owners else 'cuemu_any'})"
+
+
+def _is_in_template(code, at):
+    """Whether one of the open brackets before `at` is the body of a template."""
+    depth = 0
+    for found in reversed(list(re.compile(r"[{}]").finditer(code, 0, at))):
+        depth += 1 if found.group() == "}" else -1
+        if depth < 0:
+            depth = 0
+            begin = max(code.rfind(mark, 0, found.start()) for mark in ";{}")
+            if re.search(r"\btemplate\s*<", code[begin + 1:found.start()]):
+                return True
+    return False
 
 
 def _after_comma(bounds):

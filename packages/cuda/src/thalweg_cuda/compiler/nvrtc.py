@@ -2,10 +2,8 @@
 import ctypes
 from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_void_p
 
-from thalweg_cuda.shared_library import candidates, open_first
-
-VERSIONS = (13,)
-INSTALL = "Install it: pip install 'thalweg-cuda[nvrtc]'"
+from thalweg_cuda.requirements import INSTALL_NVRTC, NVRTC_VERSIONS
+from thalweg_cuda.shared_library import open_first
 
 _FUNCTIONS = {
     "nvrtcVersion": (POINTER(c_int), POINTER(c_int)),
@@ -26,11 +24,6 @@ _COMPILATION = 6                         # NVRTC_ERROR_COMPILATION: the log says
 
 class CompileError(Exception):
     """A source does not compile; the text is the compiler's log. The fault is a kernel's."""
-
-
-def missing():
-    """Why there is no NVRTC on this machine, in a sentence; "" where there is. Opens nothing."""
-    return "" if candidates("nvrtc", VERSIONS) else f"no compiler library NVRTC {VERSIONS[0]} was found. {INSTALL}"
 
 
 class Nvrtc:
@@ -59,7 +52,7 @@ class Nvrtc:
     @classmethod
     def load(cls):
         """The library of this machine; OSError that says what to install."""
-        return cls(open_first("nvrtc", VERSIONS, INSTALL))
+        return cls(open_first("nvrtc", NVRTC_VERSIONS, INSTALL_NVRTC))
 
     def architecture(self, capability):
         """What to compile for: "sm_90", or "compute_121" for a card that is newer than this library."""

@@ -44,7 +44,7 @@ __asm__(
 inline void prepare(Context *context, char *top, size_t, void (*entry)())
 {
     void **stack = (void **)((size_t)top & ~(size_t)15);
-    *--stack = nullptr;                             // where a call would have pushed: the stack is aligned as the ABI says
+    *--stack = nullptr;                             // as if called: the ABI's alignment
     *--stack = (void *)entry;
     for (int i = 0; i < 6; i++) *--stack = nullptr;
     *context = stack;

@@ -25,7 +25,10 @@ template <class... A, void (*kernel)(A...)> struct Kernel<kernel> {
     {
         kernel(*reinterpret_cast<const A *>(packed + offset<A...>(i))...);
     }
-    static void run_thread(const unsigned char *packed) { call(packed, Indices<__integer_pack((unsigned)sizeof...(A))...>()); }
+    static void run_thread(const unsigned char *packed)
+    {
+        call(packed, Indices<__integer_pack((unsigned)sizeof...(A))...>());
+    }
 
     template <unsigned... i> struct Layout {
         static constexpr unsigned sizes[] = {(unsigned)sizeof(A)..., 0}, offsets[] = {offset<A...>(i)..., 0};
@@ -33,7 +36,8 @@ template <class... A, void (*kernel)(A...)> struct Kernel<kernel> {
     };
     using layout = Layout<__integer_pack((unsigned)sizeof...(A))...>;
 
-    static constexpr cuemu_kernel entry(const char *name, unsigned max_threads, unsigned char *begin, unsigned char *end)
+    static constexpr cuemu_kernel entry(const char *name, unsigned max_threads, unsigned char *begin,
+                                        unsigned char *end)
     {
         return {name, run_thread, sizeof...(A), offset<A...>(sizeof...(A)), layout::sizes, layout::offsets,
                 layout::pointers, max_threads, begin, end};
@@ -50,4 +54,5 @@ template <class... T> constexpr unsigned bound(unsigned threads, T...) { return 
     extern "C" unsigned char __stop_cuemu_shared_##tag[] __attribute__((weak, visibility("hidden")));                \
     static const cuemu_kernel cuemu_entry_##tag = cuemu::Kernel<(expression)>::entry(            \
         name, cuemu::bound(__VA_ARGS__), __start_cuemu_shared_##tag, __stop_cuemu_shared_##tag);                     \
-    static const cuemu_kernel *const cuemu_listed_##tag __attribute__((section("cuemu_kernels"), used)) = &cuemu_entry_##tag;
+    static const cuemu_kernel *const cuemu_listed_##tag __attribute__((section("cuemu_kernels"), used)) =            \
+        &cuemu_entry_##tag;

@@ -201,7 +201,7 @@ void exchange(Thread *lanes, unsigned group, int kind)
         Thread *t = &lanes[__builtin_ctz(bits)];
         if (kind == SHUFFLE) {
             unsigned from = (unsigned)t->argument & 31;
-            t->value = group >> from & 1 ? brought[from] : ~0ull;       // a lane that did not come: undefined, NaN here
+            t->value = group >> from & 1 ? brought[from] : ~0ull;       // of a lane that did not come: NaN
         } else if (kind == MATCH) {
             t->value = 0;
             for (unsigned others = group; others; others &= others - 1) {
@@ -224,8 +224,8 @@ bool open_warp(Warp *warp, Thread *t)
         Thread *other = &lanes[i];
         if (other->state != WAITING || other->kind == BLOCK) return false;
         if (other->kind != t->kind || other->mask != t->mask || other->line != t->line) {
-            say(t, "it waits at %s in line %d with mask 0x%08x, and lane %u of the same warp at %s in line %d with mask "
-                "0x%08x: the lanes that a mask names must come to the same operation with the same mask",
+            say(t, "it waits at %s in line %d with mask 0x%08x, and lane %u of the same warp at %s in line %d with "
+                "mask 0x%08x: the lanes that a mask names must come to the same operation with the same mask",
                 KIND_NAMES[t->kind], t->line, t->mask, i, KIND_NAMES[other->kind], other->line, other->mask);
             fail();
         }
@@ -280,7 +280,8 @@ void open_block(unsigned count)
         if (t->state == DONE) continue;
         if (t->kind != BLOCK) report_stuck(count, "deadlock, the threads wait for each other");
         if (!first) first = t;
-        if (t->line != first->line) report_stuck(count, "divergent barrier, the threads wait at different __syncthreads");
+        if (t->line != first->line)
+            report_stuck(count, "divergent barrier, the threads wait at different __syncthreads");
         sum += t->value;
     }
     for (unsigned i = 0; i < count; i++) {
@@ -488,7 +489,8 @@ CUEMU_EXPORT unsigned cuemu_kernel_count(void) { return (unsigned)(__stop_cuemu_
 
 CUEMU_EXPORT unsigned cuemu_static_shared(const cuemu_kernel *k)
 {
-    return (unsigned)((k->shared_end - k->shared_begin) + (__stop_cuemu_shared_cuemu_any - __start_cuemu_shared_cuemu_any));
+    return (unsigned)((k->shared_end - k->shared_begin)
+                      + (__stop_cuemu_shared_cuemu_any - __start_cuemu_shared_cuemu_any));
 }
 
 CUEMU_EXPORT void *cuemu_make_stacks(void)

@@ -1,10 +1,10 @@
 // Devices and contexts. What there is comes from the environment at cuInit:
 // THALWEG_STANDIN_DEVICES, THALWEG_STANDIN_MEMORY (bytes of each) and THALWEG_STANDIN_CAPABILITY ("9.0").
 #include <sys/mman.h>
-#include <unistd.h>
+#include <pthread.h>
 
-#include <algorithm>
 #include <cstdlib>
+#include <new>
 
 #include "state.h"
 
@@ -44,9 +44,20 @@ static std::string setting(const char *name, const char *otherwise)
     return value && *value ? value : otherwise;
 }
 
+// A child that was forked after cuInit cannot use the driver, nor initialise it.
+static bool is_forked_child = false;
+
+static void in_forked_child()
+{
+    new (&state().lock) std::recursive_mutex;           // whoever held it is not here
+    is_forked_child = true;
+    state().initialized = false;
+}
+
 API cuInit(unsigned flags)
 {
     std::lock_guard<std::recursive_mutex> guard(state().lock);
+    if (is_forked_child) return NOT_INITIALIZED;
     if (flags) return INVALID_VALUE;
     if (state().initialized) return SUCCESS;
     int devices = std::stoi(setting("THALWEG_STANDIN_DEVICES", "1"));
@@ -60,6 +71,7 @@ API cuInit(unsigned flags)
         state().devices.push_back({i, memory, 0, (char *)arena, 0, ARENA_BYTES, nullptr, 0});
     }
     state().initialized = true;
+    pthread_atfork(nullptr, nullptr, in_forked_child);
     return SUCCESS;
 }
 

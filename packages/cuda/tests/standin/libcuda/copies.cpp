@@ -59,7 +59,8 @@ static CUresult check(const Rows &r, Direction direction)
 {
     bool to_known = direction == HOST_TO_DEVICE || direction == DEVICE_TO_DEVICE;
     bool from_known = direction == DEVICE_TO_HOST || direction == DEVICE_TO_DEVICE;
-    return is_valid(r.dst, r.dst_bytes(), to_known) && is_valid(r.src, r.src_bytes(), from_known) ? SUCCESS : INVALID_VALUE;
+    bool valid = is_valid(r.dst, r.dst_bytes(), to_known) && is_valid(r.src, r.src_bytes(), from_known);
+    return valid ? SUCCESS : INVALID_VALUE;
 }
 
 static CUresult copy(const Rows &r, Direction direction)
@@ -99,10 +100,13 @@ static CUresult copy_async(const Rows &r, Direction direction, CUstream handle)
     return issue(stream, {Node::COPY, [staged, work] { return work(); }, nullptr, counts_of(r), {}});
 }
 
-static Rows flat(void *dst, const void *src, size_t bytes) { return {(char *)dst, (const char *)src, bytes, bytes, bytes, 1}; }
+static Rows flat(void *dst, const void *src, size_t bytes)
+{
+    return {(char *)dst, (const char *)src, bytes, bytes, bytes, 1};
+}
 static Rows flat(CUdeviceptr dst, const void *src, size_t bytes) { return flat((void *)dst, src, bytes); }
 static Rows flat(void *dst, CUdeviceptr src, size_t bytes) { return flat(dst, (const void *)src, bytes); }
-static Rows flat(CUdeviceptr dst, CUdeviceptr src, size_t bytes) { return flat((void *)dst, (const void *)src, bytes); }
+static Rows flat(CUdeviceptr dst, CUdeviceptr src, size_t bytes) { return flat((void *)dst, (void *)src, bytes); }
 
 API cuMemcpyHtoD_v2(CUdeviceptr dst, const void *src, size_t n) { return copy(flat(dst, src, n), HOST_TO_DEVICE); }
 API cuMemcpyDtoH_v2(void *dst, CUdeviceptr src, size_t n) { return copy(flat(dst, src, n), DEVICE_TO_HOST); }
@@ -124,7 +128,10 @@ API cuMemcpyDtoDAsync_v2(CUdeviceptr dst, CUdeviceptr src, size_t n, CUstream s)
 {
     return copy_async(flat(dst, src, n), DEVICE_TO_DEVICE, s);
 }
-API cuMemcpyAsync(CUdeviceptr dst, CUdeviceptr src, size_t n, CUstream s) { return copy_async(flat(dst, src, n), ANY, s); }
+API cuMemcpyAsync(CUdeviceptr dst, CUdeviceptr src, size_t n, CUstream s)
+{
+    return copy_async(flat(dst, src, n), ANY, s);
+}
 API cuMemcpyPeerAsync(CUdeviceptr dst, CUcontext, CUdeviceptr src, CUcontext, size_t n, CUstream s)
 {
     return copy_async(flat(dst, src, n), DEVICE_TO_DEVICE, s);
@@ -139,8 +146,8 @@ static CUresult rows_of(const CUmemcpy2D *c, Rows *rows, Direction *direction)
     const char *src = c->src_type == MEMORY_HOST ? (const char *)c->src_host : (const char *)c->src_device;
     size_t dst_pitch = c->dst_pitch ? c->dst_pitch : c->width, src_pitch = c->src_pitch ? c->src_pitch : c->width;
     if (dst_pitch < c->width || src_pitch < c->width) return INVALID_VALUE;
-    *rows = {dst + c->dst_y * dst_pitch + c->dst_x, src + c->src_y * src_pitch + c->src_x, dst_pitch, src_pitch, c->width,
-             c->height};
+    *rows = {dst + c->dst_y * dst_pitch + c->dst_x, src + c->src_y * src_pitch + c->src_x, dst_pitch, src_pitch,
+             c->width, c->height};
     bool to = c->dst_type == MEMORY_DEVICE, from = c->src_type == MEMORY_DEVICE;
     *direction = to && from ? DEVICE_TO_DEVICE : to ? HOST_TO_DEVICE : from ? DEVICE_TO_HOST : ANY;
     return SUCCESS;
@@ -166,7 +173,8 @@ API cuMemcpy2DAsync_v2(const CUmemcpy2D *c, CUstream s)
 
 // ---- fills ----
 
-template <class T> static CUresult fill(CUdeviceptr dst, size_t pitch, T value, size_t width, size_t height, CUstream handle)
+template <class T>
+static CUresult fill(CUdeviceptr dst, size_t pitch, T value, size_t width, size_t height, CUstream handle)
 {
     ENTER_CONTEXT
     CUstream stream;
@@ -186,10 +194,19 @@ template <class T> static CUresult fill(CUdeviceptr dst, size_t pitch, T value, 
 }
 
 #define FILLS(bits, type)                                                                                            \
-    API cuMemsetD##bits##_v2(CUdeviceptr d, type v, size_t n) { return fill<type>(d, n * sizeof(type), v, n, 1, nullptr); } \
-    API cuMemsetD##bits##Async(CUdeviceptr d, type v, size_t n, CUstream s) { return fill<type>(d, n * sizeof(type), v, n, 1, s); } \
-    API cuMemsetD2D##bits##_v2(CUdeviceptr d, size_t pitch, type v, size_t w, size_t h) { return fill<type>(d, pitch, v, w, h, nullptr); } \
-    API cuMemsetD2D##bits##Async(CUdeviceptr d, size_t pitch, type v, size_t w, size_t h, CUstream s) { return fill<type>(d, pitch, v, w, h, s); }
+    API cuMemsetD##bits##Async(CUdeviceptr d, type v, size_t n, CUstream s)                                          \
+    {                                                                                                                \
+        return fill<type>(d, n * sizeof(type), v, n, 1, s);                                                          \
+    }                                                                                                                \
+    API cuMemsetD##bits##_v2(CUdeviceptr d, type v, size_t n) { return cuMemsetD##bits##Async(d, v, n, nullptr); }   \
+    API cuMemsetD2D##bits##Async(CUdeviceptr d, size_t pitch, type v, size_t w, size_t h, CUstream s)                \
+    {                                                                                                                \
+        return fill<type>(d, pitch, v, w, h, s);                                                                     \
+    }                                                                                                                \
+    API cuMemsetD2D##bits##_v2(CUdeviceptr d, size_t pitch, type v, size_t w, size_t h)                              \
+    {                                                                                                                \
+        return fill<type>(d, pitch, v, w, h, nullptr);                                                               \
+    }
 FILLS(8, unsigned char)
 FILLS(16, unsigned short)
 FILLS(32, unsigned)

@@ -10,7 +10,8 @@ API cuStreamBeginCapture_v2(CUstream handle, int mode)
     TRY(find_stream(handle, context, &stream));
     if (stream == context->legacy) return CAPTURE_UNSUPPORTED;
     if (stream->capture || mode < CAPTURE_GLOBAL || mode > CAPTURE_RELAXED) return INVALID_VALUE;
-    stream->capture = std::make_shared<Capture>(Capture{std::make_shared<Graph>(), stream, mode, this_thread(), false, {stream}});
+    Capture capture = {std::make_shared<Graph>(), stream, mode, this_thread(), false, {stream}};
+    stream->capture = std::make_shared<Capture>(capture);
     stream->last.clear();
     state().captures.push_back(stream->capture);
     return SUCCESS;
@@ -73,7 +74,8 @@ static std::shared_ptr<Graph> arranged(const Graph &graph)
     auto result = std::make_shared<Graph>();
     std::vector<bool> placed(graph.nodes.size());
     auto is_ready = [&](int i) {
-        return !placed[i] && std::all_of(graph.nodes[i].after.begin(), graph.nodes[i].after.end(), [&](int k) { return placed[k]; });
+        const auto &after = graph.nodes[i].after;
+        return !placed[i] && std::all_of(after.begin(), after.end(), [&](int k) { return placed[k]; });
     };
     while (result->nodes.size() < graph.nodes.size())
         for (int i = (int)graph.nodes.size(); i-- > 0;)

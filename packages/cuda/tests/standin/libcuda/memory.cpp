@@ -1,5 +1,5 @@
-// Device memory: each allocation ends at a protected page, is filled with 0xFF, and has addresses of its own for good, so
-// a pointer that was freed, or that reaches too far, is found. Host memory that the driver knows.
+// Device memory: each allocation ends at a protected page, is filled with 0xFF, and has addresses of its own for good,
+// so a pointer that was freed, or that reaches too far, is found. Host memory that the driver knows.
 #include <sys/mman.h>
 
 #include "state.h"
@@ -39,8 +39,8 @@ bool is_intact(const Allocation &a)
 static Allocation map_at(char *where, size_t bytes, size_t alignment, Allocation::Kind kind, CUcontext context)
 {
     size_t padded = up(bytes, alignment), mapped = up(padded, PAGE);
-    char *base = (char *)mmap(where, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | (where ? MAP_FIXED : 0),
-                              -1, 0);
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | (where ? MAP_FIXED : 0);
+    char *base = (char *)mmap(where, mapped, PROT_READ | PROT_WRITE, flags, -1, 0);
     if (base == MAP_FAILED) return {};
     memset(base, 0xff, mapped);
     for (char *p = base + mapped - padded + bytes; p < base + mapped; p++) *p = (char)gap_byte(p);
@@ -109,8 +109,8 @@ API cuMemFree_v2(CUdeviceptr pointer)
     TRY(drain_all(context, true));
     bool intact = is_intact(found->second);
     if (!intact) {
-        state().message = "memory was written beyond the end of an allocation of " + std::to_string(found->second.bytes)
-            + " bytes";
+        state().message = "memory was written beyond the end of an allocation of "
+            + std::to_string(found->second.bytes) + " bytes";
         fprintf(stderr, "thalweg stand-in: %s\n", state().message.c_str());
         context->error = ILLEGAL_ADDRESS;
     }
@@ -174,8 +174,8 @@ API cuMemHostRegister_v2(void *pointer, size_t bytes, unsigned flags)
     ENTER_CONTEXT
     if (!bytes) return INVALID_VALUE;
     if (allocation_of(pointer)) return HOST_MEMORY_ALREADY_REGISTERED;
-    state().memory[(uintptr_t)pointer] = {(char *)pointer, bytes, bytes, (char *)pointer, Allocation::REGISTERED, context,
-                                          flags, ++state().ids};
+    state().memory[(uintptr_t)pointer] = {(char *)pointer, bytes, bytes, (char *)pointer, Allocation::REGISTERED,
+                                          context, flags, ++state().ids};
     return SUCCESS;
 }
 
@@ -183,7 +183,8 @@ API cuMemHostUnregister(void *pointer)
 {
     ENTER_CONTEXT
     auto found = state().memory.find((uintptr_t)pointer);
-    if (found == state().memory.end() || found->second.kind != Allocation::REGISTERED) return HOST_MEMORY_NOT_REGISTERED;
+    if (found == state().memory.end() || found->second.kind != Allocation::REGISTERED)
+        return HOST_MEMORY_NOT_REGISTERED;
     TRY(drain_all(context, true));
     release(found->second);
     return SUCCESS;

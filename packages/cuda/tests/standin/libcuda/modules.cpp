@@ -8,7 +8,7 @@
 
 #include "state.h"
 
-static const unsigned DEFAULT_SHARED = 48 << 10, MOST_SHARED = 227 << 10;
+static const unsigned DEFAULT_SHARED = 48 << 10, MOST_SHARED = 227 << 10, RESERVED_SHARED = 1 << 10;
 
 // ---- modules ----
 
@@ -90,8 +90,9 @@ API cuModuleUnload(CUmodule module)
     TRY(forbidden_by_capture());
     drain_all(module->context, true);
     auto &memory = state().memory;
-    for (auto it = memory.begin(); it != memory.end();)
-        it = it->second.kind == Allocation::GLOBAL && it->second.mapping == (char *)module ? memory.erase(it) : std::next(it);
+    std::erase_if(memory, [=](auto &entry) {
+        return entry.second.kind == Allocation::GLOBAL && entry.second.mapping == (char *)module;
+    });
     for (auto &function : module->functions) state().handles.erase(function.second.get());
     state().handles.erase(module);
     dlclose(module->library);
@@ -174,7 +175,7 @@ API cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, CUfunction function
 {
     ENTER
     if (!is_alive(function) || threads < 1) return INVALID_VALUE;
-    size_t shared = function->module->static_shared(function->kernel) + dynamic_shared + (1 << 10);     // 1 KB is reserved
+    size_t shared = function->module->static_shared(function->kernel) + dynamic_shared + RESERVED_SHARED;
     *blocks = threads > 1024 ? 0 : std::min({2048 / threads, 32, (int)((228 << 10) / shared)});
     return SUCCESS;
 }
@@ -218,6 +219,8 @@ static const void *pointer_in(const Call &call, unsigned i)
 
 static CUresult execute(const Call &call)
 {
+    if (!is_alive(call.function))
+        return refuse(ILLEGAL_ADDRESS, "a graph launches a kernel whose module was unloaded");
     const cuemu_kernel *kernel = call.function->kernel;
     std::string name = std::string("kernel ") + kernel->name;
     if (planted("launch")) return refuse(LAUNCH_FAILED, name + " was asked to fail");
@@ -242,7 +245,8 @@ static CUresult execute(const Call &call)
         return refuse(launch.fault_address ? ILLEGAL_ADDRESS : LAUNCH_FAILED, message);
     for (const Allocation *a : touched)
         if (!is_intact(*a))
-            return refuse(ILLEGAL_ADDRESS, name + " wrote beyond the end of an allocation of " + std::to_string(a->bytes) + " bytes");
+            return refuse(ILLEGAL_ADDRESS, name + " wrote beyond the end of an allocation of "
+                          + std::to_string(a->bytes) + " bytes");
     return SUCCESS;
 }
 

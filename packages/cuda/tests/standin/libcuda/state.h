@@ -132,7 +132,7 @@ struct State {
     std::set<const void *> handles;                         // all that live, of any type
     std::vector<std::shared_ptr<Capture>> captures;         // that go on
     std::map<std::string, unsigned long long> counters;
-    std::map<std::string, std::pair<unsigned long long, unsigned long long>> failures;     // the which-th fails, how many
+    std::map<std::string, std::pair<unsigned long long, unsigned long long>> failures; // which fails, how many
     std::string message;                                    // of the last launch that failed
     void *stacks;
     unsigned long long ids, seed;
@@ -160,11 +160,13 @@ void forget_memory_of(CUcontext);
 
 // ---- streams (streams.cpp) ----
 CUresult find_stream(CUstream handle, CUcontext, CUstream *found);
-// Issues work: recorded if the stream is capturing, at once on the legacy stream, otherwise when somebody waits for it.
+// Issues work: recorded if the stream is capturing, done at once on the legacy stream, otherwise when somebody waits
+// for it.
 CUresult issue(CUstream, Node);
 CUresult drain(CUstream, uint64_t up_to);
 CUresult drain_all(CUcontext, bool with_non_blocking);
-// What a call that waits for the device, or that a capture forbids, gives while this thread captures: 0 if it may go on.
+// What a call that waits for the device, or that a capture forbids, gives while this thread captures: 0 if it may go
+// on.
 CUresult forbidden_by_capture();
 void destroy_stream(CUstream);
 
@@ -179,7 +181,7 @@ void count_graph(const Graph &);
 #define ENTER_CONTEXT                                                                                               \
     ENTER                                                                                                           \
     CUresult status = SUCCESS;                                                                                      \
-    [[maybe_unused]] CUcontext context = current(&status);                                                                           \
+    [[maybe_unused]] CUcontext context = current(&status);                                                          \
     if (status) return status;
 #define TRY(call)                                                                                                   \
     if (CUresult failed = (call)) return failed;

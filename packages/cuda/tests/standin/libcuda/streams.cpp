@@ -230,8 +230,8 @@ API cuEventRecord(CUevent event, CUstream handle)
     if (!is_alive(event)) return INVALID_HANDLE;
     if (stream->context != event->context) return INVALID_HANDLE;       // an event is of the device of its stream
     if (stream->capture && stream->capture->invalidated) return CAPTURE_INVALIDATED;
-    auto record = std::make_shared<Record>(Record{stream, stream->issued + 1, false, 0, stream->capture, stream->last});
-    event->record = record;
+    Record mark = {stream, stream->issued + 1, false, 0, stream->capture, stream->last};
+    auto record = event->record = std::make_shared<Record>(mark);
     if (stream->capture) return SUCCESS;
     return issue(stream, {Node::HOST, [record] {
         record->time_ms = now_ms();

@@ -15,7 +15,7 @@
 #include <vector>
 
 enum Result {
-    SUCCESS = 0, PROGRAM_CREATION_FAILURE = 2, INVALID_INPUT = 3, INVALID_PROGRAM = 4, INVALID_OPTION = 5, COMPILATION = 6,
+    SUCCESS = 0, INVALID_INPUT = 3, INVALID_PROGRAM = 4, INVALID_OPTION = 5, COMPILATION = 6,
     NO_NAME_EXPRESSIONS_AFTER_COMPILATION = 8, NO_LOWERED_NAMES_BEFORE_COMPILATION = 9, NAME_EXPRESSION_NOT_VALID = 10,
     INTERNAL_ERROR = 11,
 };
@@ -99,8 +99,9 @@ API int nvrtcGetSupportedArchs(int *archs)
 API const char *nvrtcGetErrorString(int result)
 {
     static const char *const names[] = {
-        "NVRTC_SUCCESS", "NVRTC_ERROR_OUT_OF_MEMORY", "NVRTC_ERROR_PROGRAM_CREATION_FAILURE", "NVRTC_ERROR_INVALID_INPUT",
-        "NVRTC_ERROR_INVALID_PROGRAM", "NVRTC_ERROR_INVALID_OPTION", "NVRTC_ERROR_COMPILATION",
+        "NVRTC_SUCCESS", "NVRTC_ERROR_OUT_OF_MEMORY", "NVRTC_ERROR_PROGRAM_CREATION_FAILURE",
+        "NVRTC_ERROR_INVALID_INPUT", "NVRTC_ERROR_INVALID_PROGRAM", "NVRTC_ERROR_INVALID_OPTION",
+        "NVRTC_ERROR_COMPILATION",
         "NVRTC_ERROR_BUILTIN_OPERATION_FAILURE", "NVRTC_ERROR_NO_NAME_EXPRESSIONS_AFTER_COMPILATION",
         "NVRTC_ERROR_NO_LOWERED_NAMES_BEFORE_COMPILATION", "NVRTC_ERROR_NAME_EXPRESSION_NOT_VALID",
         "NVRTC_ERROR_INTERNAL_ERROR"};
@@ -174,7 +175,8 @@ API int nvrtcCompileProgram(Program *program, int n, const char *const *options)
         arguments.push_back(option);
     }
     for (auto &header : program->headers) key.insert(key.end(), {header.first, header.second});
-    for (const std::string &expression : program->expressions) arguments.insert(arguments.end(), {"--name", expression});
+    for (const std::string &expression : program->expressions)
+        arguments.insert(arguments.end(), {"--name", expression});
     key.insert(key.end(), arguments.begin(), arguments.end());
     std::string stem = cache + "/nvrtc-" + name_of(key);
     if (access((stem + ".names").c_str(), R_OK)) {
@@ -214,16 +216,22 @@ API int nvrtcGetLoweredName(Program *program, const char *expression, const char
     return SUCCESS;
 }
 
-static int give(const std::string &text, char *to)
+static int give(const std::string &text, char *to, size_t bytes)
 {
-    memcpy(to, text.data(), text.size());
+    memcpy(to, text.c_str(), bytes);
     return SUCCESS;
 }
 
-API int nvrtcGetCUBINSize(Program *p, size_t *n) { return p && p->compiled ? (*n = p->cubin.size(), SUCCESS) : INVALID_PROGRAM; }
-API int nvrtcGetCUBIN(Program *p, char *to) { return p && p->compiled ? give(p->cubin, to) : INVALID_PROGRAM; }
 // Sizes of texts count the 0 that ends them.
-API int nvrtcGetPTXSize(Program *p, size_t *n) { return p && p->compiled ? (*n = p->ptx.size() + 1, SUCCESS) : INVALID_PROGRAM; }
-API int nvrtcGetPTX(Program *p, char *to) { return p && p->compiled ? give({p->ptx.c_str(), p->ptx.size() + 1}, to) : INVALID_PROGRAM; }
-API int nvrtcGetProgramLogSize(Program *p, size_t *n) { return p ? (*n = p->log.size() + 1, SUCCESS) : INVALID_PROGRAM; }
-API int nvrtcGetProgramLog(Program *p, char *to) { return p ? give({p->log.c_str(), p->log.size() + 1}, to) : INVALID_PROGRAM; }
+#define OUTPUT(name, field, more, is_there)                                                                          \
+    API int nvrtcGet##name##Size(Program *p, size_t *n)                                                              \
+    {                                                                                                                \
+        return p && is_there ? (*n = p->field.size() + more, SUCCESS) : INVALID_PROGRAM;                             \
+    }                                                                                                                \
+    API int nvrtcGet##name(Program *p, char *to)                                                                     \
+    {                                                                                                                \
+        return p && is_there ? give(p->field, to, p->field.size() + more) : INVALID_PROGRAM;                         \
+    }
+OUTPUT(CUBIN, cubin, 0, p->compiled)
+OUTPUT(PTX, ptx, 1, p->compiled)
+OUTPUT(ProgramLog, log, 1, true)
