@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from thalweg.framework import errors
-from thalweg_cuda.work import FLAG_WORDS, Flag
+from thalweg_cuda.work import FLAG_WORDS
 
 _RECORDS = 512                           # of one block
 
@@ -31,7 +31,7 @@ class Flags:
 
     def __init__(self, driver):
         self._driver, self._blocks, self._free = driver, [], []
-        self._watched = {}               # thread's id -> [(Record, Flag, op's text, whether it is the recording's)]
+        self._watched = {}               # thread's id -> [(Record, Flag, whether it is a recording's)]
 
     def reserve(self):
         """Makes sure that many records can be had without an allocation, which a capture does not allow."""
@@ -58,7 +58,7 @@ class Flags:
         error = None
         for record, flag, is_kept in watched:
             if record.words[0]:
-                error = error or errors.InvalidArgumentError(None, None, _told(flag, record.words))
+                error = error or errors.InvalidArgumentError(None, None, flag.tell(record.words.tolist()))
                 record.words[:] = 0
             if not is_kept:
                 self._free.append(record)
@@ -77,7 +77,3 @@ class Flags:
         self._watched.clear()
         self._free.clear()
         self._blocks.clear()
-
-
-def _told(flag: Flag, words):
-    return flag.tell(words.tolist())

@@ -9,11 +9,10 @@ class Recording:
     ----------
     executable : int            handle of the graph; None before the end of the capture
     records : list of (Record, Flag)    what its kernels may write, its own for as long as it lives
-    kept : list                 what its launches use
     """
 
     def __init__(self, card):
-        self._card, self.executable, self.records, self.kept = card, None, [], []
+        self._card, self.executable, self.records = card, None, []
 
     def __del__(self):
         # Whoever drops it may be in the midst of a capture, or another thread may: the card frees it later.
