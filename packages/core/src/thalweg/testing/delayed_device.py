@@ -220,9 +220,9 @@ class _Ordinal:
                     self.queue.popleft()()
                 except Exception as error:
                     self.error = self.error or error
-            error, self.error = self.error, None
-        if error is not None:
-            raise error
+            failed, self.error = self.error, None
+        if failed is not None:
+            raise failed
 
 
 class _Recording:
