@@ -105,3 +105,38 @@ def test_assignments(dtype):
     for op_type, want in (("Assign", y), ("AssignAdd", x + y), ("AssignSub", x - y)):
         got, = run(op_type, [x, y], [((77,), dtype)])
         np.testing.assert_array_equal(got, want, op_type)
+
+
+OPTIMIZERS = {
+    "gradient descent": lambda: tf.train.GradientDescentOptimizer(0.1), "adam": lambda: tf.train.AdamOptimizer(0.01),
+    "momentum": lambda: tf.train.MomentumOptimizer(0.1, 0.9, use_nesterov=True),
+    "adagrad": lambda: tf.train.AdagradOptimizer(0.1), "ftrl": lambda: tf.train.FtrlOptimizer(0.1),
+    "rms": lambda: tf.train.RMSPropOptimizer(0.01, momentum=0.5, centered=True),
+}
+
+
+def trained(place, make):
+    """Losses of four steps of an embedding with dropout, then its variables; nothing may fall back."""
+    rng = np.random.default_rng(0)
+    with tf.Graph().as_default() as graph, tf.device(place), tf.Session(graph=graph) as session:
+        tf.set_random_seed(3)
+        table = tf.get_variable("table", [50, 8], initializer=tf.random_normal_initializer())
+        weights = tf.get_variable("weights", [8, 4], initializer=tf.truncated_normal_initializer())
+        ids, labels = tf.placeholder(tf.int32, [16, 3]), tf.placeholder(tf.int32, [16])
+        hidden = tf.nn.dropout(tf.reduce_mean(tf.nn.embedding_lookup(table, ids), 1), 0.8)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=tf.matmul(hidden, weights))
+        loss = tf.reduce_mean(losses)
+        step = make().minimize(loss)
+        session.run(tf.global_variables_initializer())
+        found, metadata = [], tf.RunMetadata()
+        for _ in range(4):
+            feeds = {ids: rng.integers(0, 50, (16, 3)), labels: rng.integers(0, 4, 16)}
+            found.append(session.run([loss, step], feeds, run_metadata=metadata)[0])
+            assert not metadata.fallbacks
+        return [np.array(found), *session.run([table, weights])]
+
+
+@pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_training_an_embedding_is_as_on_the_cpu(make):
+    for got, want in zip(trained("/device:EMULATED:0", make), trained("/device:CPU:0", make)):
+        np.testing.assert_allclose(got, want, 1e-5, 1e-6)
