@@ -1,4 +1,4 @@
-"""tools/gpu_day, as far as it can be tried without a card: what it measures, on the stand-in, and the page it writes."""
+"""tools/gpu_day as far as it can be tried without a card: what it measures, on the stand-in, and its page."""
 import datetime
 import importlib.util
 import json
