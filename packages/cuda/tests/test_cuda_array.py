@@ -58,11 +58,30 @@ def test_gradients_of_slices(key):
     check(lambda x: tf.gradients(x[key] * 2.0, x), numbers((6, 10, 12)), runs=["StridedSliceGrad"])
 
 
-@pytest.mark.parametrize("index", range(-2, 3))
-def test_slices_from_a_computed_place(index):
+@pytest.mark.parametrize("key", [lambda i: np.s_[i], lambda i: np.s_[:, i], lambda i: np.s_[i, :, i],
+                                 lambda i: np.s_[..., i, tf.newaxis], lambda i: np.s_[::2, i, ::-1],
+                                 lambda i: np.s_[i, i, i]])
+def test_slices_from_a_computed_place(key):
+    for dtype, index in (("float32", np.int32(2)), ("int16", np.int64(-3)), ("complex128", np.int32(0))):
+        check(lambda x, i: x[key(i)], numbers((5, 4, 6), dtype), index, runs=["StridedSlice"])
+    check(lambda x, i: tf.gradients(x[key(i)] * 2.0, x), numbers((5, 4, 6)), np.int32(1), runs=["StridedSliceGrad"])
+
+
+def test_boxes_from_a_computed_place():
+    check(lambda x, i: [tf.slice(x, [i, 0, 2 * i], [2, 4, 3]), tf.slice(x, [i, i, i], [0, 1, 1])],
+          numbers((5, 4, 6)), np.int32(1), runs=["Slice"])
+
+
+def test_a_computed_place_outside_is_an_error():
     x = numbers((5, 4))
-    check(lambda x, i: [x[i], x[i:i + 1] if index >= 0 else x[i]], x, np.int32(index), runs=["StridedSlice"])
-    check(lambda x, i: tf.slice(x, [tf.abs(i), 0], [2, 4]), x, np.int32(index), runs=["Slice"])
+    with tf.Graph().as_default() as graph, tf.device("/device:EMULATED:0"), tf.Session(graph=graph) as session:
+        i = tf.placeholder(tf.int32, [])
+        for tensor, place, match in (
+                (tf.constant(x)[:, i], 4, r"slice index 4 of dimension 1 out of bounds \(its size is 4\)"),
+                (tf.constant(x)[i], -6, r"slice index -6 of dimension 0 out of bounds \(its size is 5\)"),
+                (tf.slice(x, [i, 0], [2, 4]), 4, r"Slice \[4:6\] is outside a dimension of size 5")):
+            with pytest.raises(tf.errors.InvalidArgumentError, match=match):
+                session.run(tensor, {i: place})
 
 
 @pytest.mark.parametrize("dtype", TYPES)

@@ -111,3 +111,13 @@ def test_what_does_not_fit_is_refused():
     attrs = {"activation": "Elu", "num_addends": 1, "num_features": 1, "num_sides": 0, "epsilon": 0.0}
     told = refusal("_FusedBatchNormGradEx", [x, x, c, c, c, x], [x, c, c], attrs)
     assert "features of shapes ((1, 2, 2, 3),) of 'Elu'" in told
+
+
+def test_slices_of_rows_end_with_the_rows():
+    """68 slices of 65 rows: 67 of them are all there are. Operands end at protected pages."""
+    x, (scale, offset, _, _), empty = spread(1, 1, 4353, 128), vectors(128), np.zeros(0, np.float32)
+    few = Target(multiprocessors=34)
+    y, _, _, *saved = compare("FusedBatchNorm", [x, scale, offset, empty, empty], ATTRS, factor=2,
+                              orders=("forward",), target=few)
+    dy = numbers(*y.shape)
+    compare("FusedBatchNormGrad", [dy, x, scale, *saved], ATTRS, factor=2, orders=("forward",), target=few)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from thalweg_cuda.device.bound import Bound
-from thalweg_cuda.work import (Copy, Draw, Fill, Flag, Launch, LibraryCall, Source, Work, input_, output, workspace)
+from thalweg_cuda.work import Copy, Draw, Fill, Flag, Launch, LibraryCall, Source, Work, input_, output, workspace
 
 SOURCE = Source("text")
 
@@ -63,7 +63,8 @@ def test_commands_run_in_order():
     card = Card()
     called = []
     call = LibraryCall("gemm", lambda *args: called.append((args, len(card.log))), (input_(0), output()))
-    work = Work((Copy(output(0, 4), input_(0), 10), Fill(output(), 8, 255), call, Copy(output(), input_(0), 0), launch()))
+    work = Work((Copy(output(0, 4), input_(0), 10), Fill(output(), 8, 255), call, Copy(output(), input_(0), 0),
+                 launch()))
     Bound(card, work, "Op")([100], [200])
     assert card.log == [("copy", 204, 100, 10), ("fill", 200, 255, 8), ("f", (3, 1, 1), (64, 2, 1), b"", 0)]
     assert called == [((77, 100, 200), 2)]

@@ -13,8 +13,8 @@ def test_nothing_asked():
 def test_visible_cards_are_renumbered():
     options = Options(visible_device_list="3, 1")
     assert [options.number(i, 4) for i in range(2)] == [3, 1]
-    with pytest.raises(errors.NotFoundError, match="/device:CUDA:2: GPUOptions' visible_device_list is '3,1', and the driver "
-                                                   "shows 4 cards"):
+    with pytest.raises(errors.NotFoundError, match="/device:CUDA:2: GPUOptions' visible_device_list is '3,1', and the "
+                                                   "driver shows 4 cards"):
         options.number(2, 4)
 
 

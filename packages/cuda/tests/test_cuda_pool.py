@@ -60,7 +60,7 @@ def test_a_freed_block_is_given_again_after_the_work_that_uses_it():
     assert second != first                               # its event has not passed
     driver.events[0].is_done = True
     assert pool.alloc(900) == first
-    assert pool.stats()["num_allocs"] == 2 and len(driver.events) == 1
+    assert (pool.num_allocs, pool.num_reserved) == (3, 2) and len(driver.events) == 1
 
 
 def test_free_calls_no_driver():
@@ -90,6 +90,15 @@ def test_a_block_that_is_far_too_large_is_not_taken():
     driver.events[0].is_done = True
     assert pool.alloc(MIB) != large
     assert pool.alloc(60 * MIB) == large
+
+
+def test_more_alignment_than_the_drivers():
+    pool = Driver().pool()
+    addresses = [pool.alloc(n, 4096) for n in (1, 5000, 2 * MIB)]
+    assert all(address % 4096 == 0 for address in addresses)
+    for address in addresses:
+        pool.free(address)
+    assert pool.stats()["bytes_in_use"] == 0
 
 
 def test_counts():

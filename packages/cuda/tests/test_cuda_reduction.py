@@ -162,7 +162,7 @@ def test_biases(data_format, shape, channels):
 
 
 @pytest.mark.parametrize("activation, high", [("Relu", np.inf), ("Relu6", 6.0)])
-@pytest.mark.parametrize("shape", [(50, 12), (3, 7, 5)])
+@pytest.mark.parametrize("shape", [(50, 12), (3, 7, 5), (3, 4), (2000, 3), (30, 1), (0, 4)])
 def test_the_gradient_of_an_activation_and_its_bias(activation, high, shape):
     dy, y = reals(*shape), 5 * reals(*shape, seed=1)
     dx, db = run("_FusedBiasAddGrad", [dy, y], [(shape, "float32"), (shape[-1:], "float32")],

@@ -1,4 +1,4 @@
-"""What is missing is a reason with an instruction, found without opening anything; `import thalweg` imports nothing."""
+"""What is missing is a reason with an instruction, found without opening anything; importing opens nothing."""
 import subprocess
 import sys
 from pathlib import Path
@@ -22,8 +22,8 @@ def everything(monkeypatch, tmp_path):
     monkeypatch.setattr(requirements, "LOADER_CACHE", tmp_path / "cache")
     (tmp_path / "cache").write_bytes(b"ld.so-1.7.0\0/usr/lib64/libcuda.so.1\0")
     monkeypatch.setattr(requirements.importlib.util, "find_spec", lambda name: name)
-    monkeypatch.setattr(requirements, "candidates", lambda stem, versions: [])
-    monkeypatch.setattr(requirements.nvrtc, "candidates", lambda stem, versions: ["/lib/libnvrtc.so.13"])
+    found = {"nvrtc": ["/lib/libnvrtc.so.13"]}
+    monkeypatch.setattr(requirements, "candidates", lambda stem, versions: found.get(stem, []))
 
 
 def test_a_machine_that_has_all(everything):
@@ -32,14 +32,14 @@ def test_a_machine_that_has_all(everything):
 
 def test_a_driver_in_a_folder_that_the_loader_does_not_list(everything, monkeypatch):
     monkeypatch.setattr(requirements, "LOADER_CACHE", Path("/nowhere"))
-    monkeypatch.setattr(requirements, "candidates", lambda stem, versions: ["/usr/lib/wsl/lib/libcuda.so.1"])
+    monkeypatch.setattr(requirements, "candidates", lambda stem, versions: [f"/usr/lib/wsl/lib/lib{stem}.so.1"])
     assert thalweg_cuda.plugin.probe() is True
 
 
 def test_no_driver(everything, monkeypatch):
     monkeypatch.setattr(requirements, "LOADER_CACHE", Path("/nowhere"))
-    assert requirements.probe() == ("no NVIDIA driver was found (libcuda.so.1). Install one of version 580 or newer; in a "
-                                    "container, start it with the GPU: --gpus all")
+    assert requirements.probe() == ("no NVIDIA driver was found (libcuda.so.1). Install one of version 580 or newer; "
+                                    "in a container, start it with the GPU: --gpus all")
 
 
 def test_no_pycuda(everything, monkeypatch):
@@ -48,13 +48,14 @@ def test_no_pycuda(everything, monkeypatch):
 
 
 def test_no_compiler(everything, monkeypatch):
-    monkeypatch.setattr(requirements.nvrtc, "candidates", lambda stem, versions: [])
-    assert requirements.probe() == ("no compiler library NVRTC 13 was found. Install it: pip install 'thalweg-cuda[nvrtc]'")
+    monkeypatch.setattr(requirements, "candidates", lambda stem, versions: [])
+    assert requirements.probe() == ("no compiler library NVRTC 13 was found. Install it: pip install "
+                                    "'thalweg-cuda[nvrtc]'")
 
 
 def test_all_that_is_missing_is_told_at_once(everything, monkeypatch):
     monkeypatch.setattr(requirements.importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr(requirements.nvrtc, "candidates", lambda stem, versions: [])
+    monkeypatch.setattr(requirements, "candidates", lambda stem, versions: [])
     assert requirements.probe().count("; ") >= 1
 
 
@@ -87,8 +88,8 @@ def test_a_library_is_sought_where_the_loader_looks_first(tmp_path, monkeypatch)
     (tmp_path / "libnothing.so.13").write_text("no library")
     monkeypatch.setenv("LD_LIBRARY_PATH", f"{tmp_path}:")
     assert candidates("nothing", (13,)) == [str(tmp_path / "libnothing.so.13")]
-    with pytest.raises(OSError, match=r"no libnothing of version 12 or 13 was found; what was found cannot be opened: .*"
-                                      r"(invalid ELF header|file too short).*\. Buy it\."):
+    with pytest.raises(OSError, match=r"no libnothing of version 12 or 13 was found; what was found cannot be opened: "
+                                      r".*(invalid ELF header|file too short).*\. Buy it\."):
         open_first("nothing", (12, 13), "Buy it.")
 
 

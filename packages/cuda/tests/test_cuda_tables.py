@@ -6,7 +6,8 @@ from thalweg.framework.graph import Graph, device
 from thalweg.testing import table, tables
 
 _DEVICE = "/device:EMULATED:0"
-FAMILIES = ("activation", "bitwise", "cast", "comparison", "complex", "math", "nn", "reduction", "special", "unary")
+FAMILIES = ("activation", "array", "bitwise", "cast", "checks", "comparison", "complex", "indexing", "math", "nn",
+            "reduction", "slicing", "sparse", "special", "unary")
 ROWS = [(family, row) for family in FAMILIES for row in tables.families()[family] if isinstance(row, table.Row)]
 
 

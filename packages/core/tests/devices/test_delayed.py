@@ -1,5 +1,6 @@
 """Sessions on a device that only enqueues work: where core waits, what it records, and what it says of it."""
 import re
+import signal
 import threading
 import time
 
@@ -426,6 +427,41 @@ def test_a_deadline_is_heeded_before_a_segment(delayed):
         y = chain(tf.py_func(lambda a: (time.sleep(0.05), a)[1], [x], tf.float32), 5)
     with tf.Session() as session, pytest.raises(tf.errors.DeadlineExceededError):
         session.run(y, {x: np.ones(4)}, tf.RunOptions(timeout_in_ms=20))
+
+
+def test_closing_a_session_is_heeded_before_a_segment(delayed):
+    session = tf.Session()
+    with tf.device(DEVICE):
+        x = tf.placeholder(tf.float32, [4])
+        early = chain(x, 4)
+    y = tf.py_func(lambda a: (session.close(), a)[1], [early], tf.float32)
+    with tf.device(DEVICE):
+        late = chain(tf.reshape(y, [4]), 4)
+    with pytest.raises(tf.errors.CancelledError, match="Session has been closed during the run"):
+        session.run(late, {x: np.ones(4)})
+    assert delayed.counts["kernels"] == 4
+
+
+@pytest.mark.parametrize("method", ["h2d", "kernel", "record_end", "replay"])
+def test_an_interrupt_in_the_devices_code_is_an_interrupt(delayed, method):
+    with tf.device(DEVICE):
+        x = tf.placeholder(tf.float32, [4])
+        y = chain(x, 4)
+
+    def interrupted(*args):
+        signal.raise_signal(signal.SIGINT)
+    with tf.Session() as session:
+        if method != "kernel":
+            for _ in range(3 if method == "replay" else 1):
+                session.run(y, {x: np.ones(4)})
+        setattr(delayed, method, interrupted if method != "kernel" else lambda i, op: interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            session.run(y, {x: np.ones(4)})
+        delattr(delayed, method)
+        if method == "record_end":
+            delayed.record_end(0)
+        if method != "kernel":
+            assert session.run(y, {x: np.ones(4)}).tolist() == [1, 5, 15, 35]
 
 
 def test_a_replay_that_fails_says_which(delayed):

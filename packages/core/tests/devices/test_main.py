@@ -1,8 +1,4 @@
 """`python -m thalweg.devices`, in processes of their own, with installed packages that are good and bad."""
-import os
-import subprocess
-import sys
-
 import pytest
 
 PLUGINS = {
@@ -20,17 +16,12 @@ PLUGINS = {
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(install, python):
     """Runs the command in an environment in which the named packages are installed."""
     def command(names, *arguments, **environ):
         for name in names:
-            (tmp_path / f"{name}_thalweg.py").write_text(PLUGINS[name])
-            info = tmp_path / f"{name}-1.0.dist-info"
-            info.mkdir()
-            (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-            (info / "entry_points.txt").write_text(f"[thalweg.devices]\n{name} = {name}_thalweg:plugin\n")
-        return subprocess.run([sys.executable, "-m", "thalweg.devices", *arguments], capture_output=True, text=True,
-                              timeout=120, check=False, env={**os.environ, "PYTHONPATH": str(tmp_path), **environ})
+            install(name, PLUGINS[name])
+        return python("-m", "thalweg.devices", *arguments, **environ)
     return command
 
 

@@ -10,9 +10,9 @@ from thalweg_cuda.device.cuda_device import opened_card
 class DeviceArray:
     """Dense memory on a card, for other packages: `torch.from_dlpack(array)`, `cupy.asarray(array)`.
 
-    The memory stays as long as the array, or what has been made of it. It is the variable's own: the next run that writes
-    the variable changes the array, and what another package writes is the variable's value. Work of other streams has to
-    be done before such a run begins, and a run is done when it returns.
+    The memory stays as long as the array, or what has been made of it. It is the variable's own: the next run that
+    writes the variable changes the array, and what another package writes is the variable's value. Work of other
+    streams has to be done before such a run begins, and a run is done when it returns.
 
     Attributes
     ----------
@@ -41,7 +41,8 @@ class DeviceArray:
         if copy:
             raise BufferError("a copy was asked for; this array gives its memory as it is")
         if dl_device is not None and tuple(dl_device) != self.__dlpack_device__():
-            raise BufferError(f"the array lies on DLPack's device {self.__dlpack_device__()}, not on {tuple(dl_device)}")
+            raise BufferError(f"the array lies on DLPack's device {self.__dlpack_device__()}, not on "
+                              f"{tuple(dl_device)}")
         self._card.wait()                # so that it is there for every stream
         return dlpack.capsule(self.address, self.shape, self.dtype, self._card.number, self)
 
@@ -63,8 +64,8 @@ def variable_array(session, variable):
     name = variable.op.name
     buffer = session._engine.variables.get(name)
     if buffer is None or not buffer.is_initialized:
-        raise errors.FailedPreconditionError(None, variable.op, f"Variable {name} has no value in this session: run its "
-                                             "initializer first")
+        raise errors.FailedPreconditionError(
+            None, variable.op, f"Variable {name} has no value in this session: run its initializer first")
     if buffer.device.type != "CUDA":
         raise ValueError(f"Variable {name} lies on {buffer.device.name}, not on a card: its value is "
                          "session.run(variable)")

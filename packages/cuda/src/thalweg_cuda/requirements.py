@@ -3,9 +3,10 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from thalweg_cuda.compiler import nvrtc
 from thalweg_cuda.shared_library import candidates
 
+NVRTC_VERSIONS = (13,)
+INSTALL_NVRTC = "Install it: pip install 'thalweg-cuda[nvrtc]'"
 LOADER_CACHE = Path("/etc/ld.so.cache")
 
 
@@ -13,7 +14,7 @@ def probe():
     """True, or what is missing and how to get it."""
     if sys.platform != "linux":
         return f"thalweg-cuda runs on Linux, this is {sys.platform}"
-    missing = [text for text in (_no_driver(), _no_pycuda(), nvrtc.missing()) if text]
+    missing = [text for text in (_no_driver(), _no_pycuda(), no_nvrtc()) if text]
     return "; ".join(missing) or True
 
 
@@ -36,3 +37,10 @@ def _no_pycuda():
         return ""
     return "PyCUDA is not installed. It is built from source, without a CUDA toolkit: see the recipe in the README " \
            "of thalweg-cuda"
+
+
+def no_nvrtc():
+    """Why there is no NVRTC on this machine, in a sentence; "" where there is."""
+    if candidates("nvrtc", NVRTC_VERSIONS):
+        return ""
+    return f"no compiler library NVRTC {NVRTC_VERSIONS[0]} was found. {INSTALL_NVRTC}"

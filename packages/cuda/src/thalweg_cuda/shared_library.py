@@ -2,7 +2,6 @@
 
 Nothing is opened here before it is asked for.
 """
-import ctypes
 import functools
 import glob
 import importlib.util
@@ -13,11 +12,23 @@ _FOLDERS = ("/usr/local/cuda*/lib64", "/opt/cuda/lib64", "/usr/lib/x86_64-linux-
 
 
 def candidates(stem, versions):
-    """Paths of existing files `lib<stem>.so.<version>`: in LD_LIBRARY_PATH, wheels, folders of systems and toolkits."""
+    """Paths of files `lib<stem>.so.<version>` that exist: in LD_LIBRARY_PATH, wheels, a system's folders, toolkits."""
     folders = [*os.environ.get("LD_LIBRARY_PATH", "").split(":"), *_wheel_folders(), *_system_folders()]
     names = [f"lib{stem}.so.{version}" for version in versions]
     paths = [os.path.join(folder, name) for folder in folders if folder for name in names]
     return [path for path in dict.fromkeys(paths) if os.path.exists(path)]
+
+
+def described(stem, versions, package):
+    """The version of a library that may be missing, as the package of PyPI has it; else where it lies."""
+    from importlib import metadata
+    found = candidates(stem, versions)
+    if not found:
+        return "not installed"
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return found[0]
 
 
 def _wheel_folders():
@@ -34,6 +45,7 @@ def _system_folders():
 
 def open_first(stem, versions, hint):
     """A ctypes.CDLL of the library; OSError that says what to install where there is none that can be opened."""
+    import ctypes  # here, as it opens libraries itself, which a probe must not
     reasons = []
     for path in candidates(stem, versions):
         try:

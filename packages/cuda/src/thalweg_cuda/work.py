@@ -15,7 +15,7 @@ class Operand(NamedTuple):
     """A place on the device: an input, an output or the workspace of the node, from byte `offset` on."""
 
     kind: str                    # "in", "out" or "workspace"
-    index: int
+    index: int                   # type: ignore[assignment]
     offset: int = 0
 
     def __add__(self, nbytes):   # type: ignore[override]
@@ -40,8 +40,8 @@ def workspace(offset=0):
 class Draw(NamedTuple):
     """The argument of a random kernel: a pointer to six uint32 on the device.
 
-    They are the Philox key (2 words) of the node's generator, then the counter (4, lowest first) of the first of `blocks`
-    128-bit blocks that this run has taken from it: as core puts them there. All launches of a Work share one Draw.
+    They are the Philox key (2 words) of the node's generator, then the counter (4, lowest first) of the first of
+    `blocks` 128-bit blocks that this run has taken from it, as core puts them there. All launches share one Draw.
     """
 
     blocks: int

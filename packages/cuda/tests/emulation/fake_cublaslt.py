@@ -14,12 +14,16 @@ WORKSPACE = 4096                 # bytes that the second algorithm asks for
 
 
 class FakeCublasLt:
-    """In place of the ctypes.CDLL. `calls` counts functions; `refuses` makes the heuristics know nothing."""
+    """In place of the ctypes.CDLL. `calls` counts functions; `refuses` makes the heuristics know nothing.
+
+    `enqueue(stream, function)` has a function called when the stream is so far; by default that is now.
+    """
 
     _name = "fake libcublasLt"
 
-    def __init__(self, refuses=False):
+    def __init__(self, refuses=False, enqueue=None):
         self.refuses, self.calls, self._objects = refuses, {}, {}
+        self._enqueue = enqueue or (lambda stream, function: function())
         for name in FUNCTIONS:
             setattr(self, name, self._counted(name, getattr(self, f"_{name[8:]}", None) or self._by_kind(name)))
 
@@ -70,21 +74,24 @@ class FakeCublasLt:
     def _Matmul(self, handle, operation, alpha, a, a_layout, b, b_layout, beta, c, c_layout, d, d_layout, algo,
                 workspace, workspace_bytes, stream):
         assert algo._obj.data[0] in (1, 2) and workspace_bytes == (algo._obj.data[0] - 1) * WORKSPACE
-        op = self._objects[operation.value]
-        first = self._turned(self._matrices(a, a_layout), op[CONSTANTS["CUBLASLT_MATMUL_DESC_TRANSA"]])
-        second = self._turned(self._matrices(b, b_layout), op[CONSTANTS["CUBLASLT_MATMUL_DESC_TRANSB"]])
-        y = alpha[0] * (first @ second)
-        if beta[0]:
-            y = y + beta[0] * _wide(self._matrices(c, c_layout))
+        matrices = [self._matrices(*each) for each in ((a, a_layout), (b, b_layout), (c, c_layout), (d, d_layout))]
+        op = dict(self._objects[operation.value])
+        self._enqueue(stream, lambda: self._multiply(op, alpha[0], beta[0], *matrices))
+        return 0
+
+    def _multiply(self, op, alpha, beta, a, b, c, result):
+        first = self._turned(a, op[CONSTANTS["CUBLASLT_MATMUL_DESC_TRANSA"]])
+        second = self._turned(b, op[CONSTANTS["CUBLASLT_MATMUL_DESC_TRANSB"]])
+        y = alpha * (first @ second)
+        if beta:
+            y = y + beta * _wide(c)
         epilogue = op[CONSTANTS["CUBLASLT_MATMUL_DESC_EPILOGUE"]]
-        result = self._matrices(d, d_layout)
         if epilogue & CONSTANTS["CUBLASLT_EPILOGUE_BIAS"]:
             pointer = op[CONSTANTS["CUBLASLT_MATMUL_DESC_BIAS_POINTER"]]
             y = y + _wide(_memory(pointer, result.dtype, result.shape[1:2], (result.itemsize,)))[:, None]
         if epilogue & CONSTANTS["CUBLASLT_EPILOGUE_RELU"]:
             y = np.maximum(y, 0)
         result[...] = y
-        return 0
 
     def _matrices(self, address, layout):
         """[batches, rows, columns] of a layout, stored by columns."""

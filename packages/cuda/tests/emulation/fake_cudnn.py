@@ -15,11 +15,15 @@ ENGINES = [({"TENSOR_CORE"}, 1 << 40), ({"TENSOR_CORE"}, 512), ({"NONDETERMINIST
 
 
 class FakeCudnn:
-    """In place of the ctypes.CDLL; `refuses` makes the heuristics know nothing, `executed` lists directions."""
+    """In place of the ctypes.CDLL; `refuses` makes the heuristics know nothing, `executed` lists directions.
+
+    `enqueue(stream, function)` has a function called when the stream is so far; by default that is now.
+    """
 
     _name = "fake libcudnn"
 
-    def __init__(self, refuses=False):
+    def __init__(self, refuses=False, enqueue=None):
+        self._enqueue, self.stream = enqueue or (lambda stream, function: function()), None
         self.refuses, self.executed, self._objects, self._next = refuses, [], {}, itertools.count(1)
         for name in FUNCTIONS:
             method = getattr(self, f"_{name[5:]}")
@@ -96,7 +100,7 @@ class FakeCudnn:
         numbers = {"FORWARD": (702, 704, 703, 705), "DATA": (708, 710, 709, 711), "FILTER": (714, 716, 715, 717)}
         window, *tensors = [self._objects[operation[k][0]] for k in numbers[direction]]
         x, w, y = (_memory(t, places[t[constant("ATTR_TENSOR_UNIQUE_ID")][0]]) for t in tensors)
-        _convolve(direction, window, x, w, y)
+        self._enqueue(self.stream, lambda: _convolve(direction, window, x, w, y))
         return 0
 
 
@@ -115,7 +119,9 @@ def _convolve(direction, window, x, w, y):
         "FILTER_STRIDES", "DILATIONS", "PRE_PADDINGS", "POST_PADDINGS"))
     groups, per_group, count = x.shape[1] // w.shape[1], w.shape[1], w.shape[0] // (x.shape[1] // w.shape[1])
     pads = [(0, 0), (0, 0), *zip(before, after)]
-    wide_x, wide_w, wide_y = np.pad(x.astype(np.float64), pads), w.astype(np.float64), y.astype(np.float64)
+    wide_x, wide_w, wide_y = (np.zeros(t.shape) if name == direction else t.astype(np.float64)
+                              for name, t in (("DATA", x), ("FILTER", w), ("FORWARD", y)))
+    wide_x = np.pad(wide_x, pads)
     result = np.zeros({"FORWARD": y.shape, "DATA": wide_x.shape, "FILTER": w.shape}[direction])
     for tap in itertools.product(*map(range, w.shape[2:])):
         places = tuple(np.s_[t * d:t * d + (n - 1) * s + 1:s]

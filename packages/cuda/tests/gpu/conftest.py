@@ -1,4 +1,4 @@
-"""Tests that need a driver: on a real card as they are, else on the stand-in (test_cuda_on_standin.py runs them so)."""
+"""Tests that need a driver: on a card as they are, else on the stand-in (test_cuda_on_standin.py runs them so)."""
 import sys
 from pathlib import Path
 
@@ -31,15 +31,21 @@ def card():
 
 
 @pytest.fixture
-def counters():
-    """A function that gives what the stand-in driver has counted since the last call of it, as a dict."""
+def standin():
+    """The stand-in driver, to be told what to do."""
     from standin import driver
     if not driver.is_loaded():
-        pytest.skip("a real driver does not count")
+        pytest.skip("a real driver neither counts nor fails on demand")
+    return driver
+
+
+@pytest.fixture
+def counters(standin):
+    """A function that gives what the stand-in driver has counted since the last call of it, as a dict."""
     seen = {}
 
     def since_last():
-        now = driver.counters()
+        now = standin.counters()
         done = {name: now[name] - seen.get(name, 0) for name in now}
         seen.update(now)
         return done

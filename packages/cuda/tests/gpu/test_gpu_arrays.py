@@ -57,8 +57,8 @@ def array(session, variable):
 
 def test_a_variables_memory(array, card):
     interface = array.__cuda_array_interface__
-    assert interface == {"shape": (2, 3), "typestr": "<f4", "data": (array.address, False), "strides": None, "version": 3,
-                         "stream": None}
+    assert interface == {"shape": (2, 3), "typestr": "<f4", "data": (array.address, False), "strides": None,
+                         "version": 3, "stream": None}
     taken = dlpack.Taken(array.__dlpack__())
     assert (taken.address, taken.shape, taken.device_type, taken.ordinal) == (array.address, (2, 3), 2, 0)
     assert array.__dlpack_device__() == (2, 0) and array.nbytes == 24
@@ -159,7 +159,7 @@ def test_memory_stays_as_long_as_somebody_has_it(card):
 
 
 @pytest.mark.parametrize("changes, error, text", [
-    ({"strides": (4, 8)}, ValueError, "the array is not dense and row-major: make it so first, in torch by .contiguous"),
+    ({"strides": (4, 8)}, ValueError, "the array is not dense and row-major: make it so first, in torch by .contig"),
     ({"typestr": "<f8"}, TypeError, "Cannot feed Tensor 'Placeholder:0' of dtype float32 with an array of float64 on "
                                     "/device:CUDA:0.*convert it to float32 there first"),
     ({"shape": (6,)}, ValueError, r"Cannot feed value of shape \(6,\) for Tensor 'Placeholder:0'")], ids=str)
@@ -198,6 +198,6 @@ def test_bfloat16(session, card):
     taken = dlpack.Taken(array.__dlpack__())
     assert (taken.code, taken.bits) == (dlpack.BFLOAT16, 16)
     with pytest.raises(AttributeError, match="has no bfloat16: use DLPack"):
-        array.__cuda_array_interface__  # noqa: B018
+        array.__cuda_array_interface__
     x = tf.placeholder(tf.bfloat16, [2, 3])
     np.testing.assert_array_equal(session.run(tf.cast(x, tf.float32), {x: array}), VALUE)

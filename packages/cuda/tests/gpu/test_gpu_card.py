@@ -278,6 +278,27 @@ def test_no_memory_is_an_error_with_figures(card):
     card.pool.free(address)
 
 
+def test_idle_blocks_are_given_back_before_the_card_is_full(card, standin):
+    card.pool.free(card.alloc(20 << 20))
+    total = card.device.total_memory()
+    standin.set_memory(0, card.stats()["bytes_reserved"] + (40 << 20))
+    try:
+        card.pool.free(card.alloc(50 << 20))
+    finally:
+        standin.set_memory(0, total)
+
+
+def test_a_card_that_others_have_filled(card, standin):
+    total = card.device.total_memory()
+    standin.set_memory(0, 1 << 20)
+    try:
+        with pytest.raises(MemoryError, match=r"8,388,608 bytes are wanted.*; the card has [\d,]+ of 1,048,576 bytes"):
+            card.alloc(8 << 20)
+    finally:
+        standin.set_memory(0, total)
+    card.pool.free(card.alloc(8 << 20))
+
+
 def test_statistics(card):
     before = card.stats()
     address = card.alloc(3 << 20)

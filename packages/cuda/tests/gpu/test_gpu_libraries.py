@@ -1,4 +1,6 @@
 """cuBLASLt and cuDNN on a card: they agree with our kernels, in a session and replayed; timing of choices."""
+import ctypes
+
 import numpy as np
 import pytest
 
@@ -6,6 +8,8 @@ import thalweg as tf
 from thalweg.devices.core_api import KernelRequest
 from thalweg_cuda import kernels
 from thalweg_cuda.libraries.choices import Choices
+from thalweg_cuda.libraries.cublaslt import CublasLt
+from thalweg_cuda.libraries.cudnn import Cudnn
 
 RNG = np.random.default_rng(0)
 
@@ -14,9 +18,36 @@ def numbers(*shape):
     return RNG.standard_normal(shape).astype(np.float32)
 
 
-def needs(card, name):
-    if card.target.libraries.get(name) is None:
-        pytest.skip(f"no {name}: {card.target.libraries.reasons[name]}")
+@pytest.fixture(params=["installed", "double"])
+def libraries(request, card):
+    """A function from a name to the libraries of a Target: the card's own, or a double on the stand-in's memory."""
+    def of(name):
+        if request.param == "double":
+            return {name: _double(name)}
+        if card.target.libraries.get(name) is None:
+            pytest.skip(f"no {name}: {card.target.libraries.reasons[name]}")
+        return card.target.libraries
+    return of
+
+
+def _double(name):
+    from emulation.fake_cublaslt import FakeCublasLt
+    from emulation.fake_cudnn import FakeCudnn
+    from standin import driver
+    if not driver.is_loaded():
+        pytest.skip("a double computes on memory of the host, which a real card's is not")
+    return CublasLt(FakeCublasLt(enqueue=_enqueue)) if name == "cublaslt" else Cudnn(FakeCudnn(enqueue=_enqueue))
+
+
+_HostFunction = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+_kept: list = []                         # a recording calls them again
+
+
+def _enqueue(stream, function):
+    """Has a function called when the stream is so far, each time that a recording is replayed."""
+    callback = _HostFunction(lambda data: function())
+    _kept.append(callback)
+    assert ctypes.CDLL("libcuda.so.1").cuLaunchHostFunc(ctypes.c_void_p(stream), callback, None) == 0
 
 
 class Only:
@@ -47,12 +78,12 @@ def results(build, arrays):
     return found[0]
 
 
-def compared(card, prefix, build, *arrays):
+def compared(card, prefix, offered, build, *arrays):
     before, only = card.target, Only(prefix)
     try:
         card.target = before._replace(choices=Only("own"))
         ours = results(build, arrays)
-        card.target = before._replace(choices=only)
+        card.target = before._replace(choices=only, libraries=offered)
         theirs = results(build, arrays)
     finally:
         card.target = before
@@ -61,19 +92,17 @@ def compared(card, prefix, build, *arrays):
         np.testing.assert_allclose(other, mine, 1e-4, 1e-5 * np.abs(mine).max())
 
 
-def test_products_of_cublaslt(card):
-    needs(card, "cublaslt")
-    compared(card, "cublaslt", lambda a, b, c: [tf.nn.relu(tf.matmul(a, b) + c), tf.matmul(a, b, transpose_a=True)],
+def test_products_of_cublaslt(card, libraries):
+    compared(card, "cublaslt", libraries("cublaslt"),
+             lambda a, b, c: [tf.nn.relu(tf.matmul(a, b) + c), tf.matmul(a, b, transpose_a=True)],
              numbers(64, 64), numbers(64, 40), numbers(40))
 
 
-def test_convolutions_of_cudnn(card):
-    needs(card, "cudnn")
-
+def test_convolutions_of_cudnn(card, libraries):
     def build(x, w):
         y = tf.nn.conv2d(x, w, strides=[1, 2, 2, 1], padding="SAME")
         return [y, *tf.gradients(tf.reduce_sum(y * y), [x, w])]
-    compared(card, "cudnn", build, numbers(4, 20, 21, 16), numbers(3, 3, 16, 32))
+    compared(card, "cudnn", libraries("cudnn"), build, numbers(4, 20, 21, 16), numbers(3, 3, 16, 32))
 
 
 def test_a_kernel_is_timed(card, tmp_path):

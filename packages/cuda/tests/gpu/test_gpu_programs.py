@@ -1,7 +1,7 @@
 """Whole programs on a card give what they give on the CPU: training, mixed graphs, checkpoints, several cards."""
 import numpy as np
-import training_programs as programs
 import pytest
+import training_programs as programs
 
 import thalweg as tf
 from thalweg import devices

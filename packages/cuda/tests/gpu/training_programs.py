@@ -27,7 +27,8 @@ def mlp(batch=32):
     hidden = tf.layers.dense(images, 64, activation=tf.nn.relu, kernel_initializer=_weights(784, 64))
     logits = tf.layers.dense(hidden, 10, kernel_initializer=_weights(64, 10))
     loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
-    return Program(loss, tf.train.AdamOptimizer(3e-3), lambda k: {images: _rows(k, batch, 784), labels: _labels(batch)})
+    return Program(loss, tf.train.AdamOptimizer(3e-3),
+                   lambda k: {images: _rows(k, batch, 784), labels: _labels(batch)})
 
 
 def lenet(batch=4):

@@ -1,14 +1,14 @@
 """Pass 7: moves values between devices, one transfer per value and target.
 
 A transfer stands right before its first user, so that its buffer lives as short as possible. Variables are never
-moved: a copy of their value is. With ConfigProto.graph_options.enable_bfloat16_sendrecv float32 values travel as
-bfloat16: without the lower half of their mantissa, as TensorFlow sends them. Feeds and fetches are the caller's and
-travel whole.
+moved: a copy of their value is, and another one for those who read after a write. With
+ConfigProto.graph_options.enable_bfloat16_sendrecv float32 values travel as bfloat16: without the lower half of their
+mantissa, as TensorFlow sends them. Feeds and fetches are the caller's and travel whole.
 """
 from thalweg.framework import dtypes
 from thalweg.framework.shapes import size_of
 
-from .effects import ALIASES, VARIABLES, is_found_by_name
+from .effects import ALIASES, VARIABLES, is_found_by_name, reads_and_writes
 from .ir import COPY, FEED, FETCH, Node, Value
 from .memory import is_alias
 
@@ -19,24 +19,27 @@ def insert_copies(ir, device_of, host, find_cast=None):
     `find_cast(device, shape, source, target)` gives `(declaration, attrs, kernel)` of a Cast there, kernel None if
     there is none; where it is given, float32 values travel as bfloat16 between devices that both have one.
     """
-    moved, result = {}, []
+    moved, result, writers = {}, [], {}          # writers: variable -> the last node so far that writes it
     home = _homes(ir, device_of, host)
     for node in ir.nodes:
         if node.op_type == FEED or node.op_type == COPY and not node.inputs:
             result.append(node)
             continue
+        written = reads_and_writes(node)[1]
         for i, value in enumerate(node.inputs):
             source = home(value)
             target = host if node.op_type == FETCH or _is_read_on_host(node, i) else device_of(node)
             if source is None or _same_memory(source, target) or _takes_no_value(node, i):
                 continue
             is_whole = find_cast is None or node.op_type == FETCH
-            key = (value, target.name, is_whole)
+            key = (value, target.name, is_whole, writers.get(value.variable))
             if key not in moved:
                 casts = () if is_whole else _casts(value, source, target, find_cast)
                 moved[key], added = _moved(value, source, target, node, casts)
+                added[0].controls = [writers[value.variable]] if value.variable in writers else []
                 result += added
             node.inputs[i] = moved[key]
+        writers.update(dict.fromkeys(written, node))
         result.append(node)
     ir.nodes = result
     ir.link()

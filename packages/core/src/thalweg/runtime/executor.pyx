@@ -1159,6 +1159,8 @@ cdef class Program:
             (<Device>planned.payload).check(frame.code, "work on the device")
         # A copy has no context of its own: what went wrong in it is told outside of the run.
         code, text, error = take_error(&frame.context) if frame.context.code else take_outside_error()
+        if error is not None and not isinstance(error, Exception):
+            raise error                  # an interrupt
         raise kernel_error(planned.node, code or frame.code, text, error)
 
     cdef _take(self, Frame frame, planned, int position):

@@ -32,8 +32,32 @@ def make_call(engine, step):
         return special(engine, node)
     if _is_shaped(node):
         _report(node)
-        return _reference(engine, node)
-    return _Dynamic(engine, node)
+        call = _reference(engine, node)
+    else:
+        call = _Dynamic(engine, node)
+    copied = _copied_variables(engine, node)
+    return _Returning(call, copied) if copied else call
+
+
+def _copied_variables(engine, node):
+    """(input, VariableBuffer) of the variables that a step changes but has a copy of: they lie on another device."""
+    wants = node.declaration.wants_ref if node.declaration is not None else ()
+    sources = [(k, v.node.inputs[0]) for k, (v, is_ref) in enumerate(zip(node.inputs, wants))
+               if is_ref and v.node.op_type == COPY and v.node.inputs]
+    return [(k, engine.variable(source.variable)) for k, source in sources if source.variable is not None]
+
+
+class _Returning:
+    """A step that changes copies of variables, which are then put back."""
+
+    def __init__(self, call, copied):
+        self.call, self.copied = call, copied
+
+    def __call__(self, arrays):
+        results = self.call(arrays)
+        for k, buffer in self.copied:
+            buffer.assign(arrays[k])
+        return results
 
 
 def _copy(engine, node):

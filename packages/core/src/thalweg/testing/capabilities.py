@@ -1,4 +1,4 @@
-"""What a device claims to do: the file caps.toml, or a class of the same content; the conformance kit holds it to that.
+"""What a device claims to do: a file caps.toml or a class of the same content; the conformance kit holds it to that.
 
     device = "ACME"
     descriptor = "acme_thalweg:plugin"          # where the DevicePlugin is

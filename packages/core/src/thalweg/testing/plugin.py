@@ -16,6 +16,8 @@ try:
 except ImportError as error:
     raise ImportError(MISSING) from error
 
+from thalweg.framework.graph import Graph
+
 from .capabilities import Capabilities, CapabilityError, matches
 from .kit import Kit, KitError
 from .report import Report
@@ -27,7 +29,7 @@ _LEVELS = 8
 def pytest_addoption(parser):
     group = parser.getgroup("thalweg", "conformance of a device of thalweg")
     group.addoption("--thalweg-device", metavar="NAME", help="type of the device to test; default: that of the caps")
-    group.addoption("--thalweg-caps", metavar="FILE", 
+    group.addoption("--thalweg-caps", metavar="FILE",
                     help="what the device claims to do: caps.toml, or module:function that gives Capabilities")
     group.addoption("--thalweg-report", metavar="FILE", help="write the report here as JSON, and its table as FILE.md")
 
@@ -92,6 +94,7 @@ class _Kits:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items):
+        items[:] = [i for i in items if level_of(getattr(i, "function", None)) is None or "[NOTSET]" not in i.name]
         mine = [item for item in items if level_of(getattr(item, "function", None)) is not None]
         for item in mine:
             caps, level = self.caps_of(item.module), level_of(item.function)
@@ -118,8 +121,9 @@ class _Kits:
 
     @pytest.fixture
     def kit(self, request):
-        """The device under test (thalweg.testing.kit.Kit)."""
-        return self.kit_of(request.module)
+        """The device under test (thalweg.testing.kit.Kit); the default graph is a new one."""
+        with Graph().as_default():
+            yield self.kit_of(request.module)
 
     # --- reporting ----------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from thalweg._version import __version__
 from thalweg.devices.registry import REGISTRY
 
 TITLES = ("load", "memory", "order", "kernels", "gradients", "graphs", "interop", "cost")
+_OUTCOMES = ("passed", "failed", "xfailed", "skipped")
 
 
 class Report:
@@ -48,12 +49,12 @@ class Report:
     # --- results ------------------------------------------------------------------------------------
 
     def levels(self):
-        """For each level: counts of passed, failed, xfailed and skipped, and what percentage of the first 3 passed."""
+        """By level: counts of passed, failed, xfailed and skipped, and what percentage passed."""
         result = {}
         for level, title in enumerate(TITLES):
             counts = Counter(o["outcome"] for o in self.outcomes.values() if o["level"] == level)
             held = counts["passed"] + counts["failed"] + counts["xfailed"]
-            result[f"L{level}"] = {"title": title, **{k: counts[k] for k in ("passed", "failed", "xfailed", "skipped")},
+            result[f"L{level}"] = {"title": title, **{k: counts[k] for k in _OUTCOMES},
                                    "of": held, "percent": 100 * counts["passed"] / held if held else None}
         return result
 

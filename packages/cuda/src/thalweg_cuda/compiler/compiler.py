@@ -36,7 +36,7 @@ class Compiler:
         Its result may be CompileError.
         """
         architecture = self.nvrtc.architecture(capability)
-        key = key_of(source, architecture, self.nvrtc.version)
+        key = key_of(source, architecture, self.nvrtc.build)
         with self._lock:
             future = self._futures.get(key)
             if future is None:

@@ -19,10 +19,10 @@ def default_folder():
     return Path(place) / "cuda" if place else None
 
 
-def key_of(source, architecture, compiler_version):
+def key_of(source, architecture, compiler_build):
     """A name for the image of a source; what could change the image is in it."""
     digest = hashlib.sha256()
-    for part in (source.text, *source.options, architecture, ".".join(map(str, compiler_version))):
+    for part in (source.text, *source.options, architecture, compiler_build):
         digest.update(f"{len(part)}:{part}".encode())
     return digest.hexdigest()
 

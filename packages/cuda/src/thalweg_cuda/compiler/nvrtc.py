@@ -1,11 +1,10 @@
 """NVRTC, NVIDIA's compiler as a library, by ctypes. It needs no card, no driver and no other compiler."""
 import ctypes
+import os
 from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_void_p
 
-from thalweg_cuda.shared_library import candidates, open_first
-
-VERSIONS = (13,)
-INSTALL = "Install it: pip install 'thalweg-cuda[nvrtc]'"
+from thalweg_cuda.requirements import INSTALL_NVRTC, NVRTC_VERSIONS
+from thalweg_cuda.shared_library import open_first
 
 _FUNCTIONS = {
     "nvrtcVersion": (POINTER(c_int), POINTER(c_int)),
@@ -28,11 +27,6 @@ class CompileError(Exception):
     """A source does not compile; the text is the compiler's log. The fault is a kernel's."""
 
 
-def missing():
-    """Why there is no NVRTC on this machine, in a sentence; "" where there is. Opens nothing."""
-    return "" if candidates("nvrtc", VERSIONS) else f"no compiler library NVRTC {VERSIONS[0]} was found. {INSTALL}"
-
-
 class Nvrtc:
     """The opened library. Thread-safe; compiling gives Python's lock away.
 
@@ -41,6 +35,7 @@ class Nvrtc:
     version : (int, int)
     archs : tuple of int        compute capabilities that it makes code for, 75 to 121, rising
     path : str
+    build : str                 what tells its images from those of another build, which may have the same version
     """
 
     def __init__(self, library):
@@ -55,11 +50,12 @@ class Nvrtc:
         archs = (c_int * count.value)()
         self._call("nvrtcGetSupportedArchs", archs)
         self.version, self.archs = (major.value, minor.value), tuple(sorted(archs))
+        self.build = f"{major.value}.{minor.value}-{os.path.getsize(self.path)}"
 
     @classmethod
     def load(cls):
         """The library of this machine; OSError that says what to install."""
-        return cls(open_first("nvrtc", VERSIONS, INSTALL))
+        return cls(open_first("nvrtc", NVRTC_VERSIONS, INSTALL_NVRTC))
 
     def architecture(self, capability):
         """What to compile for: "sm_90", or "compute_121" for a card that is newer than this library."""

@@ -70,7 +70,7 @@ class _Address(NamedTuple):
 
     word: int                            # 8 bytes each
     kind: str
-    index: int
+    index: int                           # type: ignore[assignment]
     offset: int
 
 

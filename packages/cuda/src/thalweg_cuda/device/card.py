@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 
+from thalweg.framework import errors
 from thalweg_cuda.compiler.images import default_folder
 from thalweg_cuda.driver import libcuda
 from thalweg_cuda.driver.context import Context
@@ -14,7 +15,7 @@ from thalweg_cuda.work import Target
 
 from .flags import Flags
 from .measuring import measure
-from .pool import Pool
+from .pool import ALIGN, Pool
 from .programs import Programs
 from .recording import Recorder
 from .staging import Inbox, Outbox
@@ -38,9 +39,9 @@ class Card:
 
     def __init__(self, driver, compiler, number, limit_bytes):
         self.driver, self.number = driver, number
-        self.lock, self.dropped = threading.RLock(), collections.deque()
+        self.lock, self.dropped, self._reached = threading.RLock(), collections.deque(), set()
         self.device = device = driver.Device(number)
-        self.context = Context(driver, device)
+        self.context = Context(driver, device, self)
         attribute = driver.device_attribute
         with self.context:
             self.streams = Streams(driver)
@@ -61,11 +62,11 @@ class Card:
 
     # --- memory --------------------------------------------------------------------------------------
 
-    def alloc(self, nbytes):
-        """The address of memory; MemoryError with figures."""
+    def alloc(self, nbytes, align=ALIGN):
+        """The address of memory, a multiple of `align`; MemoryError with figures."""
         with self.lock, self.context:
             self._free_dropped()
-            return self.pool.alloc(nbytes)
+            return self.pool.alloc(nbytes, align)
 
     def stats(self):
         """What a PyDevice tells of its memory."""
@@ -106,6 +107,9 @@ class Card:
         """Copies from another card, after what was enqueued on either and before what comes."""
         first, second = sorted((self, other), key=lambda card: card.number)
         with first.lock, second.lock:
+            if other.number not in self._reached:
+                self._reached.add(other.number)
+                self.context.reach(other.context)
             ready = other.reached()
             with self.context:
                 done = self.streams.event()
@@ -132,11 +136,20 @@ class Card:
         with self.context:
             try:
                 self.streams.compute.synchronize()
+            except self.driver.Error as error:
+                self.outbox.forget()
+                raise self._lost(error) from error
             except BaseException:
                 self.outbox.forget()
                 raise
             self.outbox.finish()
         self.flags.examine()
+
+    def _lost(self, error):
+        """The error of work that failed on the card, after which CUDA does nothing more in this context."""
+        self.context.abandon(f"work on card {self.number} failed: {error}. CUDA does nothing more in this process on "
+                             "that card: start a new one. compute-sanitizer, from NVIDIA's toolkit, finds the place")
+        return errors.InternalError(None, None, self.context.refusal)
 
     def wait(self):
         """Waits for all that is enqueued; what threads have asked for stays theirs to take up by `sync`."""

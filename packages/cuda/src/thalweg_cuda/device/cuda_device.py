@@ -5,6 +5,7 @@ import threading
 
 from thalweg_cuda import kernels
 from thalweg_cuda.compiler import Compiler, Nvrtc
+from thalweg_cuda.shared_library import described
 from thalweg_cuda.work import Unsupported
 
 from .bound import Bound
@@ -12,7 +13,6 @@ from .card import Card
 from .foreign import ForeignArray, is_on_card
 from .options import Options
 
-ALIGN = 256                              # of what `alloc` gives
 _opened: list = []                       # the CudaDevice of this process
 
 
@@ -53,13 +53,14 @@ class CudaDevice:
         return self._driver.Device.count()
 
     def card(self, i):
-        """The Card of `/device:CUDA:i`."""
+        """The Card of `/device:CUDA:i`; RuntimeError where it cannot be used any more."""
         card = self._cards.get(i)
         if card is None:
             with self._lock:
                 card = self._cards.get(i)
                 if card is None:
                     card = self._cards[i] = Card(self._driver, self._compiler, self._number(i), self._limit(i))
+        card.context.check()
         return card
 
     def _number(self, i):
@@ -80,13 +81,11 @@ class CudaDevice:
 
     def alloc(self, i, nbytes, align):
         """An address; MemoryError with figures."""
-        if ALIGN % align:
-            raise ValueError(f"memory is aligned to {ALIGN} bytes, {align} were asked for")
-        return self.card(i).alloc(nbytes)
+        return self.card(i).alloc(nbytes, align)
 
     def free(self, i, address):
-        """Gives memory back, after the work that uses it."""
-        self.card(i).pool.free(address)
+        """Gives memory back, after the work that uses it; at any time, also when the card has been closed."""
+        self._cards[i].pool.free(address)
 
     def h2d(self, i, address, source, stream=None):
         """Copies bytes of the host, which have been read when it returns."""
@@ -145,7 +144,9 @@ class CudaDevice:
                 "multiprocessors": device.get_attribute(self._driver.device_attribute.MULTIPROCESSOR_COUNT),
                 "memory": device.total_memory(), "driver": _pair(self._driver.get_driver_version()),
                 "NVRTC": ".".join(map(str, self._compiler.nvrtc.version)),
-                "PyCUDA": importlib.metadata.version("pycuda")}
+                "PyCUDA": importlib.metadata.version("pycuda"),
+                "cuBLASLt": described("cublasLt", (13,), "nvidia-cublas"),
+                "cuDNN": described("cudnn", (9,), "nvidia-cudnn-cu13")}
 
     def adopt(self, array):
         """`(i, address, shape, DataType number, owner)` of another package's array on a card; None: it is on none."""

@@ -2,6 +2,7 @@
 import bisect
 import collections
 
+ALIGN = 256                              # of what the driver gives
 _SMALL_BYTES = 1 << 20
 _SMALL_STEP, _LARGE_STEP = 512, 2 << 20  # the driver's own pages are of 2 MiB
 
@@ -24,18 +25,20 @@ class Pool:
         self._idle = []                  # (nbytes, address, _Block), sorted
         self._returned = collections.deque()
         self.bytes_in_use = self.peak_bytes = self.bytes_reserved = self.largest_alloc = 0
-        self.num_allocs = 0              # of the driver, so far
+        self.num_allocs = self.num_reserved = 0              # so far: blocks given, blocks taken from the driver
 
-    def alloc(self, nbytes):
-        """The address of a block of at least `nbytes`, a multiple of 256; MemoryError with figures."""
+    def alloc(self, nbytes, align=ALIGN):
+        """The address of a block of at least `nbytes`, a multiple of `align`; MemoryError with figures."""
         self._collect()
-        size = _rounded(nbytes)
+        size = _rounded(nbytes + (align if align > ALIGN else 0))
         block = self._take_idle(size) or self._reserve(size)
-        self._used[block.address] = block
+        address = -(-block.address // align) * align
+        self._used[address] = block
+        self.num_allocs += 1
         self.bytes_in_use += block.nbytes
         self.peak_bytes = max(self.peak_bytes, self.bytes_in_use)
         self.largest_alloc = max(self.largest_alloc, block.nbytes)
-        return block.address
+        return address
 
     def free(self, address):
         """Gives a block back; calls no driver."""
@@ -105,7 +108,7 @@ class Pool:
             except MemoryError as error:
                 raise MemoryError(f"{self._figures(size)}; {error}") from error
         self.bytes_reserved += size
-        self.num_allocs += 1
+        self.num_reserved += 1
         return _Block(memory, size)
 
     def _figures(self, size):

@@ -88,6 +88,7 @@ extern "C" __global__ void __launch_bounds__(256) moments(PARAMETERS) {
       }
       count = total;
     }
+#pragma unroll
   for (int v = 0; v < V; v++) {
     Moments mine = {count, (double)base[v] + mean[v], squares[v]};
     parts[threadIdx.x] = mine;
@@ -208,6 +209,7 @@ extern "C" __global__ void __launch_bounds__(256) sums(PARAMETERS) {
       }
       for (int v = 0; v < V; v++) sum[v] += some[v], product[v] += some_products[v];
     }
+#pragma unroll
   for (int v = 0; v < V; v++) {
     sums[threadIdx.x] = sum[v];
     products[threadIdx.x] = product[v];

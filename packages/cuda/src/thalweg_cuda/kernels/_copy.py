@@ -51,9 +51,7 @@ def copies(pairs, item, target):
 def _copy(source, x, x_total, to, y, y_total, item, target):
     if x.shape != y.shape:
         raise ValueError(f"a copy of {x.shape} to {y.shape}")
-    order = sorted(range(y.ndim), key=lambda d: -abs(y.strides[d]))      # the target is written in order
-    sizes, x_steps, y_steps = collapse([y.shape[d] for d in order], [x.strides[d] for d in order],
-                                       [y.strides[d] for d in order])
+    sizes, x_steps, y_steps = ordered(x, y)
     x_begin, y_begin = begin(x), begin(y)
     if all(steps in ((), (1,)) for steps in (x_steps, y_steps)):
         return Copy(to + y_begin * item, source + x_begin * item, x.size * item)
@@ -72,6 +70,12 @@ def _copy(source, x, x_total, to, y, y_total, item, target):
     walk = Walk(sizes, [x_steps, y_steps], index)
     source = _source(_STRIDED, item, index, walk, walk.offsets("i", ["at_x", "at_y"]))
     return Launch(source, "copy", *grid_stride(n, target), (*ends, index.scalar(n), *walk.args))
+
+
+def ordered(x, y):
+    """Sizes and steps of two views over as few dimensions as can be, so that y is written in order."""
+    order = sorted(range(y.ndim), key=lambda d: -abs(y.strides[d]))
+    return collapse([y.shape[d] for d in order], [x.strides[d] for d in order], [y.strides[d] for d in order])
 
 
 def _dense_row(sizes, x_steps, y_steps):

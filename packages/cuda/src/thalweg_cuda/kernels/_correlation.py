@@ -34,7 +34,7 @@ class Sliding(NamedTuple):
     y: object = None
 
     def fields(self, frame):
-        """Adds what _tile_text.WINDOWS reads to a Frame."""
+        """Adds what _window_text.WINDOWS reads to a Frame."""
         for axis, letter in enumerate("zyx"):
             frame.add("int", **{f"start_{letter}": self.start[axis], f"step_{letter}": self.step[axis],
                                 f"tap_{letter}": self.tap[axis], f"size_{letter}": self.x.size[axis]})

@@ -21,7 +21,7 @@ class Step(NamedTuple):
     op_type : str               with a formula, or "Cast"
     operands : tuple of int     k < n_in: input k; n_in + j: the result of step j
     dtype : int                 DataType number of the result
-    checked : bool              what CHECKS says of its operands is told in a flag
+    checked : bool              it tells of wrong operands in a flag: what CHECKS says, or by its formula
     """
 
     op_type: str
@@ -57,9 +57,9 @@ class Expression(NamedTuple):
         return _BITS[kind.nbytes] if self.moves_bits and dtype != 10 else kind.storage
 
     @property
-    def told(self):
-        """What the one checked step tells, or None."""
-        return next((CHECKS[SAME.get(s.op_type, s.op_type)][3] for s in self.steps if s.checked), None)
+    def has_flag(self):
+        """Whether a step is checked."""
+        return any(step.checked for step in self.steps)
 
     def constants(self):
         """(number of the step, C type) for each step that has an attribute."""
@@ -85,16 +85,16 @@ def element_function(expression):
         kind = expression.storage(dtype) if expression.moves_bits else ctype("an input", dtype).compute
         body.append(f"{kind} v{k} = {load.format(k)};")
     for j, step in enumerate(expression.steps):
-        body += [_check(expression, step)] if step.checked else []
+        body += [_check(expression, step)] if step.checked and step.op_type in CHECKS else []
         body.append(f"const {_result_type(expression, step)} v{n_in + j} = {_step(expression, j)};")
     for number, j in enumerate(expression.results):
         body.append(f"y{number} = v{n_in + j};" if expression.moves_bits else f"store(&y{number}, v{n_in + j});")
     parameters = [f"{expression.storage(d)} x{k}" for k, d in enumerate(expression.inputs)]
     parameters += [f"{kind} k{j}" for j, kind in expression.constants()]
-    parameters += ["int64* flag"] if expression.told else []
+    parameters += ["int64* flag"] if expression.has_flag else []
     parameters += [f"{expression.storage(d)}& y{number}" for number, d in enumerate(expression.outputs)]
     text = "\n  ".join([f"__device__ inline void element({', '.join(parameters)}) {{", *body]) + "\n}\n"
-    return functions_for(text) + (FLAG if expression.told else "") + text, is_slow(text)
+    return (FLAG if expression.has_flag else "") + functions_for(text) + text, is_slow(text)
 
 
 def _check(expression, step):

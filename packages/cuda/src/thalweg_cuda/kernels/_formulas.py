@@ -53,7 +53,7 @@ _FLOAT = {
     "RsqrtGrad": "b * (T)-0.5 * (a * a * a)", "ReciprocalGrad": "-b * (a * a)",
     "IsNan": "a != a", "IsInf": "fabs@(a) == (T)infinity()", "IsFinite": "fabs@(a) < (T)infinity()",
     "ApproximateEqual": "fabs@(a - b) < k",
-    "Complex": "complex_of<T>{a, b}",
+    "Complex": "complex_of<T>{a, b}", "CheckNumerics": "examined(a, flag)",
     # special functions are computed in double and rounded once
     "Digamma": "(T)digamma(a)", "Polygamma": "(T)polygamma(a, b)", "Zeta": "(T)zeta(a, b)",
     "Igamma": "(T)igamma(a, b)", "Igammac": "(T)igammac(a, b)", "IgammaGradA": "(T)igamma_grad_a(a, b)",
@@ -110,7 +110,7 @@ CHECKS = {**dict.fromkeys(("Div", "TruncateDiv", "FloorDiv", "Mod", "FloorMod"),
 
 _TABLES = ((FLOATING, _FLOAT), (INTEGERS, _INTEGER), (COMPLEX, _COMPLEX), (BOOLS, _BOOL))
 
-OP_TYPES = sorted({*_FLOAT, *_INTEGER, *_COMPLEX, *_BOOL, *BITS, *SAME} - {"BiasAdd", "BiasAddV1"})
+OP_TYPES = sorted({*_FLOAT, *_INTEGER, *_COMPLEX, *_BOOL, *BITS, *SAME} - {"BiasAdd", "BiasAddV1", "CheckNumerics"})
 
 
 def formula(op_type, dtype):

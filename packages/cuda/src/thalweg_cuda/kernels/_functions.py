@@ -35,6 +35,14 @@ __device__ inline float not_a_number() { return float_of(0x7fc00000u); }""",
 template <class T> __device__ inline uint32 within_bits(T distance, int most) {
   return distance < 0 ? 0 : distance > (T)most ? most : (uint32)distance;
 }""",
+    "examined": """
+template <class T> __device__ inline T examined(T x, int64* flag) {
+  if (!(fabs(x) < (T)infinity())) {
+    claim(flag, 1);
+    flag[x != x ? 1 : 2] = 1;                                 /* whoever comes writes the same */
+  }
+  return x;
+}""",
     "divide": """
 /* Divisors are not 0; -1 goes apart, since the smallest integer has no quotient by it. */
 template <class T> __device__ inline T divide(T a, T b) {

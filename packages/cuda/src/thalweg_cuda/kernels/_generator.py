@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from thalweg_cuda.work import Flag, Launch, Source, Unsupported, Work, input_, output
+from thalweg_cuda.work import Launch, Source, Unsupported, Work, input_, output
 
 from . import _geometry as geometry
 from ._expression import element_function, same_expression
@@ -25,7 +25,7 @@ from .prelude import PRELUDE, SCALARS, TYPES
 WHOLE, ONE, PACKED, SPREAD = "whole", "one", "packed", "spread"
 
 _MOST_RANK = 8                   # of what cannot be joined
-_MOST_LANES = 16
+_MOST_STEPS = 512                # ops in the body of the loop over packs: registers, and time to compile
 
 PACK = """
 /* Neighbouring elements that are loaded and stored at once. */
@@ -47,13 +47,14 @@ class _Form(NamedTuple):
 
 
 def elementwise_work(expression, in_shapes, out_shape, target, *, constants=(), name="region", inplace=(),
-                     operands=None):
+                     operands=None, flag=None):
     """The Work of an expression whose inputs, contiguous, broadcast to `out_shape`.
 
     constants : the values of `expression.constants()`, in order
     name : of the kernel, an identifier
     inplace : inputs in whose memory output 0 may be made
     operands : where the inputs are, if not in the node's inputs one by one
+    flag : Flag of an expression with checked steps
     """
     n = int(np.prod(out_shape, dtype=np.int64))
     if n == 0:
@@ -73,12 +74,8 @@ def elementwise_work(expression, in_shapes, out_shape, target, *, constants=(), 
     scalars = [SCALARS[kind](value) for (_, kind), value in zip(expression.constants(), constants)]
     operands = map(input_, range(len(in_shapes))) if operands is None else operands
     args = (*operands, *map(output, range(len(expression.results))),
-            form.index.scalar(n), *scalars, *_flag(expression.told), *walk.args)
+            form.index.scalar(n), *scalars, *([flag] if expression.has_flag else []), *walk.args)
     return Work((Launch(_source(expression, form), name, grid, block, args),), inplace=tuple(inplace))
-
-
-def _flag(told):
-    return (Flag(lambda words: told),) if told else ()
 
 
 def _way(steps, dense, walks):
@@ -98,9 +95,9 @@ def _lanes(expression, sizes, steps, walks):
     lanes = min(8, 16 // min(widths)) if len(set(widths)) > 1 else 16 // widths[0]
     if len(moving) > 8:
         lanes = min(lanes, 16 // max(widths))                # registers: 16 bytes for each operand
-    while walks and sizes[-1] % lanes:
+    while walks and sizes[-1] % lanes or lanes * len(expression.steps) > _MOST_STEPS and lanes > 1:
         lanes //= 2
-    return min(lanes, _MOST_LANES)
+    return lanes
 
 
 def _walk(form, sizes, steps):
@@ -121,7 +118,8 @@ def _source(expression, form):
     walk = _walk(form, (lanes,) * form.rank, [(1,) * form.rank for _ in moving])
     parameters = [f"const {kind}* x{k}" for k, kind in enumerate(inputs)]
     parameters += [f"{kind}* y{k}" for k, kind in enumerate(outputs)] + [f"{index} n"]
-    parameters += [f"{kind} k{j}" for j, kind in expression.constants()] + (["int64* flag"] if expression.told else [])
+    parameters += [f"{kind} k{j}" for j, kind in expression.constants()]
+    parameters += ["int64* flag"] if expression.has_flag else []
     parameters += [walk.parameters] if form.rank else []
     once = [f"const {inputs[k]} s{k} = *x{k};" for k, way in enumerate(form.ways) if way == ONE]
     offsets = walk.offsets("p", [f"at{k}" for k in moving]) if moving else ""
@@ -185,7 +183,7 @@ def _arguments(expression, form, loop):
             args.append(f"x{k}[i]")
         else:
             args.append(f"x{k}[at{k} + lane]" if way == PACKED and form.lanes > 1 else f"x{k}[at{k}]")
-    args += [f"k{j}" for j, _ in expression.constants()] + (["flag"] if expression.told else [])
+    args += [f"k{j}" for j, _ in expression.constants()] + (["flag"] if expression.has_flag else [])
     return ", ".join(args + [f"r{k}.at[j]" if loop == "pack" else f"y{k}[i]" for k in range(len(expression.results))])
 
 

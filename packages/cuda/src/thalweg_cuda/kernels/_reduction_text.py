@@ -51,10 +51,10 @@ extern "C" __global__ void __launch_bounds__({THREADS}) merge(const accumulator*
 """
 
 
-def _parameters(dtype, out_dtype, fold, index, kept, reduced):
+def _parameters(dtype, out_dtype, fold, index, kept, reduced, more=""):
     walks = "".join(f", {walk.parameters}" for walk in (kept, reduced) if walk.parameters)
     return (f"const {TYPES[dtype].storage}* x, {TYPES[out_dtype].storage}* y, accumulator* partial, {index} n_out, "
-            f"{index} n_reduced, {index} part_size, {fold.divisor} divisor{walks}")
+            f"{index} n_reduced, {index} part_size, {fold.divisor} divisor{walks}{more}")
 
 
 _PART = """const {index} begin = blockIdx.y * part_size;
@@ -103,39 +103,61 @@ extern "C" __global__ void __launch_bounds__({THREADS}) reduce(
 """
 
 
-def columns(dtype, out_dtype, fold: Fold, index, kept, reduced, lanes):
-    """Block (width, height): each thread folds every height-th row of `lanes` neighbouring columns."""
+def columns(dtype, out_dtype, fold: Fold, index, kept, reduced, lanes, gate=""):
+    """Block (width, height): each thread folds every height-th row of `lanes` neighbouring columns.
+
+    gate : text of a function element(x, features, &passed), or ""    what is folded and written to `passed`, if not x
+    """
     storage = TYPES[dtype].storage
-    fold_pack = f"""const Pack<{storage}, {lanes}> pack = *(const Pack<{storage}, {lanes}>*)(x + kept_at + reduced_at);
-#pragma unroll
-        for (int j = 0; j < {lanes}; j++) a[j] = fold(a[j], lift(load(pack.at[j]), r));"""
-    fold_each = f"for (int j = 0; j < {lanes}; j++) a[j] = fold(a[j], lift(load(x[kept_at + reduced_at + j]), r));"
-    whole = f"if (aligned) {{ {fold_pack} }} else {{ {fold_each} }}" if lanes > 1 else fold_each
-    return f"""
+    more = f", const {storage}* features, {storage}* passed" if gate else ""
+    each = "element(x[at + j], features[at + j], passed[at + j]);\n          " if gate else ""
+    each = f"""for (int j = 0; j < {lanes}; j++) {{
+          {each}a[j] = fold(a[j], lift(load({"passed" if gate else "x"}[at + j]), r));
+        }}"""
+    addresses = ("x", "features", "passed") if gate else ("x",)
+    aligned = " && ".join(f"is_aligned<{storage}, {lanes}>({p})" for p in addresses)
+    whole = f"if (aligned) {{\n        {_fold_pack(storage, lanes, gate)}\n      }} else {{\n        {each}\n      }}"
+    return f"""{gate}
 extern "C" __global__ void __launch_bounds__({THREADS}) reduce(
-    {_parameters(dtype, out_dtype, fold, index, kept, reduced)}) {{
+    {_parameters(dtype, out_dtype, fold, index, kept, reduced, more)}) {{
   __shared__ accumulator sums[{lanes * THREADS}];
-  const int at = threadIdx.y * blockDim.x + threadIdx.x;
+  const int own = threadIdx.y * blockDim.x + threadIdx.x;
   const {index} pack_number = blockIdx.x * ({index})blockDim.x + threadIdx.x, o = pack_number * {lanes};
   {_PART.format(index=index)}
-  {f"const bool aligned = is_aligned<{storage}, {lanes}>(x);" if lanes > 1 else ""}
+  {f"const bool aligned = {aligned};" if lanes > 1 else ""}
   accumulator a[{lanes}];
   for (int j = 0; j < {lanes}; j++) a[j] = identity();
   if (o < n_out) {{
     {kept.offsets("pack_number", ["kept_at"])}
-#pragma unroll 4
+#pragma unroll {min(4, 16 // lanes)}
     for ({index} r = begin + threadIdx.y; r < end; r += blockDim.y) {{
       {reduced.offsets("r", ["reduced_at"])}
-      {whole}
+      const {index} at = kept_at + reduced_at;
+      {whole if lanes > 1 else each}
     }}
   }}
-  for (int j = 0; j < {lanes}; j++) sums[j * {THREADS} + at] = a[j];
+  for (int j = 0; j < {lanes}; j++) sums[j * {THREADS} + own] = a[j];
   fold_columns<{lanes}>(sums);
   if (threadIdx.y == 0 && o < n_out)
     for (int j = 0; j < {lanes}; j++) {{
-      const accumulator all = sums[j * {THREADS} + at];
+      const accumulator all = sums[j * {THREADS} + own];
       if (gridDim.y == 1) store(y + o + j, finish(all, divisor));
       else partial[blockIdx.y * n_out + o + j] = all;
     }}
 }}
 """
+
+
+def _fold_pack(storage, lanes, gate):
+    """Statements that fold the pack at `at`, through the gate if there is one."""
+    pack = f"Pack<{storage}, {lanes}>"
+    load = f"const {pack} pack = *(const {pack}*)(x + at);"
+    if gate:
+        load = f"""const {pack} given = *(const {pack}*)(x + at), beside = *(const {pack}*)(features + at);
+        {pack} pack;
+#pragma unroll
+        for (int j = 0; j < {lanes}; j++) element(given.at[j], beside.at[j], pack.at[j]);
+        *({pack}*)(passed + at) = pack;"""
+    return f"""{load}
+#pragma unroll
+        for (int j = 0; j < {lanes}; j++) a[j] = fold(a[j], lift(load(pack.at[j]), r));"""

@@ -7,6 +7,7 @@ from . import _tile_text as text
 from ._epilogue import Epilogue
 from ._frame import Frame, defines
 from ._geometry import QUOTIENT, ceil_div, grid_stride
+from ._window_text import WINDOWS
 from .prelude import PRELUDE, CType
 
 _SPLIT_BYTES = 64 << 20          # for the sums of the slices of k
@@ -161,7 +162,7 @@ def _source(product, tile, slices, length, partial):
     parts = [PRELUDE, types(product.dtype), QUOTIENT, frame.declaration(), text.HEAD, _tile_defines(product, tile),
              text.ARITHMETIC["complex" if is_complex else "real"]]
     if product.window is not None:
-        parts.append(text.WINDOWS)
+        parts.append(WINDOWS)
     for small, large in ("a", "A"), ("b", "B"):
         parts.append(text.FACTOR.replace("@", small).replace("$", large))
     return Source("".join([*parts, text.EPILOGUE, text.RESULT, text.KERNELS])), frame.args()

@@ -11,6 +11,7 @@ from . import kernel
 from ._copy import copies
 from ._fill import filled, numbers
 from ._margins import margins
+from ._moved import Move, moved_copy
 from ._pieces import pieces, row_sizes
 from ._views import begin, constants, item_bytes, whole
 from .prelude import ctype
@@ -117,22 +118,21 @@ def broadcast_to(r, target):
 @kernel("Slice")
 def slice_(r, target):
     """A box; the sizes are those of the output."""
-    def commands(values):
-        first = np.asarray(values[1]).tolist()
-        if any(b < 0 or b + n > d for b, n, d in zip(first, r.out_shapes[0], r.in_shapes[0])):
-            raise ValueError(f"Slice: {r.out_shapes[0]} from {first} is outside of an input of shape {r.in_shapes[0]}")
-        box = tuple(np.s_[b:b + n] for b, n in zip(first, r.out_shapes[0]))
-        return _view(r, target, whole(r.in_shapes[0])[box]).commands
-    return _known_at_run(r, commands, 1)
+    shape, sizes, item = r.in_shapes[0], r.out_shapes[0], item_bytes(r, r.out_dtypes[0])
+    if r.values.get(1) is not None:
+        first, = constants(r, 1)
+        if any(b < 0 or b + n > d for b, n, d in zip(first, sizes, shape)):
+            raise ValueError(f"Slice: {sizes} from {first} is outside of an input of shape {shape}")
+        return _view(r, target, whole(shape)[tuple(np.s_[b:b + n] for b, n in zip(first, sizes))])
+    if not math.prod(sizes):
+        return Work(())
 
-
-def _known_at_run(r, commands, *inputs):
-    """Work of `commands(values)`, made now where all `inputs` are constant, else in the run."""
-    item_bytes(r, r.out_dtypes[0])
-    if all(r.values.get(k) is not None for k in inputs):
-        return Work(commands(r.values))
-    missing = [k for k in inputs if r.values.get(k) is None]
-    return Work(lambda values: commands({**r.values, **values}), host_inputs=tuple(missing))
+    def tell(place, axis):
+        return f"Slice [{place}:{place + sizes[axis]}] is outside a dimension of size {shape[axis]}"
+    box = whole(shape)[tuple(np.s_[:n] for n in sizes)]
+    moves = [Move(d, d, shape[d] - n, step) for d, (n, step) in enumerate(zip(sizes, whole(shape).strides))]
+    return Work((moved_copy(r, input_(0), box, math.prod(shape), output(), whole(sizes), math.prod(sizes), item,
+                            input_(1), moves, False, True, tell, target),))
 
 
 @kernel("ReverseV2")
@@ -145,28 +145,69 @@ def reverse_v2(r, target):
 @kernel("StridedSlice")
 def strided_slice(r, target):
     """A strided box, with all masks."""
-    def commands(values):
-        view = whole(r.in_shapes[0])[_strided_index(r, *[np.asarray(values[k]).tolist() for k in (1, 2, 3)])]
-        if view.shape != r.out_shapes[0]:
-            raise ValueError(f"StridedSlice: a slice of shape {view.shape}, expected {r.out_shapes[0]}")
-        return _view(r, target, view).commands
-    return _known_at_run(r, commands, 1, 2, 3)
+    shape, out_shape = r.in_shapes[0], r.out_shapes[0]
+    if r.values.get(1) is None or r.values.get(2) is None:
+        view, moves = _moving_index(r, shape, out_shape)
+        if not math.prod(out_shape):
+            return Work(())
+        return Work((moved_copy(r, input_(0), view, math.prod(shape), output(), whole(out_shape),
+                                math.prod(out_shape), item_bytes(r, r.out_dtypes[0]), input_(1), moves, True, True,
+                                _outside(shape), target),))
+    view = whole(shape)[_strided_index(r, *constants(r, 1, 2, 3))]
+    if view.shape != out_shape:
+        raise ValueError(f"StridedSlice: a slice of shape {view.shape}, expected {out_shape}")
+    return _view(r, target, view)
+
+
+def _moving_index(r, shape, out_shape):
+    """The view at place 0 of a slice whose places are known in the run, and how these move it.
+
+    Its shape is known before, so that what is not a single place is all of a dimension.
+    """
+    strides, = constants(r, 3)
+    count = len(strides)
+    first, last = [0] * count, [0] * count
+    view = whole(shape)[_strided_index(r, first, last, strides)]
+    if view.shape != out_shape:
+        raise Unsupported(f"{r.op_type} on CUDA: bounds of a range are known at run only")
+    masks = [r.attrs.get(f"{name}_mask", 0) for name in ("ellipsis", "new_axis", "shrink_axis")]
+    covered = len(shape) - sum(not (masks[0] | masks[1]) >> i & 1 for i in range(count))
+    moves, axis = [], 0
+    for i in range(count):
+        if masks[0] >> i & 1:
+            axis += covered
+        elif not masks[1] >> i & 1:
+            if masks[2] >> i & 1:
+                moves.append(Move(i, axis, shape[axis] - 1, whole(shape).strides[axis]))
+            axis += 1
+    return view, moves
+
+
+def _outside(shape):
+    def tell(place, axis):
+        return f"slice index {place} of dimension {axis} out of bounds (its size is {shape[axis]})"
+    return tell
 
 
 @kernel("StridedSliceGrad")
 def strided_slice_grad(r, target):
     """Zeros, and the gradient where the slice took its values from."""
-    full = whole(r.out_shapes[0])
-    part = full[_strided_index(r, *constants(r, 1, 2, 3))]
+    out_shape, item = r.out_shapes[0], item_bytes(r, r.out_dtypes[0])
+    full, size = whole(out_shape), math.prod(out_shape)
+    is_constant = r.values.get(1) is not None and r.values.get(2) is not None
+    part, moves = (full[_strided_index(r, *constants(r, 1, 2, 3))], ()) if is_constant else \
+        _moving_index(r, out_shape, r.in_shapes[4])
     if part.shape != r.in_shapes[4]:
         raise ValueError(f"{r.op_type}: a gradient of shape {r.in_shapes[4]} for a slice of shape {part.shape}")
-    box = _as_box(part, r.out_shapes[0])
-    if box is not None and part.size:
-        counts, befores = box
-        return Work((margins("pad", input_(4), counts, befores, r.out_shapes[0], item_bytes(r, r.out_dtypes[0]),
-                             target),))
-    nbytes = full.size * item_bytes(r, r.out_dtypes[0])
-    zeros = (Fill(output(), nbytes),) if part.size != full.size else ()
+    zeros = (Fill(output(), size * item),) if part.size != size else ()
+    if not part.size:
+        return Work(zeros)
+    if not is_constant:
+        return Work((*zeros, moved_copy(r, input_(4), whole(part.shape), part.size, output(), part, size, item,
+                                        input_(1), moves, True, False, _outside(out_shape), target)))
+    box = _as_box(part, out_shape)
+    if box is not None:
+        return Work((margins("pad", input_(4), *box, out_shape, item, target),))
     return _copied(r, target, [(4, whole(part.shape), 0, part)], zeros)
 
 

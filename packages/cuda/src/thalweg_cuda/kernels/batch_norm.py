@@ -137,16 +137,16 @@ class _Job:
         self.vector = 4 if not self.is_first and self.channels % 4 == 0 else 1
         groups = self.channels // self.vector
         self.lanes = 1 if self.is_first else min(32, 1 << max(groups - 1, 0).bit_length())
-        self.slices = self._slices()
+        length = max(ceil_div(self.rows, self._wanted_slices()), 1)
+        self.slices = max(ceil_div(self.rows, length), 1)                # none of them begins beyond the rows
         self.frame = Frame()
-        self.frame.add("uint32", rows=self.rows, slice=max(ceil_div(self.rows, self.slices), 1),
-                       count=self.rows * groups)
+        self.frame.add("uint32", rows=self.rows, slice=length, count=self.rows * groups)
         self.frame.add("int", channels=self.channels, slices=self.slices)
         add_divisor(self.frame, "pixels", math.prod(shape[2:]) if self.is_first else 1)
         add_divisor(self.frame, "groups", groups)
         self.frame.add("double", epsilon=float(request.attrs.get("epsilon", 1e-4)))
 
-    def _slices(self):
+    def _wanted_slices(self):
         """Blocks for all multiprocessors twice, as far as each thread has some rows."""
         wide = max(ceil_div(self.channels // self.vector, self.lanes), 1)
         wanted = max(2 * self.target.multiprocessors // wide, ceil_div(self.rows, 256 // self.lanes * 8 * _FEW_ROWS))

@@ -1,11 +1,11 @@
 """Biases of channels and their gradients: an addition that broadcasts, and a sum over all dimensions but one."""
-from thalweg_cuda.work import Unsupported, Work, output
+from thalweg_cuda.work import Unsupported, Work, input_, output
 
 from . import kernel
 from ._expression import Expression, Step
 from ._formulas import formula
 from ._generator import elementwise_work
-from .reduction import reduce_work
+from .reduction import folds_columns, reduce_work
 
 
 def _channel_axis(request, rank):
@@ -39,9 +39,14 @@ def fused_bias_add_grad(request, target):
     """(gradients, features) -> the gradient of Relu or Relu6, and BiasAddGrad of it."""
     shape, dtype = request.in_shapes[0], request.in_dtypes[0]
     op_type = f"{request.attrs['activation']}Grad"
-    if op_type not in ("ReluGrad", "Relu6Grad") or request.in_shapes[1] != shape:
+    formula(op_type, dtype)
+    if op_type not in ("ReluGrad", "Relu6Grad") or request.in_shapes[1] != shape or not shape:
         raise Unsupported(f"{request.op_type}: activation {request.attrs['activation']}, shapes {request.in_shapes}")
-    expression = Expression((dtype, dtype), (Step(op_type, (0, 1), dtype),), (0,))
+    sides = [True] * (len(shape) - 1) + [False]
+    if folds_columns(dtype, shape, sides):
+        work = reduce_work("Sum", dtype, dtype, shape, sides, y=output(1), gate=(op_type, input_(1), output(0)))
+        return work._replace(inplace=(0, 1))
+    expression = Expression((dtype, dtype), (Step(op_type, (0, 1), dtype),), (0,))       # few rows
     passed = elementwise_work(expression, [shape, shape], shape, target, name=op_type)
-    total = reduce_work("Sum", dtype, dtype, shape, [True] * (len(shape) - 1) + [False], x=output(0), y=output(1))
+    total = reduce_work("Sum", dtype, dtype, shape, sides, x=output(0), y=output(1))
     return Work((*passed.commands, *total.commands), total.workspace_bytes, inplace=(0, 1))

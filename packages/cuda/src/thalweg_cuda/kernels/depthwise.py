@@ -89,8 +89,8 @@ def filter_gradient(request, target):
         return NOTHING
     frame = _frame(w, filters)
     room = _SLICE_BYTES // (max(dtype.nbytes, 4) * math.prod(filters))
-    slices = max(1, min(ceil_div(places, 256 // lanes * _PER_THREAD), room, 65535))
-    length = max(ceil_div(places, slices), 1)
+    length = max(ceil_div(places, max(1, min(ceil_div(places, 256 // lanes * _PER_THREAD), room, 65535))), 1)
+    slices = max(ceil_div(places, length), 1)                            # none of them begins beyond the places
     frame.add(f"const {dtype.storage}*", x=input_(0), dy=input_(2))
     frame.add(f"{dtype.storage}*", dw=output())
     frame.add("T*", partial=workspace())

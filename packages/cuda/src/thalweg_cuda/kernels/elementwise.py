@@ -1,30 +1,33 @@
 """The elementwise ops, one expression of one step each; their formulas are in _formulas.py."""
 import numpy as np
 
-from thalweg_cuda.work import Fill, Unsupported, Work, input_, output
+from thalweg_cuda.work import Fill, Flag, Unsupported, Work, input_, output
 
 from . import kernel
 from ._expression import Expression, Step
 from ._formulas import ATTRIBUTES, CHECKS, INTEGERS, OP_TYPES, SAME, formula
 from ._generator import elementwise_work
-from .prelude import TYPES
+from .prelude import TYPES, ctype
 
 
 @kernel(*OP_TYPES)
 def elementwise(request, target):
     """Any op that the table of formulas has; inputs broadcast, and Select takes a vector of conditions."""
-    if request.attrs.get("incompatible_shape_error") is False and not _broadcast(request.in_shapes):
+    if request.attrs.get("incompatible_shape_error") is False and _broadcast(request.in_shapes) is None:
         return Work((Fill(output(), 1, int(request.op_type == "NotEqual")),))    # such tensors are simply unequal
     n_in = len(request.in_dtypes)
-    formula(request.op_type, request.in_dtypes[-1])          # Unsupported where there is none
+    for dtype in (*request.in_dtypes, *request.out_dtypes):
+        ctype(request.op_type, dtype)
+    formula(request.op_type, request.in_dtypes[-1])          # both are Unsupported where there is none
     step = Step(request.op_type, tuple(range(n_in)), request.out_dtypes[0], _is_checked(request))
     expression = Expression(request.in_dtypes, (step,), (0,))
     attribute = ATTRIBUTES.get(request.op_type)
     constants = (float(request.attrs[attribute]),) if attribute else ()
     shapes = _operand_shapes(request)
     name = SAME.get(request.op_type, request.op_type)
+    told = CHECKS[name][3] if step.checked else None
     return elementwise_work(expression, shapes, request.out_shapes[0], target, constants=constants, name=name,
-                            inplace=_reusable(request, shapes))
+                            inplace=_reusable(request, shapes), flag=Flag(lambda words: told))
 
 
 def _operand_shapes(request):
@@ -59,6 +62,19 @@ def _is_checked(request):
         return False
     known = request.values.get(number)
     return known is None or bool(np.any(np.asarray(known) == 0 if wrong == "== 0" else np.asarray(known) < 0))
+
+
+@kernel("CheckNumerics")
+def check_numerics(request, target):
+    """The tensor as it is; that it holds a NaN or an infinity is told with the op's message."""
+    dtype, shape, message = request.in_dtypes[0], request.in_shapes[0], request.attrs["message"]
+    formula("CheckNumerics", dtype)
+
+    def tell(words):
+        found = "Inf and NaN" if words[1] and words[2] else "NaN" if words[1] else "Inf"
+        return f"{message} : Tensor had {found} values"
+    expression = Expression((dtype,), (Step("CheckNumerics", (0,), dtype, checked=True),), (0,))
+    return elementwise_work(expression, [shape], shape, target, name="CheckNumerics", inplace=(0,), flag=Flag(tell))
 
 
 _MOST_TERMS = 64                 # of one launch

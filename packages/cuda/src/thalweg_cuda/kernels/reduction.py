@@ -16,6 +16,7 @@ from thalweg_cuda.work import Launch, Source, Unsupported, Work, input_, output,
 from . import _geometry as geometry
 from . import _reduction_text as text
 from . import kernel
+from ._expression import Expression, Step, element_function
 from ._folds import fold as fold_of
 from .prelude import SCALARS, TYPES, ctype
 
@@ -81,8 +82,12 @@ def _reduced_dimensions(request, shape):
     return is_reduced
 
 
-def reduce_work(op_type, dtype, out_dtype, shape, is_reduced, x=None, y=None):
-    """The Work of a reduction of operand x (input 0), contiguous, of `shape`, to operand y (output 0)."""
+def reduce_work(op_type, dtype, out_dtype, shape, is_reduced, x=None, y=None, gate=None):
+    """The Work of a reduction of operand x (input 0), contiguous, of `shape`, to operand y (output 0).
+
+    gate : (op type, features, passed)     op(x, features) is written to the operand `passed`, and that is reduced;
+                                           where folds_columns only
+    """
     x, y = x or input_(0), y or output(0)
     ctype(op_type, dtype)
     sizes = [size for size, reduced in zip(shape, is_reduced) if reduced]
@@ -92,14 +97,14 @@ def reduce_work(op_type, dtype, out_dtype, shape, is_reduced, x=None, y=None):
     divisor = {"Mean": n_reduced, "L2Loss": 2}.get(op_type, 1)
     plan = _plan(dtype, tuple(shape), tuple(is_reduced))
     source, fold = _source(op_type, dtype, out_dtype, plan.kept.index, len(plan.kept.sizes), len(plan.reduced.sizes),
-                           plan.lanes, plan.group, plan.is_rows)
+                           plan.lanes, plan.group, plan.is_rows, gate and gate[0])
     if fold.divisor in ("int64", "uint64"):
         divisor = max(1, divisor)
     divisor = SCALARS[fold.divisor](divisor)
     index, parts = plan.kept.index, plan.grid[1]
     partial = workspace() if parts > 1 else y
     args = (x, y, partial, index.scalar(plan.n_out), index.scalar(plan.n_reduced), index.scalar(plan.part_size),
-            divisor, *plan.kept.args, *plan.reduced.args)
+            divisor, *plan.kept.args, *plan.reduced.args, *(gate[1:] if gate else ()))
     launches = [Launch(source, "reduce", plan.grid, plan.block, args)]
     if parts > 1:
         width = _width(plan.n_out)
@@ -107,6 +112,11 @@ def reduce_work(op_type, dtype, out_dtype, shape, is_reduced, x=None, y=None):
                                (width, text.THREADS // width),
                                (partial, y, index.scalar(plan.n_out), index.scalar(parts), divisor)))
     return Work(tuple(launches), parts * plan.n_out * fold.nbytes if parts > 1 else 0)
+
+
+def folds_columns(dtype, shape, is_reduced):
+    """Whether neighbouring threads fold neighbouring lines."""
+    return not _plan(dtype, tuple(shape), tuple(is_reduced)).is_rows
 
 
 def _width(n):
@@ -183,12 +193,14 @@ def _part(n_reduced, multiple, blocks, least):
 
 
 @functools.lru_cache(maxsize=1000)
-def _source(op_type, dtype, out_dtype, index, kept_rank, reduced_rank, lanes, group, is_rows):
+def _source(op_type, dtype, out_dtype, index, kept_rank, reduced_rank, lanes, group, is_rows, gate):
     fold = fold_of(op_type, dtype, out_dtype, index.name)
     kept, reduced = (geometry.Walk((2,) * rank, [(1,) * rank], index, prefix)
                      for rank, prefix in ((kept_rank, "kept_"), (reduced_rank, "reduced_")))
     if is_rows:
+        assert not gate, "rows have no gate"
         body = text.rows(dtype, out_dtype, fold, index.name, kept, reduced, lanes, group)
     else:
-        body = text.columns(dtype, out_dtype, fold, index.name, kept, reduced, lanes)
+        gate = element_function(Expression((dtype, dtype), (Step(gate, (0, 1), dtype),), (0,)))[0] if gate else ""
+        body = text.columns(dtype, out_dtype, fold, index.name, kept, reduced, lanes, gate)
     return Source(text.common(fold, index.name) + body + text.merge(out_dtype, fold, index.name)), fold

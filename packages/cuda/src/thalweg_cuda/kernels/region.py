@@ -28,8 +28,12 @@ def region(request, target):
     shape = request.out_shapes[0]
     if any(tuple(s) != tuple(shape) for s in request.out_shapes):
         raise Unsupported(f"a region with outputs of shapes {request.out_shapes}")
-    return elementwise_work(expression, request.in_shapes, shape, target, constants=constants, name="region",
-                            inplace=_reusable(request, expression))
+    work = elementwise_work(expression, request.in_shapes, shape, target, constants=constants, name="region",
+                            inplace=_reusable(request))
+    if len(expression.steps) > 1:
+        return work
+    # Plans ask with a region of one op whether they may fuse it, and make none: nothing is compiled for a question.
+    return work._replace(commands=lambda values: work.commands)
 
 
 def _expression(request):
@@ -63,7 +67,7 @@ def _items(value):
     return value.split(",") if isinstance(value, str) else list(value) if isinstance(value, (list, tuple)) else [value]
 
 
-def _reusable(request, expression):
+def _reusable(request):
     """The inputs that output 0 may overwrite: each element's inputs are all read before its results are written."""
     nbytes = TYPES[request.out_dtypes[0]].nbytes
     return [k for k, shape in enumerate(request.in_shapes[:8]) if tuple(shape) == tuple(request.out_shapes[0])

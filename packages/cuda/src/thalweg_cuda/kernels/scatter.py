@@ -76,8 +76,6 @@ def _scattered(r, target, verb, is_tuple, before=(), k_indices=1):
     if r.in_shapes[k_updates] not in (expected, ()):
         raise ValueError(f"{r.op_type}: updates of shape {r.in_shapes[k_updates]}, expected {expected}")
     row, t = math.prod(row_shape), ctype(r.op_type, r.in_dtypes[k_updates])
-    if t.storage == "bool" and verb == "Add":            # or
-        raise Unsupported(f"{r.op_type} on CUDA has no loop for bool")
     if not places.count or not row:
         return Work(before)
     space = Workspace()

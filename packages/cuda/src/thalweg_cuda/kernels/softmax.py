@@ -1,6 +1,6 @@
 """Softmax, LogSoftmax and the softmax cross entropies: rows of classes.
 
-Rows of up to 512 classes are held in the registers of a warp and read once. Longer ones are read twice by a block:
+Rows of up to 256 classes are held in the registers of a warp and read once. Longer ones are read twice by a block:
 maximum and sum of exponentials in one pass, where a thread that finds a larger maximum scales its sum down, then the
 results. Sums are formed in double for float32 as for float64, in float for half types.
 """
@@ -15,7 +15,7 @@ from . import kernel
 from ._flags import FLAG
 from .prelude import PRELUDE, TYPES
 
-_HELD = (1, 4, 16)               # elements of a row that a thread of a warp holds
+_HELD = (1, 4, 8)                # elements of a row that a thread of a warp holds
 
 
 @kernel("Softmax", "LogSoftmax")

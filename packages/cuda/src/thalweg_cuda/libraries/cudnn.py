@@ -99,10 +99,10 @@ class Cudnn:
         self.handle = void_p()
         if properties is None:
             self._call("cudnnCreate", ctypes.byref(self.handle))
-            card = {"HANDLE": ("HANDLE", self.handle.value)}
+            self._by_handle, self._by_properties = {"HANDLE": ("HANDLE", self.handle.value)}, {}
         else:
-            card = {"JSON_REPRESENTATION": ("CHAR", properties)}
-        self.properties = Descriptor(library, "DEVICEPROP", **card).finalize()
+            card = Descriptor(library, "DEVICEPROP", JSON_REPRESENTATION=("CHAR", properties)).finalize()
+            self._by_handle, self._by_properties = {}, {"DEVICEPROP": ("BACKEND_DESCRIPTOR", card)}
 
     @classmethod
     def open(cls, workspace_limit):
@@ -164,7 +164,8 @@ class Cudnn:
             self.library, kind, prefix, ALPHA=(scalar, 1.0), BETA=(scalar, 0.0),
             CONV_DESC=("BACKEND_DESCRIPTOR", self._window(convolution, scalar)),
             **{name: ("BACKEND_DESCRIPTOR", tensor) for name, tensor in zip(names, tensors)}).finalize()
-        return Descriptor(self.library, "OPERATIONGRAPH", OPS=("BACKEND_DESCRIPTOR", operation)).finalize()
+        return Descriptor(self.library, "OPERATIONGRAPH", OPS=("BACKEND_DESCRIPTOR", operation),
+                          **self._by_handle).finalize()
 
     def _tensor(self, tensor, number, data):
         return Descriptor(
@@ -183,8 +184,7 @@ class Cudnn:
     def _engines(self, graph, mode):
         """The heuristics' engine configurations, best first."""
         heuristics = Descriptor(self.library, "ENGINEHEUR", OPERATION_GRAPH=("BACKEND_DESCRIPTOR", graph),
-                                MODE=("HEUR_MODE", constant(mode)),
-                                DEVICEPROP=("BACKEND_DESCRIPTOR", self.properties))
+                                MODE=("HEUR_MODE", constant(mode)), **self._by_properties)
         try:
             heuristics.finalize()
             configs = [Descriptor(self.library, "ENGINECFG") for _ in range(32)]
@@ -200,7 +200,7 @@ class Cudnn:
             if notes & _unwanted(convolution):
                 return None, "its engines are not deterministic, or less exact than asked for"
             descriptor = Descriptor(self.library, "EXECUTION_PLAN", ENGINE_CONFIG=("BACKEND_DESCRIPTOR", config),
-                                    DEVICEPROP=("BACKEND_DESCRIPTOR", self.properties)).finalize()
+                                    **self._by_handle, **self._by_properties).finalize()
             plan = Plan(self, descriptor, notes)
         except LibraryError as error:
             return None, str(error)

@@ -21,4 +21,4 @@ from .test_l6_interop import *
 from .test_l7_cost import *
 
 __all__ = [name for name, value in list(globals().items()) if name.startswith("test_") and callable(value)]
-__all__ += ["blocks", "raw"]                                      # fixtures of L2
+__all__ += ["blocks", "raw", "total"]                            # fixtures of L2 and L6

@@ -17,12 +17,6 @@ def needs_package(name):
         pytest.skip(f"needs thalweg-{name}, which is not installed")
 
 
-@pytest.fixture(autouse=True)
-def graph(request):
-    with Graph().as_default():
-        yield
-
-
 # --- feeds, fetches, variables ----------------------------------------------------------------------
 
 @each(lambda kit: {name: name for name in _NUMBERS})

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 import thalweg as tf
-from thalweg.framework.graph import Graph
 
 _DL_CPU, _DL_LAST = 1, 20
 
@@ -13,7 +12,7 @@ _DL_CPU, _DL_LAST = 1, 20
 @pytest.fixture
 def total(kit):
     """(session, placeholder, x + x on the device)."""
-    with Graph().as_default(), tf.device(kit.place):
+    with tf.device(kit.place):
         x = tf.placeholder(tf.float32, [None, None])
         y = x + x
         with kit.session() as session:
