@@ -18,7 +18,7 @@ ROOMS = {
     "devices": {"framework"},
     "runtime": {"framework", "plan", "devices"},
     "cpu": {"framework", "devices"},                     # its Python; kernels may less, see below
-    "testing": {"framework", "ops", "autodiff", "variables", "plan", "devices", "runtime", "cpu"},
+    "testing": {"__init__", "framework", "ops", "autodiff", "variables", "plan", "devices", "runtime", "cpu"},
     "card": {"__init__", "framework", "ops", "devices", "_surface"},
     "_surface": {"_names", "framework"},
     "commands": {"__init__", "framework", "devices", "card", "_surface"},

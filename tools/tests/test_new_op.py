@@ -32,7 +32,8 @@ def cube_grad(node, dy):
     return dy * (square(node.x) * 3.0)
 '''),
     "src/thalweg/cpu/c/elementwise_formulas.h": ("  X(Neg, CHEAP, -a)", "  X(Cube, CHEAP, a * a * a)  \\\n"),
-    "tests/ops/test_unary.py": ("    Row(tf.abs,", "    Row(tf.math.cube, reals(3, 4), against=lambda x: x ** 3),\n"),
+    "src/thalweg/testing/tables/unary.py": (
+        "    Row(tf.abs,", "    Row(tf.math.cube, reals(3, 4), against=lambda x: x ** 3),\n"),
 }
 
 USE = """
@@ -120,9 +121,9 @@ def test_the_suites_hold_it_to_its_declaration(output_of):
 
 
 def test_without_its_row_a_test_fails(output_of, core):
-    table = core / "tests/ops/test_unary.py"
+    table = core / "src/thalweg/testing/tables/unary.py"
     whole = table.read_text()
-    table.write_text(whole.replace(CHANGES["tests/ops/test_unary.py"][1], ""))
+    table.write_text(whole.replace(CHANGES["src/thalweg/testing/tables/unary.py"][1], ""))
     try:
         with pytest.raises(AssertionError, match=r"ops without a row: Cube \(thalweg.ops.unary\)"):
             output_of("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/ops/test_tables.py")

@@ -579,6 +579,22 @@ def test_what_a_kernel_finds_no_memory_for_names_its_op(delayed):
         session.run(y, {x: np.ones(4)})
 
 
+def test_ctrl_c_in_the_devices_code_is_ctrl_c(delayed, monkeypatch):
+    def interrupted(*args):
+        raise KeyboardInterrupt
+    with tf.device(DEVICE):
+        x = tf.placeholder(tf.float32, [4])
+        y = chain(x)
+    with tf.Session() as session:
+        session.run(y, {x: np.ones(4)})
+        for method in ("h2d", "d2h", "sync"):
+            with monkeypatch.context() as patch:
+                patch.setattr(delayed, method, interrupted)
+                with pytest.raises(KeyboardInterrupt):
+                    session.run(y, {x: np.ones(4)})
+        assert session.run(y, {x: np.ones(4)})[0] == 1
+
+
 # --- options ----------------------------------------------------------------------------------------------
 
 def test_options_reach_a_device_before_its_first_use_and_the_first_session_decides(delayed, caplog):

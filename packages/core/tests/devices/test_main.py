@@ -1,14 +1,14 @@
 """`python -m thalweg.devices`, in processes of their own, with installed packages that are good and bad."""
-import os
-import subprocess
-import sys
-
 import pytest
 
 PLUGINS = {
     "good": "from thalweg.devices import DevicePlugin\nfrom thalweg.testing import ctypes_abi\n"
             "native = ctypes_abi.Plugin()\nplugin = DevicePlugin('GOOD', native.open)",
     "raising": "raise ImportError('no libraising.so')",
+    "telling": "from thalweg.devices import DevicePlugin\nfrom thalweg.testing.delayed_device import Delayed\n"
+               "class Telling(Delayed):\n    def describe(self, i):\n"
+               "        return {'name': 'Acme 9', 'driver': '1.2'}\n"
+               "plugin = DevicePlugin('TELLING', Telling, addresses=True)",
     "leaving": "import sys\nsys.exit('goodbye')",
     "crashing": "import ctypes\nfrom thalweg.devices import DevicePlugin\n"
                 "plugin = DevicePlugin('CRASHING', lambda: ctypes.string_at(8))",
@@ -16,17 +16,12 @@ PLUGINS = {
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(install, python):
     """Runs the command in an environment in which the named packages are installed."""
     def command(names, *arguments, **environ):
         for name in names:
-            (tmp_path / f"{name}_thalweg.py").write_text(PLUGINS[name])
-            info = tmp_path / f"{name}-1.0.dist-info"
-            info.mkdir()
-            (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-            (info / "entry_points.txt").write_text(f"[thalweg.devices]\n{name} = {name}_thalweg:plugin\n")
-        return subprocess.run([sys.executable, "-m", "thalweg.devices", *arguments], capture_output=True, text=True,
-                              timeout=120, check=False, env={**os.environ, "PYTHONPATH": str(tmp_path), **environ})
+            install(name, PLUGINS[name])
+        return python("-m", "thalweg.devices", *arguments, **environ)
     return command
 
 
@@ -40,6 +35,12 @@ def test_the_table_has_a_row_for_each(run):
 
 def test_tracebacks_on_request(run):
     assert "raise ImportError('no libraising.so')" in run(["raising"], "--verbose").stdout
+
+
+def test_what_devices_tell_on_request(run):
+    told = run(["telling"], "--verbose").stdout
+    assert "/device:TELLING:0:\n  name: Acme 9\n  driver: 1.2\n  bytes_in_use: 0\n" in told
+    assert "Acme" not in run([]).stdout
 
 
 def test_a_crash_is_named(run):

@@ -35,6 +35,20 @@ def test_the_same_values_everywhere(device, dtype):
 
 
 @pytest.mark.parametrize("device", DEVICES)
+def test_a_variable_is_written_by_an_op_that_its_device_has_no_kernel_for(device):
+    with tf.device(device):
+        v = tf.Variable(np.complex64([1, 2j]))
+        total = tf.reduce_sum(tf.real(v))
+        step = v.assign_add(np.complex64([1, 1]))
+    with tf.Session() as session:
+        session.run(v.initializer)
+        assert session.run(total) == 1
+        assert session.run(step).tolist() == [2, 1 + 2j]
+        assert session.run(step).tolist() == [3, 2 + 2j]
+        assert session.run(total) == 5
+
+
+@pytest.mark.parametrize("device", DEVICES)
 def test_branches_and_bodies_find_variables_on_any_device(device):
     with tf.device(device):
         v, flag = tf.Variable([1.0, 2.0]), tf.Variable(True)

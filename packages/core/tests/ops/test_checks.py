@@ -3,15 +3,10 @@ import numpy as np
 import pytest
 
 import thalweg as tf
-from thalweg.testing.samples import exactly
-from thalweg.testing.table import Row, table_test
+from thalweg.testing.table import table_test
+from thalweg.testing.tables.checks import ROWS
 
 COVERED = ("Assert",)
-
-ROWS = [
-    Row(tf.check_numerics, exactly(1.0, 2.0), "bad", dtypes=["float32", "float64", "float16"]),
-    Row(tf.verify_tensor_all_finite, exactly(1.0, 2.0), "bad", dtypes=["float32", "float64"]),
-]
 test_checks = table_test(ROWS)
 
 HOLDS = {tf.assert_equal: (2, 2), tf.assert_none_equal: (1, 2), tf.assert_less: (1, 2), tf.assert_less_equal: (2, 2),

@@ -4,26 +4,9 @@ import pytest
 
 import thalweg as tf
 from thalweg.ops import unary
-from thalweg.testing.samples import reals
-from thalweg.testing.table import Bad, Row, table_test
+from thalweg.testing.table import table_test
+from thalweg.testing.tables.complex import ROWS
 
-C = ["complex64", "complex128"]
-F = ["float32", "float64"]
-
-ROWS = [
-    Row(tf.complex, reals(2, 3), reals(2, 3), dtypes=F, against=lambda x, y: x + 1j * y),
-    Row(tf.complex, reals(2, 3), reals(3), dtypes=F, against=lambda x, y: x + 1j * y),
-    Row(tf.real, reals(2, 3), dtypes=[*C, *F], against=np.real),
-    Row(tf.imag, reals(2, 3), dtypes=C, against=np.imag),
-    Row(tf.imag, reals(2, 3), dtypes=F, against=np.zeros_like, gradient=False),
-    Row(tf.conj, reals(2, 3), dtypes=[*C, *F, "int32"], against=np.conj),
-    Row(tf.angle, reals(2, 3), dtypes=C, against=np.angle),
-    Row(tf.angle, reals(2, 3), dtypes=F, gradient=False, against=np.zeros_like),
-    Row(tf.abs, reals(2, 3), dtypes=C, against=np.abs),
-    Bad(tf.complex, reals(2), reals(2), dtype="int32", match="incorrect types: int32 int32"),
-    Bad(lambda x, y: tf.complex(x, tf.cast(y, tf.float64)), reals(2), reals(2), match="two float32 or two float64"),
-    Bad(tf.conj, reals(2), dtype="bool", match="Expected numeric tensor"),
-]
 test_complex = table_test(ROWS)
 
 Y, DY, DZ = (np.array(v, np.complex128) for v in ([1 + 2j, 0.5 - 1j], [0.3 + 1j, 2 - 0.5j], [1 - 1j, 0.25 + 3j]))

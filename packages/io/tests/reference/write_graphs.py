@@ -3,40 +3,33 @@
     python write_graphs.py FOLDER           with thalweg
     python check_graphs.py FOLDER           with TensorFlow 1.15 or 2.x
 
-`rows.npz` holds a GraphDef for each row and dtype of the op tables in packages/core/tests/ops, `NAME.meta` programs in
+`rows.npz` holds a GraphDef for each row and dtype of the op tables, `NAME.meta` programs in
 training, `NAME.pb` and `NAME.pbtxt` the same as graphs.
 """
-import importlib.util
 import pathlib
 import sys
 
 import numpy as np
 
 import thalweg as tf
+from thalweg.testing import tables
 from thalweg.testing.table import Row
 
 DIFFERENT = {                           # rows where TensorFlow's op is not what the table compares with
     "approximate_equal": "of integers, TensorFlow makes the tolerance an integer too",
     "dense_to_dense_set_operation": "the op takes matrices; rows of rank 1 are for the body alone",
-    "max_pool_grad_grad_op": "the row's inputs do not fit each other", "max_pool3d_grad_grad_op": "likewise",
     "round": "of complex numbers, TensorFlow has no kernel",
     "where [()]": "of a scalar, TensorFlow has no kernel"}
-TABLES = pathlib.Path(__file__).parents[3] / "core" / "tests" / "ops"
 
 
 # --- rows of the op tables --------------------------------------------------------------------------
 
 def rows():
     """(name, row) of each op table."""
-    for path in sorted(TABLES.glob("test_*.py")):
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        module = importlib.util.module_from_spec(spec)
-        sys.path.insert(0, str(path.parent))
-        spec.loader.exec_module(module)
-        for item in vars(module).values():
-            for k, row in enumerate(getattr(item, "rows", ())):
-                if isinstance(row, Row):
-                    yield f"{path.stem}[{k}] {row.name}", row
+    for family, table in tables.families().items():
+        for k, row in enumerate(table):
+            if isinstance(row, Row):
+                yield f"{family}[{k}] {row.name}", row
 
 
 def plain(array):
@@ -58,7 +51,7 @@ def write_rows(folder):
 
 def is_different(row, dtype):
     name = next((name for name in DIFFERENT if row.name.startswith(name)), None)
-    return name is not None and (dtype.is_complex or "grad_op" not in name and name != "round" or "pool" in name)
+    return name is not None and (dtype.is_complex or name != "round")
 
 
 def add_row(found, name, row, dtype):

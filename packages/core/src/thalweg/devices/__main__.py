@@ -1,6 +1,7 @@
 """`python -m thalweg.devices`: all devices with the reasons for those that cannot be used.
 
-`--isolate` opens each in a process of its own, so that one that crashes is named; `--verbose` adds tracebacks.
+`--isolate` opens each in a process of its own, so that one that crashes is named; `--verbose` adds what devices tell
+about themselves, and tracebacks.
 """
 import argparse
 import signal
@@ -23,38 +24,53 @@ def main(arguments=None):
 
 def add_arguments(parser):
     parser.add_argument("--isolate", action="store_true", help="open each plugin in a process of its own")
-    parser.add_argument("--verbose", action="store_true", help="tracebacks of what failed")
+    parser.add_argument("--timeout", type=float, default=_TIMEOUT_S, metavar="S",
+                        help=f"seconds that --isolate gives each ({_TIMEOUT_S})")
+    parser.add_argument("--verbose", action="store_true",
+                        help="what devices tell about themselves; tracebacks of what failed")
 
 
 def run(options):
     """What is done for the parsed arguments; 1 if a plugin crashed or hung."""
     if options.isolate:
-        return isolate()
+        return isolate(options.timeout)
     print(devices.list_devices())
-    for entry in REGISTRY.entries():
-        if options.verbose and entry.traceback:
-            print(f"\n{entry.label}:\n{entry.traceback}", end="")
+    if options.verbose:
+        for entry in REGISTRY.entries():
+            for device in entry.devices:
+                print(_description(device), end="")
+            if entry.traceback:
+                print(f"\n{entry.label}:\n{entry.traceback}", end="")
     return 0
 
 
-def isolate():
-    """Opens every plugin in a child process; 1 if one of them crashed or hung."""
-    outcomes = {name: run_isolated(name) for name in dict.fromkeys(p.name for p in entry_points(GROUP))}
+def _description(device):
+    """What a device tells about itself and its memory, a line each; "" where it tells nothing."""
+    told = {**device.describe(), **(device.mem_stats() or {})}
+    return "".join([f"\n{device.name}:\n", *[f"  {name}: {value}\n" for name, value in told.items()]]) if told else ""
+
+
+def isolate(timeout_s):
+    """Opens every plugin in a child process; 1 if one of them crashed, hung, or ended the process."""
+    outcomes = {name: run_isolated(name, timeout_s) for name in dict.fromkeys(p.name for p in entry_points(GROUP))}
     for name, outcome in outcomes.items():
         print(f"{name}: {outcome}")
-    return int(any("killed by" in outcome or "no answer" in outcome for outcome in outcomes.values()))
+    bad = ("killed by", "no answer", "ended with status")
+    return int(any(outcome.startswith(bad) for outcome in outcomes.values()))
 
 
-def run_isolated(name):
+def run_isolated(name, timeout_s):
     """What became of opening one plugin in a child process, in a line."""
     try:
         child = subprocess.run([sys.executable, "-c", _ONE.format(name)], capture_output=True, text=True,
-                               timeout=_TIMEOUT_S, check=False)
+                               timeout=timeout_s, check=False, stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
-        return f"no answer within {_TIMEOUT_S} s"
+        return f"no answer within {timeout_s:g} s"
     if child.returncode < 0:
         return f"killed by {signal.Signals(-child.returncode).name} while it was opened"
-    return child.stdout.strip() or f"ended with status {child.returncode}: {child.stderr.strip()[-300:]}"
+    if child.returncode:
+        return f"ended with status {child.returncode} while it was opened: {child.stderr.strip()[-300:]}".rstrip(": ")
+    return child.stdout.strip() or "told nothing"
 
 
 def probe_one(name):

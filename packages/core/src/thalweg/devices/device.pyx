@@ -212,6 +212,12 @@ cdef class Device:
         self.options = options
         return {}
 
+    def adopt(self, array):
+        """`(ordinal, address, shape, DataType number, owner)` of an array of another package that lies on one of the
+        plugin's devices; None where it does not, or the device does not know such arrays."""
+        adopt = getattr(self.owner, "adopt", None)
+        return None if adopt is None else adopt(array)
+
     @property
     def fallback(self):
         """The type of the device that runs what this one has no kernel for; "": the host's."""

@@ -2,8 +2,10 @@
 
     found -> loaded -> ready -> open            blocked, failed, absent: why not
 """
+import contextlib
 import logging
 import re
+import threading
 import traceback
 
 from thalweg.framework import declaration
@@ -16,6 +18,8 @@ FOUND, LOADED, READY, OPEN, ABSENT, FAILED, BLOCKED = (
     "found", "loaded", "ready", "open", "absent", "failed", "blocked")
 
 DEVICES, KERNELS, OPS = "thalweg.devices", "thalweg.kernels", "thalweg.ops"
+
+_PATIENCE_S = 10                         # then a plugin that does not come back is named in the log
 
 _log = logging.getLogger("thalweg")
 
@@ -61,11 +65,26 @@ class Entry:
         self.stop(FAILED, _innermost(error), error)
         _log.warning("thalweg: %s cannot be used: %s (python -m thalweg.devices tells more)", self.label, self.reason)
 
+    @contextlib.contextmanager
+    def _awaited(self, doing):
+        """Says in the log who hangs; foreign code is not interrupted: Ctrl-C and THALWEG_BLOCK are there for that."""
+        timer = threading.Timer(_PATIENCE_S, _log.warning, (
+            "thalweg: %s has not come back from its %s for %g s; THALWEG_BLOCK=%s leaves it out "
+            "(python -m thalweg.devices --isolate tells which plugins hang)", self.label, doing, _PATIENCE_S,
+            self.name))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
     def load(self, expected):
         """Imports the descriptor."""
         try:
             if self._load is not None:
-                self.plugin = self._load()
+                with self._awaited("import"):
+                    self.plugin = self._load()
             if not isinstance(self.plugin, expected):
                 raise PluginError(f"{self.source} is {type(self.plugin).__name__}, expected a "
                                   f"thalweg.devices.{expected.__name__}")
@@ -78,7 +97,8 @@ class Entry:
     def probe(self):
         """Asks whether the device can be used here; no driver is loaded for that."""
         try:
-            answer = self.plugin.probe()
+            with self._awaited("probe"):
+                answer = self.plugin.probe()
         except (Exception, SystemExit) as error:
             self.fail(error)
             return
@@ -90,7 +110,8 @@ class Entry:
     def open(self):
         """Opens the plugin's devices, once."""
         try:
-            self.devices = open_plugin(self.plugin, self.plugin.open(), self.label, self.package)
+            with self._awaited("open"):
+                self.devices = open_plugin(self.plugin, self.plugin.open(), self.label, self.package)
             self.state = OPEN
         except NoDevices as error:
             self.stop(ABSENT, str(error), error)

@@ -9,6 +9,7 @@ from thalweg import devices
 from thalweg.framework import errors
 from thalweg.framework.declaration import REGISTRY
 from thalweg.framework.device_spec import DeviceSpec
+from thalweg.framework.dtypes import float32
 from thalweg.framework.errors import explain, size_text
 from thalweg.framework.naming import user_frame
 
@@ -38,7 +39,7 @@ class Placement:
         self.host = devices.host_device()
         self._by_name, self._config = {}, config
         self._use(self.host)
-        self._fuses = {}
+        self._fuses, self._remembered = {}, {}
         self.variable_homes = {}
         self._kernel_options = _kernel_options(config)
 
@@ -104,6 +105,16 @@ class Placement:
             self._fuses[key] = devices.find_kernel(self._by_name[name], example) is not None
         return self._fuses[key]
 
+    def gains(self, name, dtype):
+        """Whether a device says that it computes faster in `dtype` than in float32."""
+        return dtype.name in self._by_name[name].describe().get("compute_types", ())
+
+    def remembered(self, question, ask):
+        """The answer to a question about kernels, asked once: `ask()`."""
+        if question not in self._remembered:
+            self._remembered[question] = ask()
+        return self._remembered[question]
+
     def find_kernel(self, device, request):
         """The Kernel of a device for a request, None where it has none (`request.refusal` says why)."""
         return devices.find_kernel(device, request)
@@ -153,7 +164,8 @@ def _kernel_options(config):
     if algorithm not in _ALGORITHMS:
         raise ValueError(explain("ConfigProto: no such convolution algorithm", got=repr(algorithm),
                                  expected=" or ".join(map(repr, _ALGORITHMS)), built_at=user_frame()))
-    return {} if algorithm == "auto" else {"convolution:algorithm": algorithm}
+    options = {} if algorithm == "auto" else {"convolution:algorithm": algorithm}
+    return {**options, "allow_tf32": True} if config.allow_tf32 else options
 
 
 def _configure(device, config):
@@ -179,9 +191,11 @@ def _example(op_type, dtype):
     """A small request of a fused op type: what the fuse pass makes, in little."""
     x, c = (1, 4, 4, 8), (8,)
     shapes_in, shapes_out, attrs = {
-        "_FusedBatchNormEx": ((x, c, c), (x, *[c] * 4, (), c, c), {"fused_ops": ["Relu"], "num_args": 0}),
+        "_FusedBatchNormEx": ((x, c, c), (x, *[c] * 4, (), c, c),
+                              {"fused_ops": ["Relu"], "num_args": 0, "U": float32}),
         "_FusedBatchNormGradEx": ((x, x, c, c, c, x), (x, c, c),
-                                  {"num_addends": 1, "num_features": 1, "num_sides": 0, "activation": "Relu"}),
+                                  {"num_addends": 1, "num_features": 1, "num_sides": 0, "activation": "Relu",
+                                   "U": float32, "F": dtype}),
         "_FusedBiasAddGrad": ((x, x), (x, c), {"activation": "Relu"}),
         "_FusedMatMul": (((2, 3), (3, 4), (4,)), ((2, 4),), {"transpose_a": False, "transpose_b": False,
                                                              "fused_ops": ["BiasAdd", "Relu"], "num_args": 1}),
@@ -208,10 +222,10 @@ def _region_example(part, dtype):
 
 
 def _request(op_type, dtype, shapes_in, shapes_out, attrs):
-    number = dtype.as_datatype_enum
+    def dtypes(shapes):                          # statistics, the vectors of a normalisation, have a type of their own
+        return [attrs.get("U", dtype).as_datatype_enum if len(s) < 2 else dtype.as_datatype_enum for s in shapes]
     return devices.KernelRequest(op_type, kernel_attrs({**attrs, "T": dtype}), list(shapes_in), list(shapes_out),
-                                 [number] * len(shapes_in), [number] * len(shapes_out),
-                                 declaration=REGISTRY[op_type], name=op_type)
+                                 dtypes(shapes_in), dtypes(shapes_out), declaration=REGISTRY[op_type], name=op_type)
 
 
 def kernel_attrs(attrs):

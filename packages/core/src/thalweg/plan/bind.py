@@ -42,7 +42,7 @@ class Plan:
 
 
 def _written(node):
-    return reads_and_writes(node)[1] & {v.variable for v in node.inputs if v.variable}
+    return reads_and_writes(node)[1] & {v.variable for v in [*node.inputs, *node.outputs] if v.variable}
 
 
 def bind(ir, placement, fallbacks, with_value):

@@ -59,7 +59,9 @@ def reads_and_writes(node):
     reads = {v.variable for v in node.inputs if v.variable}
     writes = set()
     if node.declaration is not None and node.op_type not in VARIABLES and _writes_refs(node.declaration):
-        writes = {v.variable for v, wants in zip(node.inputs, node.declaration.wants_ref) if wants}
+        # where the variable lies on another device the input is a copy of its value; the output says whose it is
+        refs = [v for v, wants in zip(node.inputs, node.declaration.wants_ref) if wants]
+        writes = {v.variable for v in [*refs, *node.outputs] if v.variable}
     for graph in function_graphs(node.attrs):
         inner_reads, inner_writes = graph_effects(graph)
         reads |= inner_reads

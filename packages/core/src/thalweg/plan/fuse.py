@@ -258,8 +258,7 @@ def _may_join(node, control_sources, fuses):
     if declaration is None or not may_be_in_region(declaration) or node.controls or node in control_sources:
         return False
     value = node.outputs[0]
-    return value.is_static and value.dtype.kind == "f" and value.dtype.size >= 4 \
-        and fuses(node.device, "_Region", value.dtype, node.op_type)
+    return value.is_static and value.dtype.is_floating and fuses(node.device, "_Region", value.dtype, node.op_type)
 
 
 def _union(a, b):

@@ -37,7 +37,7 @@ def _is_normal(node, op_types, fused_type, fuses):
     if node.op_type not in op_types or not node.attrs["is_training"] or node.attrs["data_format"] != "NHWC":
         return False
     x = node.inputs[0]
-    return x.dtype is dtypes.float32 and shapes.is_known(x.shape) and fuses(node.device, fused_type, x.dtype)
+    return shapes.is_known(x.shape) and fuses(node.device, fused_type, x.dtype)
 
 
 # --- forward --------------------------------------------------------------------------------------------
@@ -71,7 +71,7 @@ def _forward(node, chain):
     last = chain[-1][0]
     operands = [v for _, _, values in chain for v in values]
     attrs = {"fused_ops": [name for _, name, _ in chain], "num_args": len(operands), "epsilon": node.attrs["epsilon"],
-             "T": dtypes.float32}
+             "T": node.inputs[0].dtype, "U": dtypes.float32}
     fused = _node("_FusedBatchNormEx", attrs, [*node.inputs[:3], *operands], node.controls, node, last)
     statistics = node.outputs[1:]
     if len(statistics) == 4:
@@ -123,7 +123,8 @@ def _backward(node, gate, addition):
     features, x, side = _features(node, gate), node.inputs[1], gate.outputs[0]
     sides = [side] if any(user is not node for user in side.uses) else []
     attrs = {"num_addends": len(addends), "num_features": len(features), "num_sides": len(sides),
-             "activation": gate.op_type.removesuffix("Grad"), "epsilon": node.attrs["epsilon"], "T": dtypes.float32}
+             "activation": gate.op_type.removesuffix("Grad"), "epsilon": node.attrs["epsilon"], "T": x.dtype,
+             "U": dtypes.float32, "F": features[0].dtype}
     controls = [c for n in (addition, gate, node) if n is not None for c in n.controls]
     fused = _node("_FusedBatchNormGradEx", attrs, [*addends, x, *node.inputs[2:5], *features],
                   list(dict.fromkeys(controls)), gate, node)

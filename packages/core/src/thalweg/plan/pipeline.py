@@ -9,6 +9,7 @@ from .effects import add_fetch_nodes, order_effects, resolve_variables
 from .fuse import fuse, is_fused
 from .fuse_training import fuse_training
 from .inline import fix_values, inline
+from .mixed_precision import mix_precision
 from .order import order
 from .place import place, settle
 from .prune import prune
@@ -61,16 +62,16 @@ def make_template(fetches, feeds, placement, optimize=True, values=None, doubts=
     return Template(ir, placement, optimize)
 
 
-def specialise(template, fed_shapes, variable_shapes, with_value=None):
+def specialise(template, fed_shapes, variable_shapes, with_value=None, precision=None):
     """The Plan for feeds of these shapes (tuples; None where a feed's shape is left as the graph knows it).
 
     `variable_shapes` gives the present shapes of variables that the graph declares without one, `with_value` the names
     of those that hold a value (None: any may). The first values of others may lie in memory that the variables take:
-    such a plan, which has `given`, serves one run.
+    such a plan, which has `given`, serves one run. `precision`: arguments of `mix_precision` after the placement.
     """
     refused = set()
     while True:                          # each time something more is refused, until nothing is
-        ir, fallbacks = _settled(template, fed_shapes, variable_shapes, refused)
+        ir, fallbacks = _settled(template, fed_shapes, variable_shapes, refused, precision)
         found = {(n.op_type, n.name) for n in ir.nodes if is_fused(n) and n.refusal is not None}
         if found <= refused:
             break
@@ -93,7 +94,7 @@ def specialise(template, fed_shapes, variable_shapes, with_value=None):
     return plan
 
 
-def _settled(template, fed_shapes, variable_shapes, refused):
+def _settled(template, fed_shapes, variable_shapes, refused, precision):
     """`(ir, fallbacks)`: the nodes for these shapes, fused but for the steps in `refused`, with their kernels."""
     ir, placement = template.ir.clone(), template.placement
     infer(ir, fed_shapes, variable_shapes)
@@ -101,6 +102,11 @@ def _settled(template, fed_shapes, variable_shapes, refused):
     if template.optimize:
         simplify(ir)
         _checked(ir, "simplify with shapes")
+    if precision is not None:
+        mix_precision(ir, placement, *precision)
+        _checked(ir, "mixed precision")
+        if template.optimize:
+            simplify(ir)                 # conversions of constants are constants
     ir.link()
     add_fetch_nodes(ir)
     order_effects(ir)

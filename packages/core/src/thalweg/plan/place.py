@@ -65,9 +65,9 @@ def settle(ir, placement):
         _check_sizes(node)
         wanted = placement.device_of(node)
         device = wanted
-        request = _request(node, placement, written)
+        request = kernel_request(node, placement, written)
         while request is not None and device is not None:
-            node.kernel = _find_kernel(node, device, request, placement)
+            node.kernel = find_kernel(node, device, request, placement)
             if node.kernel is not None:
                 break
             node.refusal = request.refusal
@@ -82,7 +82,7 @@ def settle(ir, placement):
     return fallbacks
 
 
-def _find_kernel(node, device, request, placement):
+def find_kernel(node, device, request, placement):
     """As `placement.find_kernel`; what a prepare function raises becomes the error of this op, with the line."""
     try:
         return placement.find_kernel(device, request)
@@ -131,7 +131,7 @@ def _follow_aliases(ir, placement):
             node.device = placement.host.name if source.op_type == FEED else source.device
 
 
-def _request(node, placement, written):
+def kernel_request(node, placement, written):
     """What a device is asked; None where no kernel in C can serve (unknown or unproven shapes, strings).
 
     `written`: the variables that the plan writes. What it only reads, and constants, may last from run to run.

@@ -67,6 +67,27 @@ class OptimizerOptions(_Options):
                "global_jit_level": 0}
 
 
+class RewriterConfig(_Options):
+    """Which rewrites TensorFlow's grappler does, as its message `RewriterConfig`; here `auto_mixed_precision` counts.
+
+    auto_mixed_precision : int      ON: devices that gain by it compute in float16 (runtime/precision.py)
+    """
+
+    DEFAULT, ON, OFF, AGGRESSIVE = range(4)
+    DEFAULT_NUM_ITERS, ONE, TWO = range(3)
+    DEFAULT_MEM_OPT, NO_MEM_OPT, MANUAL, HEURISTICS = range(4)
+    SWAPPING_HEURISTICS, RECOMPUTATION_HEURISTICS, SCHEDULING_HEURISTICS = 4, 5, 6
+    _FIELDS = {**dict.fromkeys((
+        "layout_optimizer", "constant_folding", "shape_optimization", "remapping", "arithmetic_optimization",
+        "dependency_optimization", "loop_optimization", "function_optimization", "debug_stripper",
+        "scoped_allocator_optimization", "pin_to_host_optimization", "implementation_selector", "auto_mixed_precision",
+        "meta_optimizer_iterations", "min_graph_nodes", "memory_optimization", "meta_optimizer_timeout_ms"), 0),
+        "disable_model_pruning": False, "disable_meta_optimizer": False, "fail_on_optimizer_errors": False,
+        "memory_optimizer_target_node_name_scope": "",
+        "auto_parallel": None, "scoped_allocator_opts": None, "optimizers": list, "custom_optimizers": list,
+        "inter_optimizer_verifier_config": None, "post_optimization_verifier_config": None}
+
+
 class GraphOptions(_Options):
     """As `tf.GraphOptions`.
 
@@ -76,7 +97,7 @@ class GraphOptions(_Options):
 
     _FIELDS = {"enable_recv_scheduling": False, "optimizer_options": OptimizerOptions, "build_cost_model": 0,
                "build_cost_model_after": 0, "infer_shapes": False, "place_pruned_graph": False,
-               "enable_bfloat16_sendrecv": False, "timeline_step": 0, "rewrite_options": None}
+               "enable_bfloat16_sendrecv": False, "timeline_step": 0, "rewrite_options": RewriterConfig}
 
 
 class ConfigProto(_Options):
@@ -94,6 +115,11 @@ class ConfigProto(_Options):
                                       "4x4", Winograd tiles of so many places wherever they can be. Tiles of a batch of
                                       well-scaled images err as direct sums do; within a tile a pixel that is not
                                       finite, or larger than the others by many orders, reaches every place
+    compute_type : str or DType       thalweg's own: "float16" or "bfloat16" is what products and most of what lies
+                                      between them are computed in, on every device that has the kernels; variables,
+                                      losses and sums stay float32. "float32", or nothing: what the graph says
+    allow_tf32 : bool                 thalweg's own: devices may round the factors of float32 products to the 10 bits
+                                      of TF32; False: float32 is float32. The CPU has no such arithmetic
     """
 
     _FIELDS = {"device_count": dict, "intra_op_parallelism_threads": 0, "inter_op_parallelism_threads": 0,
@@ -101,7 +127,7 @@ class ConfigProto(_Options):
                "device_filters": list, "gpu_options": GPUOptions, "allow_soft_placement": True,
                "log_device_placement": False, "graph_options": GraphOptions, "operation_timeout_in_ms": 0,
                "rpc_options": None, "cluster_def": None, "isolate_session_state": False, "experimental": None,
-               "convolution_algorithm": "auto"}
+               "convolution_algorithm": "auto", "compute_type": "", "allow_tf32": False}
 
 
 class RunOptions(_Options):

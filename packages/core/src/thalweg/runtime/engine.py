@@ -13,6 +13,7 @@ from thalweg.plan.steps import CHECK, MARK, SEGMENT, WAIT
 from . import debug, exhausted, messages, python_steps
 from .config import RunOptions, SegmentStats
 from .executor import Program, RngState, Shared, VariableBuffer, dense, feed_key
+from .precision import plan_precision
 
 MAX_TEMPLATES = 256                      # fetch sets remembered per session
 MAX_PROGRAMS = 32                        # fed shapes remembered per fetch set; beyond it, shapes are left open
@@ -23,6 +24,7 @@ class Engine:
 
     def __init__(self, graph, config):
         self.graph, self.config = graph, config
+        self._precision = plan_precision(config)
         self.placement = None
         self.shared = Shared()
         self.variables, self._rngs = {}, {}
@@ -166,7 +168,7 @@ class Engine:
         held = {name: v.shape for name, v in self.variables.items() if v.is_shaped_by_value and v.shape is not None}
         start = time.perf_counter()
         with_value = {name for name, v in self.variables.items() if v.is_initialized}
-        plan = pipeline.specialise(template, fed_shapes, held, with_value)
+        plan = pipeline.specialise(template, fed_shapes, held, with_value, self._precision)
         if flags.DEBUG:
             debug.tell_plan(plan, time.perf_counter() - start)
         if self.config.log_device_placement:

@@ -31,6 +31,8 @@ from thalweg.framework import errors, shapes
 from thalweg.framework.dtypes import as_dtype
 from thalweg.framework.stored_value import StoredValue
 
+from .remote_array import RemoteArray
+
 cnp.import_array()
 
 _log = logging.getLogger("thalweg")
@@ -134,7 +136,7 @@ cdef class VariableBuffer:
     cdef void* data
     cdef readonly Py_ssize_t nbytes
     cdef readonly bint is_shaped_by_value
-    cdef object memory                   # owns `data`; frames hold it too, as their run may read an earlier buffer
+    cdef readonly object memory          # owns `data`; frames hold it too, as their run may read an earlier buffer
     cdef bint takes                      # no program writes it in place: it may take a value's array
     cdef bint is_shared                  # `array` is a constant's
     cdef object source                   # the constant whose bytes these are
@@ -165,6 +167,11 @@ cdef class VariableBuffer:
     @property
     def is_initialized(self):
         return self.initialized != 0
+
+    @property
+    def address(self):
+        """Where it lies on its device, 0 before a first value; as long as `memory` is held, that stays its own."""
+        return <size_t>self.data
 
     def assign(self, value):
         """Takes a new value, of any shape; True when the buffer moved and frames must look again."""
@@ -288,6 +295,7 @@ cdef class Frame:
     cdef void** bases
     cdef list objects, views, feeds, fetched, given
     cdef list buffers                    # the variables' memory that the operands point to
+    cdef list remote_feeds               # numbers of the feeds that this run takes from where they lie on a device
     cdef list recordings                 # per segment of the plan: a _Recording, True after one run without, or None
     cdef list ran                        # per segment, how this run runs it; None where nobody asks
     cdef long generation
@@ -660,8 +668,7 @@ cdef class Program:
             step.origin = self._end(origin)
         if target is not None and not target.is_host:
             step.target = self._end(target)
-        step.is_peer = step.origin != NULL and step.target != NULL and origin is not target \
-            and origin.owner is target.owner and target.api.copy_peer != NULL
+        step.is_peer = step.origin != NULL and step.target != NULL and _are_peers(origin, target)
 
     cdef _home(self, value, node):
         if value.storage.kind in (CONST, FEED, FETCH):
@@ -843,8 +850,12 @@ cdef class Program:
         cdef void* data
         cdef Py_ssize_t i
         frame.feeds = feeds
+        if frame.remote_feeds is not None:
+            self._forget_remote_feeds(frame)
         for i in range(len(self.patch_feeds)):
-            if self.patch_feeds[i]:
+            if type(feeds[i]) is RemoteArray:
+                self._take_remote_feed(frame, i)
+            elif self.patch_feeds[i]:
                 data = cnp.PyArray_DATA(feeds[i])
                 for k in <list>self.patch_feeds[i]:
                     frame.operands[<int>k].data = data
@@ -858,6 +869,41 @@ cdef class Program:
                     frame.operands[<int>k].data = data
         if self.patch_given:
             self._give_arrays(frame)
+
+    cdef _take_remote_feed(self, Frame frame, Py_ssize_t i):
+        """A feed that lies on a device: steps that copy it to a device take it from there, others the host's copy."""
+        cdef CStep* step
+        feed, positions = frame.feeds[i], self._copies_of_feed(i)
+        if positions is None:
+            frame.feeds[i] = feed.to_host()
+            for k in <list>self.patch_feeds[i]:
+                frame.operands[<int>k].data = cnp.PyArray_DATA(frame.feeds[i])
+            return
+        if frame.remote_feeds is None:
+            frame.remote_feeds = []
+        frame.remote_feeds.append(i)
+        for position in positions:
+            step = &frame.steps[<int>position]
+            step.ins[0].data = <void*><size_t>feed.address
+            step.origin = self._end(feed.device)
+            step.is_peer = _are_peers(feed.device, self.plan.placement.device_of(self.plan.steps[position].node))
+
+    cdef _forget_remote_feeds(self, Frame frame):
+        for i in frame.remote_feeds:
+            for position in self._copies_of_feed(i):
+                frame.steps[<int>position].origin = NULL
+        frame.remote_feeds = None
+
+    cdef _copies_of_feed(self, Py_ssize_t i):
+        """Positions of the steps that copy a feed to a device; None where the host reads it, too."""
+        positions = []
+        for position, planned in enumerate(self.plan.steps):
+            if not any([v.storage.kind == FEED and v.storage.payload == i for v in planned.inputs]):
+                continue
+            if self.steps[<int>position].kind != MOVE or self.steps[<int>position].target == NULL:
+                return None
+            positions.append(position)
+        return positions
 
     cdef _new_fetch(self, Py_ssize_t i):
         """An array for the value of fetch `i`, which becomes the caller's."""
@@ -1283,6 +1329,11 @@ cdef class Program:
         free(self.shape_store)
 
 
+cdef bint _are_peers(Device origin, Device target) except -1:
+    """Whether two devices copy between themselves."""
+    return origin is not target and origin.owner is target.owner and target.api.copy_peer != NULL
+
+
 cdef bint _is_in_c(planned) except -1:
     """Whether a step finds its operands by their addresses."""
     return planned.kind in (KERNEL, MOVE) or planned.kind == TAKE and planned.payload is not None
@@ -1357,6 +1408,8 @@ def feed_key(list arrays):
     cdef Py_ssize_t i
     cdef cnp.ndarray array
     for i in range(len(arrays)):
+        if type(arrays[i]) is RemoteArray:
+            continue                     # a bool comes to the host before
         array = arrays[i]
         if array.ndim == 0 and cnp.PyArray_TYPE(array) == cnp.NPY_BOOL:
             bools = bools or []

@@ -55,9 +55,9 @@ def contradicted_shape(value, shape):
 
 
 def kernel_error(node, code, text, exception=None):
-    """A kernel in C reported an error code and a text, or a Python device raised."""
+    """A kernel in C reported an error code and a text, or a Python device raised; Ctrl-C there is Ctrl-C here."""
     if exception is not None:
-        return python_error(node, exception)
+        return python_error(node, exception) if isinstance(exception, Exception) else exception
     problem = text or f"kernel failed with code {code}"
     text = explain(f"{problem}\n\t [[{node.op_type} {node.name!r}]]", built_at=_frame(node))
     return type(error_of_code(code, ""))(None, node.source, text)

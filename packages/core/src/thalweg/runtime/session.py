@@ -13,6 +13,8 @@ from .config import ConfigProto
 from .engine import Engine
 from .executor import dense, ready_feed, scalars
 from .fetches import Fetches, feed_items
+from .precision import with_rewrite
+from .remote_array import remote_feed
 
 _default_sessions = _Stack()
 
@@ -59,7 +61,7 @@ class BaseSession:
         if target:
             raise errors.NotFoundError(None, None, f"Session target {target!r}: sessions on other machines need the "
                                        "package thalweg-dist; use Session() for this process.")
-        self._config = ConfigProto() if config is None else config
+        self._config = with_rewrite(ConfigProto() if config is None else config)
         self._engine = Engine(self._graph, self._config)
         self._prepared = {}
         self._closed = False
@@ -176,6 +178,9 @@ def as_feed(tensor, value):
     if value is None:
         raise ValueError(f"Cannot feed None for Tensor '{tensor.name}', which has dtype {dtype.name} and shape "
                          f"'{shapes.text(tensor._shape)}'")
+    remote = remote_feed(tensor, value)
+    if remote is not None:
+        return remote
     array = _string_array(value) if dtype.kind == "O" else _number_array(tensor, value, dtype)
     array = dense(array)
     if array.shape != tensor._shape and not shapes.compatible(array.shape, tensor._shape):
@@ -189,6 +194,10 @@ def _number_array(tensor, value, dtype):
         return value
     if dtype.np.names:
         return _packed_array(tensor, value, dtype)
+    try:
+        value = _of_dlpack(value)
+    except (TypeError, ValueError, RuntimeError, BufferError) as error:
+        raise _cannot_feed(tensor, value, error) from error
     if isinstance(value, int) and not isinstance(value, bool) and dtype.kind in "iu" \
             and not dtype.holds(value, value):
         raise TypeError(f"Type of feed value {value} with type {type(value)} is not compatible with Tensor type "
@@ -198,6 +207,12 @@ def _number_array(tensor, value, dtype):
         return _within_limits(value, dtype) if _WRAPS and dtype.kind in "iu" else np.asarray(value, dtype=dtype.np)
     except (TypeError, ValueError, OverflowError) as error:
         raise _cannot_feed(tensor, value, error) from error
+
+
+def _of_dlpack(value):
+    """A tensor of another library that speaks DLPack alone, as the array that it is; anything else as it is."""
+    is_foreign = hasattr(value, "__dlpack__") and not hasattr(value, "__array__")
+    return np.from_dlpack(value) if is_foreign else value
 
 
 def _within_limits(value, dtype):

@@ -219,9 +219,9 @@ class _Ordinal:
                     self.queue.popleft()()
                 except Exception as error:
                     self.error = self.error or error
-            first, self.error = self.error, None
-        if first is not None:
-            raise first
+            failed, self.error = self.error, None
+        if failed is not None:
+            raise failed
 
 
 class _Recording:

@@ -3,23 +3,38 @@ from libc.stdint cimport uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
+import time
+
 import numpy as np
 
 from thalweg.devices.abi cimport int64_t, thw_call, thw_rng, thw_tensor
 from thalweg.devices.core_api cimport RunContext, core_table, dl_dtype, fill_rng, start_run, take_error
-from thalweg.devices.device cimport Kernel, enter, leave
+from thalweg.devices.device cimport Device, Kernel, enter, leave
 
 from thalweg.devices.core_api import error_of_code
 from thalweg.framework.dtypes import as_dtype
 
 
-def call(Kernel kernel, *arrays, int threads=0, rng=None):
+def call(Kernel kernel, *arrays, int threads=0, rng=None, uintptr_t stream=0):
     """The outputs of one call, a list of arrays.
 
     Inputs that the op changes (a variable's own buffer) are changed in `arrays`. `threads` as in a session's
-    configuration; `rng` is (key, counter), two and four 32-bit words.
+    configuration; `rng` is (key, counter), two and four 32-bit words. `stream` takes the copies and the kernel.
     """
-    return DeviceCall(kernel, arrays).run(threads, rng)
+    return DeviceCall(kernel, arrays, stream).run(threads, rng)
+
+
+def seconds_of_calls(Kernel kernel, arrays, int count):
+    """How long `count` calls of a kernel take, one after the other on the same buffers, until the device is done."""
+    made = DeviceCall(kernel, arrays)
+    begun = time.perf_counter()
+    made.run(0, None, count)
+    return time.perf_counter() - begun
+
+
+def addresses(Device device):
+    """Where a device's table, its handle and core's own table lie, for tests that call a table's entries by ctypes."""
+    return <uintptr_t>device.api, <uintptr_t>device.handle, <uintptr_t>core_table()
 
 
 cdef class DeviceCall:
@@ -30,9 +45,11 @@ cdef class DeviceCall:
     cdef thw_tensor* operands
     cdef int64_t* dims
     cdef int n_dims
+    cdef uintptr_t stream
 
-    def __init__(self, Kernel kernel, arrays):
+    def __init__(self, Kernel kernel, arrays, uintptr_t stream=0):
         self.kernel, self.pointers = kernel, []
+        self.stream = stream or <uintptr_t>kernel.device.stream
         self.arrays = [np.asarray(a, order="C") for a in arrays]
         self.outputs = [np.empty(shape, as_dtype(d).np) for shape, d in zip(kernel.out_shapes, kernel.out_dtypes)]
         n = len(self.arrays) + len(self.outputs)
@@ -49,8 +66,11 @@ cdef class DeviceCall:
 
     def put(self, array):
         pointer = self.reserve(array.nbytes)
+        cdef Device device = self.kernel.device
+        cdef uintptr_t source = array.ctypes.data
         if array.nbytes:
-            self.kernel.device.h2d(pointer, array)
+            device.check(device.api.copy_h2d(device.handle, <void*>self.stream, <void*><uintptr_t>pointer,
+                                             <void*>source, array.nbytes), "a copy to the device")
         return pointer
 
     def reserve(self, nbytes):
@@ -68,16 +88,17 @@ cdef class DeviceCall:
             self.n_dims += 1
         return 0
 
-    def run(self, int threads, rng):
+    def run(self, int threads, rng, int count=1):
+        """The outputs; of the last call, where the kernel is called `count` times."""
         cdef Kernel kernel = self.kernel
-        cdef int n_in = len(self.arrays), n_out = len(self.outputs), code
+        cdef int _i, n_in = len(self.arrays), n_out = len(self.outputs), code
         cdef RunContext context
         cdef thw_call call
         cdef thw_rng state
         start_run(&context, threads, kernel.kernel.scratch_bytes)
         memset(&call, 0, sizeof(call))
         call.struct_size, call.core, call.core_ctx = sizeof(call), core_table(), &context
-        call.device, call.state, call.stream = kernel.device.handle, kernel.kernel.state, kernel.device.stream
+        call.device, call.state, call.stream = kernel.device.handle, kernel.kernel.state, <void*>self.stream
         call.workspace = <void*><uintptr_t>self.reserve(kernel.kernel.workspace_bytes)
         if rng is not None:
             key, counter = rng
@@ -87,26 +108,33 @@ cdef class DeviceCall:
                 call.rng = <thw_rng*><uintptr_t>self.put(np.uint32([*key, *counter]))
         with nogil:
             enter(kernel.device.gate)
-            code = kernel.kernel.fn(&call, self.operands, n_in, self.operands + n_in, n_out)
+            for _i in range(count):
+                code = kernel.kernel.fn(&call, self.operands, n_in, self.operands + n_in, n_out)
+                if code:
+                    break
             leave(kernel.device.gate)
         if code or context.code:
             told, message, error = take_error(&context)
             raise error or error_of_code(told or code, f"{kernel.op_type} on {kernel.device.name}: "
                                                        f"{message or f'the kernel gave code {code}'}")
-        kernel.device.sync()
         return self.results()
 
     def results(self):
         cdef int n_in = len(self.arrays)
+        cdef Device device = self.kernel.device
         for k in self.kernel.ref_inputs:
             self.fetch(self.arrays[k], <uintptr_t>self.operands[<int>k].data)
         for k, array in enumerate(self.outputs):
             self.fetch(array, <uintptr_t>self.operands[n_in + <int>k].data)
+        device.check(device.api.sync(device.handle, <void*>self.stream), "work on the device")
         return self.outputs
 
     def fetch(self, array, pointer):
+        cdef Device device = self.kernel.device
+        cdef uintptr_t target = array.ctypes.data
         if array.nbytes:
-            self.kernel.device.d2h(array, pointer)
+            device.check(device.api.copy_d2h(device.handle, <void*>self.stream, <void*>target,
+                                             <void*><uintptr_t>pointer, array.nbytes), "a copy to the host")
 
     def __dealloc__(self):
         for pointer in self.pointers or ():

@@ -8,6 +8,7 @@ where one of its own belongs is an error. It computes with the CPU's kernels.
         ...                     # "/device:FAKE:0" is there, for ops that ask for it
 """
 import contextlib
+from pathlib import Path
 
 from thalweg import devices
 from thalweg.devices import DevicePlugin
@@ -19,6 +20,15 @@ def _open():
 
 
 plugin = DevicePlugin("FAKE", _open, priority=20)
+
+
+def capabilities():
+    """What FAKE claims to the conformance kit: the kernels that the CPU claims, which it runs."""
+    from thalweg import cpu
+
+    from .capabilities import Capabilities
+    claims = Capabilities.read(Path(cpu.__file__).with_name("caps.toml"))
+    return claims.but(device=plugin.type, descriptor=f"{__name__}:plugin")
 
 
 def set_faults(count=1, oom_at=0, missing=(), ns_per_byte=0.0, host_inputs=None):

@@ -18,12 +18,17 @@ class Sample:
     shape : tuple of int
     dtype : DType or None     None: the dtype under test
     is_smooth : bool          whether gradients with respect to it are checked
+    is_drawn : bool           whether it can be drawn in another shape
     """
 
-    def __init__(self, shape, draw, dtype=None, is_smooth=True):
-        self.shape, self._draw = tuple(shape), draw
+    def __init__(self, shape, draw, dtype=None, is_smooth=True, is_drawn=True):
+        self.shape, self._draw, self.is_drawn = tuple(shape), draw, is_drawn
         self.dtype = None if dtype is None else as_dtype(dtype)
         self.is_smooth = is_smooth and dtype is None
+
+    def reshaped(self, shape):
+        """The same in another shape."""
+        return Sample(shape, self._draw, self.dtype, self.is_smooth)
 
     def draw(self, rng, dtype):
         """An array of the sample's dtype, or of `dtype` where it has none."""
@@ -67,7 +72,7 @@ def positives(*shape, low=0.2, high=3.0):
 def exactly(*values, shape=None):
     """These values, in the dtype under test."""
     array = np.array(values)
-    return Sample(array.shape if shape is None else shape, lambda rng, shape, dtype: array, is_smooth=True)
+    return Sample(array.shape if shape is None else shape, lambda rng, shape, dtype: array, is_drawn=False)
 
 
 def distinct(*shape, step=0.25):
@@ -94,13 +99,13 @@ def bools(*shape):
 def strings(*values, shape=None):
     """These strings."""
     array = np.array([v if isinstance(v, bytes) else v.encode() for v in values], object)
-    return Sample(array.shape if shape is None else shape, lambda rng, shape, dtype: array, "string")
+    return Sample(array.shape if shape is None else shape, lambda rng, shape, dtype: array, "string", is_drawn=False)
 
 
 def of(dtype, *values, shape=None):
     """These values, in a dtype of their own."""
     array = np.array(values)
-    return Sample(array.shape if shape is None else shape, lambda rng, shape, dtype: array, dtype)
+    return Sample(array.shape if shape is None else shape, lambda rng, shape, dtype: array, dtype, is_drawn=False)
 
 
 def probabilities(*shape):

@@ -12,6 +12,7 @@ Each row is built for every dtype that its ops take, and run on the reference bo
 values, declared shapes and dtypes with known and with unknown dimensions, strided and read-only feeds, empty inputs of
 elementwise ops, gradients of first and second order.
 """
+import itertools
 import re
 import zlib
 
@@ -86,6 +87,12 @@ class Row:
             arguments.append(value)
         return feeds, flat_tensors(self.function(*arguments, **self.options))
 
+    def reshaped(self, shapes):
+        """The row with its samples in other shapes: those of `shapes` in turn."""
+        rest = itertools.cycle(shapes)
+        inputs = [v.reshaped(next(rest)) if isinstance(v, Sample) else v for v in self.inputs]
+        return Row(self.function, *inputs, tolerance=self.tolerance, **self.options)
+
     def draw(self, dtype):
         """Arrays for the samples; the seed follows from the row's name, so that a failure comes back."""
         rng = np.random.default_rng(zlib.crc32(self.name.encode()))
@@ -147,17 +154,27 @@ class Row:
         return expected
 
     def _check_devices(self, dtype, arrays, expected):
+        for name in device_names():
+            self.check_device(name, dtype, arrays, expected)
+
+    def check_device(self, name, dtype, arrays, expected, config=None, factor=1.0):
+        """Compares the values on one device; float32 is fed with gaps between its elements and read-only, too."""
         feedings = [arrays] if dtype is not dtypes.float32 else [arrays, [_strided(a) for a in arrays],
                                                                 [_read_only(a) for a in arrays]]
-        for name in device_names():
-            with Graph().as_default() as graph, device(name):
-                feeds, outputs = self.build(dtype)
-                with Session(graph=graph) as session:
-                    for given in feedings:
-                        got = session.run(outputs, dict(zip(feeds, given)))
-                        for tensor, value, want in zip(outputs, got, expected):
-                            value = np.asarray(value, object if want.dtype == object else None)
-                            _check_close(value, want, self.tolerance, f"{tensor.name} on {name}")
+        with Graph().as_default() as graph, device(name):
+            feeds, outputs = self.build(dtype)
+            with Session(graph=graph, config=config) as session:
+                for given in feedings:
+                    got = session.run(outputs, dict(zip(feeds, given)))
+                    for tensor, value, want in zip(outputs, got, expected):
+                        value = np.asarray(value, object if want.dtype == object else None)
+                        check_close(value, want, self.tolerance * factor, f"{tensor.name} on {name}")
+
+    def expected(self, dtype, arrays):
+        """What the reference bodies give."""
+        with Graph().as_default():
+            feeds, outputs = self.build(dtype)
+            return [np.asarray(v) for v in Evaluator().run(outputs, dict(zip(feeds, arrays)))]
 
     def _check_source(self):
         if self.against is None:
@@ -185,24 +202,28 @@ class Row:
         allowed = self.dtypes_of()
         real = next((d for d in (dtypes.float64, dtypes.float32) if d in allowed), None)
         if self.gradient and real:
-            self._differentiate(real, 2 if self.second else 1)
+            with Graph().as_default():
+                self.differentiate(real, 2 if self.second else 1)
         if self.gradient and dtypes.complex128 in allowed:
-            self._differentiate(dtypes.complex128, 1)
+            with Graph().as_default():
+                self.differentiate(dtypes.complex128, 1)
 
-    def _differentiate(self, dtype, order):
+    def smooth_parts(self, feeds, outputs):
+        """(outputs that have a gradient, positions of the feeds that they have one for)."""
+        smooth = [s.is_smooth for s in self.inputs if isinstance(s, Sample)]
+        return ([y for y in outputs if is_differentiable(y.dtype)],
+                [k for k, (x, s) in enumerate(zip(feeds, smooth)) if s and is_differentiable(x.dtype)])
+
+    def differentiate(self, dtype, order, evaluate=None):
+        """Checks gradients in the default graph; `evaluate` as in gradient_check.Check."""
         arrays = self.draw(dtype)
-        with Graph().as_default():
-            feeds, outputs = self.build(dtype)
-            ys = [y for y in outputs if is_differentiable(y.dtype)]
-            smooth = [s.is_smooth for s in self.inputs if isinstance(s, Sample)]
-            pairs = [(x, a) for x, a, s in zip(feeds, arrays, smooth) if s and is_differentiable(x.dtype)]
-            if not ys or not pairs:
-                return
-            xs = [x for x, _ in pairs]
-            others = {x: a for x, a in zip(feeds, arrays) if x not in xs}
+        feeds, outputs = self.build(dtype)
+        ys, places = self.smooth_parts(feeds, outputs)
+        if ys and places:
+            others = {x: a for k, (x, a) in enumerate(zip(feeds, arrays)) if k not in places}
             seed = zlib.crc32(self.name.encode())
             try:
-                Check(ys, xs, [a for _, a in pairs], others, seed).run(order)
+                Check(ys, [feeds[k] for k in places], [arrays[k] for k in places], others, seed, evaluate).run(order)
             except Exception as error:
                 raise AssertionError(f"{self.name}, {dtype.name}, seed {seed}: {type(error).__name__}: "
                                      f"{error}") from error
@@ -344,7 +365,7 @@ def _check_declared(tensor, value, known):
         f"{['; ranks unknown', '; dimensions unknown', ''][known]}"
 
 
-def _check_close(got, want, factor, what):
+def check_close(got, want, factor, what):
     assert got.shape == want.shape, f"{what} has shape {got.shape}, not {want.shape}"
     assert got.dtype == want.dtype, f"{what} is {got.dtype}, not {want.dtype}"
     relative = _TOLERANCE.get(want.dtype.name)

@@ -1,8 +1,0 @@
-"""The contract is thalweg_abi.h in thalweg.get_include(); Cython finds thalweg/devices/abi.pxd where thalweg is."""
-from Cython.Build import cythonize
-from setuptools import Extension, setup
-
-import thalweg
-
-setup(ext_modules=cythonize([Extension("thalweg_outsider._native", ["thalweg_outsider/_native.pyx"],
-                                       include_dirs=[thalweg.get_include()])]))
