@@ -10,7 +10,8 @@ import pytest
 import thalweg as tf
 from thalweg.framework import errors
 from thalweg.framework.dtypes import bfloat16, quint8
-from thalweg_io.checkpoints.bundle import sharded
+from thalweg_io import side_by_side
+from thalweg_io.checkpoints.bundle import sharded, values
 from thalweg_io.checkpoints.bundle.reader import BundleReader
 from thalweg_io.checkpoints.bundle.writer import BundleWriter
 from thalweg_io.checkpoints.tensor_slice import FULL, TensorSlice, format_spec, parse_spec, slice_key
@@ -253,6 +254,35 @@ def test_every_cut(small, suffix):
         with open(prefix + suffix, "wb") as file:
             file.write(data[:size])
         assert damaged_outcome(prefix, values) == "refused", size
+
+
+@pytest.mark.parametrize("processors", [1, 2, 3, 64])
+def test_a_large_tensor_is_read_in_parts(tmp_path, monkeypatch, processors):
+    monkeypatch.setattr(side_by_side, "processors", lambda: processors)
+    monkeypatch.setattr(values, "processors", lambda: processors)
+    rng, prefix = np.random.default_rng(3), str(tmp_path / "m")
+    tensors = {"bools": rng.random(1_400_001) < 0.5, "numbers": rng.integers(0, 256, 2_000_003, np.uint8)}
+    write(prefix, tensors)
+    with BundleReader(prefix) as reader:
+        for name, value in tensors.items():
+            np.testing.assert_array_equal(reader.read(name), value)
+            filled = np.empty_like(value)
+            reader.found(name).read_into(filled)
+            np.testing.assert_array_equal(filled, value)
+    for position in (0, 700_000, 1_400_000, 1_400_001, 2_400_000, 3_400_003):
+        name = "bools" if position <= 1_400_000 else "numbers"
+        with open(prefix + ".data-00000-of-00001", "r+b") as file:
+            file.seek(position)
+            byte = file.read(1)
+            file.seek(position)
+            file.write(bytes([byte[0] ^ 1]))
+            file.flush()
+            with BundleReader(prefix) as reader:
+                for read in (reader.read, reader.found):
+                    with pytest.raises(errors.DataLossError, match=f"'{name}'.*Checksum does not match"):
+                        read(name)
+            file.seek(position)
+            file.write(byte)
 
 
 def test_an_index_of_another_save_is_refused(small, tmp_path):

@@ -44,6 +44,7 @@ def test_a_checksum_goes_on_from_any_place_by_either_way(size):
     for cut in (0, 1, size // 3, size):
         assert framing.crc32c(data[cut:], framing.crc32c(data[:cut])) == whole
         assert framing.crc32c_by_tables(data[cut:], framing.crc32c_by_tables(data[:cut])) == whole
+        assert framing.crc32c_joined(framing.crc32c(data[:cut]), framing.crc32c(data[cut:]), len(data) - cut) == whole
 
 
 def test_a_checksum_takes_any_contiguous_buffer():

@@ -1,4 +1,5 @@
 """side_by_side: results in order, one error, several threads where there are several processors."""
+import os
 import threading
 
 import pytest
@@ -20,3 +21,50 @@ def test_several_at_a_time(monkeypatch):
     monkeypatch.setattr(module, "processors", lambda: 2)
     both = threading.Barrier(2, timeout=30)               # passes only with two threads in it
     assert len(side_by_side(lambda item: both.wait(), [1, 2])) == 2
+
+
+def test_the_first_of_several_errors(monkeypatch):
+    monkeypatch.setattr(module, "processors", lambda: 4)
+    begun = threading.Barrier(4, timeout=30)
+
+    def fail(item):
+        begun.wait()
+        raise ValueError(item)
+    with pytest.raises(ValueError, match="^0$"):
+        side_by_side(fail, [0, 1, 2, 3])
+
+
+def test_work_inside_of_work_stays_on_its_thread(monkeypatch):
+    monkeypatch.setattr(module, "processors", lambda: 4)
+
+    def threads_of(item):
+        return set(side_by_side(lambda _: threading.get_ident(), range(20))) == {threading.get_ident()}
+    assert all(side_by_side(threads_of, range(40)))
+    both = threading.Barrier(2, timeout=30)
+    assert len(side_by_side(lambda item: both.wait(), [1, 2])) == 2           # afterwards threads take part again
+
+
+def test_nobody_is_at_work_after_an_error(monkeypatch):
+    monkeypatch.setattr(module, "processors", lambda: 2)
+    begun, running = threading.Barrier(2, timeout=30), []
+
+    def item(number):
+        begun.wait()
+        if number == 0:
+            raise KeyboardInterrupt
+        running.append(number)
+        threading.Event().wait(0.05)
+        running.remove(number)
+    with pytest.raises(KeyboardInterrupt):
+        side_by_side(item, [0, 1])
+    assert not running
+
+
+def test_in_a_forked_child(monkeypatch):
+    monkeypatch.setattr(module, "processors", lambda: 2)
+    side_by_side(str, [1, 2])                             # the pool is there
+    child = os.fork()
+    if not child:
+        both = threading.Barrier(2, timeout=10)
+        os._exit(0 if len(side_by_side(lambda item: both.wait(), [1, 2])) == 2 else 1)
+    assert os.waitpid(child, 0)[1] == 0

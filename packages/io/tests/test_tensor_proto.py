@@ -40,6 +40,8 @@ def test_what_other_writers_leave_out_is_filled():
     assert make_ndarray(TensorProto(dtype=1, tensor_shape=shape(3))).tolist() == [0, 0, 0]
     assert make_ndarray(TensorProto(dtype=7, tensor_shape=shape(2), string_val=[b"a"])).tolist() == [b"a", b"a"]
     assert make_ndarray(TensorProto(dtype=3, tensor_shape=shape(3), int_val=[1, 2])).tolist() == [1, 2, 2]
+    held = TensorProto(dtype=1, tensor_shape=shape(2**24 + 1), float_val=np.ones(2**22))   # an eighth of it is there
+    assert make_ndarray(held).sum() == 2**24 + 1
     assert make_ndarray(TensorProto(dtype=8, tensor_shape=shape(2), scomplex_val=[1, 2])).tolist() == [1 + 2j] * 2
 
 
@@ -53,6 +55,8 @@ def shape(*sizes):
     (dict(dtype=1, tensor_shape=(2,), tensor_content=b"1234"), "4 bytes of content for float32"),
     (dict(dtype=7, tensor_shape=(2,), tensor_content=b"1234"), "bytes of content for string"),
     (dict(dtype=1, tensor_shape=(-2,)), "negative dimension"),
+    (dict(dtype=1, tensor_shape=(2**28 + 1,), float_val=[1]), "at most 1073741824 bytes that it does not hold"),
+    (dict(dtype=1, tensor_shape=(2**24 + 1,), float_val=[1, 2]), "at most 67108864 bytes that it does not hold"),
     (dict(dtype=8, tensor_shape=(2,), scomplex_val=[1]), "lacks its imaginary part"),
     (dict(dtype=99), "99 is not a data type"), (dict(dtype=0), "0 is not a data type"),
 ])

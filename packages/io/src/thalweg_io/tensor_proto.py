@@ -12,7 +12,10 @@ _FIELDS = {1: "float_val", 2: "double_val", STRING: "string_val", 8: "scomplex_v
            14: "half_val", 18: "dcomplex_val", 19: "half_val", 22: "uint32_val", 23: "uint64_val",
            **{number: "int_val" for number in (3, 4, 5, 6, 11, 12, 13, 15, 16, 17)}}
 
-MOST_FILLED_BYTES = 2**30                 # of a constant of which the file holds one value, or few
+# Bytes of a constant that a file may ask for and does not hold: where one value stands for all, which takes memory
+# only when a plan needs it, and where the last of several does, at once; then so many times those it holds, if more.
+MOST_FILLED_BYTES = 2**30
+MOST_PADDED_BYTES, MOST_PADDING = 2**26, 8
 _LARGE_FILL = 2**20
 
 
@@ -111,10 +114,11 @@ def make_ndarray(tensor, name="TensorProto"):
         return _from_content(tensor.tensor_content, dtype, shape, count, name)
     flat = _from_values(getattr(tensor, _FIELDS.get(tensor.dtype, "int_val")), dtype, name)
     nbytes = count * flat.dtype.itemsize
-    if flat.size < count and nbytes > MOST_FILLED_BYTES:
+    most = MOST_FILLED_BYTES if flat.size <= 1 else max(MOST_PADDED_BYTES, MOST_PADDING * flat.nbytes)
+    if flat.size < count and nbytes > most:
         raise errors.InvalidArgumentError(
             None, None, f"{name}: {flat.size} values stand for {count} elements, {nbytes} bytes; a file may ask for "
-                        f"at most {MOST_FILLED_BYTES} bytes that it does not hold. tf.fill makes large constants")
+                        f"at most {most} bytes that it does not hold. tf.fill makes large constants")
     if flat.size <= 1 < count and nbytes > _LARGE_FILL:
         return np.broadcast_to(_padded(flat, 1, name), shape)        # takes memory only when a plan needs it
     return _padded(flat, count, name).reshape(shape)

@@ -129,3 +129,22 @@ void thw_crc32c_prepare(void) {
 uint32_t thw_crc32c(uint32_t crc, const unsigned char *data, size_t n) {
     return chosen(crc, data, n);
 }
+
+// The product of two polynomials modulo the checksum's own; bit 31 is the coefficient of x^0.
+static uint32_t product(uint32_t a, uint32_t b) {
+    uint32_t sum = 0;
+    for (; a; a <<= 1) {
+        sum ^= a >> 31 ? b : 0;
+        b = (b >> 1) ^ (b & 1 ? POLYNOMIAL : 0);
+    }
+    return sum;
+}
+
+// Bytes that follow multiply what was before by x^8 each; the powers come by squaring.
+uint32_t thw_crc32c_joined(uint32_t first, uint32_t second, uint64_t n_second) {
+    uint32_t power = (uint32_t)1 << 23;               // x^8
+    for (; n_second; n_second >>= 1, power = product(power, power))
+        if (n_second & 1)
+            first = product(first, power);
+    return first ^ second;
+}

@@ -2,9 +2,9 @@
 
 The arithmetic is in c/crc32c.c (docs/decisions: 010-crc32c.md).
 """
-from .framing import crc32c
+from .framing import crc32c, crc32c_joined
 
-__all__ = ["crc32c", "masked", "masked_crc32c"]
+__all__ = ["crc32c", "crc32c_joined", "masked", "masked_crc32c"]
 
 
 def masked(crc):

@@ -14,6 +14,7 @@ from libc.string cimport memcpy, memmove
 cdef extern from "crc32c.h" nogil:
     void thw_crc32c_prepare()
     uint32_t thw_crc32c(uint32_t crc, const unsigned char* data, size_t n)
+    uint32_t thw_crc32c_joined(uint32_t first, uint32_t second, uint64_t n_second)
     uint32_t thw_crc32c_by_tables(uint32_t crc, const unsigned char* data, size_t n)
 
 
@@ -69,6 +70,11 @@ def crc32c(data, uint32_t crc=0):
         return _checksum(crc, <const unsigned char*>view.buf, view.len)
     finally:
         PyBuffer_Release(&view)
+
+
+def crc32c_joined(uint32_t first, uint32_t second, uint64_t n_second):
+    """The checksum of two pieces one after the other, the second of `n_second` bytes, from their own checksums."""
+    return thw_crc32c_joined(first, second, n_second)
 
 
 def crc32c_by_tables(bytes data not None, uint32_t crc=0):

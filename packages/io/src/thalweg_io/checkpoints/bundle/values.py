@@ -8,11 +8,13 @@ import numpy as np
 
 from thalweg.framework import errors
 
-from ...records.crc32c import crc32c, masked
+from ...records.crc32c import crc32c, crc32c_joined, masked
+from ...side_by_side import processors, side_by_side
 from ...wire import WireError, read_varint, varint
 from ..texts import string_of
 
 _AT_ONCE = 1 << 18                             # bytes
+_PART = 1 << 19                                # bytes that are worth a thread of their own
 _staging = threading.local()                    # .piece: memory of a thread for what is looked at only
 _LONG = 1 << 32                                # lengths from here on enter the checksum as 8 bytes, others as 4
 
@@ -102,23 +104,38 @@ def numbers_into(array, read_into, entry, dtype, owner):
 
 def check_numbers(read_into, entry, dtype, owner):
     """Raises what `numbers_from` would raise, without memory for the tensor."""
-    piece = getattr(_staging, "piece", None)
-    if piece is None:
-        piece = _staging.piece = np.empty(_AT_ONCE, np.uint8)
-    _read_checked(lambda start, stop: piece[:stop - start], read_into, entry, dtype, owner)
+    def memory(start, stop):
+        if not hasattr(_staging, "piece"):
+            _staging.piece = np.empty(_AT_ONCE, np.uint8)
+        return _staging.piece[:stop - start]
+    _read_checked(memory, read_into, entry, dtype, owner)
 
 
 def _read_checked(memory, read_into, entry, dtype, owner):
     """Reads a tensor to where `memory(start, stop)` says for its bytes from `start` to `stop`."""
-    crc, are_bools = 0, True
-    for start in range(0, entry.size, _AT_ONCE):          # a piece is looked at while it is in the cache
-        piece = memory(start, min(start + _AT_ONCE, entry.size))
-        read_into(piece, start)
-        crc = crc32c(piece, crc)
-        are_bools = are_bools and not (dtype.kind == "b" and (piece > 1).any())
+    def read_part(part):
+        crc, are_bools = 0, True
+        for start in range(part.start, part.stop, _AT_ONCE):          # a piece is looked at while it is in the cache
+            piece = memory(start, min(start + _AT_ONCE, part.stop))
+            read_into(piece, start)
+            crc = crc32c(piece, crc)
+            are_bools = are_bools and not (dtype.kind == "b" and (piece > 1).any())
+        return crc, are_bools
+    parts = _parts(entry.size)
+    read = side_by_side(read_part, parts)
+    crc = 0
+    for part, (crc_of_part, _) in zip(parts, read):
+        crc = crc32c_joined(crc, crc_of_part, len(part))
     check_crc(crc, entry, owner)
-    if not are_bools:
+    if not all(are_bools for _, are_bools in read):
         raise errors.DataLossError(None, None, f"{owner}: a bool tensor holds bytes other than 0 and 1")
+
+
+def _parts(size):
+    """Ranges of bytes, as many as threads may be worth their while, each but the last of whole pieces."""
+    count = max(1, min(processors(), size // _PART))
+    step = -(-size // (count * _AT_ONCE)) * _AT_ONCE or 1
+    return [range(start, min(start + step, size)) for start in range(0, size, step)]
 
 
 def _swapped(array):

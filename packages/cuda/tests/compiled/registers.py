@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+"""Compiles every kernel for the processors of NVIDIA's cards and writes registers.csv: what the kernels take.
+
+    registers.py                    all of ARCHS, 3 minutes each on two processors
+    registers.py --check 90         these alone, and nothing is written: status 1 if the table says otherwise
+
+A row is an op type: how many kernels launch for it, and the most that one of them takes. A kernel that needs more
+than the table says, by 5 % of registers or by any stack, is a mistake or wants a new table; the compiler's version
+stands in the first line, and another version's table is not compared.
+"""
+import argparse
+import csv
+import sys
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from catalogue import sources
+from cubin import Use, uses
+
+from thalweg_cuda.compiler.nvrtc import Nvrtc
+
+TABLE = Path(__file__).with_name("registers.csv")
+ARCHS = (75, 80, 86, 89, 90, 100, 120)
+GROWTH = 1.05
+
+
+def compiled(nvrtc, found, arch, threads=2):
+    """{op type: (count of kernels, Use of the greediest in each respect)}; CompileError for a source that fails."""
+    with ThreadPoolExecutor(threads) as pool:
+        cubins = list(pool.map(lambda source: nvrtc.compile(source.text, source.options, f"sm_{arch}"), found))
+    by_op = defaultdict(list)
+    for op_types, cubin in zip(found.values(), cubins):
+        for op_type in op_types:
+            by_op[op_type] += uses(cubin).values()
+    return {op_type: (len(all_uses), Use(*map(max, zip(*all_uses)))) for op_type, all_uses in by_op.items()}
+
+
+def read():
+    """(version of the compiler, {(op type, arch): (count, Use)}) of the table."""
+    with open(TABLE, newline="") as file:
+        version = file.readline().strip().removeprefix("# NVRTC ")
+        return version, {(row["op_type"], int(row["arch"])): (int(row["kernels"]), Use(
+            int(row["registers"]), int(row["stack"]), int(row["shared"]))) for row in csv.DictReader(file)}
+
+
+def write(version, table):
+    """The same, to the file."""
+    with open(TABLE, "w", newline="") as file:
+        file.write(f"# NVRTC {version}\n")
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["op_type", "arch", "kernels", *Use._fields])
+        for (op_type, arch), (count, use) in sorted(table.items()):
+            writer.writerow([op_type, arch, count, *use])
+
+
+def greedier(table, now):
+    """Sentences on kernels that take more than the table says, or that it does not know."""
+    for (op_type, arch), (_, use) in sorted(now.items()):
+        known = table.get((op_type, arch))
+        if known is None:
+            yield f"{op_type} on sm_{arch} is not in {TABLE.name}"
+        elif use.registers > GROWTH * known[1].registers or use.stack > known[1].stack:
+            yield f"{op_type} on sm_{arch} takes {use}, {TABLE.name} has {known[1]}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", type=int, nargs="+", metavar="ARCH")
+    args = parser.parse_args()
+    nvrtc, found = Nvrtc.load(), sources()
+    now = {}
+    for arch in args.check or ARCHS:
+        table = compiled(nvrtc, found, arch)
+        now.update({(op_type, arch): row for op_type, row in table.items()})
+        print(f"sm_{arch}: {len(found)} sources, at most {max(use.registers for _, use in table.values())} registers, "
+              f"{sum(use.stack > 0 for _, use in table.values())} ops with a stack", flush=True)
+    version = ".".join(map(str, nvrtc.version))
+    if not args.check:
+        write(version, now)
+        return
+    known, table = read()
+    if known != version:
+        print(f"{TABLE.name} is of NVRTC {known}, this is {version}: all kernels compile, registers are not compared")
+        return
+    wrong = list(greedier(table, now))
+    print(*wrong, sep="\n")
+    sys.exit(bool(wrong))
+
+
+if __name__ == "__main__":
+    main()

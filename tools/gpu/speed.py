@@ -1,0 +1,92 @@
+"""Measures the works on the card of this machine, thalweg and PyTorch in turns; prints one JSON object.
+
+    python tools/gpu/speed.py [--small] [--rounds 5] [--seconds 2] [works ...]
+
+Where PyTorch is missing or sees no card, thalweg runs alone and the reason stands in the place of its figures.
+"""
+import argparse
+import gc
+import json
+import statistics
+import sys
+import time
+
+import thalweg_programs
+from works import works
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("works", nargs="*", help="names or beginnings of names; all without")
+    parser.add_argument("--small", action="store_true", help="sizes for a processor that plays the card")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2.0, help="of one turn of one subject")
+    args = parser.parse_args()
+    peer, reason = _torch()
+    results = []
+    for work in works(args.small):
+        if not args.works or any(work.name.startswith(name) for name in args.works):
+            results.append(measure(work, peer, args.rounds, args.seconds))
+            print(results[-1], file=sys.stderr, flush=True)
+    print(json.dumps({"thalweg": thalweg_programs.VERSION, "torch": peer.VERSION if peer else None,
+                      "without_torch": reason, "results": results}))
+
+
+def _torch():
+    try:
+        import torch_programs
+    except ImportError as error:
+        return None, str(error)
+    return (torch_programs, "") if torch_programs.is_usable() else (None, "torch sees no card")
+
+
+def measure(work, peer, rounds, seconds):
+    """The medians of all subjects, memory and allocations, as a dict."""
+    result, subjects = {"name": work.name, "unit": work.unit}, {}
+    before = thalweg_programs.statistics()["bytes_in_use"]
+    step, units = getattr(thalweg_programs, work.program)(**work.arguments)
+    for _ in range(3):                                    # run, recorded, replayed
+        step()
+    warm = thalweg_programs.statistics()
+    subjects["thalweg"] = step, units, lambda: None
+    if peer:
+        peer.forget()
+        for how in dict.fromkeys(("eager", "compile", work.peer)):
+            step, units = getattr(peer, work.program)(how, **work.arguments)
+            for _ in range(3):
+                step()
+            subjects[how] = step, units, peer.synchronize
+            if how == "eager":
+                result["eager_bytes"] = peer.peak_bytes()
+    figures = {name: [] for name in subjects}
+    for _ in range(rounds):
+        for name, (step, units, wait) in subjects.items():
+            figures[name].append(_figure(work.unit, _seconds_per_step(step, wait, seconds), units))
+    after = thalweg_programs.statistics()
+    result["figures"] = {name: statistics.median(values) for name, values in figures.items()}
+    result["spread"] = {name: (min(values), max(values)) for name, values in figures.items()}
+    result["allocations_after_warm_up"] = after["num_allocs"] - warm["num_allocs"]
+    result["thalweg_bytes"] = after["bytes_in_use"] - before
+    del step, subjects
+    gc.collect()
+    return result
+
+
+def _seconds_per_step(step, wait, seconds):
+    wait()
+    count, start = 0, time.perf_counter()
+    while True:
+        step()
+        count += 1
+        if count & 7 == 0 or seconds < 0.1:
+            wait()                                        # nobody is ahead by more than eight steps
+            if time.perf_counter() - start > seconds:
+                return (time.perf_counter() - start) / count
+
+
+def _figure(unit, seconds, units):
+    return 1e6 * seconds if unit == "us" else units / seconds
+
+
+if __name__ == "__main__":
+    main()
