@@ -23,7 +23,7 @@ plugin = DevicePlugin("FAKE", _open, priority=20)
 
 
 def capabilities():
-    """What FAKE claims to the conformance kit: the kernels that the CPU claims, which it runs, and streams of its own."""
+    """What FAKE claims to the conformance kit: the CPU's kernels, which it runs, and streams of its own."""
     from thalweg import cpu
 
     from .capabilities import Capabilities

@@ -69,6 +69,24 @@ def test_thalweg_does_not_import_the_plugin(kit):
     assert not told["found"], f"import thalweg has imported {module}"
 
 
+def test_without_a_global_lock_it_brings_none_back(kit):
+    """On free-threaded Python a module that does not say freethreading_compatible switches the lock on for all."""
+    told = kit.child("""
+import sys
+import thalweg as tf
+from thalweg import devices
+tf.Session().close()
+enabled = getattr(sys, "_is_gil_enabled", lambda: True)
+before = enabled()
+from thalweg.testing.kit import find
+find(*sys.argv[1:])
+report(before=before, after=enabled())
+""", opened=False, arguments=[kit.caps.device, kit.descriptor])
+    if told["before"]:
+        pytest.skip("this Python has a global lock, or thalweg has switched it on")
+    assert not told["after"]
+
+
 # --- the table --------------------------------------------------------------------------------------
 
 _TABLE = """
