@@ -100,7 +100,7 @@ show_nodes(ir)
 heading("4.7 settle, copy, order: a kernel for every node, transfers, the order of steps (place, copies, order)")
 fallbacks = settle(ir, placement)
 copies.insert_copies(ir, placement.device_of, placement.host)
-order.order(ir)
+order.order(ir, placement.host.name)
 for node in ir.nodes:
     if node.kernel is not None:
         print(f"  {node.op_type:16} kernel of {node.kernel.device.name}, workspace "

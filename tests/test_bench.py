@@ -11,12 +11,14 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BENCH = ROOT / "tools" / "bench"
 sys.path.insert(0, str(BENCH))
 
+import framework  # noqa: E402
 import input_files  # noqa: E402
 import kernels  # noqa: E402
 import quiet  # noqa: E402
 import ratios  # noqa: E402
 import report  # noqa: E402
 import results  # noqa: E402
+import subjects  # noqa: E402
 import tf_programs  # noqa: E402
 from networks.architectures import NETWORKS  # noqa: E402
 from works import WORKS, select  # noqa: E402
@@ -39,6 +41,15 @@ def test_a_network_runs_a_step(name, training):
 @pytest.mark.parametrize("name", [name for name, network in NETWORKS.items() if network.parameters])
 def test_a_network_has_its_parameters(name):
     assert tf_programs.parameters(name) == NETWORKS[name].parameters
+
+
+def test_a_subject_that_is_measured_by_wish_has_its_compute_type(monkeypatch):
+    kinds = {name: kind for name, kind in subjects.KINDS.items() if kind.by_wish}
+    assert set(kinds) == {"thalweg_float16", "thalweg_bfloat16"}
+    for kind in kinds.values():
+        monkeypatch.setattr(framework, "COMPUTE_TYPE", kind.environment["BENCH_COMPUTE_TYPE"])
+        with framework.new_session(framework.tf.Graph()) as session:
+            assert session._config.compute_type == kind.environment["BENCH_COMPUTE_TYPE"]
 
 
 def _small(arguments):

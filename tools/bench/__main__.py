@@ -47,7 +47,8 @@ def _parser():
     parser.add_argument("--list", action="store_true", help="names of the works, and no more")
     parser.add_argument("--peers", default=None, metavar="PYTHON",
                         help="interpreter that has tensorflow and torch (default: this one)")
-    parser.add_argument("--subjects", default=",".join(subjects.KINDS), help="comma-joined; missing: left out")
+    parser.add_argument("--subjects", help="comma-joined; missing: left out",
+                        default=",".join(name for name, kind in subjects.KINDS.items() if not kind.by_wish))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--note", default="", help="a sentence on the run for the report: what else the machine did")

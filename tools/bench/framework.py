@@ -2,6 +2,7 @@
 import os
 
 THREADS = int(os.environ.get("BENCH_THREADS", "2"))
+COMPUTE_TYPE = os.environ.get("BENCH_COMPUTE_TYPE", "")      # of thalweg
 
 if os.environ.get("BENCH_FRAMEWORK", "thalweg") == "thalweg":
     import thalweg as tf
@@ -16,6 +17,8 @@ else:
 def new_session(graph):
     """A session of `graph` with THREADS threads, its variables initialized."""
     config = tf.ConfigProto(intra_op_parallelism_threads=THREADS, inter_op_parallelism_threads=THREADS)
+    if COMPUTE_TYPE:
+        config.compute_type = COMPUTE_TYPE
     session = tf.Session(graph=graph, config=config)
     with graph.as_default():
         session.run(tf.global_variables_initializer())

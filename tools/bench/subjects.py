@@ -19,11 +19,12 @@ class Kind:
     programs : str          module of the worker
     tuned : bool            not what its users get by default
     environment : dict      of its worker
+    by_wish : bool          measured only where a call names it
     """
 
-    def __init__(self, framework, programs, about, tuned=False, environment=None):
+    def __init__(self, framework, programs, about, tuned=False, environment=None, by_wish=False):
         self.framework, self.programs, self.about = framework, programs, about
-        self.tuned, self.environment = tuned, environment or {}
+        self.tuned, self.environment, self.by_wish = tuned, environment or {}, by_wish
 
 
 KINDS = {
@@ -38,6 +39,8 @@ KINDS = {
     "torch_tuned": Kind("torch", "torch_programs", "eager, channels-last memory, fused optimizers", True),
     "torch_frozen": Kind("torch", "torch_programs", "torch.compile with freezing, channels-last memory; inference",
                          True),
+    **{f"thalweg_{name}": Kind("thalweg", "tf_programs", f'ConfigProto(compute_type="{name}")', True,
+                               {"BENCH_COMPUTE_TYPE": name}, by_wish=True) for name in ("float16", "bfloat16")},
 }
 
 
@@ -121,7 +124,7 @@ def started(names, peers_python, threads, patience_s=300):
     running = []
     try:
         for name in names:
-            python = sys.executable if name == "thalweg" or peers_python is None else peers_python
+            python = sys.executable if KINDS[name].framework == "thalweg" or peers_python is None else peers_python
             try:
                 subject = Subject(name, python, threads, patience_s)
             except CannotMeasure as reason:

@@ -45,7 +45,7 @@ def _details():
     """What the framework found on this machine."""
     if FRAMEWORK == "thalweg":
         from thalweg.cpu.device import isa
-        return f"instruction set {isa()}"
+        return f"instruction set {isa()} {os.environ.get('BENCH_COMPUTE_TYPE', '')}".rstrip()
     if FRAMEWORK == "torch":
         import torch
         return f"instruction set {torch.backends.cpu.get_cpu_capability()}"

@@ -1,9 +1,19 @@
-"""Makes the device EMULATED known. `emulation` and `standin` lie beside this file and are never installed."""
+"""Makes the device EMULATED known. `emulation` and `standin` lie beside this file and are never installed.
+
+What the device CUDA compiles here is kept beside what the emulator does, apart from its user's.
+"""
+import importlib.util
+import os
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from emulation import emulated
+if importlib.util.find_spec("thalweg_cuda") is None:
+    collect_ignore_glob = ["*"]          # an environment of the other packages
+else:
+    from emulation import emulated
+    from standin import compiler
 
-emulated.register()
+    os.environ["THALWEG_CACHE"] = str(compiler.cache() / "thalweg")
+    emulated.register()

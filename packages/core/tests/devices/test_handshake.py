@@ -7,6 +7,7 @@ import pytest
 from thalweg._version import __version__
 from thalweg.devices import DevicePlugin, KernelRequest, NoDevices, PluginError
 from thalweg.devices.handshake import open_plugin
+from thalweg.framework import errors
 from thalweg.testing import ctypes_abi as abi
 from thalweg.testing.device_call import call
 
@@ -81,13 +82,13 @@ def test_a_capsule_of_something_else():
 def test_a_name_that_the_table_contradicts():
     native = abi.Plugin()
     native.table.abi_major = 3
-    assert "its table says version 3.0: acme is built wrongly" in refusal(native)
+    assert "its table says version 3.1: acme is built wrongly" in refusal(native)
 
 
 def test_core_is_too_old():
     native = abi.Plugin()
     native.table.min_core_minor = 7
-    assert refusal(native) == (f"plugin acme 2.0 needs device API 1.7, thalweg {__version__} speaks 1.0: "
+    assert refusal(native) == (f"plugin acme 2.0 needs device API 1.7, thalweg {__version__} speaks 1.1: "
                                "install a newer thalweg-core or an older acme")
 
 
@@ -114,6 +115,46 @@ def test_older_minor_with_a_shorter_table():
     result = bytearray(8)
     device.d2h(result, target)
     assert result == b"12345678"
+
+
+def test_a_plugin_of_version_1_0_records_nothing():
+    native = abi.Plugin()
+    for entry in ("record_begin", "record_end", "replay", "recording_free"):
+        function = dict(abi.DeviceApi._fields_)[entry]
+        setattr(native.table, entry, function(lambda *args: 1 / 0))
+    assert opened(native)[0].can_record
+    native.table.struct_size = abi.DeviceApi.record_begin.offset
+    native.table.abi_minor = 0
+    assert not opened(native)[0].can_record
+
+
+def test_core_makes_one_stream_for_a_device_and_hands_it_to_every_call():
+    native, calls = abi.Plugin(), []
+    entries = dict(abi.DeviceApi._fields_)
+
+    def create(dev, out):
+        out[0] = 77
+        return abi.OK
+
+    def copy(dev, stream, target, source, nbytes):
+        calls.append(("copy", stream))
+        ctypes.memmove(target, source, nbytes)
+        return abi.OK
+
+    def sync(dev, stream):
+        calls.append(("sync", stream))
+        return abi.OK
+    native.table.stream_create = entries["stream_create"](create)
+    native.table.stream_destroy = entries["stream_destroy"](lambda dev, stream: calls.append(("destroy", stream)))
+    native.table.copy_h2d = native.table.copy_d2h = entries["copy_h2d"](copy)
+    native.table.sync = entries["sync"](sync)
+    (device,) = opened(native)
+    pointer = device.alloc(4)
+    device.h2d(pointer, b"abcd")
+    device.d2h(bytearray(4), pointer)
+    device.free(pointer)
+    del device
+    assert calls == [("copy", 77), ("copy", 77), ("sync", 77), ("destroy", 77)]
 
 
 def test_a_table_without_the_required_part():
@@ -154,6 +195,31 @@ def test_neither_capsule_nor_python_device():
     with pytest.raises(PluginError, match="gave int, which is neither a capsule nor a PyDevice; a PyDevice also has "
                                           "count, alloc, free, h2d, d2h, kernel"):
         open_plugin(DevicePlugin("ACME", int), 3, "plugin acme 2.0")
+
+
+def test_an_asynchronous_kernel_on_memory_that_the_host_sees_is_a_mistake_of_the_plugin():
+    native = abi.Plugin()
+
+    def found(dev, desc, out):
+        code = native._find(dev, desc, out)
+        out[0].flags = 1 << 32
+        return code
+    native.table.find_kernel = type(native.table.find_kernel)(found)
+    assert opened(native)[0].find_kernel(negation()).is_async
+    with pytest.raises(errors.InternalError, match="/device:ACME:0: its kernel for Neg says that it only"):
+        opened(native, host_memory=True)[0].find_kernel(negation())
+
+
+def test_random_numbers_drawn_by_core_on_memory_that_the_host_sees_are_a_mistake_of_the_plugin():
+    native = abi.Plugin()
+
+    def found(dev, desc, out):
+        code = native._find(dev, desc, out)
+        out[0].rng_blocks = 1
+        return code
+    native.table.find_kernel = type(native.table.find_kernel)(found)
+    with pytest.raises(errors.InternalError, match="ACME:0: its kernel for Neg wants its random numbers drawn"):
+        opened(native, host_memory=True)[0].find_kernel(negation())
 
 
 def test_a_kernel_without_a_function_is_a_mistake_of_the_plugin():

@@ -5,6 +5,10 @@ PLUGINS = {
     "good": "from thalweg.devices import DevicePlugin\nfrom thalweg.testing import ctypes_abi\n"
             "native = ctypes_abi.Plugin()\nplugin = DevicePlugin('GOOD', native.open)",
     "raising": "raise ImportError('no libraising.so')",
+    "telling": "from thalweg.devices import DevicePlugin\nfrom thalweg.testing.delayed_device import Delayed\n"
+               "class Telling(Delayed):\n    def describe(self, i):\n"
+               "        return {'name': 'Acme 9', 'driver': '1.2'}\n"
+               "plugin = DevicePlugin('TELLING', Telling, addresses=True)",
     "leaving": "import sys\nsys.exit('goodbye')",
     "crashing": "import ctypes\nfrom thalweg.devices import DevicePlugin\n"
                 "plugin = DevicePlugin('CRASHING', lambda: ctypes.string_at(8))",
@@ -31,6 +35,12 @@ def test_the_table_has_a_row_for_each(run):
 
 def test_tracebacks_on_request(run):
     assert "raise ImportError('no libraising.so')" in run(["raising"], "--verbose").stdout
+
+
+def test_what_devices_tell_on_request(run):
+    told = run(["telling"], "--verbose").stdout
+    assert "/device:TELLING:0:\n  name: Acme 9\n  driver: 1.2\n  bytes_in_use: 0\n" in told
+    assert "Acme" not in run([]).stdout
 
 
 def test_a_crash_is_named(run):

@@ -7,6 +7,7 @@ import pytest
 import thalweg as tf
 from thalweg import devices
 from thalweg.devices import DevicePlugin, placement
+from thalweg.ops import training
 from thalweg.testing import fake_device
 
 DEVICES = ["/device:CPU:0", "/device:FAKE:0", "/device:REFERENCE:0"]
@@ -94,6 +95,74 @@ def test_a_missing_kernel_falls_back():
         y = tf.exp(x * 2.0) + 1.0
     with tf.Session() as session:
         np.testing.assert_allclose(session.run(y, {x: [0, 1, 2]}), np.exp([0, 2, 4]) + 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_variable_is_changed_by_ops_that_its_device_lacks(device):
+    with tf.device(device):
+        v = tf.Variable(np.complex64([1, 2j]))
+        added = v.assign_add(np.complex64([1, 1]))
+    with tf.Session() as session:
+        session.run(v.initializer)
+        for k in 1, 2:
+            assert session.run(added).tolist() == [1 + k, 2j + k]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_steps_in_python_ask_about_variables_on_any_device(device):
+    with tf.device(device):
+        v, count = tf.Variable([1.0, 2.0]), tf.Variable(0)
+        upper = count.count_up_to(2)
+    with tf.Session() as session:
+        assert not session.run(tf.is_variable_initialized(v))
+        assert session.run(v.initialized_value()).tolist() == [1, 2]
+        session.run([v.initializer, count.initializer])
+        assert session.run(tf.is_variable_initialized(v))
+        assert [session.run(upper), session.run(upper), session.run(count)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_variable_of_unknown_shape_is_fetched_from_any_device(device):
+    with tf.device(device):
+        value = tf.placeholder(tf.float32)
+        v = tf.Variable(value, validate_shape=False)
+    with tf.Session() as session:
+        for array in [[1.0, 2.0], [[3.0]]]:
+            session.run(v.initializer, {value: array})
+            assert session.run(v).tolist() == array and session.run(tf.shape(v)).tolist() == list(np.shape(array))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_the_host_reads_a_variable_of_a_device_anew_after_a_write(device):
+    x = tf.placeholder(tf.float32, [4])
+    with tf.device(device):
+        v = tf.Variable(tf.ones([4]))
+    with tf.device("/cpu:0"):
+        before = tf.cumsum(v)
+    with tf.device(device):
+        step = v.assign_add(tf.cumsum(tf.cumsum(x)))
+    with tf.device("/cpu:0"), tf.control_dependencies([step]):
+        after = tf.cumsum(v)
+    with tf.Session() as session:
+        session.run(v.initializer)
+        for k in range(3):
+            old = 1 + k * np.float32([1, 3, 6, 10])
+            values = session.run([before, after], {x: np.ones(4)})
+            np.testing.assert_array_equal(values, np.cumsum([old, old + [1, 3, 6, 10]], axis=1))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_slots_on_a_device_are_changed_by_an_update_whose_shape_the_run_decides(device):
+    rows = tf.placeholder(tf.int32, [None])
+    with tf.device(device):
+        v, accumulator = tf.Variable(tf.zeros([3, 2])), tf.Variable(tf.ones([3, 2]))
+        found, _ = tf.unique(rows)
+        step = training.sparse_apply_adagrad(v, accumulator, 0.5, tf.ones_like(tf.gather(v, found)), found)
+    with tf.Session() as session:
+        session.run([v.initializer, accumulator.initializer])
+        for k in 1, 2:
+            session.run(step, {rows: [2, 0, 2]})
+            assert session.run(accumulator).tolist() == [[1 + k] * 2, [1] * 2, [1 + k] * 2]
 
 
 def test_no_memory_on_the_device_leaves_the_session_usable():

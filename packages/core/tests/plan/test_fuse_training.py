@@ -340,13 +340,26 @@ def test_channels_first_stays_apart():
     assert_same_bits(found, {x: numbers(2, 5, 3, 4)})
 
 
-def test_float16_stays_apart():
-    x = tf.placeholder(tf.float16, SHAPE)
-    y = tf.nn.relu(norm(x, 1)[0])
-    found = [y, *tf.gradients(y, x)]
-    steps = steps_of(found, [x])
-    assert steps["FusedBatchNormV3"] == steps["FusedBatchNormGradV3"] == 1
-    assert_same_bits(found, {x: numbers(*SHAPE)})
+@pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16])
+def test_sixteen_bits_are_fused_as_float32_is_and_round_once(dtype):
+    feed, residual, placeholders = numbers(*SHAPE), numbers(*SHAPE, seed=3), {}
+
+    def built(dtype):
+        x, r = placeholders[dtype] = [tf.cast(images(), dtype) for _ in range(2)]
+        y = tf.nn.relu(norm(x, 1)[0] + r)
+        return [tf.cast(v, tf.float32) for v in (y, *tf.gradients(y * y, [x, *tf.trainable_variables()[-2:]]))]
+    small, large = built(dtype), built(tf.float32)
+    steps = steps_of(small, placeholders[dtype])
+    assert steps["_FusedBatchNormEx"] == steps["_FusedBatchNormGradEx"] == 1 and not APART & set(steps) - {"_Region"}
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        v = session.run(tf.global_variables())
+        same = dict(zip(tf.global_variables()[2:], v[:2]))
+        found = session.run(small, dict(zip(placeholders[dtype], (feed, residual))))
+        truth = session.run(large, {**dict(zip(placeholders[tf.float32], (feed, residual))), **same})
+    unit = 2.0**-11 if dtype is tf.float16 else 2.0**-8
+    for y, z in zip(found, truth, strict=True):
+        np.testing.assert_allclose(y, z, rtol=0, atol=8 * unit * np.abs(z).max())
 
 
 def test_unknown_shapes_stay_apart_until_they_are_fed():

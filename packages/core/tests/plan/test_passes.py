@@ -107,6 +107,14 @@ def test_identities_go():
     assert kinds(simplified([tf.sqrt(tf.identity(tf.stop_gradient(x)))], [x])) == ["_Feed", "Sqrt"]
 
 
+def test_a_reduction_over_no_axes_goes():
+    x = tf.placeholder(tf.float32, [3])
+    axes = tf.constant([], tf.int32)
+    for fold in (tf.reduce_sum, tf.reduce_mean, tf.reduce_max, tf.reduce_min, tf.reduce_prod):
+        assert kinds(simplified([tf.sqrt(fold(x, axes))], [x])) == ["_Feed", "Sqrt"]
+        assert "Const" in kinds(simplified([tf.sqrt(fold(x, [0]))], [x]))
+
+
 def test_reads_before_and_after_a_write_are_not_merged():
     v = tf.Variable(1.0)
     before = tf.square(v)

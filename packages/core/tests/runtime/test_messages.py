@@ -224,5 +224,5 @@ def test_a_feed_that_is_no_number_tells_the_range_and_the_line(session):
 
 
 def test_sizes_have_units():
-    from thalweg.runtime.messages import size_text
+    from thalweg.framework.errors import size_text
     assert [size_text(n) for n in (0, 1023, 1536, 1 << 40)] == ["0 bytes", "1023 bytes", "1.5 KiB", "1.0 TiB"]

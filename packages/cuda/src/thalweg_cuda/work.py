@@ -15,7 +15,7 @@ class Operand(NamedTuple):
     """A place on the device: an input, an output or the workspace of the node, from byte `offset` on."""
 
     kind: str                    # "in", "out" or "workspace"
-    index: int
+    index: int                   # type: ignore[assignment]
     offset: int = 0
 
     def __add__(self, nbytes):   # type: ignore[override]
@@ -40,11 +40,29 @@ def workspace(offset=0):
 class Draw(NamedTuple):
     """The argument of a random kernel: a pointer to six uint32 on the device.
 
-    They are the Philox counter (4 words, lowest first) of the first of `blocks` 128-bit blocks that this run has taken
-    from the node's generator, then the key (2).
+    They are the Philox key (2 words) of the node's generator, then the counter (4, lowest first) of the first of
+    `blocks` 128-bit blocks that this run has taken from it, as core puts them there. All launches share one Draw.
     """
 
     blocks: int
+
+
+FLAG_WORDS = 16
+
+
+class Flag(NamedTuple):
+    """The argument of a kernel that may find its inputs wrong: a pointer to FLAG_WORDS int64 on the device, all zero.
+
+    What finds something first sets word 0 to a number other than 0 (kernels/_flags.py) and tells more in the words
+    after it. The runtime examines them when it synchronises, sets them to zero again, and raises an
+    InvalidArgumentError. Until then everything runs on: what follows must not read or write outside of its operands.
+
+    Attributes
+    ----------
+    tell : callable     the words as a list of ints -> what is wrong, in the words of the CPU's kernel
+    """
+
+    tell: Callable
 
 
 class Source(NamedTuple):
@@ -68,7 +86,7 @@ class Launch(NamedTuple):
     source : Source
     entry : str
     grid, block : tuple     up to three sizes, each at least 1; at most 1024 threads in a block
-    args : tuple            in the order of the parameters: Operand and Draw (pointers), NumPy scalars
+    args : tuple            in the order of the parameters: Operand, Draw and Flag (pointers), NumPy scalars
     shared : int            dynamic shared memory, bytes
     """
 
@@ -81,7 +99,10 @@ class Launch(NamedTuple):
 
 
 class Copy(NamedTuple):
-    """`nbytes` bytes from one operand to another of the same device; they do not overlap."""
+    """`nbytes` bytes from one operand to another of the same device.
+
+    They do not overlap, or are the same place: then there is nothing to do.
+    """
 
     to: Operand
     source: Operand
@@ -132,9 +153,11 @@ class Target(NamedTuple):
     multiprocessors : int
     shared_bytes : int              most dynamic shared memory of a block, with opt-in
     libraries : dict                "cublaslt", "cudnn" -> the opened library (libraries/), where there is one
+    choices : Choices or None       of a kernel and its rivals of libraries (libraries/choices.py); None: the first
     """
 
     capability: tuple = (9, 0)
     multiprocessors: int = 132
     shared_bytes: int = 48 << 10
     libraries: dict = {}
+    choices: object = None

@@ -8,8 +8,9 @@ import numpy as np
 from standin import emulator
 
 from thalweg import devices
+from thalweg.framework import errors
 from thalweg_cuda import kernels
-from thalweg_cuda.work import Copy, Draw, Fill, Launch, LibraryCall, Operand, Target, Unsupported
+from thalweg_cuda.work import FLAG_WORDS, Copy, Draw, Fill, Flag, Launch, LibraryCall, Operand, Target, Unsupported
 
 SOURCES: dict = {}               # Source -> op types that have asked for it
 
@@ -38,10 +39,14 @@ class Bound:
         def address(operand):
             return _address(memory[operand.kind][operand.index]) + operand.offset
         if isinstance(command, Launch):
-            args = [address(a) if isinstance(a, Operand) else _drawn(a, rng, kept) if isinstance(a, Draw) else a
-                    for a in command.args]
+            flags = []
+            args = [address(a) if isinstance(a, Operand) else _drawn(a, rng, kept) if isinstance(a, Draw)
+                    else _raised(a, flags) if isinstance(a, Flag) else a for a in command.args]
             _module(command, self.op_type).launch(command.entry, command.grid, command.block, args, command.shared,
                                                   self.order)
+            for flag, words in flags:
+                if words[0]:
+                    raise errors.InvalidArgumentError(None, None, flag.tell(words.tolist()))
         elif isinstance(command, Copy):
             ctypes.memmove(address(command.to), address(command.source), command.nbytes)
         elif isinstance(command, Fill):
@@ -70,8 +75,14 @@ def _address(array):
 
 
 def _drawn(draw, rng, kept):
-    words = np.array([*rng.reserve(draw.blocks), *rng.key], np.uint32)
+    words = np.array([*rng.key, *rng.reserve(draw.blocks)], np.uint32)
     kept.append(words)
+    return words.ctypes.data
+
+
+def _raised(flag, flags):
+    words = np.zeros(FLAG_WORDS, np.int64)
+    flags.append((flag, words))
     return words.ctypes.data
 
 

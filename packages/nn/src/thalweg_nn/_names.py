@@ -42,6 +42,11 @@ NAMES: dict[str, str] = {
         "AdadeltaOptimizer", "AdagradDAOptimizer", "AdagradOptimizer", "AdamOptimizer", "FtrlOptimizer",
         "GradientDescentOptimizer", "MomentumOptimizer", "Optimizer", "ProximalAdagradOptimizer",
         "ProximalGradientDescentOptimizer", "RMSPropOptimizer")},
+    **{"train.experimental." + name: "thalweg_nn.optimizers.loss_scale:" + name for name in (
+        "DynamicLossScale", "FixedLossScale", "LossScale")},
+    **{"train.experimental." + name: "thalweg_nn.optimizers.mixed_precision:" + name for name in (
+        "MixedPrecisionLossScaleOptimizer", "disable_mixed_precision_graph_rewrite",
+        "enable_mixed_precision_graph_rewrite")},
     **{"train." + name: "thalweg_nn.training_util:" + name for name in (
         "assert_global_step", "create_global_step", "get_global_step", "get_or_create_global_step", "global_step")},
     **{"train." + name: "thalweg_nn.schedules:" + name for name in (

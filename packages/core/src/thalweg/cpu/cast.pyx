@@ -6,7 +6,7 @@ from math import prod
 
 from thalweg.cpu._loops cimport item_size
 from thalweg.cpu._request cimport Request
-from thalweg.devices.abi cimport THW_INPLACE, THW_OK, int32_t, int64_t, thw_call, thw_tensor, uint16_t
+from thalweg.devices.abi cimport THW_INPLACE, THW_OK, int32_t, int64_t, thw_call, thw_tensor, uint16_t, uint32_t
 
 from thalweg.cpu._request import Unsupported
 
@@ -55,12 +55,13 @@ cdef struct State:
 def cast(Request r):
     """Prepare Cast."""
     cdef int source = r.in_dtypes[0], target = r.out_dtypes[0]
-    if r.attr_bool("Truncate", False):
-        raise Unsupported("Cast on the CPU rounds; Truncate runs as the reference does it")
+    cdef bint truncates = target == BFLOAT16 and r.attr_bool("Truncate", False)
     cdef State* state = <State*>r.new_state(sizeof(State))
     state.first, state.n = _find(source, target), prod(r.in_shapes[0])
-    if state.first == NULL:
-        state.first, state.second = _find(source, FLOAT32), _find(FLOAT32, target)
+    if truncates and source == FLOAT32:
+        state.first = truncate
+    elif truncates or state.first == NULL:
+        state.first, state.second = _find(source, FLOAT32), truncate if truncates else _find(FLOAT32, target)
         if state.first == NULL or state.second == NULL or not {source, target} & {BFLOAT16, FLOAT16}:
             raise Unsupported(f"Cast on the CPU has no loop from DataType {source} to {target}")
     state.in_item, state.out_item = item_size(source), item_size(target)
@@ -73,6 +74,13 @@ cdef void widen(const void* x, void* y, int64_t n) noexcept nogil:
 
 cdef void narrow(const void* x, void* y, int64_t n) noexcept nogil:
     HALF.narrow(<const float*>x, <uint16_t*>y, n)
+
+
+cdef void truncate(const void* x, void* y, int64_t n) noexcept nogil:
+    """The upper halves of float32: bfloat16 with the surplus bits dropped."""
+    cdef int64_t i
+    for i in range(n):
+        (<uint16_t*>y)[i] = <uint16_t>((<const uint32_t*>x)[i] >> 16)
 
 
 cdef thw_cast_loop _find(int source, int target) noexcept:

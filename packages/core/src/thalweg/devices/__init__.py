@@ -37,6 +37,8 @@ from .device import Device, Kernel, NoDevices, PluginError
 from .plugin import DevicePlugin, KernelPlugin
 from .registry import REGISTRY
 
+_HOST = 1                                # DLPack's number of host memory
+
 register, unregister = REGISTRY.register, REGISTRY.unregister
 default_device, host_device, find_device = REGISTRY.default_device, REGISTRY.host_device, REGISTRY.find_device
 list_devices = REGISTRY.list_devices
@@ -52,12 +54,27 @@ def find_kernel(device, request):
     return device.find_kernel(request, REGISTRY.kernel_plugins(device.type))
 
 
+def adopt(array):
+    """`(Device, address, shape, DataType number, owner)` of another package's array that lies on a device, or None.
+
+    Devices that are ready are opened for what says by DLPack's protocol that it is not in the host's memory.
+    """
+    kind = array.__dlpack_device__()[0] if hasattr(array, "__dlpack_device__") else None
+    if kind == _HOST:
+        return None
+    for opened in REGISTRY.families(with_ready=kind is not None):
+        found = opened[0].adopt(array)
+        if found is not None:
+            return opened[found[0]], *found[1:]
+    return None
+
+
 def get_include():
     """The folder of thalweg_abi.h, for the compiler of a plugin; its mirror for Cython is thalweg/devices/abi.pxd."""
     return str(Path(__file__).resolve().parent.parent / "include")
 
 
-__all__ = ["Device", "DevicePlugin", "Kernel", "KernelPlugin", "KernelRequest", "NoDevices", "PluginError",
+__all__ = ["Device", "DevicePlugin", "Kernel", "KernelPlugin", "KernelRequest", "NoDevices", "PluginError", "adopt",
            "default_device", "discover", "error_of_code", "find_device", "find_kernel", "follow_processors",
            "get_include", "host_device", "list_devices", "register", "set_spin", "set_threads", "started_workers",
            "threads", "unregister"]

@@ -1,6 +1,7 @@
 """`python -m thalweg.devices`: all devices with the reasons for those that cannot be used.
 
-`--isolate` opens each in a process of its own, so that one that crashes is named; `--verbose` adds tracebacks.
+`--isolate` opens each in a process of its own, so that one that crashes is named; `--verbose` adds what devices tell
+about themselves, and tracebacks.
 """
 import argparse
 import signal
@@ -25,7 +26,8 @@ def add_arguments(parser):
     parser.add_argument("--isolate", action="store_true", help="open each plugin in a process of its own")
     parser.add_argument("--timeout", type=float, default=_TIMEOUT_S, metavar="S",
                         help=f"seconds that --isolate gives each ({_TIMEOUT_S})")
-    parser.add_argument("--verbose", action="store_true", help="tracebacks of what failed")
+    parser.add_argument("--verbose", action="store_true",
+                        help="what devices tell about themselves; tracebacks of what failed")
 
 
 def run(options):
@@ -33,10 +35,19 @@ def run(options):
     if options.isolate:
         return isolate(options.timeout)
     print(devices.list_devices())
-    for entry in REGISTRY.entries():
-        if options.verbose and entry.traceback:
-            print(f"\n{entry.label}:\n{entry.traceback}", end="")
+    if options.verbose:
+        for entry in REGISTRY.entries():
+            for device in entry.devices:
+                print(_description(device), end="")
+            if entry.traceback:
+                print(f"\n{entry.label}:\n{entry.traceback}", end="")
     return 0
+
+
+def _description(device):
+    """What a device tells about itself and its memory, a line each; "" where it tells nothing."""
+    told = {**device.describe(), **(device.mem_stats() or {})}
+    return "".join([f"\n{device.name}:\n", *[f"  {name}: {value}\n" for name, value in told.items()]]) if told else ""
 
 
 def isolate(timeout_s):

@@ -84,6 +84,7 @@ cdef extern from "thalweg_abi.h" nogil:
         double cost_ns
         size_t workspace_bytes
         size_t scratch_bytes
+        uint64_t rng_blocks
 
     ctypedef struct thw_op_desc:
         size_t struct_size
@@ -130,6 +131,13 @@ cdef extern from "thalweg_abi.h" nogil:
         int (*mem_stats)(void* dev, thw_mem_stats* out) noexcept nogil
         int (*compile)(void* dev, const void* subgraph, thw_kernel* out) noexcept nogil
         int (*describe)(void* dev, char* json, size_t cap) noexcept nogil
+        int (*record_begin)(void* dev, void* stream) noexcept nogil
+        int (*record_end)(void* dev, void* stream, void** recording) noexcept nogil
+        int (*replay)(void* dev, void* stream, void* recording) noexcept nogil
+        void (*recording_free)(void* dev, void* recording) noexcept nogil
+        int (*copy_peer)(void* dev, void* stream, void* dst, void* other_dev, const void* src,
+                         size_t n) noexcept nogil
+        int (*configure)(void* dev, const char* json) noexcept nogil
 
     ctypedef struct thw_kernels_api:
         size_t struct_size

@@ -3,9 +3,23 @@ from thalweg.devices.abi cimport int32_t, uint64_t, thw_device_api, thw_kernel, 
 from thalweg.devices.core_api cimport KernelRequest
 
 
+cdef extern from "devices/gate.h" nogil:
+    ctypedef struct Gate "thw_gate":
+        pass
+    Gate* new_gate "thw_gate_new"()
+    void delete_gate "thw_gate_delete"(Gate* gate)
+    void enter "thw_gate_enter"(Gate* gate)
+    bint try_enter "thw_gate_try_enter"(Gate* gate)
+    void leave "thw_gate_leave"(Gate* gate)
+    void close_gate "thw_gate_close"(Gate* gate)
+    void open_gate "thw_gate_open"(Gate* gate)
+
+
 cdef class Device:
     cdef const thw_device_api* api
     cdef void* handle                    # what api.open gave: the first argument of the table's functions
+    cdef void* stream                    # what api.stream_create gave; NULL where there is none
+    cdef Gate* gate                      # around every call; NULL where the device cannot record
     cdef readonly str name               # "/device:CPU:0"
     cdef readonly str type               # "CPU"
     cdef readonly int ordinal
@@ -17,8 +31,12 @@ cdef class Device:
     cdef object owner                    # the capsule or PyDevice: the table lives as long as it
     cdef int n_kernels                   # alive; the device is closed after the last of them
     cdef bint is_ending
+    cdef list unfreed                    # (pointer, whether it is a recording), while somebody else records
+    cdef readonly dict options           # what it has been configured with; None: nothing yet
     cdef object __weakref__
 
+    cdef int give_back(self, size_t pointer, bint is_recording) except -1
+    cdef int give_back_unfreed(self) except -1
     cdef int close_if_unused(self) except -1
     cdef int check(self, int code, str what) except -1    # raises what a failed table function told
 

@@ -11,10 +11,11 @@ import numpy as np
 
 from thalweg.framework import errors
 
-from thalweg.devices.abi cimport THW_HOST_IN, THW_INPLACE, THW_INPLACE_SECOND, THW_KERNELS_CAPSULE, THW_UNIMPLEMENTED
-from thalweg.devices.abi cimport thw_kernels_api, thw_mem_stats
+from thalweg.devices.abi cimport (THW_ASYNC, THW_HOST_IN, THW_INPLACE, THW_INPLACE_SECOND, THW_KERNELS_CAPSULE,
+                                  THW_UNIMPLEMENTED, thw_kernels_api, thw_mem_stats)
 from thalweg.devices.core_api cimport core_table, fresh_outside_context, take_outside_error
-from thalweg.devices.python_tier cimport python_kernel
+from thalweg.devices.python_kernel cimport python_kernel
+from thalweg.devices.python_memory cimport PyHandle
 
 from thalweg.devices.core_api import error_of_code
 
@@ -53,44 +54,75 @@ cdef class Device:
         """Memory on the device, its address. ResourceExhaustedError if there is none."""
         cdef void* pointer = NULL
         cdef int code
+        self.give_back_unfreed()
         fresh_outside_context()
         with nogil:
+            enter(self.gate)
             code = self.api.alloc(self.handle, nbytes, align, &pointer)
+            leave(self.gate)
         self.check(code, f"an allocation of {nbytes} bytes")
         return <uintptr_t>pointer
 
     def free(self, uintptr_t pointer):
-        """Gives memory back; closing the device has done that for what is left."""
+        """Gives memory back, after the work that uses it; closing the device has done that for what is left."""
+        self.give_back(pointer, False)
+
+    cdef int give_back(self, size_t pointer, bint is_recording) except -1:
+        """Frees memory or a recording; later, if somebody records: whoever frees may hold Python's lock."""
         if self.handle == NULL:
-            return
+            return 0
+        if not try_enter(self.gate):
+            self.unfreed.append((pointer, is_recording))
+            return 0
         with nogil:
-            self.api.free(self.handle, <void*>pointer)
+            if is_recording:
+                self.api.recording_free(self.handle, <void*>pointer)
+            else:
+                self.api.free(self.handle, <void*>pointer)
+            leave(self.gate)
+        return 0
+
+    cdef int give_back_unfreed(self) except -1:
+        while self.unfreed:
+            unfreed, self.unfreed = self.unfreed, []
+            for pointer, is_recording in unfreed:
+                self.give_back(pointer, is_recording)
+            if len(self.unfreed) >= len(unfreed):
+                break                    # somebody records again
+        return 0
 
     def h2d(self, uintptr_t target, source):
-        """Copies an array (dense; or bytes) of the host to device memory."""
+        """Copies an array (dense; or bytes) of the host to device memory; the source may change at once."""
         cdef Py_buffer view
         cdef int code
         fresh_outside_context()
         PyObject_GetBuffer(source, &view, PyBUF_C_CONTIGUOUS)
         try:
             with nogil:
-                code = self.api.copy_h2d(self.handle, NULL, <void*>target, view.buf, view.len)
+                enter(self.gate)
+                code = self.api.copy_h2d(self.handle, self.stream, <void*>target, view.buf, view.len)
+                leave(self.gate)
         finally:
             PyBuffer_Release(&view)
         self.check(code, "a copy to the device")
 
     def d2h(self, target, uintptr_t source):
-        """Fills an array (dense, writable) of the host from device memory."""
+        """Fills an array (dense, writable) of the host from device memory, and waits until it is there."""
         cdef Py_buffer view
-        cdef int code
+        cdef int code, code_of_work = 0
         fresh_outside_context()
         PyObject_GetBuffer(target, &view, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
         try:
             with nogil:
-                code = self.api.copy_d2h(self.handle, NULL, view.buf, <void*>source, view.len)
+                enter(self.gate)
+                code = self.api.copy_d2h(self.handle, self.stream, view.buf, <void*>source, view.len)
+                if code == 0:
+                    code_of_work = self.api.sync(self.handle, self.stream)
+                leave(self.gate)
         finally:
             PyBuffer_Release(&view)
         self.check(code, "a copy to the host")
+        self.check(code_of_work, "work on the device")
 
     def d2d(self, uintptr_t target, uintptr_t source, size_t nbytes):
         """Copies inside the device; through the host where the device has no copy of its own."""
@@ -102,7 +134,9 @@ cdef class Device:
             return
         fresh_outside_context()
         with nogil:
-            code = self.api.copy_d2d(self.handle, NULL, <void*>target, <void*>source, nbytes)
+            enter(self.gate)
+            code = self.api.copy_d2d(self.handle, self.stream, <void*>target, <void*>source, nbytes)
+            leave(self.gate)
         self.check(code, "a copy inside the device")
 
     def sync(self):
@@ -110,8 +144,20 @@ cdef class Device:
         cdef int code
         fresh_outside_context()
         with nogil:
-            code = self.api.sync(self.handle, NULL)
+            enter(self.gate)
+            code = self.api.sync(self.handle, self.stream)
+            leave(self.gate)
         self.check(code, "work on the device")
+
+    @property
+    def can_record(self):
+        """Whether work on the device may be recorded, and replayed later."""
+        return self.gate != NULL
+
+    @property
+    def can_copy_inside(self):
+        """Whether it has a copy of its own, and need not go through the host."""
+        return self.api.copy_d2d != NULL
 
     def mem_stats(self):
         """Counts of bytes and allocations as a dict; None where the device does not count."""
@@ -121,7 +167,10 @@ cdef class Device:
         stats.struct_size = sizeof(stats)
         if self.api.mem_stats != NULL:
             fresh_outside_context()
-            code = self.api.mem_stats(self.handle, &stats)
+            with nogil:
+                enter(self.gate)
+                code = self.api.mem_stats(self.handle, &stats)
+                leave(self.gate)
         if code == THW_UNIMPLEMENTED:
             return None
         self.check(code, "mem_stats")
@@ -135,11 +184,39 @@ cdef class Device:
         cdef int code = THW_UNIMPLEMENTED
         if self.api.describe != NULL:
             fresh_outside_context()
-            code = self.api.describe(self.handle, text, sizeof(text))
+            with nogil:
+                enter(self.gate)
+                code = self.api.describe(self.handle, text, sizeof(text))
+                leave(self.gate)
         if code == THW_UNIMPLEMENTED:
             return {}
         self.check(code, "describe")
         return json.loads(<bytes>text)
+
+    def configure(self, dict options):
+        """Hands over a session's options; the first session decides. Gives what comes too late: {name: (wish, is)}."""
+        cdef int code
+        if self.api.configure == NULL:
+            return {}
+        if self.options is not None:
+            return {name: (wish, self.options.get(name)) for name, wish in options.items()
+                    if wish != self.options.get(name)}
+        text = json.dumps(options).encode()
+        cdef const char* json_text = text
+        fresh_outside_context()
+        with nogil:
+            enter(self.gate)
+            code = self.api.configure(self.handle, json_text)
+            leave(self.gate)
+        self.check(code, "configure")
+        self.options = options
+        return {}
+
+    def adopt(self, array):
+        """`(ordinal, address, shape, DataType number, owner)` of an array of another package that lies on one of the
+        plugin's devices; None where it does not, or the device does not know such arrays."""
+        adopt = getattr(self.owner, "adopt", None)
+        return None if adopt is None else adopt(array)
 
     @property
     def fallback(self):
@@ -164,8 +241,11 @@ cdef class Device:
         for provider in providers:
             if _ask_provider(self, provider, request, kernel):
                 return kernel
+        with nogil:
+            enter(self.gate)             # waits without Python's lock, which those who record may need
         fresh_outside_context()
         code = self.api.find_kernel(self.handle, &request.desc, &kernel.kernel)
+        leave(self.gate)
         if code:
             memset(&kernel.kernel, 0, sizeof(thw_kernel))       # counts only where the device said OK
         raise_pending()                 # before a message is made: repr() may collect garbage, whose callbacks lose it
@@ -189,11 +269,15 @@ cdef class Device:
 
     cdef int close_if_unused(self) except -1:
         if self.is_ending and self.n_kernels == 0 and self.handle != NULL:
+            self.give_back_unfreed()
             handle, self.handle = self.handle, NULL
+            if self.stream != NULL and self.api.stream_destroy != NULL:
+                self.api.stream_destroy(handle, self.stream)
             self.api.close(handle)
         return 0
 
     def __dealloc__(self):
+        delete_gate(self.gate)
         free(<void*>self.api)
 
 
@@ -205,10 +289,11 @@ cdef bint _ask_provider(Device device, provider, KernelRequest request, Kernel k
         function = provider.find(request)
         if function is None:
             return False
-        if not device.is_host:
+        if not device.is_host and not device.plugin.addresses:
             raise PluginError(f"{provider.name or provider.find}: kernels in Python are for devices whose memory the "
-                              f"host can see, {device.name} is none; give a capsule of a thw_kernels_api")
-        python_kernel(function, request, &kernel.kernel)
+                              f"host can see, and for devices in Python with addresses; {device.name} is neither: "
+                              "give a capsule of a thw_kernels_api")
+        python_kernel(function, request, None if device.is_host else <PyHandle>device.handle, &kernel.kernel)
         return True
     api = <const thw_kernels_api*>PyCapsule_GetPointer(provider.find, THW_KERNELS_CAPSULE)
     fresh_outside_context()
@@ -226,6 +311,14 @@ cdef bint _ask_provider(Device device, provider, KernelRequest request, Kernel k
 
 
 cdef int _check_kernel(Kernel kernel, str who) except -1:
+    if kernel.device.is_host and kernel.kernel.flags & THW_ASYNC:
+        raise errors.InternalError(None, None, f"{who}: its kernel for {kernel.op_type} says that it only enqueues "
+                                               f"work, but the host sees the memory of {kernel.device.name}, where "
+                                               "nobody waits for it")
+    if kernel.device.is_host and kernel.kernel.rng_blocks:
+        raise errors.InternalError(None, None, f"{who}: its kernel for {kernel.op_type} wants its random numbers "
+                                               "drawn by core, which does that for memory that the host does not "
+                                               f"see; kernels of {kernel.device.name} reserve them")
     if kernel.kernel.fn == NULL:
         raise errors.InternalError(None, None, f"{who} said that it has a kernel for {kernel.op_type} but gave no "
                                                "function: its prepare function must name one")
@@ -258,6 +351,16 @@ cdef class Kernel:
     def cost_ns(self):
         """Estimated time of a call, 0 where unknown."""
         return self.kernel.cost_ns
+
+    @property
+    def is_async(self):
+        """Whether a call only enqueues work."""
+        return (self.kernel.flags & THW_ASYNC) != 0
+
+    @property
+    def rng_blocks(self):
+        """Blocks of random numbers that core reserves for each call; 0: the kernel does that itself."""
+        return self.kernel.rng_blocks
 
     @property
     def workspace_bytes(self):

@@ -9,8 +9,8 @@ from thalweg._version import __version__ as CORE_VERSION
 
 from thalweg.devices.abi cimport THW_ABI_MAJOR, THW_ABI_MINOR, THW_CAPSULE, int32_t, thw_device_api
 from thalweg.devices.core_api cimport core_table, fresh_outside_context, take_outside_error
-from thalweg.devices.device cimport Device
-from thalweg.devices.python_tier cimport open_python_device, python_table
+from thalweg.devices.device cimport Device, new_gate
+from thalweg.devices.python_tier cimport fill_python_table, open_python_device
 
 from thalweg.devices.device import NoDevices, PluginError
 from thalweg.devices.python_tier import missing_methods
@@ -37,8 +37,10 @@ def open_plugin(plugin, product, str label, str package=""):
 
     Raises
     ------
-    PluginError, NoDevices      the handshake of docs/devices.md, section 3
+    PluginError, NoDevices      the handshake of docs/devices.md, section 5
     """
+    if plugin.addresses and (plugin.host_memory or PyCapsule_CheckExact(product)):
+        raise PluginError(f"{label}: `addresses` is for a PyDevice whose memory the host does not see")
     if PyCapsule_CheckExact(product):
         return _open_table(plugin, product, label, package or "the plugin")
     missing = missing_methods(product)
@@ -56,7 +58,10 @@ def _counted(count, label):
 
 
 cdef Device _new_device(plugin, owner, int ordinal, const thw_device_api* table):
-    """A device with a table of its own, whole: entries that an older plugin does not have are NULL."""
+    """A device with a table of its own, whole: entries that an older plugin does not have are NULL.
+
+    It can record where it has all four entries for that, and memory that the host does not see.
+    """
     cdef Device device = Device.__new__(Device)
     cdef thw_device_api* own = <thw_device_api*>calloc(1, sizeof(thw_device_api))
     if own == NULL:
@@ -66,12 +71,20 @@ cdef Device _new_device(plugin, owner, int ordinal, const thw_device_api* table)
     device.type, device.ordinal, device.name = plugin.type, ordinal, f"/device:{plugin.type}:{ordinal}"
     device.is_host, device.dl_type = plugin.host_memory, plugin.dl_type
     device.build_tag = table.build_tag.decode("utf-8", "replace") if table.build_tag != NULL else ""
+    device.unfreed = []
+    if own.record_begin != NULL and own.record_end != NULL and own.replay != NULL and own.recording_free != NULL \
+            and not device.is_host:
+        device.gate = new_gate()
+        if device.gate == NULL:
+            raise MemoryError()
     return device
 
 
 cdef Device _open_python(plugin, product, int ordinal):
-    cdef Device device = _new_device(plugin, product, ordinal, python_table())
-    device.handle = open_python_device(product, ordinal, plugin.host_memory)
+    cdef thw_device_api table
+    fill_python_table(product, &table)
+    cdef Device device = _new_device(plugin, product, ordinal, &table)
+    device.handle = open_python_device(product, ordinal, plugin)
     return device
 
 
@@ -101,6 +114,8 @@ cdef Device _open_ordinal(plugin, capsule, int ordinal, const thw_device_api* ta
     fresh_outside_context()
     device.check(table.open(ordinal, core_table(), &handle), f"open of {label}")
     device.handle = handle
+    if device.api.stream_create != NULL:
+        device.check(device.api.stream_create(handle, &device.stream), f"stream_create of {label}")
     return device
 
 

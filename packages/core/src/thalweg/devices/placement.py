@@ -3,16 +3,18 @@
 The passes of a plan (plan/place.py) ask a Placement and know no device themselves.
 """
 import logging
+from types import SimpleNamespace
 
 from thalweg import devices
 from thalweg.framework import errors
 from thalweg.framework.declaration import REGISTRY
 from thalweg.framework.device_spec import DeviceSpec
-from thalweg.framework.errors import explain
+from thalweg.framework.dtypes import float32
+from thalweg.framework.errors import explain, size_text
 from thalweg.framework.naming import user_frame
 
 _log = logging.getLogger("thalweg")
-_reported: set[str] = set()
+_reported: set = set()                   # requests, and (op type, device)
 
 
 class Placement:
@@ -22,6 +24,7 @@ class Placement:
     ----------
     host : Device           where feeds, fetches, and steps in Python have their memory
     is_soft : bool          allow_soft_placement
+    sends_bfloat16 : bool   float32 values travel between devices as bfloat16
     variable_homes : dict   name of a variable's storage -> name of the device that it lies on, for all plans
 
     Raises ValueError for a convolution algorithm that does not exist.
@@ -29,18 +32,24 @@ class Placement:
 
     def __init__(self, config):
         self.is_soft = config.allow_soft_placement
+        self.sends_bfloat16 = config.graph_options.enable_bfloat16_sendrecv
         self.threads = config.intra_op_parallelism_threads
         devices.follow_processors()
         self._limits = dict(config.device_count)
         self.host = devices.host_device()
-        self._by_name = {self.host.name: self.host}
-        self._fuses = {}
+        self._by_name, self._config = {}, config
+        self._use(self.host)
+        self._fuses, self._remembered = {}, {}
         self.variable_homes = {}
         self._kernel_options = _kernel_options(config)
 
     def by_name(self, name):
         """An open Device by its full name."""
         return self._by_name[name]
+
+    def devices(self):
+        """The devices that this session's plans have come to so far."""
+        return list(self._by_name.values())
 
     def device_of(self, node):
         """The Device that a placed node runs on."""
@@ -61,17 +70,21 @@ class Placement:
                 raise errors.InvalidArgumentError(None, node.source, explain(
                     f"Cannot assign a device for operation {node.name!r} (op {node.op_type}): it was explicitly "
                     f"assigned to {request}, but {reason}",
-                    available=", ".join(d.name for d in self._ready()),
+                    available=", ".join(d.name for d in self.devices()),
                     hint="ConfigProto(allow_soft_placement=True), or another tf.device(...)",
                     built_at=node.source and node.source.frame))
             _report(request, reason, node, self.host)
             return self.host
-        self._by_name[device.name] = device
-        return device
+        return self._use(device)
 
     def _default(self, spec):
-        device = devices.default_device()
-        self._by_name[device.name] = device
+        return self._use(devices.default_device())
+
+    def _use(self, device):
+        """The same device, which has heard the session's options before its first use."""
+        if self._by_name.get(device.name) is not device:
+            _configure(device, self._config)
+            self._by_name[device.name] = device
         return device
 
     def _find(self, spec):
@@ -80,9 +93,6 @@ class Placement:
         if limit is not None and index >= limit:
             return None, f"ConfigProto(device_count) allows {limit} of {spec.device_type}"
         return devices.find_device(spec.device_type, index)
-
-    def _ready(self):
-        return list(self._by_name.values())
 
     def fuses(self, name, op_type, dtype, part=None):
         """Whether a device takes the plan's fused op type, a `_Region` with op `part` in it.
@@ -95,9 +105,30 @@ class Placement:
             self._fuses[key] = devices.find_kernel(self._by_name[name], example) is not None
         return self._fuses[key]
 
+    def gains(self, name, dtype):
+        """Whether a device says that it computes faster in `dtype` than in float32."""
+        return dtype.name in self._by_name[name].describe().get("compute_types", ())
+
+    def remembered(self, question, ask):
+        """The answer to a question about kernels, asked once: `ask()`."""
+        if question not in self._remembered:
+            self._remembered[question] = ask()
+        return self._remembered[question]
+
     def find_kernel(self, device, request):
         """The Kernel of a device for a request, None where it has none (`request.refusal` says why)."""
         return devices.find_kernel(device, request)
+
+    def find_cast(self, device, shape, source, target):
+        """`(declaration, attrs, kernel)` of a Cast that cuts what the dtype `target` has no room for."""
+        declaration, attrs = REGISTRY["Cast"], {"SrcT": source, "DstT": target, "Truncate": True}
+        ends = [SimpleNamespace(shape=shape, dtype=dtype) for dtype in (source, target)]
+        request = self.request("Cast", attrs, ends[:1], ends[1:], {}, declaration, "between devices")
+        kernel = self.find_kernel(device, request)
+        if kernel is None and (device.name, "Cast") not in _reported:
+            _reported.add((device.name, "Cast"))
+            _log.info("float32 values travel whole to and from %s: %s", device.name, request.refusal)
+        return declaration, attrs, kernel
 
     def request(self, op_type, attrs, inputs, outputs, constants, declaration, name):
         """What a device is asked about a node: inputs and outputs have `shape` and `dtype`."""
@@ -112,9 +143,16 @@ class Placement:
         if device is self.host:
             return None
         other, _ = devices.find_device(device.fallback, 0) if device.fallback else (None, "")
-        other = self.host if other is None else other
-        self._by_name[other.name] = other
-        return other
+        return self.host if other is None else self._use(other)
+
+
+    def tell_fallback(self, op_type, wanted, count, copied_bytes, refusal):
+        """Says once per process which ops of a type run elsewhere than asked for, and what that costs."""
+        if (op_type, wanted) not in _reported:
+            _reported.add((op_type, wanted))
+            _log.info("%d op%s of type %s ran elsewhere than on %s (%s): %s copied per run", count,
+                      "" if count == 1 else "s", op_type, wanted, refusal or "such steps run in Python",
+                      size_text(copied_bytes))
 
 
 _ALGORITHMS = ("auto", "exact", "2x2", "4x4")
@@ -126,7 +164,19 @@ def _kernel_options(config):
     if algorithm not in _ALGORITHMS:
         raise ValueError(explain("ConfigProto: no such convolution algorithm", got=repr(algorithm),
                                  expected=" or ".join(map(repr, _ALGORITHMS)), built_at=user_frame()))
-    return {} if algorithm == "auto" else {"convolution:algorithm": algorithm}
+    options = {} if algorithm == "auto" else {"convolution:algorithm": algorithm}
+    return {**options, "allow_tf32": True} if config.allow_tf32 else options
+
+
+def _configure(device, config):
+    """Hands those options to a device that its plugin names and that the session sets; says what comes too late."""
+    experimental = config.gpu_options.experimental
+    wishes = {**config.set_fields(), **config.gpu_options.set_fields(),
+              **(experimental if isinstance(experimental, dict) else {})}
+    late = device.configure({name: wishes[name] for name in device.plugin.options if name in wishes})
+    for name, (wish, value) in late.items():
+        _log.warning("%s was configured by the first session that used it: %s=%r is ignored, it is %r", device.name,
+                     name, wish, value)
 
 
 def _report(request, reason, node, host):
@@ -141,9 +191,11 @@ def _example(op_type, dtype):
     """A small request of a fused op type: what the fuse pass makes, in little."""
     x, c = (1, 4, 4, 8), (8,)
     shapes_in, shapes_out, attrs = {
-        "_FusedBatchNormEx": ((x, c, c), (x, *[c] * 4, (), c, c), {"fused_ops": ["Relu"], "num_args": 0}),
+        "_FusedBatchNormEx": ((x, c, c), (x, *[c] * 4, (), c, c),
+                              {"fused_ops": ["Relu"], "num_args": 0, "U": float32}),
         "_FusedBatchNormGradEx": ((x, x, c, c, c, x), (x, c, c),
-                                  {"num_addends": 1, "num_features": 1, "num_sides": 0, "activation": "Relu"}),
+                                  {"num_addends": 1, "num_features": 1, "num_sides": 0, "activation": "Relu",
+                                   "U": float32, "F": dtype}),
         "_FusedBiasAddGrad": ((x, x), (x, c), {"activation": "Relu"}),
         "_FusedMatMul": (((2, 3), (3, 4), (4,)), ((2, 4),), {"transpose_a": False, "transpose_b": False,
                                                              "fused_ops": ["BiasAdd", "Relu"], "num_args": 1}),
@@ -170,10 +222,10 @@ def _region_example(part, dtype):
 
 
 def _request(op_type, dtype, shapes_in, shapes_out, attrs):
-    number = dtype.as_datatype_enum
+    def dtypes(shapes):                          # statistics, the vectors of a normalisation, have a type of their own
+        return [attrs.get("U", dtype).as_datatype_enum if len(s) < 2 else dtype.as_datatype_enum for s in shapes]
     return devices.KernelRequest(op_type, kernel_attrs({**attrs, "T": dtype}), list(shapes_in), list(shapes_out),
-                                 [number] * len(shapes_in), [number] * len(shapes_out),
-                                 declaration=REGISTRY[op_type], name=op_type)
+                                 dtypes(shapes_in), dtypes(shapes_out), declaration=REGISTRY[op_type], name=op_type)
 
 
 def kernel_attrs(attrs):

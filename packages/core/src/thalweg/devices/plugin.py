@@ -22,8 +22,9 @@ class DevicePlugin(NamedTuple):
     probe : callable        True, or why the device cannot be used here; must be quick and load no driver
     api : (int, int)        the version of thalweg_abi.h that the plugin was written against
     fallback : str          the device type that runs what this one has no kernel for; "": the host's
-    options : tuple of str  names that the plugin accepts in ConfigProto and in the environment
+    options : tuple of str  fields of ConfigProto and of its gpu_options that the device's `configure` is told
     host_memory : bool      whether the host may read and write what `alloc` gave
+    addresses : bool        of a PyDevice: `alloc` gives addresses on the device, kernels and copies get them
     dl_type : int           DLPack's number for the memory's kind; 1 is the host's, 12 an extension's
     """
 
@@ -37,6 +38,7 @@ class DevicePlugin(NamedTuple):
     options: tuple = ()
     host_memory: bool = False
     dl_type: int = 12
+    addresses: bool = False
 
 
 class KernelPlugin(NamedTuple):
@@ -45,8 +47,8 @@ class KernelPlugin(NamedTuple):
     Attributes
     ----------
     device : str        the device's type
-    find : callable     takes a KernelRequest, gives a function of (inputs, outputs) or None (devices that the host
-                        can see only); or the PyCapsule of a thw_kernels_api
+    find : callable     takes a KernelRequest, gives a function of (inputs, outputs) or None (devices whose memory the
+                        host sees, and devices in Python with addresses); or the PyCapsule of a thw_kernels_api
     priority : int      who is asked first; the device's own kernels come last
     name : str          for messages
     """

@@ -169,6 +169,13 @@ class Registry:
             return list(dict.fromkeys(listed))
         return sorted((e for e in usable if e.plugin.priority >= _DEFAULT_PRIORITY), key=lambda e: -e.plugin.priority)
 
+    def families(self, with_ready=False):
+        """The devices of each open plugin, a list each; `with_ready` opens what has not been asked for yet."""
+        self.discover()
+        opened = [self.opened(e) if with_ready or e.state == OPEN else [] for e in self._device_entries()
+                  if e.state in (READY, OPEN)]
+        return [found for found in opened if found]
+
     def default_device(self):
         """The device of ops that ask for none."""
         return self._first(lambda device: True)

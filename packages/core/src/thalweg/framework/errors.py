@@ -192,3 +192,10 @@ def explain(problem, got=None, expected=None, hint=None, built_at=None, **rows):
              "try": hint, "built at": built_at}
     text = [problem] + [f"  {label:<9} {value}" for label, value in lines.items() if value]
     return "\n".join(text)
+
+
+def size_text(nbytes):
+    """A count of bytes with its unit: 1536 is "1.5 KiB"."""
+    power = min(max(int(nbytes).bit_length() - 1, 0) // 10, 6)
+    unit = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")[power]
+    return f"{nbytes / 1024 ** power:.{1 if power else 0}f} {unit}"

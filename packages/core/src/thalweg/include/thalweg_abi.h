@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define THW_ABI_MAJOR 1
-#define THW_ABI_MINOR 0
+#define THW_ABI_MINOR 1
 #define THW_CAPSULE "thalweg.device.v1" /* the major version is part of the capsule's name */
 
 typedef enum { THW_OK = 0, THW_UNIMPLEMENTED = 1, THW_OOM = 2, THW_INVALID = 3, THW_INTERNAL = 4 } thw_code;
@@ -39,10 +39,11 @@ typedef struct { /* one per kernel call */
   const thw_core_api* core;
   void* core_ctx;   /* handed back to core's functions */
   void* device;     /* what thw_device_api.open gave */
-  void* stream;     /* NULL on devices without streams */
+  void* stream;     /* the device's, as stream_create gave it; NULL on devices without streams */
   void* state;      /* thw_kernel.state */
   void* workspace;  /* thw_kernel.workspace_bytes, on the device, 64-byte aligned, contents undefined */
-  thw_rng* rng;     /* random ops: their generator; else NULL */
+  thw_rng* rng;     /* random ops: their generator, for rng_reserve; where the kernel has rng_blocks, memory on the
+                       device that holds the key and the counter of the first of this call's blocks; else NULL */
   /* [n_in], or NULL. For an input that stays from run to run (a variable, a constant) a number that nothing else in
      this process has, and that is another one once the input's bytes may have changed; NULL for other inputs. */
   const uint64_t* const* in_versions;
@@ -82,7 +83,7 @@ typedef int (*thw_kernel_fn)(thw_call*, const thw_tensor* in, int32_t n_in, thw_
 #define THW_INPLACE(k) (1ull << (k))        /* output 0 may be the very buffer of input k, k < 8, if it dies here */
 #define THW_DETERMINISTIC (1ull << 8)
 #define THW_HOST_IN(k) (1ull << (16 + (k))) /* input k is read on the host, k < 16 */
-#define THW_ASYNC (1ull << 32)
+#define THW_ASYNC (1ull << 32)              /* a call only enqueues work, it may be recorded */
 #define THW_INPLACE_SECOND(k) (1ull << (40 + (k))) /* output 1 likewise, where output 0 does not take that buffer */
 
 typedef struct {
@@ -94,6 +95,9 @@ typedef struct {
   double cost_ns;         /* 0: unknown */
   size_t workspace_bytes; /* shared memory of one call, planned into the arena */
   size_t scratch_bytes;   /* per worker, reused by all kernels */
+  /* since 1.1 */
+  uint64_t rng_blocks; /* random ops: 128-bit blocks that every call draws, which core reserves and puts on the device
+                          (thw_call.rng), so that the call may be recorded; 0: the kernel reserves them itself */
 } thw_kernel;
 
 typedef struct {
@@ -111,6 +115,16 @@ typedef struct {
   int64_t bytes_in_use, peak_bytes, bytes_reserved, bytes_limit, num_allocs, largest_alloc;
 } thw_mem_stats;
 
+/* Order. What core asks of a device - kernels, copies, replays - takes effect in the order in which it was asked, also
+   where a call only enqueues it. Core makes one stream per device and hands it to every call. After a kernel with
+   THW_ASYNC and after copy_d2h core waits, with sync, before the host looks, before memory of the host that was read or
+   written is used again, and at the end of every run; sync gives the first error of the work since the last one.
+   * copy_h2d has read its source when it returns; the bytes may arrive later.
+   * copy_d2h may return before its target is filled.
+   * free takes effect after the work that was enqueued before it.
+   * Devices whose memory the host sees are synchronous: there is nobody who would wait.
+   Calls for one device may come from several threads at once, but none from another thread between record_begin and
+   record_end. */
 typedef struct { /* plugin -> core */
   size_t struct_size;
   uint32_t abi_major, abi_minor, min_core_minor;
@@ -138,6 +152,20 @@ typedef struct { /* plugin -> core */
   int (*mem_stats)(void* dev, thw_mem_stats* out);
   int (*compile)(void* dev, const void* subgraph, thw_kernel* out);
   int (*describe)(void* dev, char* json, size_t cap);
+  /* since 1.1, optional. Between begin and end core calls kernels with THW_ASYNC, and copy_d2d, which are written down
+     and not run; replay enqueues them all, with the same addresses, any number of times. Where record_end, or a call
+     before it, gives an error, nothing has been run: core closes the recording with record_end, and runs the calls one
+     by one from then on. */
+  int (*record_begin)(void* dev, void* stream);
+  int (*record_end)(void* dev, void* stream, void** recording);
+  int (*replay)(void* dev, void* stream, void* recording);
+  void (*recording_free)(void* dev, void* recording);
+  /* From another device of the same plugin; in the order of both: after what was asked of either before, and before
+     what is asked of either afterwards. */
+  int (*copy_peer)(void* dev, void* stream, void* dst, void* other_dev, const void* src, size_t n);
+  /* The session's values of those options that the plugin names in DevicePlugin.options, one JSON object; before the
+     first use by a session, once per process: later sessions that want something else are told that they come late. */
+  int (*configure)(void* dev, const char* json);
 } thw_device_api;
 
 /* More kernels for a device that somebody else provides (entry-point group thalweg.kernels), as a capsule named

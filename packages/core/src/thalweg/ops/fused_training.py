@@ -2,15 +2,15 @@
 import numpy as np
 
 from thalweg.framework.declaration import REGISTRY, define_op
-from thalweg.framework.dtypes import float32, float64
+from thalweg.framework.dtypes import FLOATS
 
-from .batch_norm import fused_batch_norm_grad_op, fused_batch_norm_op
+from .batch_norm import _HALF, _SINGLE, fused_batch_norm_grad_op, fused_batch_norm_op
 from .fused import _MADE_BY_PLAN, _epilogue
 
 
-@define_op("_FusedBatchNormEx", "x: T, scale: T, offset: T, args: num_args*T -> y: T, batch_mean: T, "
-           "batch_variance: T, reserve_space_1: T, reserve_space_2: T, reserve_space_3: T, gain: T, shift: T",
-           T=(float32,), cpu="batch_norm:fused_batch_norm_ex")
+@define_op("_FusedBatchNormEx", "x: T, scale: U, offset: U, args: num_args*T -> y: T, batch_mean: U, "
+           "batch_variance: U, reserve_space_1: U, reserve_space_2: U, reserve_space_3: U, gain: U, shift: U",
+           T=_HALF, U=_SINGLE, cpu="batch_norm:fused_batch_norm_ex")
 def fused_batch_norm_ex(x, scale, offset, args, *, fused_ops: list[str], epsilon: float = 0.0001):
     """FusedBatchNorm of [N, H, W, C] in training, then `fused_ops`: "Add" of a residual, the only one of `args`, then
     "Relu" or "Relu6"; either may be missing.
@@ -18,11 +18,12 @@ def fused_batch_norm_ex(x, scale, offset, args, *, fused_ops: list[str], epsilon
     Before them y was (x - batch_mean) gain + shift per channel, which tells the gradient what the activation let
     through.
     """
-    empty = np.zeros(0, x.dtype)
+    empty = np.zeros(0, scale.dtype)
     y, *statistics = fused_batch_norm_op.body(x, scale, offset, empty, empty, epsilon=epsilon, data_format="NHWC",
                                               is_training=True)
     gain = scale.astype(np.float64) / np.sqrt(statistics[3].astype(np.float64) + epsilon)
-    return (_epilogue(y, args, fused_ops, epsilon), *statistics, np.zeros((), x.dtype), gain.astype(x.dtype), offset)
+    y = _epilogue(y, args, fused_ops, epsilon)
+    return (y, *statistics, np.zeros((), scale.dtype), gain.astype(scale.dtype), offset)
 
 
 @fused_batch_norm_ex.shape
@@ -33,9 +34,10 @@ def fused_batch_norm_ex_shape(node, x, scale, offset, args):
 fused_batch_norm_ex.no_gradient(_MADE_BY_PLAN)
 
 
-@define_op("_FusedBatchNormGradEx", "y_backprop: num_addends*T, x: T, scale: T, reserve_space_1: T, "
-           "reserve_space_2: T, features: num_features*T -> x_backprop: T, side_backprop: num_sides*T, "
-           "scale_backprop: T, offset_backprop: T", T=(float32,), cpu="batch_norm:fused_batch_norm_grad_ex")
+@define_op("_FusedBatchNormGradEx", "y_backprop: num_addends*T, x: T, scale: U, reserve_space_1: U, "
+           "reserve_space_2: U, features: num_features*F -> x_backprop: T, side_backprop: num_sides*T, "
+           "scale_backprop: U, offset_backprop: U", T=_HALF, U=_SINGLE, F=_HALF,
+           cpu="batch_norm:fused_batch_norm_grad_ex")
 def fused_batch_norm_grad_ex(y_backprop, x, scale, reserve_space_1, reserve_space_2, features, *, activation: str,
                              num_sides: int, epsilon: float = 0.0001):
     """AddN of `y_backprop`, the gradient of `activation` ("Relu" or "Relu6"), then FusedBatchNormGrad in training.
@@ -45,7 +47,7 @@ def fused_batch_norm_grad_ex(y_backprop, x, scale, reserve_space_1, reserve_spac
     """
     if len(features) == 2:
         gain, shift = features
-        features = [(x - reserve_space_1) * gain + shift]
+        features = [((x - reserve_space_1) * gain + shift).astype(x.dtype)]
     dy = REGISTRY[f"{activation}Grad"].body(REGISTRY["AddN"].body(y_backprop), *features)
     dx, dscale, doffset, *_ = fused_batch_norm_grad_op.body(dy, x, scale, reserve_space_1, reserve_space_2,
                                                             epsilon=epsilon, data_format="NHWC", is_training=True)
@@ -60,7 +62,7 @@ def fused_batch_norm_grad_ex_shape(node, dy, x, scale, mean, variance, features)
 fused_batch_norm_grad_ex.no_gradient(_MADE_BY_PLAN)
 
 
-@define_op("_FusedBiasAddGrad", "gradients: T, features: T -> backprops: T, bias_backprop: T", T=(float32, float64),
+@define_op("_FusedBiasAddGrad", "gradients: T, features: T -> backprops: T, bias_backprop: T", T=FLOATS,
            cpu="bias:fused_bias_add_grad")
 def fused_bias_add_grad(gradients, features, *, activation: str):
     """The gradient of `activation` ("Relu" or "Relu6"), and BiasAddGrad of it over the last dimension."""

@@ -1,36 +1,16 @@
 """Pass 9: the flat list of steps that the executor runs.
 
-A step is a kernel call, a Python call, a check that a variable has a value, or the note that it has one now.
+What is a step: steps.py.
 """
 from . import memory, taking
 from .effects import VARIABLES, reads_and_writes
 from .ir import COPY, FEED, FETCH, Value
-
-KERNEL, PYTHON, CHECK, MARK, MOVE, TAKE = range(6)
+from .segments import insert_segments
+from .steps import CHECK, KERNEL, MARK, MOVE, PYTHON, TAKE, Step
+from .waits import insert_waits
 
 # Ops that may be handed a variable without a value: the plans of branches and bodies check at the place of use.
 _CHECKS_ITSELF = frozenset(("IsVariableInitialized", "If", "While"))
-
-
-class Step:
-    """One step of a plan.
-
-    Attributes
-    ----------
-    kind : int                      KERNEL, PYTHON, CHECK, MARK, MOVE (bytes from one device to another) or TAKE (an
-                                    assignment that may keep the value's array; else it runs like the first two)
-    node : Node
-    inputs, outputs : list of Value
-    payload : the Kernel, None for PYTHON, where what to call is made from the node; for CHECK and MARK the variable's
-        name
-    workspace : Allocation or None
-    """
-
-    __slots__ = ("kind", "node", "inputs", "outputs", "payload", "workspace")
-
-    def __init__(self, kind, node, inputs, outputs, payload=None, workspace=None):
-        self.kind, self.node, self.inputs, self.outputs = kind, node, inputs, outputs
-        self.payload, self.workspace = payload, workspace
 
 
 class Plan:
@@ -47,20 +27,22 @@ class Plan:
                                         plan serves one run
     written : set of str                variables that steps write in place
     fallbacks : dict                    (op type, requested device) -> count
+    fallback_bytes : dict               (op type, requested device) -> bytes that a run copies for them
+    segments : list of Segment          what stands together on devices that can record
     """
 
     __slots__ = ("steps", "fetches", "feeds", "arena_bytes", "n_objects", "given", "written", "fallbacks",
-                 "nodes", "placement")
+                 "fallback_bytes", "nodes", "placement", "segments")
 
-    def __init__(self, ir, steps, layout, fallbacks, placement):
-        self.nodes, self.steps = ir.nodes, steps
+    def __init__(self, ir, steps, layout, fallbacks, placement, segments):
+        self.nodes, self.steps, self.segments, self.fallback_bytes = ir.nodes, steps, segments, {}
         self.arena_bytes, self.n_objects, self.given = layout.arena_bytes, layout.n_objects, layout.given
         self.written = {name for s in steps if s.kind in (KERNEL, PYTHON) for name in _written(s.node)}
         self.fetches, self.feeds, self.fallbacks, self.placement = ir.fetches, ir.feeds, fallbacks, placement
 
 
 def _written(node):
-    return reads_and_writes(node)[1] & {v.variable for v in [*node.inputs, *node.outputs]}
+    return reads_and_writes(node)[1] & {v.variable for v in [*node.inputs, *node.outputs] if v.variable}
 
 
 def bind(ir, placement, fallbacks, with_value):
@@ -79,7 +61,25 @@ def bind(ir, placement, fallbacks, with_value):
             name = node.outputs[0].variable
             steps.append(Step(MARK, node, [], [], name))
             checked.add(name)
-    return Plan(ir, steps, layout, fallbacks, placement)
+    steps, segments = _with_order_of_devices(steps, placement)
+    return Plan(ir, steps, layout, fallbacks, placement, segments)
+
+
+def _with_order_of_devices(steps, placement):
+    """`(steps, segments)`: with waits for the devices that are not the host's, and marks of what may be replayed."""
+    def home(value):
+        kind, payload = value.storage.kind, value.storage.payload
+        if kind == memory.ARENA:
+            name = payload.device
+        elif kind == memory.VARIABLE:
+            name = placement.variable_homes[payload]
+        else:
+            return None                  # constants, feeds, fetches, objects
+        device = placement.by_name(name)
+        return None if device.is_host else device
+    if all(device.is_host for device in placement.devices()):
+        return steps, []
+    return insert_segments(insert_waits(steps, home), home)
 
 
 def _variables_needed(node):

@@ -5,8 +5,8 @@ Lifetimes are counted anew here, so that a mistake in memory.py is not repeated.
 from thalweg.framework.shapes import size_of
 
 from . import memory
-from .bind import KERNEL, MOVE
 from .ir import PlanError
+from .steps import KERNEL, MOVE
 
 
 class _Piece:

@@ -1,7 +1,9 @@
 """Pass 5: several nodes become one step: convolution or matmul with what follows it, a depthwise convolution with the
 pointwise one after it, and elementwise regions.
 
-A device must know the fused op types, and each op that a region holds; otherwise the nodes stay as they are.
+A device must know the fused op types, and each op that a region holds; otherwise the nodes stay as they are. So do
+those whose fused step a device refuses when it sees the shapes: pipeline.py then fuses anew, without the steps in
+`refused`, pairs of op type and name.
 """
 import functools
 
@@ -20,23 +22,35 @@ _ACTIVATIONS = ("Relu", "Relu6")
 _MAX_OPS, _MAX_INPUTS = 256, 24
 
 
-def fuse(ir, fuses):
+def fuse(ir, fuses, refused=()):
     """All fusions; `fuses(device name, op type, dtype, part)` says what a device can take, a region with each op."""
     ir.link()
-    _fuse_epilogues(ir, fuses)
-    _fuse_separable(ir, fuses)
-    _fuse_regions(ir, fuses)
+    _fuse_epilogues(ir, fuses, refused)
+    _fuse_separable(ir, fuses, refused)
+    _fuse_regions(ir, fuses, refused)
 
 
 # --- convolution or matmul + what follows it ------------------------------------------------------------
 
-def _fuse_epilogues(ir, fuses):
+def is_fused(node):
+    """Whether a node is one of several, as this pass and fuse_training.py make them."""
+    return node.op_type == "_Region" or node.op_type.startswith("_Fused")
+
+
+def without_refused(chain, fused_type, refused):
+    """As much of a chain of (node, ...) as no device has refused to take over; steps have their last node's name."""
+    while chain and (fused_type, chain[-1][0].name) in refused:
+        chain = chain[:-1]
+    return chain
+
+
+def _fuse_epilogues(ir, fuses, refused):
     replaced, awaited = {}, {c for node in ir.nodes for c in node.controls}
     for node in reversed(ir.nodes):      # where two products meet in an addition, the later one takes it over
         fused_type = _PRODUCERS.get(node.op_type)
         if fused_type is None or not fuses(node.device, fused_type, node.outputs[0].dtype):
             continue
-        chain = _epilogue(node, awaited, replaced)
+        chain = without_refused(_epilogue(node, awaited, replaced), fused_type, refused)
         if chain:
             fused = _fused(node, chain, fused_type)
             replaced.update(dict.fromkeys([node, *[taken for taken, _, _ in chain]], fused))
@@ -146,14 +160,15 @@ def _substitute(ir, owner):
 
 # --- depthwise + pointwise convolution ------------------------------------------------------------------
 
-def _fuse_separable(ir, fuses):
+def _fuse_separable(ir, fuses, refused):
     """A depthwise convolution whose result only a 1 x 1 convolution takes, each with its epilogue."""
     replaced, awaited = {}, {c for node in ir.nodes for c in node.controls}
     for node in ir.nodes:
         if node.op_type not in ("DepthwiseConv2dNative", "_FusedDepthwiseConv2dNative") or node in awaited:
             continue
         user = _only_user(node)
-        if user is not None and _is_pointwise(user, node) and "Add" not in node.attrs.get("fused_ops", ()) \
+        if user is not None and _is_pointwise(user, node) and ("_FusedSeparableConv2D", user.name) not in refused \
+                and "Add" not in node.attrs.get("fused_ops", ()) \
                 and fuses(node.device, "_FusedSeparableConv2D", node.outputs[0].dtype):
             replaced.update(dict.fromkeys((node, user), _separable(node, user)))
     _substitute(ir, replaced)
@@ -205,7 +220,7 @@ class _Region:
         self.nodes, self.key, self.mask, self.needs = nodes, key, mask, needs
 
 
-def _fuse_regions(ir, fuses):
+def _fuse_regions(ir, fuses, refused):
     """Grows regions along the order: a node joins those of its inputs that it may join without closing a cycle."""
     control_sources = {c for node in ir.nodes for c in node.controls}
     needs = _needs(ir)
@@ -222,7 +237,7 @@ def _fuse_regions(ir, fuses):
                 merged = union
         regions[merged] = None
         region_of.update(dict.fromkeys(merged.nodes, merged))
-    regions = [r for r in regions if len(r.nodes) > 1]
+    regions = [r for r in regions if len(r.nodes) > 1 and ("_Region", _region_name(r)) not in refused]
     if regions:
         _build_regions(ir, regions)
 
@@ -243,8 +258,7 @@ def _may_join(node, control_sources, fuses):
     if declaration is None or not may_be_in_region(declaration) or node.controls or node in control_sources:
         return False
     value = node.outputs[0]
-    return value.is_static and value.dtype.kind == "f" and value.dtype.size >= 4 \
-        and fuses(node.device, "_Region", value.dtype, node.op_type)
+    return value.is_static and value.dtype.is_floating and fuses(node.device, "_Region", value.dtype, node.op_type)
 
 
 def _union(a, b):
@@ -286,6 +300,10 @@ def _build_regions(ir, regions):
     ir.link()
 
 
+def _region_name(region):
+    return f"{region.nodes[-1].name}/region"
+
+
 def _region_node(region, targets):
     """The `_Region` node: external inputs, then a little program of ops over them and earlier results.
 
@@ -307,7 +325,7 @@ def _region_node(region, targets):
     attrs = {"ops": [n.op_type for n in region.nodes], "args": args, "alphas": alphas, "results": results,
              "N": len(externals), "T": dtype, "n_results": len(results)}
     node = Node("_Region", REGISTRY["_Region"], attrs, externals, [], last.source, last.rank, last.device,
-                f"{last.name}/region")
+                _region_name(region))
     node.outputs = [region.nodes[i].outputs[0] for i in results]
     for index, value in enumerate(node.outputs):
         value.node, value.index = node, index

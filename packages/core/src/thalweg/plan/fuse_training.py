@@ -6,7 +6,16 @@ its own gradient, and the normalisation's become one step; so do an activation's
 from thalweg.framework import dtypes, shapes
 from thalweg.framework.declaration import REGISTRY
 
-from .fuse import _ACTIVATIONS, _NORMS, _activation, _only_user, _residual, _substitute, may_be_in_region
+from .fuse import (
+    _ACTIVATIONS,
+    _NORMS,
+    _activation,
+    _only_user,
+    _residual,
+    _substitute,
+    may_be_in_region,
+    without_refused,
+)
 from .ir import Node, Value, sorted_nodes
 
 _GRADIENTS = ("FusedBatchNormGrad", "FusedBatchNormGradV2", "FusedBatchNormGradV3")
@@ -14,13 +23,13 @@ _SUMS = ("AddN", "Add", "AddV2")
 _MAX_ADDENDS = 8
 
 
-def fuse_training(ir, fuses):
-    """Both directions; `fuses` as in fuse.fuse."""
+def fuse_training(ir, fuses, refused=()):
+    """Both directions; `fuses` and `refused` as in fuse.fuse."""
     ir.link()
-    _fuse_forward(ir, fuses)
-    _fuse_backward(ir, fuses)
+    _fuse_forward(ir, fuses, refused)
+    _fuse_backward(ir, fuses, refused)
     _gate_before_pools(ir)
-    _fuse_bias_gradients(ir, fuses)
+    _fuse_bias_gradients(ir, fuses, refused)
 
 
 def _is_normal(node, op_types, fused_type, fuses):
@@ -28,16 +37,16 @@ def _is_normal(node, op_types, fused_type, fuses):
     if node.op_type not in op_types or not node.attrs["is_training"] or node.attrs["data_format"] != "NHWC":
         return False
     x = node.inputs[0]
-    return x.dtype is dtypes.float32 and shapes.is_known(x.shape) and fuses(node.device, fused_type, x.dtype)
+    return shapes.is_known(x.shape) and fuses(node.device, fused_type, x.dtype)
 
 
 # --- forward --------------------------------------------------------------------------------------------
 
-def _fuse_forward(ir, fuses):
+def _fuse_forward(ir, fuses, refused):
     owner = {}
     for node in reversed(ir.nodes):      # where two normalisations meet in an addition, the later one takes it over
         if _is_normal(node, _NORMS, "_FusedBatchNormEx", fuses):
-            chain = _followers(node, owner)
+            chain = without_refused(_followers(node, owner), "_FusedBatchNormEx", refused)
             if chain:
                 owner.update(dict.fromkeys([node, *[taken for taken, _, _ in chain]], _forward(node, chain)))
     _substitute(ir, owner)
@@ -62,7 +71,7 @@ def _forward(node, chain):
     last = chain[-1][0]
     operands = [v for _, _, values in chain for v in values]
     attrs = {"fused_ops": [name for _, name, _ in chain], "num_args": len(operands), "epsilon": node.attrs["epsilon"],
-             "T": dtypes.float32}
+             "T": node.inputs[0].dtype, "U": dtypes.float32}
     fused = _node("_FusedBatchNormEx", attrs, [*node.inputs[:3], *operands], node.controls, node, last)
     statistics = node.outputs[1:]
     if len(statistics) == 4:
@@ -74,10 +83,11 @@ def _forward(node, chain):
 
 # --- backward -------------------------------------------------------------------------------------------
 
-def _fuse_backward(ir, fuses):
+def _fuse_backward(ir, fuses, refused):
     owner, awaited = {}, {c for node in ir.nodes for c in node.controls}
     for node in ir.nodes:
-        if _is_normal(node, _GRADIENTS, "_FusedBatchNormGradEx", fuses):
+        if ("_FusedBatchNormGradEx", node.name) not in refused \
+                and _is_normal(node, _GRADIENTS, "_FusedBatchNormGradEx", fuses):
             gate = node.inputs[0].node
             if gate not in owner and _may_pass(node, gate):
                 addition = _addition(gate, awaited)
@@ -113,7 +123,8 @@ def _backward(node, gate, addition):
     features, x, side = _features(node, gate), node.inputs[1], gate.outputs[0]
     sides = [side] if any(user is not node for user in side.uses) else []
     attrs = {"num_addends": len(addends), "num_features": len(features), "num_sides": len(sides),
-             "activation": gate.op_type.removesuffix("Grad"), "epsilon": node.attrs["epsilon"], "T": dtypes.float32}
+             "activation": gate.op_type.removesuffix("Grad"), "epsilon": node.attrs["epsilon"], "T": x.dtype,
+             "U": dtypes.float32, "F": features[0].dtype}
     controls = [c for n in (addition, gate, node) if n is not None for c in n.controls]
     fused = _node("_FusedBatchNormGradEx", attrs, [*addends, x, *node.inputs[2:5], *features],
                   list(dict.fromkeys(controls)), gate, node)
@@ -173,11 +184,12 @@ def _swap(pool, gate):
 
 # --- the gradient of a bias -----------------------------------------------------------------------------
 
-def _fuse_bias_gradients(ir, fuses):
+def _fuse_bias_gradients(ir, fuses, refused):
     owner = {}
     for node in ir.nodes:
         gate = node.inputs[0].node if node.op_type == "BiasAddGrad" else None
-        if gate is not None and gate not in owner and _may_sum(node, gate, fuses):
+        if gate is not None and gate not in owner and ("_FusedBiasAddGrad", node.name) not in refused \
+                and _may_sum(node, gate, fuses):
             attrs = {"activation": gate.op_type.removesuffix("Grad"), "T": gate.outputs[0].dtype}
             controls = dict.fromkeys([*gate.controls, *node.controls])
             fused = _node("_FusedBiasAddGrad", attrs, gate.inputs, controls, gate, node)

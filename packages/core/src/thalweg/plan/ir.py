@@ -60,17 +60,19 @@ class Node:
     rank : float                             place in the program's order
     device : str                             requested, after `place` the assigned device's name
     kernel : Kernel or None                  found by `settle`; None with is_python for reference bodies
+    refusal : str or None                    why the last device that was asked has no kernel
+    wanted : str or None                     the device that `settle` has moved the node away from
     """
 
     __slots__ = ("op_type", "declaration", "attrs", "inputs", "outputs", "controls", "source", "rank", "device",
-                 "name", "kernel", "position", "refusal")
+                 "name", "kernel", "position", "refusal", "wanted")
 
     def __init__(self, op_type, declaration, attrs, inputs, controls, source, rank, device, name):
         self.op_type, self.declaration, self.attrs = op_type, declaration, attrs
         self.inputs, self.controls, self.source = inputs, controls, source
         self.rank, self.device, self.name = rank, device, name
         self.outputs = []
-        self.kernel = self.refusal = None
+        self.kernel = self.refusal = self.wanted = None
         self.position = -1
 
     @property

@@ -14,6 +14,8 @@ from .memory import is_alias
 from .shapes import known_value
 
 _MOST_BYTES = 2**63 - 1
+_AT_HOME_IN_PYTHON = frozenset(("If", "While", "IsVariableInitialized"))    # steps of core's own, on any device
+_IN_PYTHON = _AT_HOME_IN_PYTHON | {"PyFunc", "PyFuncStateless", "CountUpTo"}
 
 
 def place(ir, placement):
@@ -63,23 +65,24 @@ def settle(ir, placement):
         _check_sizes(node)
         wanted = placement.device_of(node)
         device = wanted
-        request = _request(node, placement, written)
+        request = kernel_request(node, placement, written)
         while request is not None and device is not None:
-            node.kernel = _find_kernel(node, device, request, placement)
+            node.kernel = find_kernel(node, device, request, placement)
             if node.kernel is not None:
                 break
             node.refusal = request.refusal
             device = placement.fallback(device)
         if node.kernel is None or _writes_elsewhere(node, wanted, device):
             node.kernel, device = None, placement.host
-        if device is not wanted and not (device.is_host and wanted.is_host):
+        if device is not wanted and not (device.is_host and wanted.is_host) \
+                and node.op_type not in _AT_HOME_IN_PYTHON:
             _moved(node, wanted, device, placement, fallbacks)
         node.device = device.name
     _follow_aliases(ir, placement)
     return fallbacks
 
 
-def _find_kernel(node, device, request, placement):
+def find_kernel(node, device, request, placement):
     """As `placement.find_kernel`; what a prepare function raises becomes the error of this op, with the line."""
     try:
         return placement.find_kernel(device, request)
@@ -115,6 +118,7 @@ def _moved(node, wanted, device, placement, fallbacks):
             reason=node.refusal, kernel_on=device.name,
             hint="ConfigProto(allow_soft_placement=True), or with tf.device('/cpu:0') around this line",
             built_at=node.source.frame))
+    node.wanted = wanted.name
     key = node.op_type, wanted.name
     fallbacks[key] = fallbacks.get(key, 0) + 1
 
@@ -127,13 +131,13 @@ def _follow_aliases(ir, placement):
             node.device = placement.host.name if source.op_type == FEED else source.device
 
 
-def _request(node, placement, written):
+def kernel_request(node, placement, written):
     """What a device is asked; None where no kernel in C can serve (unknown or unproven shapes, strings).
 
     `written`: the variables that the plan writes. What it only reads, and constants, may last from run to run.
     """
     values = [*node.inputs, *node.outputs]
-    if not all(v.is_static for v in values) or not _has_plain_attrs(node) or _reshapes_variable(node):
+    if not all(v.is_static for v in values) or node.op_type in _IN_PYTHON or _reshapes_variable(node):
         return None
     if not all(v.is_proven for v in node.outputs):
         return None                      # a Python step compares what comes with what the graph says
@@ -148,9 +152,3 @@ def _request(node, placement, written):
 def _reshapes_variable(node):
     """Whether an assignment gives a variable another shape: the storage has to be made anew, in a Python step."""
     return node.op_type == "Assign" and node.outputs[0].shape != node.inputs[0].shape
-
-
-def _has_plain_attrs(node):
-    return node.op_type not in ("If", "While", "PyFunc", "PyFuncStateless")
-
-

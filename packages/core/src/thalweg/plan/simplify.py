@@ -10,6 +10,7 @@ from .shapes import infer_node, known_value
 
 _FOLD_LIMIT_BYTES = 1 << 20              # a folded result is kept for the plan's life; larger ones are computed anew
 _PASS_THROUGH = frozenset(("Identity", "StopGradient", "PreventGradient", "Snapshot"))
+_FOLDS = frozenset(("Max", "Mean", "Min", "Prod", "Sum"))     # over no axes at all: what a gradient does to be sure
 _GROWS = frozenset(("Fill", "Range", "Tile", "BroadcastTo", "OneHot", "LinSpace"))    # few numbers in, many out
 _OF_SHAPE = frozenset(("Shape", "Size", "Rank", "ShapeN"))
 
@@ -17,7 +18,7 @@ _OF_SHAPE = frozenset(("Shape", "Size", "Rank", "ShapeN"))
 def simplify(ir):
     """One sweep in order: each node is dropped, folded, merged with an equal one, or kept."""
     mapping, seen, kept = {}, {}, []
-    writes, targets = _writes(ir), set(ir.targets)
+    writes, targets = written_ranks(ir), set(ir.targets)
     replaced_nodes, effects, afloat = {}, {}, {}
     for node in ir.nodes:
         inherited = [c for other in [*[v.node for v in node.inputs], *node.controls] for c in afloat.get(other, ())]
@@ -99,7 +100,7 @@ def _needed_controls(node, replaced, effects):
     return list(needed)
 
 
-def _writes(ir):
+def written_ranks(ir):
     """variable -> ranks of the nodes that write it."""
     writes = {}
     for node in ir.nodes:
@@ -123,6 +124,9 @@ def _dropped(node):
         return node.inputs[0]
     if node.op_type == "Reshape" and not node.controls and node.inputs[0].variable is None \
             and node.outputs[0].is_proven and node.outputs[0].shape == node.inputs[0].shape:
+        return node.inputs[0]
+    if node.op_type in _FOLDS and not node.controls and node.inputs[0].variable is None \
+            and np.size(known_value(node.inputs[1])) == 0 and node.outputs[0].shape == node.inputs[0].shape:
         return node.inputs[0]
     return None
 

@@ -3,6 +3,7 @@
 The fields are TensorFlow 1.x's; those that have no meaning here are kept, so that programs run, and ignored.
 """
 import copy
+from typing import NamedTuple
 
 
 class _Options:
@@ -31,6 +32,11 @@ class _Options:
 
     MergeFrom = CopyFrom
 
+    def set_fields(self):
+        """The plain fields that are not as they are by default, as a dict."""
+        plain = {name: value for name, value in self._FIELDS.items() if isinstance(value, (bool, int, float, str))}
+        return {name: getattr(self, name) for name, default in plain.items() if getattr(self, name) != default}
+
     def __eq__(self, other):
         return type(self) is type(other) and all(getattr(self, f) == getattr(other, f) for f in self._FIELDS)
 
@@ -41,7 +47,10 @@ class _Options:
 
 
 class GPUOptions(_Options):
-    """Options of accelerators, as `tf.GPUOptions`."""
+    """Options of accelerators, as `tf.GPUOptions`: handed to devices that name them (docs/devices.md, section 2).
+
+    experimental : dict     names and values that only a certain device knows
+    """
 
     _FIELDS = {"per_process_gpu_memory_fraction": 0.0, "allow_growth": False, "allocator_type": "",
                "deferred_deletion_bytes": 0, "visible_device_list": "", "polling_active_delay_usecs": 0,
@@ -58,12 +67,37 @@ class OptimizerOptions(_Options):
                "global_jit_level": 0}
 
 
+class RewriterConfig(_Options):
+    """Which rewrites TensorFlow's grappler does, as its message `RewriterConfig`; here `auto_mixed_precision` counts.
+
+    auto_mixed_precision : int      ON: devices that gain by it compute in float16 (runtime/precision.py)
+    """
+
+    DEFAULT, ON, OFF, AGGRESSIVE = range(4)
+    DEFAULT_NUM_ITERS, ONE, TWO = range(3)
+    DEFAULT_MEM_OPT, NO_MEM_OPT, MANUAL, HEURISTICS = range(4)
+    SWAPPING_HEURISTICS, RECOMPUTATION_HEURISTICS, SCHEDULING_HEURISTICS = 4, 5, 6
+    _FIELDS = {**dict.fromkeys((
+        "layout_optimizer", "constant_folding", "shape_optimization", "remapping", "arithmetic_optimization",
+        "dependency_optimization", "loop_optimization", "function_optimization", "debug_stripper",
+        "scoped_allocator_optimization", "pin_to_host_optimization", "implementation_selector", "auto_mixed_precision",
+        "meta_optimizer_iterations", "min_graph_nodes", "memory_optimization", "meta_optimizer_timeout_ms"), 0),
+        "disable_model_pruning": False, "disable_meta_optimizer": False, "fail_on_optimizer_errors": False,
+        "memory_optimizer_target_node_name_scope": "",
+        "auto_parallel": None, "scoped_allocator_opts": None, "optimizers": list, "custom_optimizers": list,
+        "inter_optimizer_verifier_config": None, "post_optimization_verifier_config": None}
+
+
 class GraphOptions(_Options):
-    """As `tf.GraphOptions`."""
+    """As `tf.GraphOptions`.
+
+    enable_bfloat16_sendrecv : bool     float32 values that go from one device to another travel as bfloat16: half the
+                                        bytes, and of 24 bits of the mantissa 8 are left; feeds and fetches stay whole
+    """
 
     _FIELDS = {"enable_recv_scheduling": False, "optimizer_options": OptimizerOptions, "build_cost_model": 0,
                "build_cost_model_after": 0, "infer_shapes": False, "place_pruned_graph": False,
-               "enable_bfloat16_sendrecv": False, "timeline_step": 0, "rewrite_options": None}
+               "enable_bfloat16_sendrecv": False, "timeline_step": 0, "rewrite_options": RewriterConfig}
 
 
 class ConfigProto(_Options):
@@ -81,6 +115,11 @@ class ConfigProto(_Options):
                                       "4x4", Winograd tiles of so many places wherever they can be. Tiles of a batch of
                                       well-scaled images err as direct sums do; within a tile a pixel that is not
                                       finite, or larger than the others by many orders, reaches every place
+    compute_type : str or DType       thalweg's own: "float16" or "bfloat16" is what products and most of what lies
+                                      between them are computed in, on every device that has the kernels; variables,
+                                      losses and sums stay float32. "float32", or nothing: what the graph says
+    allow_tf32 : bool                 thalweg's own: devices may round the factors of float32 products to the 10 bits
+                                      of TF32; False: float32 is float32. The CPU has no such arithmetic
     """
 
     _FIELDS = {"device_count": dict, "intra_op_parallelism_threads": 0, "inter_op_parallelism_threads": 0,
@@ -88,7 +127,7 @@ class ConfigProto(_Options):
                "device_filters": list, "gpu_options": GPUOptions, "allow_soft_placement": True,
                "log_device_placement": False, "graph_options": GraphOptions, "operation_timeout_in_ms": 0,
                "rpc_options": None, "cluster_def": None, "isolate_session_state": False, "experimental": None,
-               "convolution_algorithm": "auto"}
+               "convolution_algorithm": "auto", "compute_type": "", "allow_tf32": False}
 
 
 class RunOptions(_Options):
@@ -102,11 +141,36 @@ class RunOptions(_Options):
                "debug_options": None, "report_tensor_allocations_upon_oom": False, "experimental": None}
 
 
+class SegmentStats(NamedTuple):
+    """How a run ran steps that stand together on a device that can record.
+
+    Attributes
+    ----------
+    device : str
+    steps : int
+    first, last : str   names of the first op and of the last
+    mode : str          "eager": one by one; "recorded", in this run; or "replayed"
+    cut : str           why no more steps belong to it
+    refusal : str       why it is never recorded; empty: it may be
+    """
+
+    device: str
+    steps: int
+    first: str
+    last: str
+    mode: str
+    cut: str
+    refusal: str
+
+
 class RunMetadata(_Options):
     """What a run reports, as `tf.RunMetadata`.
 
     step_stats : list of (name, op type, device, start ns, duration ns), when traced
     fallbacks : dict    (op type, requested device) -> count of ops that ran elsewhere
+    fallback_bytes : dict    the same -> bytes that the run copied only because they did
+    segments : list of SegmentStats     thalweg's own: what devices record and replay (docs/devices.md, section 4)
     """
 
-    _FIELDS = {"step_stats": list, "cost_graph": None, "partition_graphs": list, "fallbacks": dict}
+    _FIELDS = {"step_stats": list, "cost_graph": None, "partition_graphs": list, "fallbacks": dict,
+               "fallback_bytes": dict, "segments": list}

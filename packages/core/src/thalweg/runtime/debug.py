@@ -3,8 +3,7 @@ import sys
 
 from thalweg import devices
 from thalweg.framework import flags, shapes
-
-KINDS = ("kernel", "python", "check", "mark", "move", "take")    # plan/bind.py
+from thalweg.plan.steps import KINDS
 
 _has_listed = False
 

@@ -8,10 +8,12 @@ from thalweg.framework.random_seed import seeded_state
 from thalweg.plan import effects, pipeline
 from thalweg.plan.prune import unfed_placeholder
 from thalweg.plan.sources import sources
+from thalweg.plan.steps import CHECK, MARK, SEGMENT, WAIT
 
-from . import debug, messages, python_steps
-from .config import RunOptions
+from . import debug, exhausted, messages, python_steps
+from .config import RunOptions, SegmentStats
 from .executor import Program, RngState, Shared, VariableBuffer, dense, feed_key
+from .precision import plan_precision
 
 MAX_TEMPLATES = 256                      # fetch sets remembered per session
 MAX_PROGRAMS = 32                        # fed shapes remembered per fetch set; beyond it, shapes are left open
@@ -22,6 +24,7 @@ class Engine:
 
     def __init__(self, graph, config):
         self.graph, self.config = graph, config
+        self._precision = plan_precision(config)
         self.placement = None
         self.shared = Shared()
         self.variables, self._rngs = {}, {}
@@ -63,12 +66,15 @@ class Engine:
         is_traced = options is not None and options.trace_level >= RunOptions.SOFTWARE_TRACE
         trace = [] if is_traced or flags.DEBUG >= 4 else None
         program, arrays = self._program(elements, fed, arrays, trace)
-        values = program.run(arrays, trace, getattr(self._running, "deadline", 0))
+        ran = None if metadata is None else ["eager"] * len(program.plan.segments)
+        values = program.run(arrays, trace, getattr(self._running, "deadline", 0), ran)
         if flags.DEBUG >= 4:
             debug.tell_run(trace)
         if metadata is not None:
             metadata.fallbacks = dict(program.plan.fallbacks)
+            metadata.fallback_bytes = dict(program.plan.fallback_bytes)
             metadata.step_stats = trace or []
+            metadata.segments = [_segment_stats(s, mode) for s, mode in zip(program.plan.segments, ran)]
         return values
 
     def _program(self, elements, fed, arrays, trace):
@@ -159,11 +165,11 @@ class Engine:
         held = {name: v.shape for name, v in self.variables.items() if v.is_shaped_by_value and v.shape is not None}
         start = time.perf_counter()
         with_value = {name for name, v in self.variables.items() if v.is_initialized}
-        plan = pipeline.specialise(template, fed_shapes, held, with_value)
+        plan = pipeline.specialise(template, fed_shapes, held, with_value, self._precision)
         if flags.DEBUG:
             debug.tell_plan(plan, time.perf_counter() - start)
         if self.config.log_device_placement:
-            for step in plan.steps:
+            for step in [s for s in plan.steps if s.kind not in (CHECK, MARK, WAIT, SEGMENT)]:
                 print(f"{step.node.name}: ({step.node.op_type}): {step.node.device}")
         self._declare_variables(plan)
         return Program(plan, self, self.shared)
@@ -176,7 +182,8 @@ class Engine:
                 name = effects.variable_name(node.attrs, node.name)
                 if name not in self.variables:
                     device = plan.placement.device_of(node)
-                    self.variables.setdefault(name, _buffer(name, node, device))     # function engines share them
+                    buffer = _buffer(name, node, device, list(self.variables.values()))
+                    self.variables.setdefault(name, buffer)      # function engines share them
 
     def variable(self, name):
         """The storage of a variable."""
@@ -232,12 +239,20 @@ class Engine:
         self._rngs.clear()
 
 
-def _buffer(name, node, device):
+def _buffer(name, node, device, others):
     value, shape = node.outputs[0], shapes.plain(node.attrs["shape"])
     try:
-        return VariableBuffer(name, value.dtype, shape, device)
+        buffer = VariableBuffer(name, value.dtype, shape, device)
     except (MemoryError, errors.ResourceExhaustedError) as error:
-        raise messages.value_too_large(value, shapes.size_of(shape) * value.dtype.size, "a variable", error) from error
+        raise exhausted.value_too_large(value, shapes.size_of(shape) * value.dtype.size, "a variable", error, device,
+                                        others) from error
+    buffer.frame = node.source.frame if node.source is not None else None
+    return buffer
+
+
+def _segment_stats(segment, mode):
+    return SegmentStats(segment.device.name, segment.count, segment.first.name, segment.last.name, mode, segment.cut,
+                        segment.refusal)
 
 
 class _Entry:

@@ -15,30 +15,38 @@ from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 cimport cython
 cimport numpy as cnp
 
+import logging
 from collections import OrderedDict
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 import numpy as np
 
 from thalweg.devices.abi cimport thw_call, thw_device_api, thw_kernel_fn, thw_rng, thw_tensor
-from thalweg.devices.core_api cimport (RunContext, core_table, dl_dtype, reserve_random, start_run, take_error,
-                                       take_outside_error)
-from thalweg.devices.device cimport Device, Kernel
+from thalweg.devices.core_api cimport (RunContext, core_table, dl_dtype, fresh_outside_context, reserve_random,
+                                       start_run, take_error, take_outside_error)
+from thalweg.devices.device cimport Device, Gate, Kernel, close_gate, enter, leave, open_gate
 
 from thalweg.devices.core_api import error_of_code
 from thalweg.framework import errors, shapes
 from thalweg.framework.dtypes import as_dtype
 from thalweg.framework.stored_value import StoredValue
 
+from .remote_array import RemoteArray
+
 cnp.import_array()
 
-cdef enum:                               # plan/bind.py
+_log = logging.getLogger("thalweg")
+
+cdef enum:                               # plan/steps.py
     KERNEL = 0
     PYTHON = 1
     CHECK = 2
     MARK = 3
     MOVE = 4
     TAKE = 5
+    WAIT = 6
+    SEGMENT = 7
+    REMOTE = 8                           # a KERNEL whose device is not the host's: so the others need not ask
 
 cdef enum:                               # plan/memory.py
     CONST = 0
@@ -67,6 +75,24 @@ cdef int64_t _SIGNAL_INTERVAL_NS = 50_000_000
 cdef size_t _ALIGN = 64
 cdef size_t _LARGE_ARENA = 1 << 20       # arenas below are not worth freeing
 cdef size_t _IDLE_BYTES = 64 << 20
+cdef int _MOST_RECORDINGS = 64           # that a session keeps
+cdef size_t _RNG_BYTES = 32              # a thw_rng and what aligns the next
+
+
+cdef object _sessions = WeakSet()        # the Shared of each
+
+
+cdef size_t _allocated(Device device, size_t nbytes) except 0:
+    """Memory on a device; where there is none, what idle frames of all sessions keep there is given back first."""
+    cdef Shared shared
+    try:
+        return device.alloc(nbytes)
+    except errors.ResourceExhaustedError:
+        if not any([shared.free_idle(device) for shared in list(_sessions)]):
+            raise
+    if not device.is_host:
+        device.sync()                    # memory is free when the work before is done
+    return device.alloc(nbytes)
 
 
 @cython.no_gc
@@ -77,7 +103,7 @@ cdef class _DeviceMemory:
     cdef size_t pointer
 
     def __init__(self, Device device, size_t nbytes):
-        self.device, self.pointer = device, device.alloc(nbytes)
+        self.device, self.pointer = device, _allocated(device, nbytes)
 
     def __dealloc__(self):
         if self.pointer:
@@ -97,21 +123,24 @@ cdef class VariableBuffer:
     is_initialized : bool
     is_shaped_by_value : bool   declared without a full shape
     array : ndarray or None     the value seen as an array, where the host can see it
+    frame : Frame or None       the user's line that made the variable
     """
 
     cdef readonly str name
     cdef readonly Device device
     cdef readonly object dtype
-    cdef public object shape
+    cdef public object shape, frame
     cdef readonly object array
     cdef int initialized
     cdef uint64_t version                # a new one after each write, for kernels that keep what they make of it
     cdef void* data
     cdef readonly Py_ssize_t nbytes
     cdef readonly bint is_shaped_by_value
-    cdef object memory                   # owns `data`; frames hold it too, as their run may read an earlier buffer
+    cdef readonly object memory          # owns `data`; frames hold it too, as their run may read an earlier buffer
     cdef bint takes                      # no program writes it in place: it may take a value's array
     cdef bint is_shared                  # `array` is a constant's
+    cdef object source                   # the constant whose bytes these are
+    cdef object __weakref__
 
     def __init__(self, name, dtype, shape, Device device):
         self.name, self.dtype, self.device = name, dtype, device
@@ -138,6 +167,11 @@ cdef class VariableBuffer:
     @property
     def is_initialized(self):
         return self.initialized != 0
+
+    @property
+    def address(self):
+        """Where it lies on its device, 0 before a first value; as long as `memory` is held, that stays its own."""
+        return <size_t>self.data
 
     def assign(self, value):
         """Takes a new value, of any shape; True when the buffer moved and frames must look again."""
@@ -225,6 +259,13 @@ def _aligned_array(shape, dtype):
     return raw[offset:offset + nbytes].view(dtype).reshape(shape)
 
 
+cdef struct CEnd:                        # a device that is not the host's, as steps call it
+    const thw_device_api* api
+    void* device
+    void* stream
+    Gate* gate
+
+
 cdef struct CStep:
     int kind
     thw_kernel_fn fn
@@ -236,11 +277,10 @@ cdef struct CStep:
     uint64_t** written                   # [n_out] versions of the variables that the step writes; NULL: of none
     size_t scratch_bytes
     int* flag                            # CHECK, MARK: the variable's
-    const thw_device_api* from_api       # MOVE; NULL is the host
-    void* from_device
-    const thw_device_api* to_api
-    void* to_device
+    CEnd* origin                         # MOVE; NULL is the host
+    CEnd* target                         # REMOTE, MOVE, WAIT; NULL is the host
     size_t nbytes
+    bint is_peer                         # MOVE: the devices copy between themselves
 
 
 @cython.no_gc_clear                      # in a cycle of garbage too, __dealloc__ needs the devices of its arenas
@@ -250,11 +290,16 @@ cdef class Frame:
     cdef RunContext context
     cdef CStep* steps
     cdef thw_tensor* operands
-    cdef list arenas                     # per arena: an array (host) or (Device, pointer)
+    cdef list arenas                     # (Device, pointer)
+    cdef list generators                 # per entry of the program's `draws`, where the generators lie on the device
     cdef void** bases
     cdef list objects, views, feeds, fetched, given
     cdef list buffers                    # the variables' memory that the operands point to
+    cdef list remote_feeds               # numbers of the feeds that this run takes from where they lie on a device
+    cdef list recordings                 # per segment of the plan: a _Recording, True after one run without, or None
+    cdef list ran                        # per segment, how this run runs it; None where nobody asks
     cdef long generation
+    cdef int code                        # what the step that failed gave
     cdef int64_t deadline                # ns; no step begins after it, 0: none
 
     def __cinit__(self):
@@ -267,9 +312,8 @@ cdef class Frame:
         free(self.steps)
         free(self.operands)
         free(self.bases)
-        for arena in self.arenas or ():
-            if isinstance(arena, tuple):
-                arena[0].free(arena[1])
+        for device, pointer in self.arenas or ():
+            device.free(pointer)
 
 
 cdef class _ConstantVersion:
@@ -284,6 +328,39 @@ cdef class _ConstantVersion:
         thw_set_new_version(&self.version)
 
 
+@cython.no_gc
+cdef class _End:
+    """A device that is not the host's, for steps and for Python."""
+
+    cdef CEnd c
+    cdef Device device
+
+    def __init__(self, Device device):
+        self.device = device
+        self.c.api, self.c.device, self.c.stream, self.c.gate = (
+            device.api, device.handle, device.stream, device.gate)
+
+
+@cython.no_gc
+cdef class _Recording:
+    """What a device has recorded of a segment; given back with this object."""
+
+    cdef Device device
+    cdef size_t pointer                  # 0: given back
+    cdef int uses                        # replays under way
+    cdef long last_use
+    cdef object __weakref__
+
+    cdef int drop(self) except -1:
+        pointer, self.pointer = self.pointer, 0
+        if pointer:
+            self.device.give_back(pointer, True)
+        return 0
+
+    def __dealloc__(self):
+        self.drop()
+
+
 cdef class Shared:
     """What all programs of a session share: the count of moved variable buffers, and whether the session is closed."""
 
@@ -292,10 +369,17 @@ cdef class Shared:
     cdef volatile int closed
     cdef object idle                     # programs that keep large arenas, the longest unused first: OrderedDict
     cdef object constants                # array's id -> _ConstantVersion, as long as a program keeps that
+    cdef object uploads                  # (array's id, Device) -> VariableBuffer, likewise
+    cdef object programs                 # alive: WeakSet
+    cdef object recordings               # of all frames
+    cdef long clock                      # grows with each use of a recording
+    cdef object __weakref__
 
     def __init__(self):
         self.idle = OrderedDict()
-        self.constants = WeakValueDictionary()
+        self.constants, self.uploads = WeakValueDictionary(), WeakValueDictionary()
+        self.recordings, self.programs = WeakSet(), WeakSet()
+        _sessions.add(self)
 
     cdef _ConstantVersion version_of(self, array):
         found = self.constants.get(id(array))
@@ -318,10 +402,38 @@ cdef class Shared:
         while sum(self.idle.values()) > max(_IDLE_BYTES, 4 * max(self.idle.values())):
             (<Program>self.idle.popitem(last=False)[0]).pool.clear()
 
+    cdef int add(self, _Recording recording) except -1:
+        """Keeps a recording; gives back the one that was used longest ago where there are too many."""
+        cdef _Recording other
+        self.recordings.add(recording)
+        self.touch(recording)
+        kept = [other for other in self.recordings if other.pointer and not other.uses and other is not recording]
+        if len(kept) >= _MOST_RECORDINGS:
+            (<_Recording>min(kept, key=_last_use)).drop()
+        return 0
+
+    cdef void touch(self, _Recording recording) noexcept:
+        self.clock += 1
+        recording.last_use = self.clock
+
+    cdef bint free_idle(self, Device device) except -1:
+        """Gives back what frames that are not in use keep on a device; whether there were any."""
+        cdef Program program
+        cdef bint found = False
+        for program in list(self.programs):
+            if device.name in program.arena_devices and program.pool:
+                program.pool.clear()
+                found = True
+        return found
+
     def check_open(self, node=None):
         """CancelledError when the session has been closed during a run."""
         if self.closed:
             raise errors.CancelledError(None, node, "Session has been closed during the run.")
+
+
+def _last_use(_Recording recording):
+    return recording.last_use
 
 
 cdef class Program:
@@ -349,12 +461,16 @@ cdef class Program:
     cdef set taken_objects               # values that only an assignment needs, which may read them itself
     cdef set reshaped                    # variables that a step gives another buffer before others read it
     cdef list pool
+    cdef list remote                     # an _End for each device that is not the host's
+    cdef list draws                      # (end, [(step's position, RngState, blocks)]): kernels that core draws for
     cdef size_t max_scratch, arena_total
     cdef int threads
+    cdef object held                     # the session's variables by name
+    cdef object __weakref__
 
     def __init__(self, plan, engine, Shared shared):
         self.plan, self.shared, self.threads = plan, shared, plan.placement.threads
-        self.pool, self.keep, self.calls, self.variables = [], [], [], []
+        self.pool, self.keep, self.calls, self.variables, self.remote, self.draws = [], [], [], [], [], []
         self.arena_devices = list(plan.arena_bytes)
         self.arena_sizes = [plan.arena_bytes[d] for d in self.arena_devices]
         self.arena_total = sum(self.arena_sizes)
@@ -366,9 +482,11 @@ cdef class Program:
         static = [v if v is not None and v.is_static else None for v in plan.fetches]
         self.fetch_shapes = [None if v is None else v.shape for v in static]
         self.fetch_dtypes = [None if v is None else v.dtype.np for v in static]
+        self.held = engine.variables
         self._number_values()
         self._make_operands()
         self._make_steps(engine)
+        shared.programs.add(self)
 
     @property
     def idle_frames(self):
@@ -446,14 +564,15 @@ cdef class Program:
                     self._upload_constants(step, planned, kernel)
                 rng = engine.rng(planned.node)
                 if rng is not None:
-                    step.call.rng = &rng.rng
-                    self.keep.append(rng)
+                    self._bind_generator(step, i, kernel, rng)
                 self.keep.append(kernel)
             elif planned.kind in (PYTHON, TAKE):
                 call = engine.python_call(planned)
             elif planned.kind == MOVE:
                 self._bind_move(step, planned)
-            else:
+            elif planned.kind == WAIT:
+                step.target = self._end(planned.payload)
+            elif planned.kind in (CHECK, MARK):
                 buffer = engine.variable(planned.payload)
                 step.flag = &buffer.initialized
                 self.keep.append(buffer)
@@ -468,6 +587,33 @@ cdef class Program:
         step.call.state = kernel.kernel.state
         step.scratch_bytes = kernel.kernel.scratch_bytes
         self.max_scratch = max(self.max_scratch, step.scratch_bytes)
+        if not kernel.device.is_host:
+            step.kind, step.target = REMOTE, self._end(kernel.device)
+            step.call.stream = kernel.device.stream
+
+    cdef CEnd* _end(self, Device device) except NULL:
+        """What steps call of a device that is not the host's."""
+        cdef _End end
+        for end in self.remote:
+            if end.device is device:
+                return &end.c
+        end = _End(device)
+        self.remote.append(end)
+        return &end.c
+
+    cdef _bind_generator(self, CStep* step, int position, Kernel kernel, RngState rng):
+        """A random op's generator: for its kernel to draw from, or for core, which then draws before each run."""
+        cdef _End end
+        self.keep.append(rng)
+        if kernel.kernel.rng_blocks == 0:
+            step.call.rng = &rng.rng
+            return
+        end = next(e for e in self.remote if (<_End>e).device is kernel.device)
+        of_end = next((steps for e, steps in self.draws if e is end), None)
+        if of_end is None:
+            of_end = []
+            self.draws.append((end, of_end))
+        of_end.append((position, rng, kernel.kernel.rng_blocks))
 
     cdef _set_versions(self, CStep* step, Py_ssize_t first):
         """Where the versions of a step's operands are found, which begin at operand `first`."""
@@ -486,18 +632,32 @@ cdef class Program:
                 self.operand_version[k] = &buffer.version
                 if k >= first + step.n_in:
                     step.written = self.operand_version + first + step.n_in
-        if step.kind == KERNEL:
+        if step.kind in (KERNEL, REMOTE):
             step.call.in_versions = <const uint64_t* const*>(self.operand_version + first)
 
     cdef _upload_constants(self, CStep* step, planned, Kernel kernel):
-        """Puts constants into the memory of a device that cannot see the host's, once per program and use."""
+        """Puts constants into the memory of a device that cannot see the host's, once per session."""
         cdef VariableBuffer buffer
         for i, value in enumerate(planned.inputs):
             if value.storage.kind == CONST and not kernel.reads_on_host(i):
-                buffer = VariableBuffer(value.node.name, value.dtype, value.shape, kernel.device)
-                buffer.assign(_constant(value))
+                buffer = self._uploaded(value, _constant(value), kernel.device)
                 self.keep.append(buffer)
                 step.ins[<int>i].data = buffer.data
+
+    cdef VariableBuffer _uploaded(self, value, array, Device device):
+        cdef VariableBuffer buffer = self.shared.uploads.get((id(array), device))
+        if buffer is not None:
+            return buffer
+        try:
+            buffer = VariableBuffer(value.node.name, value.dtype, array.shape, device)
+            buffer.assign(array)
+        except errors.ResourceExhaustedError as error:
+            from .exhausted import value_too_large
+            raise value_too_large(value, array.nbytes, "a constant", error, device,
+                                  list(self.held.values())) from error
+        buffer.source = array            # while it lives, its address means this array
+        self.shared.uploads[id(array), device] = buffer
+        return buffer
 
     cdef _bind_move(self, CStep* step, planned):
         source = planned.inputs[0]
@@ -505,9 +665,10 @@ cdef class Program:
         cdef Device target = self._home(planned.outputs[0], planned.node)
         step.nbytes = shapes.size_of(source.shape) * source.dtype.size
         if origin is not None and not origin.is_host:
-            step.from_api, step.from_device = origin.api, origin.handle
+            step.origin = self._end(origin)
         if target is not None and not target.is_host:
-            step.to_api, step.to_device = target.api, target.handle
+            step.target = self._end(target)
+        step.is_peer = step.origin != NULL and step.target != NULL and _are_peers(origin, target)
 
     cdef _home(self, value, node):
         if value.storage.kind in (CONST, FEED, FETCH):
@@ -550,7 +711,7 @@ cdef class Program:
         frame.operands = <thw_tensor*>malloc(max(self.n_operands, 1) * sizeof(thw_tensor))
         frame.steps = <CStep*>malloc(max(self.n_steps, 1) * sizeof(CStep))
         frame.bases = <void**>calloc(max(len(self.arena_devices), 1), sizeof(void*))
-        frame.arenas = []
+        frame.arenas, frame.generators = [], []
         if frame.operands == NULL or frame.steps == NULL or frame.bases == NULL:
             raise MemoryError()
         memcpy(frame.operands, self.operands, self.n_operands * sizeof(thw_tensor))
@@ -567,21 +728,34 @@ cdef class Program:
                 frame.steps[i].call.workspace = <char*>frame.bases[arena] + <size_t>workspace.offset
         for k, arena, offset in self.patch_arena:
             frame.operands[<int>k].data = <char*>frame.bases[<int>arena] + <size_t>offset
+        for end, drawn in self.draws:
+            self._place_generators(frame, (<_End>end).device, drawn)
+        frame.recordings = [None] * len(self.plan.segments)
         frame.views = [None] * len(self.values)
         return frame
 
     cdef _add_arena(self, Frame frame, int i, Device device, size_t nbytes):
         try:
-            pointer = device.alloc(max(nbytes, 1))
+            pointer = _allocated(device, max(nbytes, 1))
         except errors.ResourceExhaustedError as error:
-            from .messages import arena_too_large
-            raise arena_too_large(self.plan, device.name, nbytes, error) from error
+            from .exhausted import arena_too_large
+            raise arena_too_large(self.plan, device, nbytes, error, list(self.held.values())) from error
         frame.arenas.append((device, pointer))
         frame.bases[i] = <void*><size_t>pointer
 
+    cdef _place_generators(self, Frame frame, Device device, list drawn):
+        """Memory for what core draws for a device's kernels, right behind the arenas."""
+        cdef size_t pointer = _allocated(device, _RNG_BYTES * len(drawn))
+        frame.arenas.append((device, pointer))
+        for i, (position, _, _) in enumerate(drawn):
+            frame.steps[<int>position].call.rng = <thw_rng*>(pointer + _RNG_BYTES * <size_t>i)
+        frame.generators.append(pointer)
+
     cdef _refresh(self, Frame frame):
-        """Looks up the variables' addresses again after a buffer has moved."""
+        """Looks up the variables' addresses again after a buffer has moved; then what was recorded with the old ones
+        is of no use."""
         cdef VariableBuffer buffer
+        cdef bint moved = False
         self._own_written()
         generation = self.shared.generation      # what moves while the addresses are looked up is looked up again
         for k, buffer, value in self.patch_variables:
@@ -591,7 +765,10 @@ cdef class Program:
                     None, value.node.source, f"Variable {buffer.name} holds a value of shape "
                     f"{shapes.text(buffer.shape)}, but the graph says {shapes.text(whole.shape)}. Declare it with "
                     "validate_shape=False to assign values of any shape.")
+            moved = moved or buffer.device.gate != NULL and frame.operands[<int>k].data != buffer.data
             frame.operands[<int>k].data = buffer.data
+        if moved:
+            frame.recordings = [None] * len(self.plan.segments)
         frame.buffers = [(<VariableBuffer>buffer).memory for _, buffer, _ in self.patch_variables]
         frame.views = [None] * len(self.values)
         frame.generation = generation
@@ -604,10 +781,11 @@ cdef class Program:
 
     # --- running -------------------------------------------------------------------------------------
 
-    def run(self, list feeds, trace=None, int64_t deadline=0):
+    def run(self, list feeds, trace=None, int64_t deadline=0, list ran=None):
         """Runs all steps; gives the fetches' values (None for operations).
 
         `deadline`, in ns of the monotonic clock: no step begins after it, DeadlineExceededError says so; 0: none.
+        `ran` gets which of the plan's segments were "recorded" or "replayed".
         """
         cdef Frame frame
         if self.pool:
@@ -624,10 +802,12 @@ cdef class Program:
             frame.deadline = deadline
             if deadline:
                 self._heed(frame, 0)
-            if trace is None:
+            if trace is not None:
+                self._run_traced(frame, trace)
+            elif not self.remote:
                 self._run_steps(frame)
             else:
-                self._run_traced(frame, trace)
+                self._run_remote(frame, ran)
             return frame.fetched
         finally:
             frame.feeds = frame.fetched = frame.objects = frame.given = None
@@ -636,12 +816,46 @@ cdef class Program:
                 if self.arena_total > _LARGE_ARENA:
                     self.shared.keep(self, self.arena_total * len(self.pool))
 
+    cdef _run_remote(self, Frame frame, list ran):
+        """Runs steps of which some are on devices that are not the host's."""
+        frame.ran = ran
+        try:
+            self._draw(frame)
+            self._run_steps(frame)
+        except BaseException as error:
+            self._end_work(error)
+            raise
+
+    cdef _end_work(self, error):
+        """Waits for what a run that failed has enqueued: memory of the host may be its target."""
+        cdef _End end
+        for end in self.remote:
+            try:
+                end.device.sync()
+            except Exception as other:
+                error.add_note(f"Then, while waiting for {end.device.name}: {type(other).__name__}: {other}")
+
+    cdef _draw(self, Frame frame):
+        """Draws for the kernels that have said how much they need, and puts it on their devices."""
+        cdef RngState rng
+        cdef _End end
+        for (end, drawn), pointer in zip(self.draws, frame.generators):
+            words = np.zeros((len(drawn), _RNG_BYTES // 4), np.uint32)
+            for row, (_, rng, blocks) in zip(words, drawn):
+                counter, key = reserve_random(&rng.rng, blocks)
+                row[:2], row[2:6] = key, counter
+            end.device.h2d(pointer, words)
+
     cdef _set_feeds_and_fetches(self, Frame frame, list feeds):
         cdef void* data
         cdef Py_ssize_t i
         frame.feeds = feeds
+        if frame.remote_feeds is not None:
+            self._forget_remote_feeds(frame)
         for i in range(len(self.patch_feeds)):
-            if self.patch_feeds[i]:
+            if type(feeds[i]) is RemoteArray:
+                self._take_remote_feed(frame, i)
+            elif self.patch_feeds[i]:
                 data = cnp.PyArray_DATA(feeds[i])
                 for k in <list>self.patch_feeds[i]:
                     frame.operands[<int>k].data = data
@@ -656,12 +870,47 @@ cdef class Program:
         if self.patch_given:
             self._give_arrays(frame)
 
+    cdef _take_remote_feed(self, Frame frame, Py_ssize_t i):
+        """A feed that lies on a device: steps that copy it to a device take it from there, others the host's copy."""
+        cdef CStep* step
+        feed, positions = frame.feeds[i], self._copies_of_feed(i)
+        if positions is None:
+            frame.feeds[i] = feed.to_host()
+            for k in <list>self.patch_feeds[i]:
+                frame.operands[<int>k].data = cnp.PyArray_DATA(frame.feeds[i])
+            return
+        if frame.remote_feeds is None:
+            frame.remote_feeds = []
+        frame.remote_feeds.append(i)
+        for position in positions:
+            step = &frame.steps[<int>position]
+            step.ins[0].data = <void*><size_t>feed.address
+            step.origin = self._end(feed.device)
+            step.is_peer = _are_peers(feed.device, self.plan.placement.device_of(self.plan.steps[position].node))
+
+    cdef _forget_remote_feeds(self, Frame frame):
+        for i in frame.remote_feeds:
+            for position in self._copies_of_feed(i):
+                frame.steps[<int>position].origin = NULL
+        frame.remote_feeds = None
+
+    cdef _copies_of_feed(self, Py_ssize_t i):
+        """Positions of the steps that copy a feed to a device; None where the host reads it, too."""
+        positions = []
+        for position, planned in enumerate(self.plan.steps):
+            if not any([v.storage.kind == FEED and v.storage.payload == i for v in planned.inputs]):
+                continue
+            if self.steps[<int>position].kind != MOVE or self.steps[<int>position].target == NULL:
+                return None
+            positions.append(position)
+        return positions
+
     cdef _new_fetch(self, Py_ssize_t i):
         """An array for the value of fetch `i`, which becomes the caller's."""
         try:
             return _new_array(self.fetch_shapes[i], self.fetch_dtypes[i])
         except MemoryError as error:
-            from .messages import value_too_large
+            from .exhausted import value_too_large
             value = self.plan.fetches[i]
             raise value_too_large(value, shapes.size_of(value.shape) * value.dtype.size, "a fetch", error) from error
 
@@ -674,7 +923,7 @@ cdef class Program:
             try:
                 array = _aligned_array(value.shape, value.dtype.np)
             except MemoryError as error:
-                from .messages import value_too_large
+                from .exhausted import value_too_large
                 nbytes = shapes.size_of(value.shape) * value.dtype.size
                 raise value_too_large(value, nbytes, "a variable", error) from error
             frame.given.append(array)
@@ -692,8 +941,7 @@ cdef class Program:
             if paused:
                 self._heed(frame, position)
             elif position < self.n_steps:
-                self._take_lock(frame, position)
-                position += 1
+                position = self._take_lock(frame, position)
 
     cdef int _run_from(self, Frame frame, int position, int stop, bint* paused) noexcept nogil:
         """Runs steps from `position` up to `stop`; gives the step that needs Python or failed, or `stop`.
@@ -719,11 +967,16 @@ cdef class Program:
                 thw_set(step.flag)
             elif step.kind == MOVE:
                 code = _move(step)
+            elif step.kind == REMOTE:
+                code = _call_remote(step)
+            elif step.kind == WAIT:
+                code = _wait(step.target)
             else:
                 return i
             if step.written != NULL:     # what failed may have written, too
                 _note_writes(step)
             if code != 0 or context.code != 0:
+                frame.code = code
                 return i
             if (i & 15) == 15 or step.scratch_bytes or frame.deadline:
                 clock_gettime(CLOCK_MONOTONIC, &now)
@@ -736,12 +989,23 @@ cdef class Program:
         return stop
 
     cdef _run_traced(self, Frame frame, list trace):
-        """The same steps one by one, with their start and duration in ns."""
+        """The same steps one by one, with their start and duration in ns: nothing is replayed, all is waited for."""
+        try:
+            self._draw(frame)
+            self._trace_steps(frame, trace)
+        except BaseException as error:
+            self._end_work(error)
+            raise
+
+    cdef _trace_steps(self, Frame frame, list trace):
         cdef timespec now
-        cdef int position, reached
+        cdef int position, reached, kind
         cdef bint paused
         start_run(&frame.context, self.threads, self.max_scratch)
         for position in range(self.n_steps):
+            kind = frame.steps[position].kind
+            if kind == SEGMENT:
+                continue
             clock_gettime(CLOCK_MONOTONIC, &now)
             start = now.tv_sec * 1000000000 + now.tv_nsec
             with nogil:
@@ -750,10 +1014,20 @@ cdef class Program:
                 self._heed(frame, position + 1)
             if reached == position:
                 self._take_lock(frame, position)
+            if kind == WAIT:
+                continue
+            self._wait_for(&frame.steps[position])
             clock_gettime(CLOCK_MONOTONIC, &now)
             node = self.plan.steps[position].node
             trace.append((node.name, node.op_type, node.device, start,
                           now.tv_sec * 1000000000 + now.tv_nsec - start))
+
+    cdef _wait_for(self, CStep* step):
+        """Waits until the devices of a step have done it."""
+        cdef _End end
+        for end in self.remote:
+            if &end.c == step.origin or &end.c == step.target:
+                end.device.sync()
 
     cdef _heed(self, Frame frame, int position):
         """Between two steps: raises for a signal, a closed session, and a deadline that passed before the last one."""
@@ -766,8 +1040,8 @@ cdef class Program:
                 from .messages import deadline_exceeded
                 raise deadline_exceeded(self.plan.steps[position].node, position, self.n_steps)
 
-    cdef _take_lock(self, Frame frame, int position):
-        """With Python's lock: runs a Python step, or raises what stopped the run."""
+    cdef int _take_lock(self, Frame frame, int position) except -1:
+        """With Python's lock: runs a Python step or a segment, or raises what stopped the run; gives the next step."""
         planned = self.plan.steps[position]
         cdef CStep* step = &frame.steps[position]
         self._heed(frame, position)
@@ -781,8 +1055,99 @@ cdef class Program:
             if not thw_is_set(step.flag):
                 raise self._uninitialized(planned)
             self._refresh(frame)         # it may have been set in another buffer than this run knows
+        elif step.kind == SEGMENT:
+            return self._run_segment(frame, position, planned.payload)
         else:
             self._raise(frame, planned)
+        return position + 1
+
+    # --- segments ------------------------------------------------------------------------------------
+
+    cdef int _run_segment(self, Frame frame, int position, segment) except -1:
+        """Replays a segment, which the second run of a frame records; gives the step after it.
+
+        Gives its first step where they are to run one by one: in the first run, and where the device refuses.
+        """
+        cdef _Recording recording
+        cdef int begin = position + 1, end = segment.end, index = segment.index
+        if segment.refusal:
+            return begin
+        self._check_variables(frame, begin, end)
+        kept, mode = frame.recordings[index], "replayed"
+        if kept is None:
+            frame.recordings[index] = True
+            return begin
+        if kept is True or (<_Recording>kept).pointer == 0:
+            kept, mode = self._record(frame, segment, begin, end), "recorded"
+            if kept is None:
+                return begin
+            frame.recordings[index] = kept
+        recording = kept
+        self._replay(frame, segment, begin, end, recording)
+        if frame.ran is not None:
+            frame.ran[index] = mode
+        return end
+
+    cdef _check_variables(self, Frame frame, int begin, int end):
+        """The CHECK steps of a segment, before it."""
+        cdef int i
+        for i in range(begin, end):
+            if frame.steps[i].kind == CHECK:
+                if not thw_is_set(frame.steps[i].flag):
+                    raise self._uninitialized(self.plan.steps[i])
+                if frame.generation != self.shared.generation:
+                    self._refresh(frame)
+
+    cdef _Recording _record(self, Frame frame, segment, int begin, int end):
+        """Records a segment; None, and a refusal that says why, where that does not work. Nothing is run here."""
+        cdef Device device = segment.device
+        cdef void* pointer = NULL
+        cdef int code, code_of_end = 0
+        fresh_outside_context()
+        with nogil:
+            close_gate(device.gate)
+            code = device.api.record_begin(device.handle, device.stream)
+            if code == 0:
+                code = _enqueue(frame.steps, begin, end, &frame.context)
+                code_of_end = device.api.record_end(device.handle, device.stream, &pointer)
+            open_gate(device.gate)
+        device.give_back_unfreed()
+        cdef _Recording recording = _Recording.__new__(_Recording)
+        recording.device, recording.pointer = device, <size_t>pointer
+        if code == 0 and code_of_end == 0 and frame.context.code == 0 and pointer != NULL:
+            self.shared.add(recording)
+            return recording
+        _, text, error = take_error(&frame.context) if frame.context.code else take_outside_error()
+        if error is not None and not isinstance(error, Exception):
+            raise error
+        segment.refusal = str(error or text or f"{device.name} gave code {code or code_of_end}")
+        _log.info("%s does not record the %d steps from %r to %r, which run one by one: %s", device.name,
+                  segment.count, segment.first.name, segment.last.name, segment.refusal)
+        return None
+
+    cdef _replay(self, Frame frame, segment, int begin, int end, _Recording recording):
+        """Enqueues a recorded segment, and notes what an ordinary run notes."""
+        cdef Device device = recording.device
+        cdef size_t pointer = recording.pointer
+        cdef int i, code
+        self.shared.touch(recording)
+        fresh_outside_context()
+        recording.uses += 1
+        with nogil:
+            enter(device.gate)
+            code = device.api.replay(device.handle, device.stream, <void*>pointer)
+            leave(device.gate)
+            for i in range(begin, end):
+                if frame.steps[i].written != NULL:       # what failed may have written, too
+                    _note_writes(&frame.steps[i])
+        recording.uses -= 1
+        device.check(code, f"the replay of the {segment.count} steps from {segment.first.name!r} to "
+                           f"{segment.last.name!r}")
+        for i in range(begin, end):
+            if frame.steps[i].kind == MARK:
+                thw_set(frame.steps[i].flag)
+
+    # --- steps in Python -----------------------------------------------------------------------------
 
     cdef _uninitialized(self, planned):
         from .messages import uninitialized_variable
@@ -790,8 +1155,13 @@ cdef class Program:
 
     cdef _raise(self, Frame frame, planned):
         from .messages import kernel_error
+        if planned.kind == WAIT:         # the op whose work has failed is not known
+            (<Device>planned.payload).check(frame.code, "work on the device")
         # A copy has no context of its own: what went wrong in it is told outside of the run.
-        raise kernel_error(planned.node, *(take_error(&frame.context) if frame.context.code else take_outside_error()))
+        code, text, error = take_error(&frame.context) if frame.context.code else take_outside_error()
+        if error is not None and not isinstance(error, Exception):
+            raise error                  # an interrupt
+        raise kernel_error(planned.node, code or frame.code, text, error)
 
     cdef _take(self, Frame frame, planned, int position):
         """An assignment: leaves the value's array to a variable that may take it, or copies or reads the value."""
@@ -814,6 +1184,7 @@ cdef class Program:
                 code = step.fn(&step.call, step.ins, step.n_in, step.outs, step.n_out)
                 _note_writes(step)
             if code != 0 or frame.context.code != 0:
+                frame.code = code
                 self._raise(frame, planned)
         storage = planned.inputs[1].storage
         if storage.kind == OBJECT:       # nobody else takes it: a restore would hold all its values until the end
@@ -958,6 +1329,11 @@ cdef class Program:
         free(self.shape_store)
 
 
+cdef bint _are_peers(Device origin, Device target) except -1:
+    """Whether two devices copy between themselves."""
+    return origin is not target and origin.owner is target.owner and target.api.copy_peer != NULL
+
+
 cdef bint _is_in_c(planned) except -1:
     """Whether a step finds its operands by their addresses."""
     return planned.kind in (KERNEL, MOVE) or planned.kind == TAKE and planned.payload is not None
@@ -1032,6 +1408,8 @@ def feed_key(list arrays):
     cdef Py_ssize_t i
     cdef cnp.ndarray array
     for i in range(len(arrays)):
+        if type(arrays[i]) is RemoteArray:
+            continue                     # a bool comes to the host before
         array = arrays[i]
         if array.ndim == 0 and cnp.PyArray_TYPE(array) == cnp.NPY_BOOL:
             bools = bools or []
@@ -1074,26 +1452,87 @@ cdef void _note_writes(CStep* step) noexcept nogil:
             thw_set_new_version(step.written[k])
 
 
-cdef int _move(CStep* step) noexcept nogil:
-    cdef void* bounce
+cdef int _call_remote(CStep* step) noexcept nogil:
     cdef int code
+    enter(step.target.gate)
+    code = step.fn(&step.call, step.ins, step.n_in, step.outs, step.n_out)
+    leave(step.target.gate)
+    return code
+
+
+cdef int _wait(CEnd* end) noexcept nogil:
+    cdef int code
+    enter(end.gate)
+    code = end.api.sync(end.device, end.stream)
+    leave(end.gate)
+    return code
+
+
+cdef int _enqueue(CStep* steps, int begin, int end, RunContext* context) noexcept nogil:
+    """The steps of a segment, by the thread that records."""
+    cdef CStep* step
+    cdef int i, code = 0
+    for i in range(begin, end):
+        step = &steps[i]
+        if step.kind == REMOTE:
+            code = step.fn(&step.call, step.ins, step.n_in, step.outs, step.n_out)
+        elif step.kind == MOVE and step.nbytes:
+            code = step.target.api.copy_d2d(step.target.device, step.target.stream, step.outs[0].data,
+                                            step.ins[0].data, step.nbytes)
+        if code != 0 or context.code != 0:
+            return code or context.code
+    return 0
+
+
+cdef int _move(CStep* step) noexcept nogil:
+    cdef CEnd* origin = step.origin
+    cdef CEnd* target = step.target
     cdef void* source = step.ins[0].data
-    cdef void* target = step.outs[0].data
+    cdef void* place = step.outs[0].data
+    cdef int code
     if step.nbytes == 0:
         return 0
-    if step.from_api == NULL and step.to_api == NULL:
-        memcpy(target, source, step.nbytes)
+    if origin == NULL and target == NULL:
+        memcpy(place, source, step.nbytes)
         return 0
-    if step.from_api == NULL:
-        return step.to_api.copy_h2d(step.to_device, NULL, target, source, step.nbytes)
-    if step.to_api == NULL:
-        return step.from_api.copy_d2h(step.from_device, NULL, target, source, step.nbytes)
-    bounce = malloc(step.nbytes)
+    if origin != NULL and target != NULL and origin != target and not step.is_peer \
+            or origin == target and target.api.copy_d2d == NULL:
+        return _move_through_host(step)
+    if origin != NULL and origin != target:
+        enter(origin.gate)
+    if target != NULL:
+        enter(target.gate)
+    if origin == NULL:
+        code = target.api.copy_h2d(target.device, target.stream, place, source, step.nbytes)
+    elif target == NULL:
+        code = origin.api.copy_d2h(origin.device, origin.stream, place, source, step.nbytes)
+    elif origin == target:
+        code = target.api.copy_d2d(target.device, target.stream, place, source, step.nbytes)
+    else:
+        code = target.api.copy_peer(target.device, target.stream, place, origin.device, source, step.nbytes)
+    if target != NULL:
+        leave(target.gate)
+    if origin != NULL and origin != target:
+        leave(origin.gate)
+    return code
+
+
+cdef int _move_through_host(CStep* step) noexcept nogil:
+    cdef CEnd* origin = step.origin
+    cdef CEnd* target = step.target
+    cdef int code
+    cdef void* bounce = malloc(step.nbytes)
     if bounce == NULL:
         return 2
-    code = step.from_api.copy_d2h(step.from_device, NULL, bounce, source, step.nbytes)
+    enter(origin.gate)
+    code = origin.api.copy_d2h(origin.device, origin.stream, bounce, step.ins[0].data, step.nbytes)
     if code == 0:
-        code = step.to_api.copy_h2d(step.to_device, NULL, target, bounce, step.nbytes)
+        code = origin.api.sync(origin.device, origin.stream)
+    leave(origin.gate)
+    if code == 0:
+        enter(target.gate)
+        code = target.api.copy_h2d(target.device, target.stream, step.outs[0].data, bounce, step.nbytes)
+        leave(target.gate)
     free(bounce)
     return code
 

@@ -2,7 +2,6 @@
 from thalweg.devices.core_api import error_of_code
 from thalweg.framework import errors
 from thalweg.framework.errors import explain
-from thalweg.plan.memory import ARENA
 
 
 def _frame(node):
@@ -56,42 +55,12 @@ def contradicted_shape(value, shape):
 
 
 def kernel_error(node, code, text, exception=None):
-    """A kernel in C reported an error code and a text, or a Python device raised."""
+    """A kernel in C reported an error code and a text, or a Python device raised; Ctrl-C there is Ctrl-C here."""
     if exception is not None:
-        return python_error(node, exception)
+        return python_error(node, exception) if isinstance(exception, Exception) else exception
     problem = text or f"kernel failed with code {code}"
     text = explain(f"{problem}\n\t [[{node.op_type} {node.name!r}]]", built_at=_frame(node))
     return type(error_of_code(code, ""))(None, node.source, text)
 
 
 python_error = errors.of_python             # a step in Python raised
-
-
-def arena_too_large(plan, device_name, nbytes, error):
-    """A device has no memory for the values of a plan: names the largest of them."""
-    from thalweg.framework.shapes import text as shape_text
-    found = {id(v.storage.payload): v for n in reversed(plan.nodes) for v in n.outputs if v.storage.kind == ARENA
-             and v.storage.payload.device == device_name}
-    largest = sorted(found.values(), key=lambda v: -v.storage.payload.nbytes)[:3]
-    rows = [f"{v!r} {v.dtype.name} {shape_text(v.shape)}, {size_text(v.storage.payload.nbytes)}, by {v.node.op_type} "
-            f"at {_frame(v.node)}" for v in largest]
-    text = explain(f"{device_name} has no memory for the {size_text(nbytes)} of this run's intermediate values",
-                   largest="\n            ".join(rows), hint="a smaller batch, or fetches that need less at a time",
-                   built_at=_frame(largest[0].node) if largest else None)
-    return errors.ResourceExhaustedError(None, largest[0].node.source if largest else None, text)
-
-
-def value_too_large(value, nbytes, what, error):
-    """There is no memory for one value: a variable, or a fetch."""
-    from thalweg.framework.shapes import text as shape_text
-    text = explain(f"no memory for {what}: {value!r} takes {size_text(nbytes)}",
-                   got=f"{value.dtype.name} {shape_text(value.shape)}, by {value.node.op_type} {value.node.name!r}",
-                   hint="a smaller shape", reason=str(error), built_at=_frame(value.node))
-    return errors.ResourceExhaustedError(None, value.node.source, text)
-
-
-def size_text(nbytes):
-    """A count of bytes with its unit: 1536 is "1.5 KiB"."""
-    power = min(max(int(nbytes).bit_length() - 1, 0) // 10, 6)
-    unit = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")[power]
-    return f"{nbytes / 1024 ** power:.{1 if power else 0}f} {unit}"

@@ -26,18 +26,45 @@ def make_call(engine, step):
     """The function that runs `step`."""
     node = step.node
     if node.op_type in (COPY, FETCH):
-        return _copy
+        return _copy(engine, node)
     special = SPECIAL.get(node.op_type)
     if special is not None:
         return special(engine, node)
     if _is_shaped(node):
         _report(node)
-        return _reference(engine, node)
-    return _Dynamic(engine, node)
+        call = _reference(engine, node)
+    else:
+        call = _Dynamic(engine, node)
+    copied = _copied_variables(engine, node)
+    return _Returning(call, copied) if copied else call
 
 
-def _copy(arrays):
-    return [arrays[0].copy()]
+def _copied_variables(engine, node):
+    """(input, VariableBuffer) of the variables that a step changes but has a copy of: they lie on another device."""
+    wants = node.declaration.wants_ref if node.declaration is not None else ()
+    sources = [(k, v.node.inputs[0]) for k, (v, is_ref) in enumerate(zip(node.inputs, wants))
+               if is_ref and v.node.op_type == COPY and v.node.inputs]
+    return [(k, engine.variable(source.variable)) for k, source in sources if source.variable is not None]
+
+
+class _Returning:
+    """A step that changes copies of variables, which are then put back."""
+
+    def __init__(self, call, copied):
+        self.call, self.copied = call, copied
+
+    def __call__(self, arrays):
+        results = self.call(arrays)
+        for k, buffer in self.copied:
+            buffer.assign(arrays[k])
+        return results
+
+
+def _copy(engine, node):
+    """A copy of an array, or of a variable in memory that the host does not see."""
+    name = node.inputs[0].variable
+    buffer = engine.variable(name) if name is not None else None
+    return lambda arrays: [buffer.read() if arrays[0] is None else arrays[0].copy()]
 
 
 def _is_shaped(node):
@@ -184,7 +211,9 @@ def _py_func(engine, node):
 
 def _count_up_to(engine, node):
     """`CountUpTo`: the body checks the limit and gives the value; the variable is then one more."""
-    buffer, body = engine.variable(node.inputs[0].variable), _reference(engine, node)
+    source = node.inputs[0]
+    source = source.node.inputs[0] if source.node.op_type == COPY else source      # its variable lies elsewhere
+    buffer, body = engine.variable(source.variable), _reference(engine, node)
 
     def call(arrays):
         results = [np.array(r) for r in body(arrays)]

@@ -13,6 +13,8 @@ from .config import ConfigProto
 from .engine import Engine
 from .executor import dense, ready_feed, scalars
 from .fetches import Fetches, feed_items
+from .precision import with_rewrite
+from .remote_array import remote_feed
 
 _default_sessions = _Stack()
 
@@ -59,7 +61,7 @@ class BaseSession:
         if target:
             raise errors.NotFoundError(None, None, f"Session target {target!r}: sessions on other machines need the "
                                        "package thalweg-dist; use Session() for this process.")
-        self._config = ConfigProto() if config is None else config
+        self._config = with_rewrite(ConfigProto() if config is None else config)
         self._engine = Engine(self._graph, self._config)
         self._prepared = {}
         self._closed = False
@@ -176,6 +178,9 @@ def as_feed(tensor, value):
     if value is None:
         raise ValueError(f"Cannot feed None for Tensor '{tensor.name}', which has dtype {dtype.name} and shape "
                          f"'{shapes.text(tensor._shape)}'")
+    remote = remote_feed(tensor, value)
+    if remote is not None:
+        return remote
     array = _string_array(value) if dtype.kind == "O" else _number_array(tensor, value, dtype)
     array = dense(array)
     if array.shape != tensor._shape and not shapes.compatible(array.shape, tensor._shape):

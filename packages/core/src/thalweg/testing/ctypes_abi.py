@@ -8,7 +8,7 @@ from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_double, c_int, c_s
 c_int32, c_int64 = ctypes.c_int32, ctypes.c_int64
 c_uint8, c_uint16, c_uint32, c_uint64 = ctypes.c_uint8, ctypes.c_uint16, ctypes.c_uint32, ctypes.c_uint64
 
-ABI_MAJOR, ABI_MINOR = 1, 0
+ABI_MAJOR, ABI_MINOR = 1, 1
 CAPSULE, KERNELS_CAPSULE = b"thalweg.device.v1", b"thalweg.kernels.v1"
 OK, UNIMPLEMENTED, OOM, INVALID, INTERNAL = range(5)
 
@@ -53,7 +53,7 @@ KernelFunction = CFUNCTYPE(c_int, POINTER(Call), POINTER(Tensor), c_int32, POINT
 class Kernel(Structure):
     _fields_ = [("struct_size", c_size_t), ("fn", KernelFunction), ("state", c_void_p),
                 ("free_state", CFUNCTYPE(None, c_void_p)), ("flags", c_uint64), ("cost_ns", c_double),
-                ("workspace_bytes", c_size_t), ("scratch_bytes", c_size_t)]
+                ("workspace_bytes", c_size_t), ("scratch_bytes", c_size_t), ("rng_blocks", c_uint64)]
 
 
 class OpDesc(Structure):
@@ -88,7 +88,13 @@ class DeviceApi(Structure):
         ("event_elapsed_ns", CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p, POINTER(c_uint64))),
         ("event_destroy", CFUNCTYPE(None, c_void_p, c_void_p)),
         ("host_alloc", CFUNCTYPE(c_void_p, c_void_p, c_size_t)), ("host_free", CFUNCTYPE(None, c_void_p, c_void_p)),
-        ("mem_stats", CFUNCTYPE(c_int, c_void_p, POINTER(MemStats))), ("compile", c_void_p), ("describe", c_void_p)]
+        ("mem_stats", CFUNCTYPE(c_int, c_void_p, POINTER(MemStats))), ("compile", c_void_p), ("describe", c_void_p),
+        ("record_begin", CFUNCTYPE(c_int, c_void_p, c_void_p)),
+        ("record_end", CFUNCTYPE(c_int, c_void_p, c_void_p, POINTER(c_void_p))),
+        ("replay", CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p)),
+        ("recording_free", CFUNCTYPE(None, c_void_p, c_void_p)),
+        ("copy_peer", CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_size_t)),
+        ("configure", CFUNCTYPE(c_int, c_void_p, c_char_p))]
 
 
 class KernelsApi(Structure):

@@ -9,7 +9,7 @@ import numpy as np
 
 from thalweg.devices.abi cimport int64_t, thw_call, thw_rng, thw_tensor
 from thalweg.devices.core_api cimport RunContext, core_table, dl_dtype, fill_rng, start_run, take_error
-from thalweg.devices.device cimport Device, Kernel
+from thalweg.devices.device cimport Device, Kernel, enter, leave
 
 from thalweg.devices.core_api import error_of_code
 from thalweg.framework.dtypes import as_dtype
@@ -48,7 +48,8 @@ cdef class DeviceCall:
     cdef uintptr_t stream
 
     def __init__(self, Kernel kernel, arrays, uintptr_t stream=0):
-        self.kernel, self.pointers, self.stream = kernel, [], stream
+        self.kernel, self.pointers = kernel, []
+        self.stream = stream or <uintptr_t>kernel.device.stream
         self.arrays = [np.asarray(a, order="C") for a in arrays]
         self.outputs = [np.empty(shape, as_dtype(d).np) for shape, d in zip(kernel.out_shapes, kernel.out_dtypes)]
         n = len(self.arrays) + len(self.outputs)
@@ -103,11 +104,15 @@ cdef class DeviceCall:
             key, counter = rng
             fill_rng(&state, key, counter)
             call.rng = &state
+            if kernel.kernel.rng_blocks:
+                call.rng = <thw_rng*><uintptr_t>self.put(np.uint32([*key, *counter]))
         with nogil:
+            enter(kernel.device.gate)
             for _i in range(count):
                 code = kernel.kernel.fn(&call, self.operands, n_in, self.operands + n_in, n_out)
                 if code:
                     break
+            leave(kernel.device.gate)
         if code or context.code:
             told, message, error = take_error(&context)
             raise error or error_of_code(told or code, f"{kernel.op_type} on {kernel.device.name}: "

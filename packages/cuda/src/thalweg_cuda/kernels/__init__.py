@@ -6,6 +6,7 @@
 `request` is core's KernelRequest: op_type, attrs, in_shapes, out_shapes, in_dtypes, out_dtypes (DataType numbers),
 values (number of a constant input -> array).
 """
+import functools
 import importlib
 import pkgutil
 
@@ -46,6 +47,7 @@ def prepare(request, target):
     return work
 
 
+@functools.cache
 def _load():
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")

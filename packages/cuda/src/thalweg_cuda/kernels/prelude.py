@@ -4,6 +4,8 @@ No header is needed: NVRTC compiles it as it is, and so does a C++ compiler for 
 """
 from typing import NamedTuple
 
+import numpy as np
+
 from thalweg_cuda.work import Unsupported
 
 
@@ -30,6 +32,11 @@ TYPES = {
     14: CType("bfloat16", "float", 2), 17: CType("uint16", "uint16", 2), 18: CType("complex128", "complex128", 16),
     19: CType("half", "float", 2), 22: CType("uint32", "uint32", 4), 23: CType("uint64", "uint64", 8),
 }
+
+
+# C type -> the NumPy scalar that is its argument
+SCALARS = {"float": np.float32, "double": np.float64, "int32": np.int32, "uint32": np.uint32, "int64": np.int64,
+           "uint64": np.uint64}
 
 
 def ctype(op_type, dtype):

@@ -1,6 +1,7 @@
 """Optimizers of `tf.train`: they take gradients and update variables in place.
 
-optimizer.py has the base class with its slots; each rule is a subclass in rules.py or regularized.py.
+optimizer.py has the base class with its slots; each rule is a subclass in rules.py or regularized.py. What scales
+losses for gradients in 16 bits is in loss_scale.py and mixed_precision.py.
 """
 from .optimizer import Optimizer
 from .regularized import (

@@ -1,5 +1,6 @@
 """The update rules, one class each, over the ops of thalweg/ops/training.py; those that shrink: regularized.py."""
 import thalweg as tf
+from thalweg.framework.func_graph import outermost
 from thalweg.ops import training
 
 from .optimizer import Optimizer, refused
@@ -65,8 +66,7 @@ class AdamOptimizer(Rule):
         super().__init__(use_locking, name, learning_rate=learning_rate, beta1=beta1, beta2=beta2, epsilon=epsilon)
 
     def _powers(self):
-        graph = tf.get_default_graph()
-        graph = getattr(graph, "outermost", graph)
+        graph = outermost(tf.get_default_graph())            # a branch may hold the update
         return self._get_non_slot_variable("beta1_power", graph), self._get_non_slot_variable("beta2_power", graph)
 
     def _create_slots(self, var_list):

@@ -40,7 +40,7 @@ ROWS = [
     Row(lambda a, b: a @ b, reals(2, 3), reals(3, 2), against=np.matmul, dtypes=F, label="@"),
 
     Row(tf.tensordot, reals(2, 3, 4), reals(4, 3, 5), [[1, 2], [1, 0]], dtypes=F,
-        against=lambda a, b: np.tensordot(a, b, [[1, 2], [1, 0]])),
+        against=lambda a, b: np.tensordot(a, b, ([1, 2], [1, 0]))),
     Row(tf.tensordot, reals(2, 3), reals(3, 4), 1, dtypes=F, unknown="dimensions",
         against=lambda a, b: np.tensordot(a, b, 1)),
     Row(tf.tensordot, reals(2, 3), reals(2, 3), axes=2, dtypes=F, unknown="dimensions",

@@ -57,3 +57,4 @@ from thalweg_io.summaries.reader import summary_iterator as summary_iterator
 from thalweg_io.checkpoints.state import update_checkpoint_state as update_checkpoint_state
 from thalweg_io.checkpoints.warm_start import warm_start as warm_start
 from thalweg_io.graphs.meta_graph import write_graph as write_graph
+from thalweg.train import experimental as experimental

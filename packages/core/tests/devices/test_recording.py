@@ -1,0 +1,116 @@
+"""A plugin in C that records: what core calls, through the table alone."""
+import ctypes
+
+import numpy as np
+import pytest
+
+import thalweg as tf
+from thalweg import devices
+from thalweg.devices import DevicePlugin
+from thalweg.testing import ctypes_abi as abi
+
+ENTRIES = dict(abi.DeviceApi._fields_)
+
+
+class Recorder(abi.Plugin):
+    """`Neg` of four floats, asynchronous. While it records, calls are written down, and replays make them again."""
+
+    def __init__(self, code_of_end=abi.OK):
+        super().__init__()
+        self.code_of_end, self.recorded, self.recordings, self.calls = code_of_end, None, {}, []
+        for name in ("record_begin", "record_end", "replay", "recording_free"):
+            setattr(self.table, name, ENTRIES[name](getattr(self, name)))
+        self.kernel = abi.KernelFunction(self.negate)
+
+    def _find(self, dev, desc, out):
+        code = super()._find(dev, desc, out)
+        if code == abi.OK:
+            out[0].fn, out[0].flags = self.kernel, 1 << 32
+        return code
+
+    def negate(self, call, ins, n_in, outs, n_out):
+        ends = ins[0].data, outs[0].data
+        self.calls.append("kernel")
+        if self.recorded is None:
+            self.work(*ends)
+        else:
+            self.recorded.append(ends)
+        return abi.OK
+
+    def work(self, source, target):
+        values = (ctypes.c_float * 4).from_address(source)
+        (ctypes.c_float * 4).from_address(target)[:] = [-v for v in values]
+
+    def record_begin(self, dev, stream):
+        self.calls.append("begin")
+        self.recorded = []
+        return abi.OK
+
+    def record_end(self, dev, stream, out):
+        self.calls.append("end")
+        recorded, self.recorded = self.recorded, None
+        if self.code_of_end:
+            self.core.set_error(None, self.code_of_end, b"the stream was left in a bad state")
+            return self.code_of_end
+        key = len(self.calls)
+        self.recordings[key], out[0] = recorded, key
+        return abi.OK
+
+    def replay(self, dev, stream, key):
+        self.calls.append("replay")
+        for ends in self.recordings[key]:
+            self.work(*ends)
+        return abi.OK
+
+    def recording_free(self, dev, key):
+        self.calls.append("free")
+        del self.recordings[key]
+
+
+@pytest.fixture
+def recorder(request):
+    plugin = Recorder(getattr(request, "param", abi.OK))
+    devices.register(DevicePlugin("RECORDER", plugin.open))
+    with tf.Graph().as_default():
+        yield plugin
+    devices.unregister("RECORDER")
+
+
+def negations(n):
+    x = y = tf.placeholder(tf.float32, [4])
+    with tf.device("/device:RECORDER:0"):
+        for _ in range(n):
+            y = tf.negative(y)
+    return x, y
+
+
+CONFIG = tf.ConfigProto(graph_options=tf.GraphOptions(optimizer_options=tf.OptimizerOptions(opt_level=-1)))
+
+
+def test_core_records_in_the_second_run_and_gives_back_with_the_session(recorder):
+    x, y = negations(3)
+    with tf.Session(config=CONFIG) as session:
+        for k in range(4):
+            assert session.run(y, {x: np.arange(4) + k}).tolist() == [-k, -1 - k, -2 - k, -3 - k]
+    assert recorder.calls == [*["kernel"] * 3, "begin", *["kernel"] * 3, "end", "replay", "replay", "replay", "free"]
+    assert not recorder.recordings
+
+
+@pytest.mark.parametrize("recorder", [abi.UNIMPLEMENTED, abi.INTERNAL], indirect=True)
+def test_a_code_of_record_end_makes_the_segment_eager(recorder):
+    x, y = negations(3)
+    metadata = tf.RunMetadata()
+    with tf.Session(config=CONFIG) as session:
+        for k in range(4):
+            value = session.run(y, {x: np.arange(4) + k}, run_metadata=metadata)
+            assert value.tolist() == [-k, -1 - k, -2 - k, -3 - k]
+    assert recorder.calls == [*["kernel"] * 3, "begin", *["kernel"] * 3, "end", *["kernel"] * 9]
+    assert [s.refusal for s in metadata.segments] == ["the stream was left in a bad state"]
+
+
+def test_a_code_without_words_names_the_op(recorder):
+    recorder.kernel = abi.KernelFunction(lambda *args: abi.OOM)
+    x, y = negations(1)
+    with tf.Session(config=CONFIG) as session, pytest.raises(
+            tf.errors.ResourceExhaustedError, match=r"kernel failed with code 2\n\t \[\[Neg 'Neg'\]\]"):
+        session.run(y, {x: np.ones(4)})

@@ -1,0 +1,29 @@
+"""How long a Work takes on a card, so that the fastest of several is taken (libraries/choices.py)."""
+from thalweg_cuda.libraries import LibraryError
+
+from .bound import Bound
+
+
+def measure(card, work, in_bytes, out_bytes):
+    """ns of a run on operands of these sizes, which hold zeros; infinite where a library fails.
+
+    None where it cannot be told now: the memory does not suffice, or work is being noted for later.
+    """
+    if card.recorder.current is not None:
+        return None
+    addresses = []
+    try:
+        for nbytes in (*in_bytes, *out_bytes, work.workspace_bytes):
+            addresses.append(card.alloc(max(nbytes, 1)))
+            card.clear(addresses[-1], nbytes)
+        ins, outs = addresses[:len(in_bytes)], addresses[len(in_bytes):-1]
+        bound = Bound(card, work, "a choice")
+        bound(ins, outs, addresses[-1])                  # compiles, loads and warms up
+        return card.time_ns(lambda stream: bound(ins, outs, addresses[-1]))
+    except MemoryError:
+        return None
+    except LibraryError:
+        return float("inf")
+    finally:
+        for address in addresses:
+            card.pool.free(address)

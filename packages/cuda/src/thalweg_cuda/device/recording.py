@@ -1,0 +1,53 @@
+"""Recorded work: kernels and copies that are captured once as a CUDA graph, and launched as one from then on."""
+from thalweg_cuda.driver import libcuda
+
+
+class Recording:
+    """What a capture gave.
+
+    Attributes
+    ----------
+    executable : int            handle of the graph; None before the end of the capture
+    records : list of (Record, Flag)    what its kernels may write, its own for as long as it lives
+    """
+
+    def __init__(self, card):
+        self._card, self.executable, self.records = card, None, []
+
+    def __del__(self):
+        # Whoever drops it may be in the midst of a capture, or another thread may: the card frees it later.
+        self._card.dropped.append((self.executable, [record for record, _ in self.records]))
+
+
+class Recorder:
+    """Captures the work of one card; core lets nobody else use the card meanwhile."""
+
+    def __init__(self, card):
+        self._card, self._stream = card, card.streams.capture
+        self.current = None              # the Recording under way
+
+    def begin(self):
+        """From now on work is noted."""
+        if self.current is not None:
+            self.abandon()
+        self._card.flags.reserve()
+        recording = Recording(self._card)
+        libcuda.begin_capture(self._stream.handle)
+        self.current = recording
+
+    def end(self):
+        """The Recording; DriverError where something cannot be captured."""
+        recording, self.current = self.current, None
+        recording.executable = libcuda.end_capture(self._stream.handle)
+        return recording
+
+    def abandon(self):
+        """Ends a capture that somebody has left."""
+        self.current = None
+        libcuda.abandon_capture(self._stream.handle)
+
+    def replay(self, recording):
+        """Enqueues all work of a recording, behind what was enqueued before."""
+        for record, flag in recording.records:
+            self._card.flags.watch(record, flag, is_kept=True)
+        libcuda.call("cuGraphLaunch", recording.executable, self._card.streams.compute.handle)

@@ -1,0 +1,69 @@
+"""Which of several ways to compute a node is taken: the fastest one, timed once on the card and remembered.
+
+Without timing - no card, or autotuning is off - the first one is taken, in the order in which they are given:
+cuBLASLt's algorithms as its heuristics order them, then cuDNN's plans likewise, then our kernel.
+"""
+import json
+import os
+import tempfile
+import threading
+from pathlib import Path
+
+
+class Choices:
+    """A table of choices, kept in a JSON file.
+
+    Parameters
+    ----------
+    path : path or None         the file; None: nothing is kept beyond this object's life
+    device : str                name of the card and versions of the libraries: choices of others do not count
+    measure : callable or None  (Work, input sizes, output sizes, in bytes) -> ns of a run on the card, or None
+                                where it cannot be told now
+    """
+
+    def __init__(self, path=None, device="", measure=None):
+        self.path, self.device, self.measure = path and Path(path), device, measure
+        self._lock = threading.Lock()
+        self._table = self._read()
+
+    def choose(self, key, candidates, in_bytes=(), out_bytes=()):
+        """The Work of the best of `candidates`, a list of (name, Work) in the order of preference.
+
+        key : str       op type, shapes, dtypes, attributes and precision
+        """
+        works = dict(candidates)
+        with self._lock:
+            known = self._table.get(key)
+            if known in works:
+                return works[known]
+            if self.measure is None or len(works) == 1:
+                return candidates[0][1]
+            times = {name: self.measure(work, in_bytes, out_bytes) for name, work in candidates}
+            if None in times.values():
+                return candidates[0][1]
+            best = min(times, key=times.__getitem__)
+            self._table[key] = best
+            self._write()
+            return works[best]
+
+    def _read(self):
+        """The choices of this device in the file; none where there is no file, or it is not one of ours."""
+        try:
+            stored = json.loads(self.path.read_text()) if self.path else {}
+        except (OSError, ValueError):
+            return {}
+        return dict(stored.get(self.device, {})) if isinstance(stored, dict) else {}
+
+    def _write(self):
+        """Replaces the file at once, so that no reader sees half of it; choices of other devices stay."""
+        if self.path is None:
+            return
+        try:
+            stored = json.loads(self.path.read_text())
+        except (OSError, ValueError):
+            stored = {}
+        stored = {**(stored if isinstance(stored, dict) else {}), self.device: self._table}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=self.path.parent, delete=False) as file:
+            json.dump(stored, file, indent=1, sort_keys=True)
+        os.replace(file.name, self.path)

@@ -1,0 +1,123 @@
+"""cuBLASLt and cuDNN on a card: they agree with our kernels, in a session and replayed; timing of choices."""
+import ctypes
+
+import numpy as np
+import pytest
+
+import thalweg as tf
+from thalweg.devices.core_api import KernelRequest
+from thalweg_cuda import kernels
+from thalweg_cuda.libraries.choices import Choices
+from thalweg_cuda.libraries.cublaslt import CublasLt
+from thalweg_cuda.libraries.cudnn import Cudnn
+
+RNG = np.random.default_rng(0)
+
+
+def numbers(*shape):
+    return RNG.standard_normal(shape).astype(np.float32)
+
+
+@pytest.fixture(params=["installed", "double"])
+def libraries(request, card):
+    """A function from a name to the libraries of a Target: the card's own, or a double on the stand-in's memory."""
+    def of(name):
+        if request.param == "double":
+            return {name: _double(name)}
+        if card.target.libraries.get(name) is None:
+            pytest.skip(f"no {name}: {card.target.libraries.reasons[name]}")
+        return card.target.libraries
+    return of
+
+
+def _double(name):
+    from emulation.fake_cublaslt import FakeCublasLt
+    from emulation.fake_cudnn import FakeCudnn
+    from standin import driver
+    if not driver.is_loaded():
+        pytest.skip("a double computes on memory of the host, which a real card's is not")
+    return CublasLt(FakeCublasLt(enqueue=_enqueue)) if name == "cublaslt" else Cudnn(FakeCudnn(enqueue=_enqueue))
+
+
+_HostFunction = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+_kept: list = []                         # a recording calls them again
+
+
+def _enqueue(stream, function):
+    """Has a function called when the stream is so far, each time that a recording is replayed."""
+    callback = _HostFunction(lambda data: function())
+    _kept.append(callback)
+    assert ctypes.CDLL("libcuda.so.1").cuLaunchHostFunc(ctypes.c_void_p(stream), callback, None) == 0
+
+
+class Only:
+    """Choices that takes what a library offers first, and counts."""
+
+    def __init__(self, prefix):
+        self.prefix, self.taken = prefix, 0
+
+    def choose(self, key, candidates, in_bytes, out_bytes):
+        for name, work in candidates:
+            if name.startswith(self.prefix):
+                self.taken += 1
+                return work
+        return candidates[-1][1]
+
+
+def results(build, arrays):
+    """Of three runs, the last of which are replays."""
+    with tf.Graph().as_default() as graph, tf.device("/gpu:0"):
+        variables = [tf.Variable(a) for a in arrays]
+        outputs = build(*variables)
+        with tf.Session(graph=graph) as session:
+            session.run(tf.global_variables_initializer())
+            found = [session.run(outputs) for _ in range(3)]
+    for other in found[1:]:
+        for first, second in zip(found[0], other):
+            np.testing.assert_array_equal(first, second)
+    return found[0]
+
+
+def compared(card, prefix, offered, build, *arrays):
+    before, only = card.target, Only(prefix)
+    try:
+        card.target = before._replace(choices=Only("own"))
+        ours = results(build, arrays)
+        card.target = before._replace(choices=only, libraries=offered)
+        theirs = results(build, arrays)
+    finally:
+        card.target = before
+    assert only.taken
+    for mine, other in zip(ours, theirs):
+        np.testing.assert_allclose(other, mine, 1e-4, 1e-5 * np.abs(mine).max())
+
+
+def test_products_of_cublaslt(card, libraries):
+    compared(card, "cublaslt", libraries("cublaslt"),
+             lambda a, b, c: [tf.nn.relu(tf.matmul(a, b) + c), tf.matmul(a, b, transpose_a=True)],
+             numbers(64, 64), numbers(64, 40), numbers(40))
+
+
+def test_convolutions_of_cudnn(card, libraries):
+    def build(x, w):
+        y = tf.nn.conv2d(x, w, strides=[1, 2, 2, 1], padding="SAME")
+        return [y, *tf.gradients(tf.reduce_sum(y * y), [x, w])]
+    compared(card, "cudnn", libraries("cudnn"), build, numbers(4, 20, 21, 16), numbers(3, 3, 16, 32))
+
+
+def test_a_kernel_is_timed(card, tmp_path):
+    attrs = {"transpose_a": False, "transpose_b": False}
+    request = KernelRequest("MatMul", attrs, [(40, 50), (50, 60)], [(40, 60)], [1, 1], [1])
+    work = kernels.prepare(request, card.target._replace(libraries={}))
+    timed = card.target.choices.measure(work, (8000, 12000), (9600,))
+    assert 0 < timed < 1e9
+    choices = Choices(tmp_path / "choices.json", "card", card.target.choices.measure)
+    assert choices.choose("key", [("a", work), ("b", work)], (8000, 12000), (9600,)) is work
+    assert (tmp_path / "choices.json").exists()
+
+
+def test_what_does_not_fit_is_not_timed(card):
+    attrs = {"transpose_a": False, "transpose_b": False}
+    request = KernelRequest("MatMul", attrs, [(40, 50), (50, 60)], [(40, 60)], [1, 1], [1])
+    work = kernels.prepare(request, card.target._replace(libraries={}))
+    assert card.target.choices.measure(work._replace(workspace_bytes=1 << 50), (8000, 12000), (9600,)) is None

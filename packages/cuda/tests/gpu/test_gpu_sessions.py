@@ -1,0 +1,229 @@
+"""What holds while sessions run: a steady state allocates nothing, faults end one run only, threads get along."""
+import gc
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import training_programs as programs
+
+import thalweg as tf
+
+
+@pytest.fixture
+def session():
+    with tf.Session() as session:
+        yield session
+
+
+def trained(session, build, runs):
+    with tf.device("/gpu:0"):
+        program = build()
+    session.run(tf.global_variables_initializer())
+    program.losses(session, runs)
+    return program
+
+
+@pytest.mark.parametrize("build", [programs.mlp, programs.lenet, programs.rnn], ids=lambda f: f.__name__)
+def test_a_training_step_is_one_launch(session, build, counters):
+    program = trained(session, build, 4)
+    counters()
+    for _ in range(3):
+        program.losses(session, 1)
+        done = counters()
+        assert (done["graph_launches"], done["synchronizations"]) == (1, 1), done
+        assert (done["allocations"], done["host_allocations"], done["frees"], done["launches"]) == (0, 0, 0, 0), done
+
+
+def test_what_is_replayed_is_told(session):
+    program = trained(session, programs.mlp, 4)
+    metadata = tf.RunMetadata()
+    session.run([program.loss, program.step], program.feeds(0), run_metadata=metadata)
+    assert [s.mode for s in metadata.segments if not s.refusal] == ["replayed"], metadata.segments
+
+
+def test_other_shapes_are_other_plans(session):
+    with tf.device("/gpu:0"):
+        x = tf.placeholder(tf.float32, [None])
+        y = tf.reduce_sum(tf.exp(x) * 2 + 1)
+    for _ in range(4):
+        for n in (3, 100, 7):
+            np.testing.assert_allclose(session.run(y, {x: np.ones(n)}), n * (2 * np.e + 1), rtol=1e-5)
+
+
+def test_no_memory_lists_tensors_and_the_session_goes_on(session, card):
+    total = card.device.total_memory()
+    with tf.device("/gpu:0"):
+        x = tf.placeholder(tf.float32, [None])
+        large = tf.tensordot(x, tf.ones([4096]), 0)
+        y = tf.reduce_sum(tf.exp(large) + tf.transpose(large)[0, 0])
+        small = tf.reduce_sum(x * 2)
+    with pytest.raises(tf.errors.ResourceExhaustedError) as raised:
+        session.run(y, {x: np.ones(total // 4096 // 4 * 2, np.float32)})
+    text = str(raised.value)
+    assert "/device:CUDA:0" in text and "bytes" in text and "test_gpu_sessions.py" in text, text
+    for _ in range(3):
+        assert session.run(small, {x: np.ones(5)}) == 10
+    assert np.isfinite(session.run(y, {x: np.ones(3)}))
+
+
+def test_a_wrong_index_ends_one_run(session):
+    with tf.device("/gpu:0"):
+        table = tf.Variable(np.arange(10, dtype=np.float32).reshape(5, 2))
+        indices = tf.placeholder(tf.int32, [3])
+        y = tf.gather(table, indices) * 2 + 1
+    session.run(table.initializer)
+    for _ in range(3):                                   # in the plain run, the recorded one, the replayed one
+        assert session.run(y, {indices: [0, 1, 4]})[2, 1] == 19
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"indices\[1\] = 5 is not in \[0, 5\)"):
+            session.run(y, {indices: [0, 5, 1]})
+
+
+def test_sessions_of_many_threads(session):
+    failures = []
+
+    def work(k):
+        try:
+            with tf.Graph().as_default() as graph, tf.device("/gpu:0"), tf.Session(graph=graph) as own:
+                x = tf.placeholder(tf.float32, [64])
+                v = tf.Variable(np.float32(k))
+                y = tf.reduce_sum(tf.exp(x) * v) + tf.random_uniform([]) * 0
+                own.run(tf.global_variables_initializer())
+                for _ in range(15):
+                    np.testing.assert_allclose(own.run(y, {x: np.full(64, 0.5)}), 64 * np.exp(0.5) * k, rtol=1e-5)
+        except BaseException as error:
+            failures.append(error)
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures, failures
+
+
+def test_one_session_of_many_threads(session):
+    with tf.device("/gpu:0"):
+        x = tf.placeholder(tf.float32, [100])
+        y = tf.reduce_sum(tf.sqrt(x) * 2 + 1)
+    failures = []
+
+    def work(k):
+        for _ in range(20):
+            got = session.run(y, {x: np.full(100, k * k)})
+            if abs(got - (200 * k + 100)) > 1e-3 * got:
+                failures.append((k, got))
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+
+
+def test_memory_comes_back(card):
+    def use():
+        with tf.Graph().as_default(), tf.device("/gpu:0"), tf.Session() as session:
+            program = programs.mlp()
+            session.run(tf.global_variables_initializer())
+            program.losses(session, 3)
+    use()
+    gc.collect()
+    before = card.stats()
+    for _ in range(3):
+        use()
+        gc.collect()
+    after = card.stats()
+    assert after["bytes_in_use"] == before["bytes_in_use"]
+    assert after["bytes_reserved"] == before["bytes_reserved"]
+
+
+def test_ctrl_c_ends_a_run_and_the_session_goes_on(session):
+    with tf.device("/gpu:0"):
+        x = tf.placeholder(tf.float32, [50])
+        y = x
+        for _ in range(60):
+            y = tf.sin(y) * 1.01
+    session.run(y, {x: np.ones(50)})
+    want = session.run(y, {x: np.ones(50)})
+    for k in range(60):
+        timer = threading.Timer(0.0002 * k, os.kill, (os.getpid(), signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            timer.start()
+            while True:
+                session.run(y, {x: np.ones(50)})
+        np.testing.assert_array_equal(session.run(y, {x: np.ones(50)}), want)
+
+
+PRELUDE = """
+import os, numpy as np, thalweg as tf
+with tf.device("/gpu:0"):
+    x = tf.placeholder(tf.float32, [3])
+    y = tf.exp(x) + 1
+session = tf.Session()
+for _ in range(3):
+    session.run(y, {x: [0, 0, 0]})
+"""
+
+
+def python(code, *arguments):
+    return subprocess.run([sys.executable, "-c", PRELUDE + code, *arguments], capture_output=True, text=True,
+                          check=False, timeout=120)
+
+
+def test_a_kernel_that_fails_ends_the_cards_use(standin):
+    done = python("""
+import sys
+sys.path.insert(0, sys.argv[1])
+from standin import driver
+driver.fail("launch")
+for _ in range(2):
+    try:
+        session.run(y, {x: [0, 0, 0]})
+    except Exception as error:
+        print(type(error).__name__, str(error))
+with tf.device("/cpu:0"):
+    print(session.run(tf.exp([0.0])).tolist())
+""", str(Path(__file__).parent.parent))
+    lines = done.stdout.splitlines()
+    assert "work on card 0 failed: cuStreamSynchronize failed" in lines[0], done
+    assert "CUDA does nothing more in this process on that card" in done.stdout and lines[-1] == "[1.0]", done
+    assert done.returncode == 0 and "PyCUDA" not in done.stderr, done
+
+
+def test_a_process_ends_cleanly():
+    for code in ("", "session.close()", "import sys; sys.exit(3)", "keep = globals().copy(); del session"):
+        done = python(code)
+        assert done.returncode == (3 if "exit" in code else 0) and done.stderr == "", (code, done)
+
+
+def test_a_thread_that_runs_at_the_end_harms_nobody():
+    done = python("""
+import threading, time
+def go():
+    while True:
+        session.run(y, {x: [0, 0, 0]})
+threading.Thread(target=go, daemon=True).start()
+time.sleep(0.3)
+""")
+    assert done.returncode == 0, done
+
+
+def test_a_forked_child_is_told():
+    done = python("""
+child = os.fork()
+if not child:
+    for fetch in (y, tf.sqrt(x)):                        # the second needs a new plan, kernels and memory
+        try:
+            session.run(fetch, {x: [0, 0, 0]})
+        except Exception as error:
+            print(type(error).__name__, str(error))
+    os.sys.exit(0)                                       # with all finalizers, as a child of multiprocessing has not
+os.waitpid(child, 0)
+print("parent", session.run(y, {x: [0, 0, 0]}).tolist())
+""")
+    assert done.stdout.count("a forked child cannot use it") >= 2 and "parent [2.0, 2.0, 2.0]" in done.stdout, done
+    assert done.returncode == 0 and "PyCUDA" not in done.stderr, done

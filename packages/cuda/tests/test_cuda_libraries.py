@@ -1,0 +1,258 @@
+"""cuBLASLt and cuDNN behind our glue: what is asked of them, operands, epilogues, choices, reasons."""
+import contextlib
+import json
+
+import numpy as np
+import pytest
+from emulation.direct import run
+from emulation.fake_cublaslt import WORKSPACE, FakeCublasLt
+from emulation.fake_cudnn import FakeCudnn
+from emulation.reference import close, compare
+
+from thalweg.devices.core_api import KernelRequest
+from thalweg.framework.declaration import REGISTRY
+from thalweg_cuda import kernels, libraries
+from thalweg_cuda.libraries import LibraryError, library
+from thalweg_cuda.libraries.choices import Choices
+from thalweg_cuda.libraries.cublaslt import CublasLt, Product
+from thalweg_cuda.libraries.cudnn import Cudnn
+from thalweg_cuda.work import Launch, LibraryCall, Target
+
+RNG = np.random.default_rng(0)
+ONE = ("forward",)
+CONV = {"strides": [1, 1, 1, 1], "padding": "SAME", "data_format": "NHWC", "dilations": [1, 1, 1, 1],
+        "explicit_paddings": [], "use_cudnn_on_gpu": True}
+
+
+def numbers(*shape, dtype="float32"):
+    x = RNG.standard_normal(shape)
+    return (x + 1j * RNG.standard_normal(shape) if np.dtype(dtype).kind == "c" else x).astype(dtype)
+
+
+@pytest.fixture
+def blas():
+    return FakeCublasLt()
+
+
+@pytest.fixture
+def target(blas):
+    return Target(libraries={"cublaslt": CublasLt(blas)})
+
+
+# --- cuBLASLt -----------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "complex64", "complex128"])
+@pytest.mark.parametrize("turn_a", [False, True])
+@pytest.mark.parametrize("turn_b", [False, True])
+def test_products(target, blas, turn_a, turn_b, dtype):
+    a = numbers(*((7, 5) if turn_a else (5, 7)), dtype=dtype)
+    b = numbers(*((6, 7) if turn_b else (7, 6)), dtype=dtype)
+    compare("MatMul", [a, b], {"transpose_a": turn_a, "transpose_b": turn_b}, target=target, orders=ONE)
+    assert blas.calls["cublasLtMatmul"] == 1
+
+
+@pytest.mark.parametrize("x, y", [((4, 3, 5), (4, 5, 2)), ((2, 2, 3, 5), (5, 2)), ((3, 5), (2, 3, 5, 4))])
+def test_batches(target, blas, x, y):
+    for dtype in "float32", "complex64":
+        plain = [numbers(*s, dtype=dtype) for s in (x, y)]
+        compare("BatchMatMulV2", plain, {"adj_x": False, "adj_y": False}, target=target, orders=ONE)
+        turned = [numbers(*s[:-2], s[-1], s[-2], dtype=dtype) for s in (x, y)]
+        compare("BatchMatMulV2", turned, {"adj_x": True, "adj_y": True}, target=target, orders=ONE)
+    assert blas.calls["cublasLtMatmul"] == 4
+
+
+def test_what_is_no_plain_product_stays_ours(target, blas):
+    compare("BatchMatMulV2", [numbers(2, 1, 3, 5), numbers(1, 2, 5, 4)], {"adj_x": False, "adj_y": False},
+            target=target, orders=ONE)
+    compare("MatMul", [np.int32([[1, 2]]), np.int32([[3], [4]])], {"transpose_a": False, "transpose_b": False},
+            target=target, orders=ONE)
+    assert "cublasLtMatmul" not in blas.calls
+
+
+@pytest.mark.parametrize("fused_ops, is_theirs", [
+    ("BiasAdd", True), ("BiasAdd,Relu", True), ("Add", True), ("BiasAdd,Add,Relu", True), ("Relu", True),
+    ("BiasAdd,Relu6", False)])
+def test_epilogues(target, blas, fused_ops, is_theirs):
+    a, b = numbers(9, 5), numbers(5, 8)
+    args = [numbers(8)] * ("BiasAdd" in fused_ops) + [numbers(9, 8)] * ("Add" in fused_ops.split(","))
+    attrs = {"transpose_a": False, "transpose_b": False, "fused_ops": fused_ops.split(","), "epsilon": 1e-3,
+             "num_args": len(args)}
+    want, = REGISTRY["_FusedMatMul"].reference([a, b, *args], attrs)
+    got, = run("_FusedMatMul", [a, b, *args], [(want.shape, "float32")], {**attrs, "fused_ops": fused_ops},
+               target=target, orders=ONE)
+    close(got, want, 4)
+    assert blas.calls.get("cublasLtMatmul", 0) == is_theirs
+
+
+@pytest.mark.parametrize("data", ["NHWC", "NCHW"])
+def test_convolutions_of_single_pixels_are_products(target, blas, data):
+    x, filters, attrs = numbers(2, 5, 4, 6), numbers(1, 1, 6, 8), CONV
+    if data == "NCHW":
+        x, attrs = np.ascontiguousarray(x.transpose(0, 3, 1, 2)), {**CONV, "data_format": data}
+    y, = compare("Conv2D", [x, filters], attrs, target=target, orders=ONE)
+    dy = numbers(*y.shape)
+    compare("Conv2DBackpropInput", [np.int32(x.shape), filters, dy], attrs, {0}, 4, ONE, target)
+    compare("Conv2DBackpropFilter", [x, np.int32(filters.shape), dy], attrs, {1}, 4, ONE, target)
+    assert blas.calls.get("cublasLtMatmul", 0) == (3 if data == "NHWC" else 0)
+
+
+def test_tf32_is_asked_for_and_not_assumed():
+    layer, asked = CublasLt(FakeCublasLt()), Product("float", 4, 4, 4)
+    kinds = [layer.library._objects[layer.plans(asked._replace(allow_tf32=tf32))[0]._described.operation.handle.value]
+             ["args"][0] for tf32 in (False, True)]
+    assert kinds == [68, 77]
+
+
+def test_the_handle_and_descriptors_are_given_back(blas):
+    layer = CublasLt(blas)
+    layer.plans(Product("float", 4, 4, 4))
+    layer.close()
+    assert not blas._objects
+
+
+def test_a_refusal_is_a_reason_and_ours_runs():
+    blas = FakeCublasLt(refuses=True)
+    target = Target(libraries={"cublaslt": CublasLt(blas)})
+    compare("MatMul", [numbers(3, 4), numbers(4, 5)], {"transpose_a": False, "transpose_b": False}, target=target,
+            orders=ONE)
+    assert "cublasLtMatmul" not in blas.calls
+    with pytest.raises(LibraryError, match="cublasLtMatmulAlgoGetHeuristic: status 15"):
+        target.libraries["cublaslt"].plans(Product("float", 1, 2, 3))
+    with pytest.raises(LibraryError, match="cuBLASLt multiplies float, .*not int32"):
+        target.libraries["cublaslt"].plans(Product("int32", 1, 2, 3))
+
+
+# --- cuDNN --------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("x, filters, change", [
+    ((2, 9, 11, 3), (3, 3, 3, 5), {}), ((2, 9, 11, 4), (3, 2, 4, 8), {"strides": [1, 2, 3, 1]}),
+    ((1, 12, 7, 3), (3, 3, 3, 4), {"padding": "VALID", "dilations": [1, 2, 1, 1]}), ((2, 6, 5, 8), (3, 3, 4, 12), {}),
+    ((1, 5, 6, 2), (4, 3, 2, 3), {"padding": "EXPLICIT", "explicit_paddings": [0, 0, 2, 1, 0, 3, 0, 0]}),
+    ((1, 7, 8, 3), (1, 1, 3, 6), {"strides": [1, 3, 2, 1]})])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_convolutions(x, filters, change, dtype):
+    fake = FakeCudnn()
+    target, attrs = Target(libraries={"cudnn": Cudnn(fake)}), {**CONV, **change}
+    x, filters = numbers(*x, dtype=dtype), numbers(*filters, dtype=dtype)
+    y, = compare("Conv2D", [x, filters], attrs, orders=ONE, target=target)
+    dy = numbers(*y.shape, dtype=dtype)
+    compare("Conv2DBackpropInput", [np.int32(x.shape), filters, dy], attrs, {0}, 4, ONE, target)
+    compare("Conv2DBackpropFilter", [x, np.int32(filters.shape), dy], attrs, {1}, 4, ONE, target)
+    assert fake.executed == ["FORWARD", "DATA", "FILTER"]
+
+
+@pytest.mark.parametrize("data_format", ["NDHWC", "NCDHW"])
+def test_three_dimensions(data_format):
+    fake = FakeCudnn()
+    target = Target(libraries={"cudnn": Cudnn(fake)})
+    attrs = {"strides": [1] * 5, "padding": "SAME", "data_format": data_format, "dilations": [1] * 5}
+    x, filters = numbers(*((1, 4, 5, 6, 3) if data_format == "NDHWC" else (1, 3, 4, 5, 6))), numbers(3, 2, 3, 3, 4)
+    y, = compare("Conv3D", [x, filters], attrs, orders=ONE, target=target)
+    compare("Conv3DBackpropFilterV2", [x, np.int32(filters.shape), numbers(*y.shape)], attrs, {1}, 4, ONE, target)
+    assert fake.executed == ["FORWARD", "FILTER"]
+
+
+def test_fused_convolution_gets_its_end():
+    fake = FakeCudnn()
+    args = [numbers(8), numbers(8), numbers(8), RNG.random(8, np.float32) + 1, numbers(2, 9, 10, 8)]
+    attrs = {**CONV, "fused_ops": ["FusedBatchNorm", "Add", "Relu"], "epsilon": 1e-3, "num_args": 5}
+    compare("_FusedConv2D", [numbers(2, 9, 10, 4), numbers(3, 3, 4, 8), *args], attrs, factor=4,
+            target=Target(libraries={"cudnn": Cudnn(fake)}), orders=ONE)
+    assert fake.executed == ["FORWARD"]
+
+
+def plans_of(**attrs):
+    fake = FakeCudnn()
+    request = KernelRequest("Conv2D", {**CONV, **attrs}, [(1, 8, 8, 4), (3, 3, 4, 4)], [(1, 8, 8, 4)], [1, 1], [1])
+    choices = Listing()
+    kernels.prepare(request, Target(libraries={"cudnn": Cudnn(fake, workspace_limit=1 << 20)}, choices=choices))
+    return choices.seen
+
+
+class Listing:
+    """Choices that takes the first and keeps what it was shown."""
+
+    def choose(self, key, candidates, in_bytes, out_bytes):
+        self.seen = [(name, work.workspace_bytes) for name, work in candidates]
+        return candidates[0][1]
+
+
+def test_plans_by_precision_determinism_and_workspace():
+    """Of the five engines one has too large a workspace, one is not deterministic, and two are of tensor cores."""
+    transposed = 768                                     # bytes of the filters, a multiple of 256
+    assert plans_of() == [("cudnn 0", transposed + 256), ("cudnn 1", transposed), ("own", 0)]
+    assert plans_of(allow_tf32=True) == [("cudnn 0", transposed + 512), ("cudnn 1", transposed + 256),
+                                         ("cudnn 2", transposed), ("own", 0)]
+
+
+def test_what_cudnn_refuses_is_ours():
+    target = Target(libraries={"cudnn": Cudnn(FakeCudnn(refuses=True))})
+    request = KernelRequest("Conv2D", CONV, [(1, 8, 8, 4), (3, 3, 4, 4)], [(1, 8, 8, 4)], [1, 1], [1])
+    assert isinstance(kernels.prepare(request, target).commands[0], Launch)
+
+
+# --- choices ------------------------------------------------------------------------------------------
+
+def works(target):
+    attrs = {"transpose_a": False, "transpose_b": False}
+    request = KernelRequest("MatMul", attrs, [(4, 4)] * 2, [(4, 4)], [1, 1], [1])
+    return kernels.prepare(request, target)
+
+
+def test_without_timing_the_library_is_first(target):
+    assert isinstance(works(target).commands[0], LibraryCall)
+
+
+def test_the_fastest_is_timed_once_and_remembered(target, tmp_path):
+    timed = []
+
+    def measure(work, in_bytes, out_bytes):
+        timed.append((work.workspace_bytes, in_bytes, out_bytes))
+        return 5.0 if isinstance(work.commands[0], Launch) else 9.0 - work.workspace_bytes / WORKSPACE
+    path = tmp_path / "cuda" / "choices.json"
+    for _ in range(2):
+        choices = Choices(path, "card 1", measure)
+        assert isinstance(works(target._replace(choices=choices)).commands[0], Launch)
+    assert timed == [(0, (64, 64), (64,)), (WORKSPACE, (64, 64), (64,)), (0, (64, 64), (64,))]
+    assert list(json.loads(path.read_text())["card 1"].values()) == ["own"]
+    assert isinstance(works(target._replace(choices=Choices(path, "card 2"))).commands[0], LibraryCall)
+
+
+def test_what_cannot_be_timed_now_is_not_remembered(target, tmp_path):
+    choices = Choices(tmp_path / "choices.json", "card", lambda work, ins, outs: None)
+    assert isinstance(works(target._replace(choices=choices)).commands[0], LibraryCall)
+    assert not (tmp_path / "choices.json").exists()
+
+
+def test_a_damaged_file_of_choices_is_replaced(target, tmp_path):
+    path = tmp_path / "choices.json"
+    path.write_text("{ not json")
+    choices = Choices(path, "card", lambda work, ins, outs: float(isinstance(work.commands[0], LibraryCall)))
+    works(target._replace(choices=choices))
+    assert list(json.loads(path.read_text())) == ["card"]
+
+
+# --- opening ------------------------------------------------------------------------------------------
+
+def test_libraries_that_are_not_there_are_reasons(monkeypatch):
+    from thalweg_cuda import shared_library
+    monkeypatch.setattr(shared_library, "candidates", lambda stem, versions: [])
+    found = libraries.Libraries(contextlib.nullcontext())
+    assert found.get("cublaslt") is None and found.get("cudnn") is None and not found.items()
+    assert "pip install thalweg-cuda[cublas]" in found.reasons["cublaslt"]
+    assert "pip install thalweg-cuda[cudnn]" in found.reasons["cudnn"]
+
+
+def test_a_library_is_opened_once_and_closed(monkeypatch):
+    opened = []
+    monkeypatch.setattr(CublasLt, "open", lambda limit: opened.append(limit) or CublasLt(FakeCublasLt(), limit))
+    found = libraries.Libraries(contextlib.nullcontext(), 1 << 20)
+    assert found.get("cublaslt") is found.get("cublaslt") and opened == [1 << 20]
+    fake = found.get("cublaslt").library
+    found.close()
+    assert fake.calls["cublasLtDestroy"] == 1 and not found.items()
+
+
+def test_a_library_without_a_function_is_a_reason():
+    with pytest.raises(LibraryError, match="fake libcublasLt has no function nothing; another version is needed"):
+        library.bind(FakeCublasLt(), {"nothing": (None,)})
