@@ -47,6 +47,8 @@ class _Kits:
 
     def _read_options(self):
         device, path = self.config.getoption("thalweg_device"), self.config.getoption("thalweg_caps")
+        if (device or path) and getattr(self.config.option, "numprocesses", None):
+            raise pytest.UsageError("the conformance kit runs in one process: leave out -n of pytest-xdist")
         if not path:
             if device:
                 raise pytest.UsageError("--thalweg-device needs --thalweg-caps=FILE: what the device claims to do "

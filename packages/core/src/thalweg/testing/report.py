@@ -14,7 +14,7 @@ _OUTCOMES = ("passed", "failed", "xfailed", "skipped")
 
 
 class Report:
-    """Outcomes of tests by level. xdist's workers send theirs to one of these."""
+    """Outcomes of tests by level, and what was measured."""
 
     def __init__(self):
         self.device, self.outcomes, self.measured = {}, {}, {}

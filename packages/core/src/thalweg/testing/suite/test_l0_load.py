@@ -30,7 +30,10 @@ report(seconds=seconds, opened=opened, answer=answer, type=plugin.type, api=plug
 
 
 def test_the_descriptor_is_imported_within_20_ms(kit):
-    seconds = min(kit.child(_IMPORT, opened=False, arguments=[kit.descriptor])["seconds"] for _ in range(3))
+    seconds = 1.0
+    for _ in range(5):                                      # on a busy machine one of them is undisturbed
+        if seconds >= _QUICK_S:
+            seconds = min(seconds, kit.child(_IMPORT, opened=False, arguments=[kit.descriptor])["seconds"])
     assert seconds < _QUICK_S, f"importing {kit.descriptor} takes {seconds * 1000:.0f} ms beside thalweg's own import"
 
 
@@ -64,6 +67,24 @@ def test_thalweg_does_not_import_the_plugin(kit):
     told = kit.child("import sys, thalweg\nreport(found=sys.argv[1] in sys.modules)", opened=False,
                      arguments=[module])
     assert not told["found"], f"import thalweg has imported {module}"
+
+
+def test_without_a_global_lock_it_brings_none_back(kit):
+    """On free-threaded Python a module that does not say freethreading_compatible switches the lock on for all."""
+    told = kit.child("""
+import sys
+import thalweg as tf
+from thalweg import devices
+tf.Session().close()
+enabled = getattr(sys, "_is_gil_enabled", lambda: True)
+before = enabled()
+from thalweg.testing.kit import find
+find(*sys.argv[1:])
+report(before=before, after=enabled())
+""", opened=False, arguments=[kit.caps.device, kit.descriptor])
+    if told["before"]:
+        pytest.skip("this Python has a global lock, or thalweg has switched it on")
+    assert not told["after"]
 
 
 # --- the table --------------------------------------------------------------------------------------
@@ -194,7 +215,7 @@ report(rows={e.type: [e.state, e.reason] for e in REGISTRY.entries()})
 ROGUES = {"raises": ("raise OSError('no librogue.so')", "OSError: no librogue.so"),
           "leaves": ("import sys; sys.exit('goodbye')", "SystemExit: goodbye")}
 SILENT = {"exits": ("import os; os._exit(7)", "ended with status 7"),
-          "hangs": ("import time\nwhile True: time.sleep(1)", "no answer within 3 s")}
+          "hangs": ("import time\nwhile True: time.sleep(1)", "no answer within 5 s")}
 
 
 def install(folder, program):
@@ -220,8 +241,9 @@ def test_a_neighbour_that_ends_or_stops_the_process_can_be_found_and_left_out(ki
     program, verdict = SILENT[name]
     path = install(tmp_path, program)
     assert kit.child("import thalweg\nreport(version=thalweg.__version__)", opened=False, path=path)["version"]
+    timeout_s = 5 if name == "hangs" else 60                # so short a one may be too short for the others
     told = run_child("import sys\nfrom thalweg.devices.__main__ import main\n"
-                     "sys.exit(main(['--isolate', '--timeout=3']))", expected=1, path=path)
+                     f"sys.exit(main(['--isolate', '--timeout={timeout_s}']))", expected=1, path=path)
     assert f"rogue: {verdict}" in told["stdout"]
     rows = kit.child(_ROWS + _FIND_ALL, opened=False, arguments=[kit.descriptor], path=path,
                      THALWEG_BLOCK="rogue")["rows"]

@@ -7,7 +7,7 @@ import pytest
 import thalweg as tf
 from thalweg.framework import dtypes, errors
 from thalweg.framework.graph import Graph
-from thalweg.testing.kit import each
+from thalweg.testing.kit import each, needs
 
 _NUMBERS = ("float32", "float64", "float16", "int32", "int64", "complex64", "bool")
 
@@ -145,6 +145,22 @@ def test_a_graph_on_two_devices(kit):
     with kit.session() as session:
         for _ in range(3):
             np.testing.assert_allclose(session.run(c, {x: given}), expected, 1e-5, 1e-5)
+
+
+@needs("multi_device")
+def test_a_graph_on_two_devices_of_this_type(kit):
+    x = tf.placeholder(tf.float32, [100])
+    with tf.device(kit.place):
+        v = tf.Variable(tf.ones([100]))
+        a = x * v
+    with tf.device(f"/device:{kit.device.type}:1"):
+        b = a + x
+    with tf.device(kit.place):
+        c = a - b * v
+    with kit.session() as session:
+        session.run(v.initializer)
+        for k in range(5):
+            assert session.run(c, {x: np.full(100, k)}).tolist() == [-k] * 100
 
 
 def test_a_device_that_is_not_there_is_named(kit):
