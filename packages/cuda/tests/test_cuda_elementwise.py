@@ -276,6 +276,13 @@ def test_regions_that_make_no_sense():
     request = _request("_Region", [(3,)], (3,), attrs=region(["Neg"], [1, -1, -1], 1))
     with pytest.raises(ValueError, match=r"region: op 0, Neg, takes slots \(1,\); it may take those below 1"):
         kernels.prepare(request, Target())
+    whole = KernelRequest("_Region", region(["Mod"], [0, 0, -1], 1), [(3,)], [(3,)], [tf.int32], [tf.int32])
+    with pytest.raises(Unsupported, match="Mod of integers in a region, where wrong operands are not told of"):
+        kernels.prepare(whole, Target())
+    attrs = region(["Neg", "Abs"], [0, -1, -1, 0, -1, -1], 1, results=[0, 1])
+    unlike = KernelRequest("_Region", attrs, [(3,)], [(3,), (4,)], [tf.float32], [tf.float32] * 2)
+    with pytest.raises(Unsupported, match=r"a region with outputs of shapes \(\(3,\), \(4,\)\)"):
+        kernels.prepare(unlike, Target())
     request = _request("_Region", [(3,)], (3,), attrs=region(["Less"], [0, 0, -1], 1))
     with pytest.raises(ValueError, match=r"region: the outputs have DataTypes \(1,\), their ops give \(10,\)"):
         kernels.prepare(request, Target())

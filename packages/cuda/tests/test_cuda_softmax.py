@@ -6,6 +6,7 @@ from emulation.direct import run
 
 import thalweg as tf
 from thalweg.ops.softmax import softmax_cross_entropy_op, sparse_softmax_cross_entropy_op
+from thalweg_cuda.work import Unsupported
 
 
 def reals(*shape, dtype="float32", seed=0):
@@ -74,6 +75,11 @@ def test_a_label_that_is_no_class_is_told(classes):
                                                              rf"the valid range of \[0, {classes}\)"):
         run("SparseSoftmaxCrossEntropyWithLogits", [reals(3, classes), labels],
             [((3,), "float32"), ((3, classes), "float32")])
+
+
+def test_other_types_are_refused():
+    with pytest.raises(Unsupported, match="Softmax on CUDA takes floating types, not DataType 3"):
+        run("Softmax", [np.zeros((2, 3), np.int32)], [((2, 3), "int32")])
 
 
 def test_a_whole_loss_and_its_gradient():

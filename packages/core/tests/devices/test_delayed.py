@@ -482,6 +482,21 @@ def test_a_replay_that_fails_says_which(delayed):
         assert session.run(y, {x: np.ones(4)}).tolist() == [1, 6, 21, 56]
 
 
+def test_plans_of_a_device_make_room_for_each_other_where_shapes_never_repeat(delayed):
+    with tf.device(DEVICE):
+        x = tf.placeholder(tf.float32, [None])
+        y = chain(x, 3)
+    with tf.Session() as session:
+        for n in [*range(1, 80), 1]:
+            value, metadata = run(session, y, {x: np.ones(n)})
+            assert value.shape == (n,) and not metadata.fallbacks
+        assert session.run(y, {x: np.ones(1)}) == 1
+        run(session, y, {x: np.ones(1)})
+        assert delayed.counts["record"] == 1
+    delayed.ordinals[0].drain()
+    assert delayed.stats(0)["bytes_in_use"] == 0
+
+
 # --- memory -----------------------------------------------------------------------------------------------
 
 def test_no_memory_for_a_plan_lists_what_is_alive_and_the_session_goes_on():

@@ -31,6 +31,11 @@ class Template:
     def __init__(self, ir, placement, optimize):
         self.ir, self.placement, self.optimize = ir, placement, optimize
 
+    @property
+    def leaves_host(self):
+        """Whether a node asks for a device whose memory the host does not see."""
+        return not all(self.placement.device_of(node).is_host for node in self.ir.nodes)
+
 
 def make_template(fetches, feeds, placement, optimize=True, values=None, doubts=False):
     """Passes that need no fed shapes. `fetches`: Tensors and Operations; `feeds`: Tensors.

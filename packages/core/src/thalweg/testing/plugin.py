@@ -52,7 +52,7 @@ class _Kits:
         if not path:
             if device:
                 raise pytest.UsageError("--thalweg-device needs --thalweg-caps=FILE: what the device claims to do "
-                                        "(docs/devices.md, section 5)")
+                                        "(docs/devices.md, section 6)")
             return None
         try:
             caps = Capabilities.read(path)

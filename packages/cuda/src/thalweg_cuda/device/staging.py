@@ -12,6 +12,16 @@ _RING_BYTES, _RING_PARTS = 1 << 20, 4
 _PIECE_BYTES = 4 << 20
 
 
+def pinned(driver, nbytes):
+    """An array of bytes in pinned memory; MemoryError where the host has none."""
+    try:
+        return driver.pagelocked_empty(nbytes, np.uint8)
+    except driver.MemoryError as error:
+        raise MemoryError(f"the host gives no {nbytes:,} bytes of pinned memory, through which copies to and from a "
+                          f"card go ({error}): free memory of the host, or raise its limit of locked memory, "
+                          "ulimit -l") from error
+
+
 class Inbox:
     """Copies to a card. To be used with the context current.
 
@@ -138,7 +148,7 @@ class _Ring:
 
     def __init__(self, driver, streams):
         self._streams = streams
-        self._parts = [driver.pagelocked_empty(_RING_BYTES, np.uint8) for _ in range(_RING_PARTS)]
+        self._parts = [pinned(driver, _RING_BYTES) for _ in range(_RING_PARTS)]
         self._events = [None] * _RING_PARTS
         self._part = self._used = 0
 
@@ -165,7 +175,7 @@ class _Pieces:
     """Two pinned places with an event each, in turns."""
 
     def __init__(self, driver):
-        self._places = [driver.pagelocked_empty(_PIECE_BYTES, np.uint8) for _ in range(2)]
+        self._places = [pinned(driver, _PIECE_BYTES) for _ in range(2)]
         self._events = [driver.Event(driver.event_flags.DISABLE_TIMING) for _ in range(2)]
         self._turn = 0
 
@@ -182,7 +192,7 @@ class _Room:
     """Pinned memory for the small copies of one thread, until they are done."""
 
     def __init__(self, driver):
-        self._memory = driver.pagelocked_empty(4 * SMALL_BYTES, np.uint8)
+        self._memory = pinned(driver, 4 * SMALL_BYTES)
         self._used, self._copies = 0, []
 
     def take(self, target):

@@ -1,4 +1,4 @@
-"""The conformance suite: tests of one device by level, L0 to L7 (docs/devices.md, section 5).
+"""The conformance suite: tests of one device by level, L0 to L7 (docs/devices.md, section 6).
 
     pytest -p thalweg.testing.plugin --pyargs thalweg.testing.suite --thalweg-device=acme --thalweg-caps=caps.toml
     from thalweg.testing.suite import *         in a plugin's repository, beside its class of Capabilities

@@ -1,0 +1,51 @@
+"""tools/gpu_day as far as it can be tried without a card: what it measures, on the stand-in, and its page."""
+import datetime
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from standin import driver
+
+TOOLS = Path(__file__).resolve().parents[3] / "tools"
+if importlib.util.find_spec("pycuda") is None:
+    pytest.skip("PyCUDA is not installed: tools/pycuda-wheel builds it", allow_module_level=True)
+
+
+@pytest.fixture(scope="module")
+def page():
+    sys.path.insert(0, str(TOOLS / "gpu"))
+    try:
+        yield importlib.import_module("report").report
+    finally:
+        sys.path.remove(str(TOOLS / "gpu"))
+
+
+def test_what_is_measured_runs_and_is_reported(page):
+    command = [sys.executable, TOOLS / "gpu/speed.py", "--small", "--rounds", "1", "--seconds", "0.01", "mlp",
+               "elementwise", "matmul"]
+    done = subprocess.run(command, env=driver.environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    measured = json.loads(done.stdout.splitlines()[-1])
+    assert [r["name"] for r in measured["results"]] == ["matmul_8192_bfloat16", "elementwise_1gb", "mlp_step_64"]
+    assert all(r["figures"]["thalweg"] > 0 and r["allocations_after_warm_up"] == 0 for r in measured["results"])
+    text = page({"speed": {"passed": True, "seconds": 1.0, **measured}}, datetime.date(2026, 1, 2), {"name": "a card"})
+    assert "PyTorch was not measured" in text or measured["torch"]
+    assert "| mlp_step_64 | us |" in text and "| name | a card |" in text
+
+
+@pytest.mark.parametrize(("ours", "eager", "verdict"), [(100.0, 50.0, "goal"), (98.5, 100.0, "must"),
+                                                        (97.0, 100.0, "missed")])
+def test_verdicts(page, ours, eager, verdict):
+    found = {"name": "matmul_8192_bfloat16", "figures": {"thalweg": ours, "eager": eager, "compile": eager},
+             "allocations_after_warm_up": 0, "thalweg_bytes": 10_000_000, "eager_bytes": 20_000_000}
+    results = {"tests": {"passed": False, "seconds": 2.0, "said": "one | two"},
+               "sanitizer": {"passed": None, "seconds": 0.0, "said": "not here"},
+               "speed": {"passed": True, "seconds": 1.0, "thalweg": "0.1.0", "torch": "2.11.0", "without_torch": "",
+                         "results": [found]}}
+    text = page(results, datetime.date(2026, 1, 2), {}, rehearsed=True)
+    assert f"| {verdict} |\n" in text and "| tests | FAILED | 2 | one \\| two |" in text
+    assert "| sanitizer | not run | 0 | not here |" in text and text.startswith("# A rehearsal")
+    assert "| matmul_8192_bfloat16 | 0 | 10 | 20 | 0.5 |" in text
