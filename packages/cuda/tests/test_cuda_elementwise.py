@@ -8,7 +8,10 @@ from emulation.direct import run
 import thalweg as tf
 from thalweg.devices.core_api import KernelRequest
 from thalweg.framework import packed
+from thalweg.framework.declaration import REGISTRY
+from thalweg.plan.fuse import may_be_in_region
 from thalweg_cuda import kernels
+from thalweg_cuda.kernels import _formulas
 from thalweg_cuda.kernels import _geometry as geometry
 from thalweg_cuda.kernels._expression import Expression, Step
 from thalweg_cuda.kernels._generator import elementwise_work
@@ -191,6 +194,8 @@ def test_a_constant_divisor_is_looked_at_once():
 def test_shapes_that_do_not_broadcast_are_unequal(op_type, want):
     got, = run(op_type, [reals(3), reals(4)], [((), "bool")], {"incompatible_shape_error": False})
     assert got == want
+    got, = run(op_type, [reals(), reals()], [((), "bool")], {"incompatible_shape_error": False})
+    assert got != want                                       # scalars do broadcast
 
 
 def test_leaky_relu_of_a_steep_slope_is_the_larger():
@@ -210,6 +215,9 @@ def test_sums_of_many(count):
 def test_no_formula_is_a_reason():
     with pytest.raises(Unsupported, match="Igamma on CUDA has no formula for DataType 3"):
         kernels.prepare(_request("Igamma", [(3,), (3,)], (3,), tf.int32), Target())
+    with pytest.raises(Unsupported, match="Select on CUDA: no kernel for DataType 7"):
+        kernels.prepare(KernelRequest("Select", {}, [(3,)] * 3, [(3,)], [tf.bool, tf.string, tf.string], [tf.string]),
+                        Target())
     with pytest.raises(Unsupported, match=r"Add: shapes .* do not broadcast to \(3,\)"):
         kernels.prepare(_request("Add", [(3,), (4,)], (3,)), Target())
 
@@ -231,6 +239,25 @@ def test_a_region_with_several_results(dtype, tolerance):
     np.testing.assert_allclose(y0, product, tolerance, tolerance)
     shifted = product - x2.astype(np.float64)
     np.testing.assert_allclose(y1, np.where(shifted > 0, shifted, 0.1 * shifted), tolerance, tolerance)
+
+
+@pytest.mark.parametrize("dtype, tolerance", [("float32", 2e-6), ("float64", 1e-12), ("float16", 2e-3)])
+def test_every_op_that_plans_fuse_in_one_region(dtype, tolerance):
+    """One kernel with as many results as ops, against their reference bodies."""
+    number = tf.as_dtype(dtype)
+    ops = [d for d in REGISTRY.values() if may_be_in_region(d) and _formulas.has_formula(d.name, number)
+           and number in d.letters["T"]]
+    assert len(ops) > 60
+    x = np.random.default_rng(5).uniform(0.1, 0.9, (3, 21)).astype(dtype)
+    args = [k if k < len(d.inputs) else -1 for d in ops for k in range(3)]
+    alphas = [0.3 if "alpha" in d.attributes else 0.0 for d in ops]
+    attrs = region([d.name for d in ops], args, 3, alphas, list(range(len(ops))))
+    got = run("_Region", list(x), [((21,), dtype)] * len(ops), attrs, orders=("forward",))
+    with np.errstate(all="ignore"):
+        for d, alpha, y in zip(ops, alphas, got):
+            want = np.asarray(d.body(*x[:len(d.inputs)], **({"alpha": alpha} if alpha else {})), np.float64)
+            scale = np.max(np.abs(want[np.isfinite(want)]), initial=0)
+            np.testing.assert_allclose(y.astype(float), want, tolerance, tolerance * scale, err_msg=d.name)
 
 
 def test_plans_make_regions_for_the_device(monkeypatch):

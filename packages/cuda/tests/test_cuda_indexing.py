@@ -7,6 +7,7 @@ from emulation.direct import run
 import thalweg as tf
 from thalweg.framework.declaration import REGISTRY
 from thalweg_cuda.kernels import _sort
+from thalweg_cuda.work import Target
 
 RNG = np.random.default_rng(0)
 TYPES = ["uint8", "int32", "int64", "float16", "float32", "float64", "complex64"]
@@ -219,3 +220,12 @@ def test_whether_a_class_is_among_the_largest():
             np.testing.assert_array_equal(got, by_body("InTopKV2", [x, targets, k]))
             got, = run("InTopK", [x, targets], [((70,), bool)], {"k": k})
             np.testing.assert_array_equal(got, by_body("InTopK", [x, targets], k=k))
+
+
+def test_sums_do_not_depend_on_the_card():
+    data, ids = RNG.standard_normal((20_000, 3)).astype("float32"), numbers((20_000,), "int32", 0, 7)
+    arrays = [data, ids, np.int32(7)]
+    small, large = (run("UnsortedSegmentSum", arrays, [((7, 3), "float32")], target=Target(multiprocessors=count),
+                        orders=["forward"])[0] for count in (1, 200))
+    np.testing.assert_array_equal(small, large)
+    close(small, by_body("UnsortedSegmentSum", arrays))

@@ -119,7 +119,9 @@ def _convolve(direction, window, x, w, y):
         "FILTER_STRIDES", "DILATIONS", "PRE_PADDINGS", "POST_PADDINGS"))
     groups, per_group, count = x.shape[1] // w.shape[1], w.shape[1], w.shape[0] // (x.shape[1] // w.shape[1])
     pads = [(0, 0), (0, 0), *zip(before, after)]
-    wide_x, wide_w, wide_y = np.pad(x.astype(np.float64), pads), w.astype(np.float64), y.astype(np.float64)
+    wide_x, wide_w, wide_y = (np.zeros(t.shape) if name == direction else t.astype(np.float64)
+                              for name, t in (("DATA", x), ("FILTER", w), ("FORWARD", y)))
+    wide_x = np.pad(wide_x, pads)
     result = np.zeros({"FORWARD": y.shape, "DATA": wide_x.shape, "FILTER": w.shape}[direction])
     for tap in itertools.product(*map(range, w.shape[2:])):
         places = tuple(np.s_[t * d:t * d + (n - 1) * s + 1:s]

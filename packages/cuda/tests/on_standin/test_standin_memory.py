@@ -1,5 +1,7 @@
 """Memory of the stand-in driver: filled, guarded, counted, and strict about what is whose."""
 import ctypes
+import pathlib
+import resource
 
 import numpy as np
 import pytest
@@ -114,6 +116,19 @@ def test_a_planted_allocation_fails(cuda, contexts):
 def test_pycuda_asks_twice_for_memory(cuda, contexts):
     driver.fail("allocation")
     cuda.mem_alloc(4)
+
+
+def resident_bytes():
+    return int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def test_large_memory_costs_nothing_before_it_is_written(cuda, contexts, read):
+    before = resident_bytes()
+    memory = cuda.mem_alloc(3 << 30)
+    assert resident_bytes() - before < 64 << 20
+    cuda.memset_d32(int(memory) + (20 << 20), 0, 1)
+    for place, expected in ((0, np.nan), (20 << 20, 0), ((20 << 20) + 4, np.nan), ((3 << 30) - 4, np.nan)):
+        np.testing.assert_equal(read(int(memory) + place, 1), np.float32([expected]))
 
 
 def test_peak_and_use(cuda, contexts):

@@ -28,8 +28,14 @@ _FEW = 8                         # numbers of a launch
 _NUMBERS = """
 extern "C" __global__ void numbers(T* y, int64 a, int64 b, int64 c, int64 d, int64 e, int64 f, int64 g, int64 h,
                                    INDEX n) {
-  const int64 all[8] = {a, b, c, d, e, f, g, h};
-  for (int k = threadIdx.x; k < (int)n; k += blockDim.x) y[k] = (T)all[k];
+  y[0] = (T)a;
+  if (n > 1) y[1] = (T)b;
+  if (n > 2) y[2] = (T)c;
+  if (n > 3) y[3] = (T)d;
+  if (n > 4) y[4] = (T)e;
+  if (n > 5) y[5] = (T)f;
+  if (n > 6) y[6] = (T)g;
+  if (n > 7) y[7] = (T)h;
 }
 """
 
@@ -56,5 +62,5 @@ def numbers(to, values, item):
     for first in range(0, len(values), _FEW):
         few = [int(v) for v in values[first:first + _FEW]]
         args = *map(np.int64, few + [0] * (_FEW - len(few))), np.uint64(len(few))
-        commands.append(Launch(moving(item, INDEX64, _NUMBERS), "numbers", (1,), (_FEW,), (to + first * item, *args)))
+        commands.append(Launch(moving(item, INDEX64, _NUMBERS), "numbers", (1,), (1,), (to + first * item, *args)))
     return tuple(commands)

@@ -42,18 +42,18 @@ class Runs:
         if places.rows > _MOST_ROWS:
             raise Unsupported(f"CUDA scatters to {_MOST_ROWS} rows at most, not {places.rows}")
         self.n, n, rows = places.count, np.uint32(places.count), np.uint32(places.rows)
-        keys = space.take(4 * places.count)
+        keys, sorted_keys = space.take(4 * places.count), space.take(4 * places.count)
         text = _KEYS.replace("PARAMETERS", f", {places.parameters}" if places.args else "").replace(
             "ROW", places.row("indices", "i")).replace("DROPS", str(int(drops_negative)))
         found = Launch(Source(PRELUDE + places.text + text), "find_rows", *grid_stride(places.count, target),
                        (indices, keys, places.flag, n, rows, *places.args))
-        sorting, order = stable_order(keys, 4, places.count, places.rows.bit_length(), space)
-        self.commands, self.args = (found, *sorting), (keys, order, n, rows)
+        sorting, order = stable_order(keys, 4, places.count, places.rows.bit_length(), space, sorted_keys=sorted_keys)
+        self.commands, self.args = (found, *sorting), (sorted_keys, order, n, rows)
 
 
 # Places p of the order: AT(p) is the place in the index tensor, KEY(p) its row; those that name none come last.
 ORDERED = "const uint32* keys, const uint32* order, uint32 n, uint32 rows"
-SORTED = "\n#define AT(p) order[p]\n#define KEY(p) keys[order[p]]\n"
+SORTED = "\n#define AT(p) order[p]\n#define KEY(p) keys[p]\n"
 
 # Ids that do not decrease: places are in order already.
 IDS = "const I* keys, uint32 n, uint32 rows"

@@ -17,7 +17,7 @@ _WARPS = 8                       # of a block
 _MOST = 2 ** 31 - 1
 
 _RANK = """
-extern "C" __global__ void rank_all(const K* keys, uint32* order, uint32 n) {
+extern "C" __global__ void rank_all(const K* keys, uint32* order, K* sorted, uint32 n, int is_wanted) {
   __shared__ K tile[256];
   const uint32 i = blockIdx.x * 256 + threadIdx.x;
   const K own = i < n ? keys[i] : 0;
@@ -30,6 +30,7 @@ extern "C" __global__ void rank_all(const K* keys, uint32* order, uint32 n) {
     for (uint32 k = 0; k < count; k++) rank += tile[k] < own || (tile[k] == own && first + k < i);
   }
   if (i < n) order[rank] = i;
+  if (i < n && is_wanted) sorted[rank] = own;
 }
 """
 
@@ -72,7 +73,7 @@ extern "C" __global__ void sum_up(uint32* counters, uint32 n) {
   }
 }
 extern "C" __global__ void place(const K* keys, const uint32* order, const uint32* counters, uint32* result, uint32 n,
-                                 uint32 units, uint32 shift, int is_first) {
+                                 uint32 units, uint32 shift, int is_first, K* sorted, int is_wanted) {
   __shared__ uint32 next[8][256];
   const uint32 warp = threadIdx.x / 32, lane = threadIdx.x % 32, unit = blockIdx.x * 8 + warp;
   if (unit < units)
@@ -88,7 +89,9 @@ extern "C" __global__ void place(const K* keys, const uint32* order, const uint3
       peers &= digit >> bit & 1 ? set : ~set;
     }
     const uint32 ahead = peers & ((1u << lane) - 1);
-    if (is_there) result[next[warp][digit] + __popc(ahead)] = position;
+    const uint32 at = next[warp][digit] + __popc(ahead);
+    if (is_there) result[at] = position;
+    if (is_there && is_wanted) sorted[at] = keys[position];
     __syncwarp();
     if (is_there && !ahead) next[warp][digit] += __popc(peers);
     __syncwarp();
@@ -97,7 +100,7 @@ extern "C" __global__ void place(const K* keys, const uint32* order, const uint3
 """
 
 
-def stable_order(keys, key_bytes, n, bits, space, order=None):
+def stable_order(keys, key_bytes, n, bits, space, order=None, sorted_keys=None):
     """(commands, operand): uint32 [n], the positions of the keys in increasing order, of equal keys the first first.
 
     Parameters
@@ -106,23 +109,26 @@ def stable_order(keys, key_bytes, n, bits, space, order=None):
     bits : int                  the keys are below 2^bits
     space : Workspace
     order : Operand or None     what to begin with; default: the positions as they are
+    sorted_keys : Operand or None   where the keys are put in their order, if they are wanted so
     """
     if n > _MOST:
         raise Unsupported(f"CUDA sorts {_MOST} keys at most, not {n}")
     head = f"{PRELUDE}typedef uint{8 * key_bytes} K;\n"
     if n <= FEW and order is None:
         result = space.take(4 * n)
-        launch = Launch(Source(head + _RANK), "rank_all", (ceil_div(n, 256),), (256,), (keys, result, np.uint32(n)))
-        return (launch,), result
+        args = keys, result, sorted_keys or result, np.uint32(n), np.int32(sorted_keys is not None)
+        return (Launch(Source(head + _RANK), "rank_all", (ceil_div(n, 256),), (256,), args),), result
     source, units = Source(head + _RADIX), ceil_div(n, _STRETCH)
     counters, results = space.take(4 * 256 * units), [space.take(4 * n), space.take(4 * n)]
-    grid, block, commands = (ceil_div(units, _WARPS),), (32 * _WARPS,), []
-    for number, shift in enumerate(range(0, max(bits, 1), 8)):
+    grid, block, commands, shifts = (ceil_div(units, _WARPS),), (32 * _WARPS,), [], range(0, max(bits, 1), 8)
+    for number, shift in enumerate(shifts):
         result, is_first = results[number % 2], np.int32(order is None)
+        wanted = np.int32(sorted_keys is not None and shift == shifts[-1])
         sizes = np.uint32(n), np.uint32(units), np.uint32(shift), is_first
         given = keys if order is None else order                 # is not read in the first pass
         commands += [Launch(source, "count", grid, block, (keys, given, counters, *sizes)),
                      Launch(source, "sum_up", (1,), (1024,), (counters, np.uint32(256 * units))),
-                     Launch(source, "place", grid, block, (keys, given, counters, result, *sizes))]
+                     Launch(source, "place", grid, block,
+                            (keys, given, counters, result, *sizes, sorted_keys or result, wanted))]
         order = result
     return tuple(commands), order

@@ -39,7 +39,8 @@ def fused_bias_add_grad(request, target):
     """(gradients, features) -> the gradient of Relu or Relu6, and BiasAddGrad of it."""
     shape, dtype = request.in_shapes[0], request.in_dtypes[0]
     op_type = f"{request.attrs['activation']}Grad"
-    if op_type not in ("ReluGrad", "Relu6Grad") or request.in_shapes[1] != shape:
+    formula(op_type, dtype)
+    if op_type not in ("ReluGrad", "Relu6Grad") or request.in_shapes[1] != shape or not shape:
         raise Unsupported(f"{request.op_type}: activation {request.attrs['activation']}, shapes {request.in_shapes}")
     sides = [True] * (len(shape) - 1) + [False]
     if folds_columns(dtype, shape, sides):

@@ -7,16 +7,18 @@ from . import kernel
 from ._expression import Expression, Step
 from ._formulas import ATTRIBUTES, CHECKS, INTEGERS, OP_TYPES, SAME, formula
 from ._generator import elementwise_work
-from .prelude import TYPES
+from .prelude import TYPES, ctype
 
 
 @kernel(*OP_TYPES)
 def elementwise(request, target):
     """Any op that the table of formulas has; inputs broadcast, and Select takes a vector of conditions."""
-    if request.attrs.get("incompatible_shape_error") is False and not _broadcast(request.in_shapes):
+    if request.attrs.get("incompatible_shape_error") is False and _broadcast(request.in_shapes) is None:
         return Work((Fill(output(), 1, int(request.op_type == "NotEqual")),))    # such tensors are simply unequal
     n_in = len(request.in_dtypes)
-    formula(request.op_type, request.in_dtypes[-1])          # Unsupported where there is none
+    for dtype in (*request.in_dtypes, *request.out_dtypes):
+        ctype(request.op_type, dtype)
+    formula(request.op_type, request.in_dtypes[-1])          # both are Unsupported where there is none
     step = Step(request.op_type, tuple(range(n_in)), request.out_dtypes[0], _is_checked(request))
     expression = Expression(request.in_dtypes, (step,), (0,))
     attribute = ATTRIBUTES.get(request.op_type)

@@ -12,20 +12,19 @@ from .prelude import ctype
 
 _TEXT = QUOTIENT + """
 FUNCTIONS
-/* The places whose elements are images of place p; gives how many. */
-__device__ inline int images(INDEX p, INDEX before, INDEX count, INDEX size, INDEX all[3]) {
-  int found = 0;
-  if (p + 1 > EDGE && p - EDGE < before) all[found++] = before - 1 - (p - EDGE);
-  all[found++] = before + p;
-  if (p + EDGE < count && 2 * count - EDGE - 1 - p < size - before) all[found++] = before + 2 * count - EDGE - 1 - p;
-  return found;
+/* Place p has up to three images: before the first element, its own, and behind the last; ~0 if there is none. */
+__device__ inline INDEX image(int k, INDEX p, INDEX before, INDEX count, INDEX size) {
+  if (k == 1) return before + p;
+  if (k == 0) return p + 1 > EDGE && p - EDGE < before ? before - 1 - (p - EDGE) : ~(INDEX)0;
+  return p + EDGE < count && 2 * count - EDGE - 1 - p < size - before ? before + 2 * count - EDGE - 1 - p : ~(INDEX)0;
 }
 extern "C" __global__ void fold_margins(const T* x, T* y, INDEX n, PARAMETERS) {
   for (INDEX i = (INDEX)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += (INDEX)gridDim.x * blockDim.x) {
     OFFSETS
     A sum = nothing();
     LOOPS
-      sum = folded(sum, widened(x[PLACE]));
+    sum = folded(sum, widened(x[PLACE]));
+    ENDS
     STORE
   }
 }
@@ -44,16 +43,15 @@ def mirror_pad_grad(r, target):
     counts, befores, sizes = merged(shape, [p[0] for p in paddings], r.in_shapes[0], False)
     index, rank = index_for(math.prod(sizes)), range(len(counts))
     walk = Walk(counts, [], index)
-    loops = "\n".join(f"INDEX all{d}[3]; const int found{d} = images(along{d}, before{d}, count{d}, size{d}, all{d});"
-                      for d in rank)
-    loops += "\n" + "\n".join(f"for (int k{d} = 0; k{d} < found{d}; k{d}++)" for d in rank)
-    own = ", ".join(f"INDEX before{d}, INDEX count{d}, INDEX padded{d}, INDEX step{d}" for d in rank).replace(
-        "padded", "size_in")
+    loops = "\n".join(f"for (int k{d} = 0; k{d} < 3; k{d}++) {{\n"
+                      f"const INDEX image{d} = image(k{d}, along{d}, before{d}, count{d}, size_in{d});\n"
+                      f"if (image{d} == ~(INDEX)0) continue;" for d in rank)
+    own = ", ".join(f"INDEX before{d}, INDEX count{d}, INDEX size_in{d}, INDEX step{d}" for d in rank)
     store = "y[i].re = (R)sum.re; y[i].im = (R)sum.im;" if t.storage.startswith("complex") else \
         "store(&y[i], (C)sum);"
     text = _TEXT.replace("PARAMETERS", ", ".join([walk.parameters] * bool(walk.args) + [own]))
-    text = text.replace("OFFSETS", walk.offsets("i", [])).replace("LOOPS", loops.replace("size", "size_in"))
-    text = text.replace("PLACE", " + ".join(f"all{d}[k{d}] * step{d}" for d in rank)).replace("STORE", store)
+    text = text.replace("OFFSETS", walk.offsets("i", [])).replace("LOOPS", loops).replace("ENDS", "}" * len(counts))
+    text = text.replace("PLACE", " + ".join(f"image{d} * step{d}" for d in rank)).replace("STORE", store)
     text = text.replace("EDGE", str(int(r.attrs["mode"] == "REFLECT"))).replace("FUNCTIONS", folding.text)
     head = folding.head(t).replace("INDEX_TYPE", index.name) + (
         f"typedef {'float' if t.storage == 'complex64' else 'double'} R;\n")

@@ -21,15 +21,16 @@ extern "C" __global__ void draw(PARAMETERS, T* y, uint64 n) {
   const stream s = STREAM;
   SETUP
   for (uint64 i = (uint64)blockIdx.x * blockDim.x + threadIdx.x; i * PER < n; i += (uint64)gridDim.x * blockDim.x) {
-    several made;
     MAKE
-    if ((i + 1) * PER <= n) ((several*)y)[i] = made;
-    else for (int k = 0; k < (int)(n - i * PER); k++) y[i * PER + k] = made.each[k];
   }
 }
 """
 
-_OF_A_BLOCK = "const words block = block_of(s, i);\n    for (int k = 0; k < PER; k++) { VALUE }"
+_OF_A_BLOCK = """several made;
+    const words block = block_of(s, i);
+    for (int k = 0; k < PER; k++) { VALUE }
+    if ((i + 1) * PER <= n) ((several*)y)[i] = made;
+    else for (int k = 0; k < PER; k++) if (i * PER + k < n) y[i * PER + k] = made.each[k];"""
 
 # dtype -> outputs of a block, and how output k is made of it
 _UNIFORM = {
@@ -43,7 +44,7 @@ _INTEGERS = {
 }
 _NORMAL = {"float": (4, "if (k % 2 == 0) normal_pair(block.w[k], block.w[k + 1], &made.each[k]);")}
 _TRUNCATED = {"float": (4, None)}
-_MAKE_TRUNCATED = "truncated_normals(s, i, n - i * PER, made.each);"
+_MAKE_TRUNCATED = "truncated_normals(s, i, n - i * PER, y + i * PER);"
 
 _RANGE = """
   const int64 low = *minval, high = *maxval;

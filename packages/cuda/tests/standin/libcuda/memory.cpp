@@ -1,6 +1,7 @@
 // Device memory: each allocation ends at a protected page, is filled with 0xFF, and has addresses of its own for good,
 // so a pointer that was freed, or that reaches too far, is found. Host memory that the driver knows.
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "state.h"
 
@@ -35,16 +36,35 @@ bool is_intact(const Allocation &a)
     return true;
 }
 
+// Pages of 0xFF from `where` on; many of them are the same ones until they are written, so they cost nothing before.
+static bool map_filled(char *where, size_t mapped)
+{
+    static const size_t piece = 16 << 20;
+    static int file = -1;
+    if (mapped < 2 * piece) {
+        void *made = mmap(where, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+        return made != MAP_FAILED && memset(where, 0xff, mapped);
+    }
+    if (file < 0) {
+        file = memfd_create("thalweg-filled", MFD_CLOEXEC);
+        std::vector<char> block(piece, (char)0xff);
+        if (file < 0 || write(file, block.data(), piece) != (ssize_t)piece) return false;
+    }
+    for (size_t at = 0; at < mapped; at += piece) {
+        size_t n = std::min(piece, mapped - at);
+        void *made = mmap(where + at, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, file, 0);
+        if (made == MAP_FAILED) return false;
+    }
+    return true;
+}
+
 // Maps `bytes` so that they end, but for their alignment, at a page that nobody may touch.
 static Allocation map_at(char *where, size_t bytes, size_t alignment, Allocation::Kind kind, CUcontext context)
 {
     size_t padded = up(bytes, alignment), mapped = up(padded, PAGE);
-    int flags = MAP_PRIVATE | MAP_ANONYMOUS | (where ? MAP_FIXED : 0);
-    char *base = (char *)mmap(where, mapped, PROT_READ | PROT_WRITE, flags, -1, 0);
-    if (base == MAP_FAILED) return {};
-    memset(base, 0xff, mapped);
-    for (char *p = base + mapped - padded + bytes; p < base + mapped; p++) *p = (char)gap_byte(p);
-    return {base + mapped - padded, bytes, mapped, base, kind, context, 0, ++state().ids};
+    if (!map_filled(where, mapped)) return {};
+    for (char *p = where + mapped - padded + bytes; p < where + mapped; p++) *p = (char)gap_byte(p);
+    return {where + mapped - padded, bytes, mapped, where, kind, context, 0, ++state().ids};
 }
 
 static CUresult allocate(CUdeviceptr *pointer, size_t bytes)
@@ -149,6 +169,7 @@ API cuMemHostAlloc(void **pointer, size_t bytes, unsigned flags)
     char *where = (char *)mmap(nullptr, mapped + PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (where == MAP_FAILED) return OUT_OF_MEMORY;
     Allocation a = map_at(where, bytes, 64, Allocation::PINNED, context);
+    if (!a.base) return OUT_OF_MEMORY;
     a.flags = flags;
     state().memory[(uintptr_t)a.base] = a;
     count("host_allocations");
