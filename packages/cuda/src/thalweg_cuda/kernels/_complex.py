@@ -5,6 +5,10 @@ Source of the inverse functions: W. Kahan, Branch cuts for complex elementary fu
 
 # what every text with complex numbers gets
 COMPLEX = """
+struct pair {                    /* a complex number of the type that it is given to: `Tout` may be narrower */
+  double re, im;
+  template <class T> __device__ operator complex_of<T>() const { return complex_of<T>{(T)re, (T)im}; }
+};
 template <class T> __device__ inline complex_of<T> operator+(complex_of<T> a, complex_of<T> b) {
   return complex_of<T>{a.re + b.re, a.im + b.im};
 }

@@ -53,7 +53,7 @@ _FLOAT = {
     "RsqrtGrad": "b * (T)-0.5 * (a * a * a)", "ReciprocalGrad": "-b * (a * a)",
     "IsNan": "a != a", "IsInf": "fabs@(a) == (T)infinity()", "IsFinite": "fabs@(a) < (T)infinity()",
     "ApproximateEqual": "fabs@(a - b) < k",
-    "Complex": "complex_of<T>{a, b}", "CheckNumerics": "examined(a, flag)",
+    "Complex": "pair{a, b}", "CheckNumerics": "examined(a, flag)",
     # special functions are computed in double and rounded once
     "Digamma": "(T)digamma(a)", "Polygamma": "(T)polygamma(a, b)", "Zeta": "(T)zeta(a, b)",
     "Igamma": "(T)igamma(a, b)", "Igammac": "(T)igammac(a, b)", "IgammaGradA": "(T)igamma_grad_a(a, b)",

@@ -42,7 +42,7 @@ class _Form(NamedTuple):
     ways: tuple
     rank: int
     lanes: int
-    index: geometry.Index  # type: ignore[assignment]
+    index: geometry.Index                       # type: ignore[assignment]
     name: str
 
 

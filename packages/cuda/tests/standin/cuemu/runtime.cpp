@@ -1,5 +1,6 @@
 // Runs a grid of threads on one processor: blocks one after the other, each thread of a block a fibre that runs until
-// it waits. Linked into every module (compiler.py), so a module needs nothing but the C library.
+// it waits. Linked into every module (compiler.py), so a module needs nothing but the C library. One file, as all of it
+// works on one state: threads, barriers, blocks, faults, and at the end what modules and launchers call.
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>

@@ -183,6 +183,10 @@ void count_graph(const Graph &);
     CUresult status = SUCCESS;                                                                                      \
     [[maybe_unused]] CUcontext context = current(&status);                                                          \
     if (status) return status;
+#define ENTER_DEVICE                                                                                                 \
+    ENTER                                                                                                            \
+    if (ordinal < 0 || ordinal >= (int)state().devices.size()) return INVALID_DEVICE;                                \
+    [[maybe_unused]] Device &device = state().devices[ordinal];
 #define TRY(call)                                                                                                   \
     if (CUresult failed = (call)) return failed;
 #endif
