@@ -1,7 +1,7 @@
 """The device FAKE: an accelerator without hardware, for tests of placement, copies and errors.
 
 Its addresses are not the host's: reading or writing one from the host is a segmentation fault, and a host address
-where one of its own belongs is an error. It computes with the CPU's kernels.
+where one of its own belongs is an error. It computes with the CPU's kernels. Copies on a stream are done later.
 
     from thalweg.testing import fake_device
     with fake_device.registered(oom_at=3):
@@ -23,7 +23,7 @@ plugin = DevicePlugin("FAKE", _open, priority=20)
 
 
 def capabilities():
-    """What FAKE claims to the conformance kit: the CPU's kernels, which it runs.
+    """What FAKE claims to the conformance kit: the CPU's kernels, which it runs, and streams of its own.
 
     Makes it two devices, so that copies from one to the other are tested.
     """
@@ -33,7 +33,7 @@ def capabilities():
     set_faults(count=2)
     claims = Capabilities.read(Path(cpu.__file__).with_name("caps.toml"))
     return claims.but(device=plugin.type, descriptor=f"{__name__}:plugin",
-                      features=[*claims.features, "multi_device"])
+                      features=[*claims.features, "streams", "events", "timing", "pinned", "multi_device"])
 
 
 def set_faults(count=1, oom_at=0, missing=(), ns_per_byte=0.0, host_inputs=None):
