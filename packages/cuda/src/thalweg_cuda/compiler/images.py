@@ -1,12 +1,13 @@
 """Images on disk: what has been compiled once is read the next time, also by another process.
 
-A file is a digest and the image. One that is cut, changed or of somebody else's making does not agree with its digest
-and counts as missing. Files appear whole: they are written under another name and renamed.
+A file is a digest and the image. One that is cut, damaged or under another's name does not agree with its digest and
+counts as missing. The digest has no secret: who may write into the folder decides what runs.
 """
 import hashlib
 import os
-import tempfile
 from pathlib import Path
+
+from thalweg_cuda import caches
 
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
@@ -46,18 +47,8 @@ class Images:
 
     def write(self, key, image):
         """Keeps an image; whether that went well, the next `read` tells."""
-        if self.folder is None:
-            return
-        temporary = None
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=self.folder, prefix=".", delete=False) as file:
-                temporary = file.name
-                file.write(_digest(key, image) + image)
-            os.replace(temporary, self.folder / key)
-        except OSError:                  # a full or read-only disk: it is compiled again the next time
-            if temporary is not None:
-                Path(temporary).unlink(missing_ok=True)
+        if self.folder is not None:
+            caches.write(self.folder / key, _digest(key, image) + image)
 
 
 def _digest(key, image):

@@ -4,10 +4,10 @@ Without timing - no card, or autotuning is off - the first one is taken, in the 
 cuBLASLt's algorithms as its heuristics order them, then cuDNN's plans likewise, then our kernel.
 """
 import json
-import os
-import tempfile
 import threading
 from pathlib import Path
+
+from thalweg_cuda import caches
 
 
 class Choices:
@@ -16,7 +16,7 @@ class Choices:
     Parameters
     ----------
     path : path or None         the file; None: nothing is kept beyond this object's life
-    device : str                name of the card and versions of the libraries: choices of others do not count
+    device : str                name of the card and version of thalweg-cuda: choices of others do not count
     measure : callable or None  (Work, input sizes, output sizes, in bytes) -> ns of a run on the card, or None
                                 where it cannot be told now
     """
@@ -29,7 +29,7 @@ class Choices:
     def choose(self, key, candidates, in_bytes=(), out_bytes=()):
         """The Work of the best of `candidates`, a list of (name, Work) in the order of preference.
 
-        key : str       op type, shapes, dtypes, attributes and precision
+        key : str       op type, shapes, dtypes, attributes, precision and the versions of the libraries
         """
         works = dict(candidates)
         with self._lock:
@@ -55,7 +55,7 @@ class Choices:
         return dict(stored.get(self.device, {})) if isinstance(stored, dict) else {}
 
     def _write(self):
-        """Replaces the file at once, so that no reader sees half of it; choices of other devices stay."""
+        """Keeps the table in the file, where that can be written; choices of other devices stay."""
         if self.path is None:
             return
         try:
@@ -63,7 +63,4 @@ class Choices:
         except (OSError, ValueError):
             stored = {}
         stored = {**(stored if isinstance(stored, dict) else {}), self.device: self._table}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=self.path.parent, delete=False) as file:
-            json.dump(stored, file, indent=1, sort_keys=True)
-        os.replace(file.name, self.path)
+        caches.write(self.path, json.dumps(stored, indent=1, sort_keys=True).encode())

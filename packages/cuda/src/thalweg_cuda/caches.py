@@ -1,0 +1,23 @@
+"""Files of caches: they appear whole, and a folder that cannot be written harms nobody."""
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+
+def write(path, content):
+    """Replaces the file `path` at once with these bytes, so that no reader sees half of it.
+
+    A full or read-only disk leaves what was there: what the file would have told is found out again the next time.
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
+            temporary = Path(file.name)
+            file.write(content)
+        os.replace(temporary, path)
+    except OSError:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
