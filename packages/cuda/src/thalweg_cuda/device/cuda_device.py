@@ -113,7 +113,9 @@ class CudaDevice:
         """A Bound, or None: `op.refusal` says why."""
         card = self.card(i)
         try:
-            return Bound(card, kernels.prepare(op, card.target), op.op_type)
+            with card.context:           # libraries look for plans by handles that are bound to it
+                work = kernels.prepare(op, card.target)
+            return Bound(card, work, op.op_type)
         except Unsupported as refusal:
             op.refusal = str(refusal)
             return None

@@ -3,6 +3,7 @@
 cuBLASLt counts by columns: a product y = a b of matrices by rows is y^T = b^T a^T there: the factors change places.
 """
 import ctypes
+import threading
 from typing import NamedTuple
 
 from thalweg_cuda.shared_library import open_first
@@ -66,17 +67,16 @@ class Plan:
         self.workspace_bytes = result.workspace_size
         kind = _TYPES[product.dtype][3]
         self._one, self._beta = kind(1), kind(1 if product.has_residual else 0)
-        self._bias = None
 
     def run(self, stream, a, b, y, workspace, bias=0, residual=0):
         """Enqueues it, with the addresses of the operands."""
         d = self._described
-        if self._product.has_bias and bias != self._bias:
-            d.operation.set("CUBLASLT_MATMUL_DESC_BIAS_POINTER", ctypes.c_void_p(bias))
-            self._bias = bias
-        self._layer.call("cublasLtMatmul", self._layer.handle, d.operation.handle, self._one, b, d.b.handle, a,
-                         d.a.handle, self._beta, residual or y, d.y.handle, y, d.y.handle, ctypes.byref(self._algo),
-                         workspace, self.workspace_bytes, stream)
+        with self._layer.lock:
+            if self._product.has_bias:   # each time: all plans of a product share the descriptor
+                d.operation.set("CUBLASLT_MATMUL_DESC_BIAS_POINTER", ctypes.c_void_p(bias))
+            self._layer.call("cublasLtMatmul", self._layer.handle, d.operation.handle, self._one, b, d.b.handle, a,
+                             d.a.handle, self._beta, residual or y, d.y.handle, y, d.y.handle,
+                             ctypes.byref(self._algo), workspace, self.workspace_bytes, stream)
 
 
 class _Owned:
@@ -110,11 +110,12 @@ class CublasLt:
     Attributes
     ----------
     version : str
+    lock : RLock                held while the handle, or a descriptor that plans share, is used
     """
 
     def __init__(self, library, workspace_limit=WORKSPACE_BYTES):
         bind(library, FUNCTIONS)
-        self.library, self.handle, self._plans = library, void_p(), {}
+        self.library, self.handle, self._plans, self.lock = library, void_p(), {}, threading.RLock()
         self.workspace_limit = min(workspace_limit, WORKSPACE_BYTES)
         number = library.cublasLtGetVersion()
         self.version = f"{number // 10000}.{number // 100 % 100}.{number % 100}"
@@ -138,9 +139,10 @@ class CublasLt:
 
     def plans(self, product, most=4):
         """Up to `most` plans, best first by the heuristics; LibraryError says why there is none."""
-        if product not in self._plans:
-            self._plans[product] = self._find(product, most)
-        return self._plans[product]
+        with self.lock:
+            if product not in self._plans:
+                self._plans[product] = self._find(product, most)
+            return self._plans[product]
 
     def _find(self, product, most):
         if product.dtype not in _TYPES:

@@ -1,5 +1,6 @@
 """Convolutions by cuDNN's backend API: a graph of one operation, the heuristics' engines, execution plans."""
 import ctypes
+import threading
 from typing import NamedTuple
 
 from thalweg_cuda.shared_library import open_first
@@ -68,13 +69,14 @@ class Plan:
     def run(self, stream, x, w, y, workspace):
         """Enqueues it, with the addresses of the operands."""
         key = x, w, y, workspace
-        if key not in self._packs:
-            if len(self._packs) > 64:                   # addresses repeat from step to step, if they repeat at all
-                self._packs.clear()
-            self._packs[key] = Descriptor(
-                self.cudnn.library, "VARIANT_PACK", UNIQUE_IDS=("INT64", [X, W, Y]),
-                DATA_POINTERS=("VOID_PTR", [x, w, y]), WORKSPACE=("VOID_PTR", workspace)).finalize()
-        self.cudnn.execute(stream, self.descriptor, self._packs[key])
+        with self.cudnn.lock:
+            if key not in self._packs:
+                if len(self._packs) > 64:               # addresses repeat from step to step, if they repeat at all
+                    self._packs.clear()
+                self._packs[key] = Descriptor(
+                    self.cudnn.library, "VARIANT_PACK", UNIQUE_IDS=("INT64", [X, W, Y]),
+                    DATA_POINTERS=("VOID_PTR", [x, w, y]), WORKSPACE=("VOID_PTR", workspace)).finalize()
+            self.cudnn.execute(stream, self.descriptor, self._packs[key])
 
 
 class Cudnn:
@@ -89,11 +91,13 @@ class Cudnn:
     Attributes
     ----------
     version : str
+    lock : RLock                held while the handle is used: cuDNN allows one thread at a time
     """
 
     def __init__(self, library, properties=None, workspace_limit=1 << 30):
         bind(library, FUNCTIONS)
         self.library, self.workspace_limit, self._plans, self._stream = library, workspace_limit, {}, None
+        self.lock = threading.RLock()
         number = library.cudnnGetVersion()
         self.version = f"{number // 10000}.{number // 100 % 100}.{number % 100}"
         self.handle = void_p()
@@ -121,19 +125,21 @@ class Cudnn:
 
         LibraryError says why there is none.
         """
-        if convolution not in self._plans:
-            self._plans[convolution] = self._find(convolution, most)
-        plans, reason = self._plans[convolution]
+        with self.lock:
+            if convolution not in self._plans:
+                self._plans[convolution] = self._find(convolution, most)
+            plans, reason = self._plans[convolution]
         if not plans:
             raise LibraryError(f"cuDNN {self.version} has no plan: {reason}")
         return plans
 
     def execute(self, stream, plan, pack):
         """Runs a plan on a stream (its handle as an int)."""
-        if stream != self._stream:
-            self._call("cudnnSetStream", self.handle, stream)
-            self._stream = stream
-        self._call("cudnnBackendExecute", self.handle, plan.handle, pack.handle)
+        with self.lock:
+            if stream != self._stream:
+                self._call("cudnnSetStream", self.handle, stream)
+                self._stream = stream
+            self._call("cudnnBackendExecute", self.handle, plan.handle, pack.handle)
 
     def _call(self, name, *args):
         called(self.library, name, *args, explain=explained(self.library))
