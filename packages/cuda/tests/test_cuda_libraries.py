@@ -1,6 +1,7 @@
 """cuBLASLt and cuDNN behind our glue: what is asked of them, operands, epilogues, choices, reasons."""
 import contextlib
 import json
+import threading
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from thalweg_cuda import kernels, libraries
 from thalweg_cuda.libraries import LibraryError, library
 from thalweg_cuda.libraries.choices import Choices
 from thalweg_cuda.libraries.cublaslt import CublasLt, Product
-from thalweg_cuda.libraries.cudnn import Cudnn
+from thalweg_cuda.libraries.cudnn import Convolution, Cudnn, Tensor
 from thalweg_cuda.work import Launch, LibraryCall, Target
 
 RNG = np.random.default_rng(0)
@@ -94,6 +95,16 @@ def test_convolutions_of_single_pixels_are_products(target, blas, data):
     compare("Conv2DBackpropInput", [np.int32(x.shape), filters, dy], attrs, {0}, 4, ONE, target)
     compare("Conv2DBackpropFilter", [x, np.int32(filters.shape), dy], attrs, {1}, 4, ONE, target)
     assert blas.calls.get("cublasLtMatmul", 0) == (3 if data == "NHWC" else 0)
+
+
+def test_plans_of_one_product_keep_their_biases_apart(blas):
+    a, b, none = numbers(4, 4), numbers(4, 4), 0
+    first, second = CublasLt(blas).plans(Product("float", 4, 4, 4, has_bias=True))
+    one, other = numbers(4), numbers(4)
+    for plan, bias in (first, one), (second, other), (first, one), (second, other), (first, other), (second, one):
+        y = np.empty((4, 4), np.float32)
+        plan.run(none, a.ctypes.data, b.ctypes.data, y.ctypes.data, none, bias.ctypes.data)
+        close(y, a @ b + bias, 4)
 
 
 def test_tf32_is_asked_for_and_not_assumed():
@@ -185,10 +196,63 @@ def test_plans_by_precision_determinism_and_workspace():
                                          ("cudnn 2", transposed), ("own", 0)]
 
 
+def test_a_workspace_limit_is_named(monkeypatch):
+    monkeypatch.setattr("emulation.fake_cudnn.ENGINES", [(set(), 512)])
+    image, pixel, ones = Tensor((1, 1, 2, 2), (4, 1, 2, 1)), Tensor((1, 1, 1, 1), (1, 1, 1, 1)), (1, 1)
+    asked = Convolution("forward", "FLOAT", image, pixel, image, ones, ones, (0, 0), (0, 0))
+    with pytest.raises(LibraryError, match="has no plan: a workspace of 512 bytes exceeds the limit of 256"):
+        Cudnn(FakeCudnn(), workspace_limit=256).plans(asked)
+
+
 def test_what_cudnn_refuses_is_ours():
     target = Target(libraries={"cudnn": Cudnn(FakeCudnn(refuses=True))})
     request = KernelRequest("Conv2D", CONV, [(1, 8, 8, 4), (3, 3, 4, 4)], [(1, 8, 8, 4)], [1, 1], [1])
     assert isinstance(kernels.prepare(request, target).commands[0], Launch)
+
+
+# --- threads ------------------------------------------------------------------------------------------
+
+def products():
+    """Two requests to cuBLASLt, the function that looks for plans, and the one that runs them."""
+    fake = FakeCublasLt()
+    layer, asked = CublasLt(fake), Product("float", 4, 4, 4)
+    plan, = layer.plans(asked)[:1]
+    return fake, "cublasLtMatmulAlgoGetHeuristic", "cublasLtMatmul", lambda: layer.plans(asked._replace(m=8)), \
+        lambda: plan.run(0, 0, 0, 0, 0)
+
+
+def convolutions():
+    """The same of cuDNN."""
+    fake, ones = FakeCudnn(), (1, 1)
+    image, pixel = Tensor((1, 1, 2, 2), (4, 1, 2, 1)), Tensor((1, 1, 1, 1), (1, 1, 1, 1))
+    asked = Convolution("forward", "FLOAT", image, pixel, image, ones, ones, (0, 0), (0, 0))
+    layer = Cudnn(fake)
+    plan, = layer.plans(asked)[:1]
+    return fake, "cudnnBackendFinalize", "cudnnBackendExecute", lambda: layer.plans(asked._replace(allow_tf32=True)), \
+        lambda: layer.execute(0, plan.descriptor, plan.descriptor)
+
+
+@pytest.mark.parametrize("library", [products, convolutions])
+def test_a_handle_is_used_by_one_thread_at_a_time(library):
+    fake, finds, runs, find, run_it = library()
+    inside, go_on, ran, finding = threading.Event(), threading.Event(), [], getattr(fake, finds)
+
+    def waits(*args):
+        inside.set()
+        assert go_on.wait(60)
+        return finding(*args)
+    setattr(fake, finds, waits)
+    setattr(fake, runs, lambda *args: ran.append(args) or 0)
+    threads = [threading.Thread(target=each) for each in (find, run_it)]
+    threads[0].start()
+    assert inside.wait(60)
+    threads[1].start()
+    threads[1].join(0.2)                                 # time to do what it must not
+    early = list(ran)
+    go_on.set()
+    for thread in threads:
+        thread.join(60)
+    assert not early and len(ran) == 1
 
 
 # --- choices ------------------------------------------------------------------------------------------
@@ -230,6 +294,30 @@ def test_a_damaged_file_of_choices_is_replaced(target, tmp_path):
     choices = Choices(path, "card", lambda work, ins, outs: float(isinstance(work.commands[0], LibraryCall)))
     works(target._replace(choices=choices))
     assert list(json.loads(path.read_text())) == ["card"]
+
+
+@pytest.mark.parametrize("step", ["mkdir", "replace"])
+def test_choices_that_cannot_be_written_harm_nobody(target, tmp_path, monkeypatch, step):
+    def full(*args):
+        raise OSError("disk full")
+    if step == "mkdir":
+        (tmp_path / "file").write_text("")
+    else:
+        monkeypatch.setattr("os.replace", full)
+    folder = tmp_path / "file" if step == "mkdir" else tmp_path
+    choices = Choices(folder / "choices.json", "card",
+                      lambda work, ins, outs: float(isinstance(work.commands[0], Launch)))
+    assert isinstance(works(target._replace(choices=choices)).commands[0], LibraryCall)
+    assert [file.name for file in tmp_path.iterdir()] == ["file"] * (step == "mkdir")
+
+
+def test_a_new_version_of_a_library_is_timed_anew(tmp_path):
+    path, timed = tmp_path / "choices.json", []
+    for version in "13.1.0", "13.1.0", "13.2.0":
+        blas = CublasLt(FakeCublasLt())
+        blas.version = version
+        works(Target(libraries={"cublaslt": blas}, choices=Choices(path, "card", lambda *of: timed.append(of) or 1.0)))
+        assert len(timed) == (3 if version == "13.1.0" else 6)
 
 
 # --- opening ------------------------------------------------------------------------------------------

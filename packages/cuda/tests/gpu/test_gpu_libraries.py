@@ -1,5 +1,6 @@
 """cuBLASLt and cuDNN on a card: they agree with our kernels, in a session and replayed; timing of choices."""
 import ctypes
+import json
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ import pytest
 import thalweg as tf
 from thalweg.devices.core_api import KernelRequest
 from thalweg_cuda import kernels
+from thalweg_cuda._version import __version__
 from thalweg_cuda.libraries.choices import Choices
 from thalweg_cuda.libraries.cublaslt import CublasLt
 from thalweg_cuda.libraries.cudnn import Cudnn
@@ -111,9 +113,30 @@ def test_a_kernel_is_timed(card, tmp_path):
     work = kernels.prepare(request, card.target._replace(libraries={}))
     timed = card.target.choices.measure(work, (8000, 12000), (9600,))
     assert 0 < timed < 1e9
-    choices = Choices(tmp_path / "choices.json", "card", card.target.choices.measure)
-    assert choices.choose("key", [("a", work), ("b", work)], (8000, 12000), (9600,)) is work
-    assert (tmp_path / "choices.json").exists()
+    choices, slow = Choices(tmp_path / "choices.json", "card", card.target.choices.measure), _repeated(work, 50)
+    assert choices.choose("key", [("slow", slow), ("fast", work)], (8000, 12000), (9600,)) is work
+    assert json.loads((tmp_path / "choices.json").read_text()) == {"card": {"key": "fast"}}
+
+
+def _repeated(work, times):
+    return work._replace(commands=work.commands * times)
+
+
+def test_choices_are_of_a_card_and_a_version(card):
+    assert card.target.choices.device == f"{card.device.name()}, thalweg-cuda {__version__}"
+
+
+def test_kernels_are_prepared_in_the_card_s_context(card, monkeypatch):
+    current, prepare = [], kernels.prepare
+
+    def spied(*args):
+        handle = ctypes.c_void_p()
+        assert ctypes.CDLL("libcuda.so.1").cuCtxGetCurrent(ctypes.byref(handle)) == 0
+        current.append(handle.value)
+        return prepare(*args)
+    monkeypatch.setattr(kernels, "prepare", spied)
+    results(lambda a: [a + a], [numbers(3)])
+    assert current and set(current) == {card.context.handle}
 
 
 def test_what_does_not_fit_is_not_timed(card):

@@ -5,6 +5,7 @@ import threading
 import numpy as np
 
 from thalweg.framework import errors
+from thalweg_cuda._version import __version__
 from thalweg_cuda.compiler.images import default_folder
 from thalweg_cuda.driver import libcuda
 from thalweg_cuda.driver.context import Context
@@ -52,7 +53,9 @@ class Card:
             self.target = Target(tuple(device.compute_capability()),
                                  device.get_attribute(attribute.MULTIPROCESSOR_COUNT),
                                  device.get_attribute(attribute.MAX_SHARED_MEMORY_PER_BLOCK_OPTIN),
-                                 Libraries(self.context), Choices(_choices_file(), device.name(), self._measure))
+                                 Libraries(self.context),
+                                 Choices(_choices_file(), f"{device.name()}, thalweg-cuda {__version__}",
+                                         self._measure))
         self.programs = Programs(self, compiler)
 
     @property

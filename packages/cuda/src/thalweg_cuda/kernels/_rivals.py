@@ -14,14 +14,21 @@ def best(request, target, rivals, own):
         return own
     if target.choices is None:
         return rivals[0][1]
-    return target.choices.choose(key(request), [*rivals, ("own", own)], _nbytes(request.in_shapes, request.in_dtypes),
+    return target.choices.choose(key(request, _versions(rivals, target)), [*rivals, ("own", own)],
+                                 _nbytes(request.in_shapes, request.in_dtypes),
                                  _nbytes(request.out_shapes, request.out_dtypes))
 
 
-def key(request):
-    """What a choice holds for: the op type, shapes, dtypes and the attributes that matter."""
+def key(request, versions):
+    """What a choice holds for: the op type, shapes, dtypes, the attributes that matter, versions of the libraries."""
     attrs = {name: request.attrs[name] for name in _TELLING if request.attrs.get(name)}
-    return f"{request.op_type} {request.in_shapes} {request.out_shapes} {request.in_dtypes} {attrs}"
+    return f"{request.op_type} {request.in_shapes} {request.out_shapes} {request.in_dtypes} {attrs} {versions}"
+
+
+def _versions(rivals, target):
+    """Library -> version, of those that rival: "cublaslt 2" is another algorithm in another version."""
+    names = sorted({name.split()[0] for name, _ in rivals})
+    return {name: target.libraries.get(name).version for name in names}
 
 
 def _nbytes(shapes, dtypes):
