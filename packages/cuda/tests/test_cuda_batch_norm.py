@@ -100,7 +100,8 @@ def test_what_does_not_fit_is_refused():
     assert "statistics of shape (4,) for 3 channels" in refusal("FusedBatchNorm", [x, (4,), c, c, c], outs, ATTRS)
     assert "statistics of shape (4,) for 3 channels" in refusal("FusedBatchNorm", [x, c, c, c, (4,)], outs,
                                                                 {**ATTRS, "is_training": False})
-    assert "takes float32 and float16, not double" in refusal("FusedBatchNorm", [x, c, c, c, c], outs, ATTRS, 2)
+    assert "takes float32, float16 and bfloat16, not double" in refusal("FusedBatchNorm", [x, c, c, c, c], outs,
+                                                                        ATTRS, 2)
     assert "four dimensions" in refusal("FusedBatchNorm", [(2, 3), c, c, c, c], [(2, 3), c, c, c, c], ATTRS)
     attrs = {"fused_ops": ["Relu", "Add"], "epsilon": 0.0}
     assert "'Add' at this place" in refusal("_FusedBatchNormEx", [x, c, c, x], [x, c, c, c, c, (), c, c], attrs)

@@ -1,6 +1,6 @@
 """The handshake matrix: whatever an installed plugin does, thalweg works without it and tells what is wrong.
 
-Each case is a package of its own in a child process. docs/devices.md, section 4.
+Each case is a package of its own in a child process. docs/devices.md, section 5.
 """
 import pytest
 

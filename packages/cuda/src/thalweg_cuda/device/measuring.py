@@ -7,10 +7,9 @@ from .bound import Bound
 def measure(card, work, in_bytes, out_bytes):
     """ns of a run on operands of these sizes, which hold zeros; infinite where a library fails.
 
-    None where it cannot be told now: the memory does not suffice, or work is being noted for later.
+    None where it cannot be told now: the memory does not suffice. No work is being noted for later meanwhile: core
+    prepares kernels beside no recording.
     """
-    if card.recorder.current is not None:
-        return None
     addresses = []
     try:
         for nbytes in (*in_bytes, *out_bytes, work.workspace_bytes):

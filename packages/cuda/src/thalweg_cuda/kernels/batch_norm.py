@@ -129,7 +129,8 @@ class _Job:
         self.request, self.target = request, target
         self.dtype = ctype(request.op_type, request.in_dtypes[x])
         if self.dtype.compute != "float":
-            raise Unsupported(f"{request.op_type} on CUDA takes float32 and float16, not {self.dtype.storage}")
+            raise Unsupported(f"{request.op_type} on CUDA takes float32, float16 and bfloat16, not "
+                              f"{self.dtype.storage}")
         self.is_first = data_format == "NCHW"
         self.channels = shape[1 if self.is_first else 3]
         _check_channels(request, statistics, self.channels)
