@@ -2,7 +2,6 @@
 import atexit
 import contextlib
 import importlib.metadata
-import logging
 import threading
 
 from thalweg.framework import errors
@@ -15,10 +14,9 @@ from .bound import Bound
 from .card import Card
 from .foreign import ForeignArray, is_on_card
 from .options import Options
+from .usable import check_driver, fast_types, pair, sorted_out
 
-_LEAST_DRIVER = 13000                    # CUDA's version: older drivers do not load what NVRTC 13 makes
 _opened: list = []                       # the CudaDevice of this process
-_log = logging.getLogger("thalweg")
 
 
 def opened_card(i):
@@ -37,7 +35,7 @@ class CudaDevice:
 
     def __init__(self, driver, compiler):
         self._driver, self._compiler = driver, compiler
-        self._numbers, self._refusals = _sorted_out(driver, compiler.nvrtc)
+        self._numbers, self._refusals = sorted_out(driver, compiler.nvrtc)
         self._options = [Options()] * self.count()
         self._cards, self._lock = {}, threading.Lock()
         atexit.register(self.close)
@@ -51,10 +49,7 @@ class CudaDevice:
             raise ImportError(f"PyCUDA cannot be loaded: {error}. It needs the NVIDIA driver's libcuda.so.1; build it "
                               "anew if it was built for another Python") from error
         driver.init()
-        version = driver.get_driver_version()
-        if version < _LEAST_DRIVER:
-            raise RuntimeError(f"the NVIDIA driver is one for CUDA {_pair(version)}, and thalweg-cuda needs one for "
-                               f"{_pair(_LEAST_DRIVER)}: install a driver of version 580 or newer")
+        check_driver(driver)
         _opened[:] = [cls(driver, Compiler(Nvrtc.load()))]
         return _opened[0]
 
@@ -158,9 +153,9 @@ class CudaDevice:
         """Name, capability, memory and the versions of all that takes part."""
         device = self._driver.Device(self._number(i))
         return {"name": device.name(), "compute capability": ".".join(map(str, device.compute_capability())),
-                "compute_types": _fast_types(device.compute_capability()),
+                "compute_types": fast_types(device.compute_capability()),
                 "multiprocessors": device.get_attribute(self._driver.device_attribute.MULTIPROCESSOR_COUNT),
-                "memory": device.total_memory(), "driver": _pair(self._driver.get_driver_version()),
+                "memory": device.total_memory(), "driver": pair(self._driver.get_driver_version()),
                 "NVRTC": ".".join(map(str, self._compiler.nvrtc.version)),
                 "PyCUDA": importlib.metadata.version("pycuda"),
                 "cuBLASLt": described("cublasLt", (13,), "nvidia-cublas"),
@@ -185,33 +180,3 @@ class CudaDevice:
         with contextlib.ExitStack() as cards:            # each is closed, also where another one fails
             for card in self._cards.values():
                 cards.callback(card.close)
-
-
-def _sorted_out(driver, nvrtc):
-    """`(numbers, refusals)`: the driver's numbers of the cards that NVRTC makes code for; number -> why not.
-
-    RuntimeError where there are cards, and all of them are too old.
-    """
-    numbers, refusals = [], {}
-    for number in range(driver.Device.count()):
-        device = driver.Device(number)
-        major, minor = device.compute_capability()
-        if 10 * major + minor >= nvrtc.archs[0]:
-            numbers.append(number)
-        else:
-            refusals[number] = (f"card {number}, {device.name()}, has compute capability {major}.{minor}, and NVRTC "
-                                f"{'.'.join(map(str, nvrtc.version))} makes code for {nvrtc.archs[0] / 10} and above")
-    if refusals and not numbers:
-        raise RuntimeError(f"{'; '.join(refusals.values())}. Use a newer card, or the CPU")
-    for refusal in refusals.values():
-        _log.warning("thalweg-cuda leaves a card out: %s", refusal)
-    return tuple(numbers), refusals
-
-
-def _fast_types(capability):
-    """Names of the types in which a card computes faster than in float32: its tensor cores take them."""
-    return ["float16", "bfloat16"] if tuple(capability) >= (8, 0) else ["float16"]
-
-
-def _pair(version):
-    return f"{version // 1000}.{version % 1000 // 10}"
