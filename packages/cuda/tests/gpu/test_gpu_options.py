@@ -100,17 +100,22 @@ print(json.dumps([row.state, row.reason]))""")
 
 
 def test_a_card_that_is_too_old_is_left_out(standin):
-    values, rows, text = answer(OLD + """
+    values, rows, text, foreign = answer(OLD + """
 pretend(capability='7.0', of=0)
 rows = [row.name for row in tf.list_devices() if row.device_type == "CUDA"]
 values = run()
 number = card().number
 device = cuda_device._opened[0]
 try:
+    device._ordinal(0)
+except ValueError as error:
+    foreign = str(error)
+try:
     device.configure(0, {"visible_device_list": "0"})
 except tf.errors.NotFoundError as error:
     text = str(error)
-print(json.dumps([values + [number], rows, text]))""")
+print(json.dumps([values + [number], rows, text, foreign]))""")
+    assert foreign.startswith("the array lies on a card that is too old: card 0, thalweg stand-in, has compute")
     assert values == [2, 2, 2, 1] and rows == ["/device:CUDA:0"]
     assert "card 0, thalweg stand-in, has compute capability 7.0" in text and "leave it out of GPUOptions'" in text
 

@@ -173,6 +173,8 @@ class CudaDevice:
         for i in range(self.count()):
             if self._number(i) == number:
                 return i
+        if number in self._refusals:
+            raise ValueError(f"the array lies on a card that is too old: {self._refusals[number]}")
         raise ValueError(f"the array lies on card {number}, which visible_device_list leaves out")
 
     def close(self):
