@@ -1,13 +1,15 @@
-"""Measures the works on the card of this machine, thalweg and PyTorch in turns; prints one JSON object.
+"""Measures the works on the card of this machine, thalweg and PyTorch in turns; prints a JSON object per line.
 
     python tools/gpu/speed.py [--small] [--rounds 5] [--seconds 2] [works ...]
 
-Where PyTorch is missing or sees no card, thalweg runs alone and the reason stands in the place of its figures.
+The first line says who was measured, each further one what a work came to, or its "error": every work has a process of
+its own, so that one that fails loses no other, and its peak of memory is its own. Where PyTorch is missing or sees no
+card, thalweg runs alone and the reason stands in the place of its figures.
 """
 import argparse
-import gc
 import json
 import statistics
+import subprocess
 import sys
 import time
 
@@ -21,15 +23,18 @@ def main():
     parser.add_argument("--small", action="store_true", help="sizes for a processor that plays the card")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="of one turn of one subject")
+    parser.add_argument("--alone", action="store_true", help="measures in this process")
     args = parser.parse_args()
     peer, reason = _torch()
-    results = []
+    if not args.alone:
+        _tell({"thalweg": thalweg_programs.VERSION, "torch": peer.VERSION if peer else None, "without_torch": reason})
     for work in works(args.small):
         if not args.works or any(work.name.startswith(name) for name in args.works):
-            results.append(measure(work, peer, args.rounds, args.seconds))
-            print(results[-1], file=sys.stderr, flush=True)
-    print(json.dumps({"thalweg": thalweg_programs.VERSION, "torch": peer.VERSION if peer else None,
-                      "without_torch": reason, "results": results}))
+            _tell(measure(work, peer, args.rounds, args.seconds) if args.alone else _measured_by_a_child(work, args))
+
+
+def _tell(result):
+    print(json.dumps(result), flush=True)
 
 
 def _torch():
@@ -40,36 +45,39 @@ def _torch():
     return (torch_programs, "") if torch_programs.is_usable() else (None, "torch sees no card")
 
 
+def _measured_by_a_child(work, args):
+    command = [sys.executable, __file__, "--alone", "--rounds", str(args.rounds), "--seconds", str(args.seconds),
+               *(["--small"] if args.small else []), work.name]
+    child = subprocess.run(command, capture_output=True, text=True)
+    if child.returncode:
+        return {"name": work.name, "error": f"status {child.returncode}: {child.stderr.strip()[-300:]}"}
+    return json.loads(child.stdout.splitlines()[-1])
+
+
 def measure(work, peer, rounds, seconds):
     """The medians of all subjects, memory and allocations, as a dict."""
-    result, subjects = {"name": work.name, "unit": work.unit}, {}
-    before = thalweg_programs.statistics()["bytes_in_use"]
+    result = {"name": work.name, "unit": work.unit}
     step, units = getattr(thalweg_programs, work.program)(**work.arguments)
     for _ in range(3):                                    # run, recorded, replayed
         step()
     warm = thalweg_programs.statistics()
-    subjects["thalweg"] = step, units, lambda: None
-    if peer:
-        peer.forget()
-        for how in dict.fromkeys(("eager", "compile", work.peer)):
-            step, units = getattr(peer, work.program)(how, **work.arguments)
-            for _ in range(3):
-                step()
-            subjects[how] = step, units, peer.synchronize
-            if how == "eager":
-                result["eager_bytes"] = peer.peak_bytes()
+    subjects = {"thalweg": (step, units, lambda: None)}
+    for how in dict.fromkeys(("eager", "compile", work.peer)) if peer else ():
+        step, units = getattr(peer, work.program)(how, **work.arguments)
+        for _ in range(3):
+            step()
+        subjects[how] = step, units, peer.synchronize
+        if how == "eager":                                # the first of them
+            result["eager_bytes"] = peer.peak_bytes()
     figures = {name: [] for name in subjects}
     for _ in range(rounds):
         for name, (step, units, wait) in subjects.items():
             figures[name].append(_figure(work.unit, _seconds_per_step(step, wait, seconds), units))
     after = thalweg_programs.statistics()
-    result["figures"] = {name: statistics.median(values) for name, values in figures.items()}
-    result["spread"] = {name: (min(values), max(values)) for name, values in figures.items()}
-    result["allocations_after_warm_up"] = after["num_allocs"] - warm["num_allocs"]
-    result["thalweg_bytes"] = after["bytes_in_use"] - before
-    del step, subjects
-    gc.collect()
-    return result
+    return {**result, "figures": {name: statistics.median(values) for name, values in figures.items()},
+            "spread": {name: (min(values), max(values)) for name, values in figures.items()},
+            "allocations_after_warm_up": after["num_allocs"] - warm["num_allocs"],
+            "thalweg_bytes": after["peak_bytes"]}
 
 
 def _seconds_per_step(step, wait, seconds):

@@ -70,14 +70,8 @@ def synchronize():
 
 
 def peak_bytes():
-    """The most memory that torch's tensors have taken since `forget`."""
+    """The most memory that torch's tensors have taken in this process."""
     return torch.cuda.max_memory_allocated()
-
-
-def forget():
-    torch._dynamo.reset()
-    torch.cuda.empty_cache()
-    torch.cuda.reset_peak_memory_stats()
 
 
 def _compiled(how, function):

@@ -19,7 +19,7 @@ class Card:
     def __init__(self):
         self.log, self.prepared = [], []
         self.lock, self.context = threading.RLock(), contextlib.nullcontext()
-        self.stream = SimpleNamespace(handle=77)
+        self.stream, self.most_shared = SimpleNamespace(handle=77), 48 << 10
         self.driver = SimpleNamespace(
             memcpy_dtod_async=lambda *args: self.log.append(("copy", *args[:3])),
             memset_d8_async=lambda *args: self.log.append(("fill", *args[:3])),
@@ -30,7 +30,11 @@ class Card:
         def launch(grid, block, packed, shared, stream):
             assert stream is self.stream
             self.log.append((entry, grid, block, bytes(packed), shared))
-        return SimpleNamespace(_launch_kernel=launch, set_attribute=lambda *args: self.log.append(args))
+
+        def allow(attribute, nbytes):
+            self.most_shared = nbytes
+            self.log.append((attribute, nbytes))
+        return SimpleNamespace(_launch_kernel=launch, get_attribute=lambda name: self.most_shared, set_attribute=allow)
 
     def record_for(self, flag):
         return SimpleNamespace(address=9000)
@@ -96,6 +100,13 @@ def test_much_shared_memory_is_asked_for_once():
     bound([], [])
     bound([], [])
     assert [entry[0] for entry in card.log] == ["most shared", "f", "f"] and card.log[0] == ("most shared", 100_000)
+
+
+def test_nodes_that_share_a_function_get_the_most_shared_memory_of_any():
+    card = Card()
+    for shared in (60_000, 100_000, 70_000):
+        Bound(card, Work((launch(shared=shared),)), "Op")([], [])
+    assert card.most_shared == 100_000
 
 
 def test_sources_are_compiled_before_the_first_call():

@@ -28,11 +28,13 @@ def test_what_is_measured_runs_and_is_reported(page):
                "elementwise", "matmul"]
     done = subprocess.run(command, env=driver.environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
-    measured = json.loads(done.stdout.splitlines()[-1])
-    assert [r["name"] for r in measured["results"]] == ["matmul_8192_bfloat16", "elementwise_1gb", "mlp_step_64"]
-    assert all(r["figures"]["thalweg"] > 0 and r["allocations_after_warm_up"] == 0 for r in measured["results"])
-    text = page({"speed": {"passed": True, "seconds": 1.0, **measured}}, datetime.date(2026, 1, 2), {"name": "a card"})
-    assert "PyTorch was not measured" in text or measured["torch"]
+    about, *results = map(json.loads, done.stdout.splitlines())
+    assert [r["name"] for r in results] == ["matmul_8192_bfloat16", "elementwise_1gb", "mlp_step_64"]
+    assert all(r["figures"]["thalweg"] > 0 and r["allocations_after_warm_up"] == 0 and r["thalweg_bytes"] > 0
+               for r in results)
+    text = page({"speed": {"passed": True, "seconds": 1.0, **about, "results": results}}, datetime.date(2026, 1, 2),
+                {"name": "a card"})
+    assert "PyTorch was not measured" in text or about["torch"]
     assert "| mlp_step_64 | us |" in text and "| name | a card |" in text
 
 
@@ -44,8 +46,9 @@ def test_verdicts(page, ours, eager, verdict):
     results = {"tests": {"passed": False, "seconds": 2.0, "said": "one | two"},
                "sanitizer": {"passed": None, "seconds": 0.0, "said": "not here"},
                "speed": {"passed": True, "seconds": 1.0, "thalweg": "0.1.0", "torch": "2.11.0", "without_torch": "",
-                         "results": [found]}}
+                         "results": [found, {"name": "mlp_step_64", "error": "no | card"}]}}
     text = page(results, datetime.date(2026, 1, 2), {}, rehearsed=True)
-    assert f"| {verdict} |\n" in text and "| tests | FAILED | 2 | one \\| two |" in text
+    assert f"| {verdict} |\n" in text and "| mlp_step_64 | us | no \\| card |" in text
+    assert "| tests | FAILED | 2 | one \\| two |" in text
     assert "| sanitizer | not run | 0 | not here |" in text and text.startswith("# A rehearsal")
     assert "| matmul_8192_bfloat16 | 0 | 10 | 20 | 0.5 |" in text

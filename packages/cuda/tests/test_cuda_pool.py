@@ -149,3 +149,23 @@ def test_closing_frees_all_and_what_is_freed_later_harms_nobody():
     pool.close()
     pool.free(address)
     assert driver.used == 0 and pool.stats()["bytes_in_use"] == 512
+
+
+def test_an_error_while_waiting_frees_nothing_twice():
+    driver = Driver()
+    pool = driver.pool()
+    addresses = [pool.alloc(4 * MIB) for _ in range(3)]
+    for address in addresses:
+        pool.free(address)
+        pool.stats()                                     # an event of its own
+    waits = iter([None, RuntimeError("lost"), None])
+
+    def wait():
+        if (error := next(waits)) is not None:
+            raise error
+    for event in driver.events:
+        event.synchronize = wait
+    with pytest.raises(RuntimeError, match="lost"):
+        pool.trim()
+    pool.trim()
+    assert len(driver.freed) == len(set(driver.freed)) == 2 and pool.bytes_reserved == 0

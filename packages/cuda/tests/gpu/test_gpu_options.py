@@ -27,6 +27,22 @@ def refusal(*args, **options):
 """
 
 
+OLD = """
+import pycuda.driver as driver
+from thalweg_cuda.device import cuda_device
+def pretend(capability="9.0", version=13000, of=None):
+    real = driver.Device
+    class Device:
+        count = staticmethod(real.count)
+        def __new__(cls, number):
+            return Old(number) if of in (None, number) else real(number)
+    class Old(real):
+        def compute_capability(self):
+            return tuple(map(int, capability.split(".")))
+    driver.Device, driver.get_driver_version = Device, lambda: version
+"""
+
+
 def answer(code):
     """What `code` prints as JSON."""
     done = subprocess.run([sys.executable, "-c", RUN + code], capture_output=True, text=True, check=False, timeout=120)
@@ -69,7 +85,55 @@ def test_what_a_session_is_refused(options, text):
     assert text in first and then == [2, 2, 2]           # the next session may ask for something better
 
 
+@pytest.mark.parametrize("old, reason", [
+    ("capability='7.0'", "card 0, thalweg stand-in, has compute capability 7.0, and NVRTC 13.0 makes code for 7.5 and "
+                         "above; card 1, thalweg stand-in, has compute capability 7.0, and NVRTC 13.0 makes code for "
+                         "7.5 and above. Use a newer card, or the CPU"),
+    ("version=12080", "the NVIDIA driver is one for CUDA 12.8, and thalweg-cuda needs one for 13.0: install a driver "
+                      "of version 580 or newer")])
+def test_what_is_too_old_is_listed_with_its_reason(standin, old, reason):
+    state, text = answer(OLD + f"""
+pretend({old})
+row, = [row for row in tf.list_devices() if row.device_type == "CUDA"]
+print(json.dumps([row.state, row.reason]))""")
+    assert state != "open" and reason in text, text
+
+
+def test_a_card_that_is_too_old_is_left_out(standin):
+    values, rows, text, foreign = answer(OLD + """
+pretend(capability='7.0', of=0)
+rows = [row.name for row in tf.list_devices() if row.device_type == "CUDA"]
+values = run()
+number = card().number
+device = cuda_device._opened[0]
+try:
+    device._ordinal(0)
+except ValueError as error:
+    foreign = str(error)
+try:
+    device.configure(0, {"visible_device_list": "0"})
+except tf.errors.NotFoundError as error:
+    text = str(error)
+print(json.dumps([values + [number], rows, text, foreign]))""")
+    assert foreign.startswith("the array lies on a card that is too old: card 0, thalweg stand-in, has compute")
+    assert values == [2, 2, 2, 1] and rows == ["/device:CUDA:0"]
+    assert "card 0, thalweg stand-in, has compute capability 7.0" in text and "leave it out of GPUOptions'" in text
+
+
+@pytest.mark.parametrize("wish, exact", [(1, False), (2, True)])
+def test_the_rewrite_for_mixed_precision_is_heeded(wish, exact):
+    got = answer(f"""
+config = tf.ConfigProto()
+config.graph_options.rewrite_options.auto_mixed_precision = {wish}
+with tf.device("/gpu:0"), tf.Session(config=config) as session:
+    x, w = tf.placeholder(tf.float32, [4, 4]), tf.placeholder(tf.float32, [4, 4])
+    y = tf.matmul(x, w)
+    print(json.dumps(float(session.run(y, {{x: np.full([4, 4], 1 + 2.0**-13), w: np.ones([4, 4])}})[0, 0])))""")
+    assert got == (4 + 2.0**-11 if exact else 4.0)       # float16 has no room for the 2.0**-13
+
+
 def test_what_a_card_tells():
     told = devices.find_device("CUDA", 0)[0].describe()
+    assert told["compute_types"][0] == "float16"
     assert {"name", "compute capability", "multiprocessors", "memory", "driver", "NVRTC", "PyCUDA"} <= set(told)
     assert told["memory"] == next(row for row in tf.list_devices() if row.name == "/device:CUDA:0").memory_limit_bytes

@@ -158,6 +158,40 @@ def test_ctrl_c_ends_a_run_and_the_session_goes_on(session):
         np.testing.assert_array_equal(session.run(y, {x: np.ones(50)}), want)
 
 
+def at_entry(function):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+    return interrupted
+
+
+def at_exit(function):
+    def interrupted(*arguments):
+        function(*arguments)
+        raise KeyboardInterrupt
+    return interrupted
+
+
+@pytest.mark.parametrize("owner, name, where", [
+    ("recorder", "begin", at_entry), ("recorder", "begin", at_exit), ("recorder", "end", at_entry),
+    ("recorder", "end", at_exit), ("card", "record_end", at_entry)])
+def test_ctrl_c_around_a_recording(session, card, monkeypatch, owner, name, where):
+    with tf.device("/gpu:0"):
+        x = tf.placeholder(tf.float32, [50])
+        y = x
+        for _ in range(10):
+            y = tf.reverse(tf.cumsum(y), [0]) / 25.0     # no region takes these in one kernel
+    with tf.Session() as other:
+        want = [other.run(y, {x: np.full(50, k)}) for k in (0, 1, 2)]
+    target = card if owner == "card" else card.recorder
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(target, name, where(getattr(target, name)))
+        for _ in range(5):
+            session.run(y, {x: np.ones(50)})
+    assert card.recorder.current is None
+    for k in (2, 1, 0, 1):
+        np.testing.assert_array_equal(session.run(y, {x: np.full(50, k)}), want[k])
+
+
 PRELUDE = """
 import os, numpy as np, thalweg as tf
 with tf.device("/gpu:0"):
@@ -192,6 +226,37 @@ with tf.device("/cpu:0"):
     assert "work on card 0 failed: cuStreamSynchronize failed" in lines[0], done
     assert "CUDA does nothing more in this process on that card" in done.stdout and lines[-1] == "[1.0]", done
     assert done.returncode == 0 and "PyCUDA" not in done.stderr, done
+
+
+def test_a_card_that_cannot_be_freed_aborts_nothing():
+    done = python("""
+from thalweg_cuda.device import cuda_device
+cards = cuda_device._opened[0]
+cards.card(1 if cards.count() > 1 else 0)
+def fail():
+    raise RuntimeError("the streams are lost")
+cards.card(0).streams.close = fail
+""")
+    assert done.returncode == 0 and "RuntimeError: the streams are lost" in done.stderr, done
+
+
+def test_a_card_that_cannot_be_freed_leaves_the_others_to_be_closed(standin):
+    done = python("""
+import atexit
+from thalweg_cuda.device import cuda_device
+cards = cuda_device._opened[0]
+first, second = cards.card(0), cards.card(1)
+def fail():
+    raise RuntimeError("the streams are lost")
+first.streams.close = fail
+atexit.unregister(cards.close)
+try:
+    cards.close()
+except RuntimeError as error:
+    print(error, "|", second.streams.compute, "|", second.context.refusal)
+""")
+    assert done.stdout == "the streams are lost | None | this card has been closed: the process is ending\n", done
+    assert done.returncode == 0, done
 
 
 def test_a_process_ends_cleanly():

@@ -78,8 +78,10 @@ def _launch(card, command, op_type):
     """A step that launches a kernel."""
     function = card.programs.function(command.source, command.entry)
     if command.shared > _DEFAULT_SHARED_BYTES:
-        with card.lock, card.context:
-            function.set_attribute(card.driver.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES, command.shared)
+        most = card.driver.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES
+        with card.lock, card.context:    # nodes share the function: another may have asked for more
+            if function.get_attribute(most) < command.shared:
+                function.set_attribute(most, command.shared)
     packed, addresses, flags = _packed(command, op_type)
     words = memoryview(packed).cast("Q") if addresses or flags else None
     grid, block, shared, launch = _three(command.grid), _three(command.block), command.shared, function._launch_kernel

@@ -136,6 +136,8 @@ class Card:
 
     def sync(self):
         """Waits for all that is enqueued; hands over copies to the host, raises what kernels have told."""
+        if self.recorder.is_mine():      # nobody waits while recording: Ctrl-C came before `record_end` had begun
+            self._leave_recording()
         with self.context:
             try:
                 self.streams.compute.synchronize()
@@ -174,15 +176,31 @@ class Card:
         return record
 
     def record_begin(self):
-        """From now on work is noted and not done."""
-        with self.lock, self.context:
-            self._free_dropped()
-            self.recorder.begin()
+        """From now on work is noted and not done; not so after any exception, such as Ctrl-C's."""
+        try:
+            with self.lock, self.context:
+                self._free_dropped()
+                self.recorder.begin()
+        except BaseException:
+            self._leave_recording()
+            raise
 
     def record_end(self):
-        """What was noted, for `replay`."""
-        with self.lock, self.context:
-            return self.recorder.end()
+        """What was noted, for `replay`. The recording is over also after an exception."""
+        try:
+            with self.lock, self.context:
+                return self.recorder.end()
+        except BaseException:
+            self._leave_recording()
+            raise
+
+    def _leave_recording(self):
+        """Ends a recording that nobody wants: later work would be noted and never done."""
+        if self.context.refusal:
+            self.recorder.current = None
+        else:
+            with self.lock, self.context:
+                self.recorder.abandon()
 
     def replay(self, recording):
         """Enqueues what was noted."""

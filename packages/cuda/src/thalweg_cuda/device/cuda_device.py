@@ -1,8 +1,10 @@
 """The PyDevice of all cards: what thalweg.devices asks, by the number of the card."""
 import atexit
+import contextlib
 import importlib.metadata
 import threading
 
+from thalweg.framework import errors
 from thalweg_cuda import kernels
 from thalweg_cuda.compiler import Compiler, Nvrtc
 from thalweg_cuda.shared_library import described
@@ -12,6 +14,7 @@ from .bound import Bound
 from .card import Card
 from .foreign import ForeignArray, is_on_card
 from .options import Options
+from .usable import check_driver, fast_types, pair, sorted_out
 
 _opened: list = []                       # the CudaDevice of this process
 
@@ -32,25 +35,27 @@ class CudaDevice:
 
     def __init__(self, driver, compiler):
         self._driver, self._compiler = driver, compiler
+        self._numbers, self._refusals = sorted_out(driver, compiler.nvrtc)
         self._options = [Options()] * self.count()
         self._cards, self._lock = {}, threading.Lock()
         atexit.register(self.close)
 
     @classmethod
     def open(cls):
-        """Imports PyCUDA and loads NVRTC; ImportError or OSError says what is missing."""
+        """Imports PyCUDA and loads NVRTC; an error says what is missing or too old."""
         try:
             import pycuda.driver as driver
         except ImportError as error:
             raise ImportError(f"PyCUDA cannot be loaded: {error}. It needs the NVIDIA driver's libcuda.so.1; build it "
                               "anew if it was built for another Python") from error
         driver.init()
+        check_driver(driver)
         _opened[:] = [cls(driver, Compiler(Nvrtc.load()))]
         return _opened[0]
 
     def count(self):
-        """Cards that the driver shows, as CUDA_VISIBLE_DEVICES decides."""
-        return self._driver.Device.count()
+        """Cards that the driver shows, as CUDA_VISIBLE_DEVICES decides, and that are not too old."""
+        return len(self._numbers)
 
     def card(self, i):
         """The Card of `/device:CUDA:i`; RuntimeError where it cannot be used any more."""
@@ -64,8 +69,15 @@ class CudaDevice:
         return card
 
     def _number(self, i):
-        """The driver's number of `/device:CUDA:i`."""
-        return self._options[i].number(i, self.count())
+        """The driver's number of `/device:CUDA:i`; NotFoundError where a session's options leave it out."""
+        options = self._options[i]
+        if not options.visible:
+            return self._numbers[i]
+        number = options.number(i, self._driver.Device.count())
+        if number in self._refusals:
+            raise errors.NotFoundError(None, None, f"/device:CUDA:{i}: {self._refusals[number]}; leave it out of "
+                                                   "GPUOptions' visible_device_list")
+        return number
 
     def _limit(self, i):
         """Bytes that the card's pool may take."""
@@ -143,8 +155,9 @@ class CudaDevice:
         """Name, capability, memory and the versions of all that takes part."""
         device = self._driver.Device(self._number(i))
         return {"name": device.name(), "compute capability": ".".join(map(str, device.compute_capability())),
+                "compute_types": fast_types(device.compute_capability()),
                 "multiprocessors": device.get_attribute(self._driver.device_attribute.MULTIPROCESSOR_COUNT),
-                "memory": device.total_memory(), "driver": _pair(self._driver.get_driver_version()),
+                "memory": device.total_memory(), "driver": pair(self._driver.get_driver_version()),
                 "NVRTC": ".".join(map(str, self._compiler.nvrtc.version)),
                 "PyCUDA": importlib.metadata.version("pycuda"),
                 "cuBLASLt": described("cublasLt", (13,), "nvidia-cublas"),
@@ -162,13 +175,12 @@ class CudaDevice:
         for i in range(self.count()):
             if self._number(i) == number:
                 return i
+        if number in self._refusals:
+            raise ValueError(f"the array lies on a card that is too old: {self._refusals[number]}")
         raise ValueError(f"the array lies on card {number}, which visible_device_list leaves out")
 
     def close(self):
         """Gives back memory, streams and contexts while the driver still works."""
-        for card in self._cards.values():
-            card.close()
-
-
-def _pair(version):
-    return f"{version // 1000}.{version % 1000 // 10}"
+        with contextlib.ExitStack() as cards:            # each is closed, also where another one fails
+            for card in self._cards.values():
+                cards.callback(card.close)

@@ -54,19 +54,18 @@ class Pool:
     def trim(self):
         """Gives all idle blocks back to the driver, after the work that may still use them."""
         self._collect()
-        for _, _, block in self._idle:
+        while self._idle:
+            block = self._idle.pop()[2]  # first, so that an error of the driver's does not free it twice
+            self.bytes_reserved -= block.nbytes
             if block.event is not None:
                 block.event.synchronize()
             block.memory.free()
-            self.bytes_reserved -= block.nbytes
-        self._idle.clear()
 
     def close(self):
         """Frees everything, also what is in use: the context goes."""
         self.trim()
-        for block in self._used.values():
-            block.memory.free()
-        self._used.clear()
+        while self._used:
+            self._used.popitem()[1].memory.free()
 
     def _collect(self):
         """Takes up what `free` was told: one event stands for all of it."""

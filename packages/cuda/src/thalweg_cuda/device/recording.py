@@ -1,4 +1,6 @@
 """Recorded work: kernels and copies that are captured once as a CUDA graph, and launched as one from then on."""
+from threading import get_ident
+
 from thalweg_cuda.driver import libcuda
 
 
@@ -25,15 +27,19 @@ class Recorder:
     def __init__(self, card):
         self._card, self._stream = card, card.streams.capture
         self.current = None              # the Recording under way
+        self._thread = 0                 # that it is of
+
+    def is_mine(self):
+        """Whether this thread records."""
+        return self.current is not None and self._thread == get_ident()
 
     def begin(self):
         """From now on work is noted."""
         if self.current is not None:
             self.abandon()
         self._card.flags.reserve()
-        recording = Recording(self._card)
+        self._thread, self.current = get_ident(), Recording(self._card)
         libcuda.begin_capture(self._stream.handle)
-        self.current = recording
 
     def end(self):
         """The Recording; DriverError where something cannot be captured."""

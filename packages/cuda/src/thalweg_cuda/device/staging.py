@@ -58,14 +58,18 @@ class Inbox:
         h2d, compute = self._streams.h2d, self._streams.compute
         with self._lock:
             self._streams.order(compute, h2d)            # what ran before may still read what lies there
-        for begin in range(0, source.size, _PIECE_BYTES):
-            piece = source[begin:begin + _PIECE_BYTES]
-            place, event = self._pieces.next()
-            place[:piece.size] = piece
-            self._driver.memcpy_htod_async(address + begin, place[:piece.size], h2d)
-            event.record(h2d)
-        with self._lock:
-            self._streams.order(h2d, compute)
+        try:
+            for begin in range(0, source.size, _PIECE_BYTES):
+                piece = source[begin:begin + _PIECE_BYTES]
+                place, event = self._pieces.next()
+                place[:piece.size] = piece
+                try:
+                    self._driver.memcpy_htod_async(address + begin, place[:piece.size], h2d)
+                finally:
+                    event.record(h2d)
+        finally:                         # Ctrl-C between pieces: those under way still write there
+            with self._lock:
+                self._streams.order(h2d, compute)
 
     def close(self):
         """Frees the pinned memory."""
@@ -132,8 +136,10 @@ class Outbox:
             if len(waiting) == 2:
                 _empty(*waiting.pop(0))
             place, event = self._pieces.next()
-            self._driver.memcpy_dtoh_async(place[:piece.size], address + begin, self._streams.d2h)
-            event.record(self._streams.d2h)
+            try:
+                self._driver.memcpy_dtoh_async(place[:piece.size], address + begin, self._streams.d2h)
+            finally:                     # also after Ctrl-C nobody may use the place before the copy is done
+                event.record(self._streams.d2h)
             waiting.append((piece, place, event))
         for piece, place, event in waiting:
             _empty(piece, place, event)

@@ -78,7 +78,12 @@ class Context:
             self.abandon(self.refusal)
         else:
             self._push()
-            free()
+            try:
+                free()
+            except BaseException:        # PyCUDA aborts a process that ends with a context pushed
+                self._pop()
+                self.abandon(self.refusal)
+                raise
             self._context.detach()
 
     def _others_inside(self):
