@@ -144,3 +144,13 @@ def test_what_does_not_fit_is_not_timed(card):
     request = KernelRequest("MatMul", attrs, [(40, 50), (50, 60)], [(40, 60)], [1, 1], [1])
     work = kernels.prepare(request, card.target._replace(libraries={}))
     assert card.target.choices.measure(work._replace(workspace_bytes=1 << 50), (8000, 12000), (9600,)) is None
+
+
+def test_nothing_is_timed_while_a_recording_is_open(card):
+    work = kernels.prepare(KernelRequest("Neg", {}, [(3,)], [(3,)], [1], [1]), card.target)
+    card.record_begin()
+    try:
+        assert card.target.choices.measure(work, (12,), (12,)) is None
+    finally:
+        card.record_end()
+    assert card.target.choices.measure(work, (12,), (12,)) > 0

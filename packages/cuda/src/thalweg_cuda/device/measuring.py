@@ -7,9 +7,11 @@ from .bound import Bound
 def measure(card, work, in_bytes, out_bytes):
     """ns of a run on operands of these sizes, which hold zeros; infinite where a library fails.
 
-    None where it cannot be told now: the memory does not suffice. No work is being noted for later meanwhile: core
-    prepares kernels beside no recording.
+    None where it cannot be told now: the memory does not suffice, or a recording is left open. Core prepares kernels
+    beside no recording, but Ctrl-C may have ended one before its end; until `sync` finds it, work is noted, not done.
     """
+    if card.recorder.current is not None:
+        return None
     addresses = []
     try:
         for nbytes in (*in_bytes, *out_bytes, work.workspace_bytes):
