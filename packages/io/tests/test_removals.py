@@ -78,3 +78,16 @@ def test_a_new_checkpoint_stays_when_another_saver_names_its_own(folder):
         doomed.add(str(folder / "m-1"), is_new=True)
         raise KeyboardInterrupt
     assert names(folder) == {"checkpoint", "m-2"}
+
+
+def test_a_new_checkpoint_stays_when_another_saver_looks_while_its_note_goes(folder, monkeypatch):
+    carry_out = removals._carry_out
+
+    def beside_another_saver(note, *args, **more):
+        monkeypatch.undo()
+        removals.finish(str(folder))
+        carry_out(note, *args, **more)
+    with removals.Removals("checkpoint", "meta", 2) as doomed:
+        doomed.add(str(folder / "m-1"), is_new=True)
+        monkeypatch.setattr(removals, "_carry_out", beside_another_saver)
+    assert names(folder) == {"checkpoint", "m-1", "m-2"}

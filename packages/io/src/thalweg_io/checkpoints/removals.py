@@ -57,10 +57,12 @@ class Removals:
         return self
 
     def __exit__(self, kind, error, traceback):
-        with contextlib.ExitStack() as notes:        # all of them, whatever happens to one
+        with contextlib.ExitStack() as notes:        # all of them, whatever happens to one; the last callback first
             for note, is_new in self._notes:
-                notes.callback(_carry_out, note.path, kind is not None, stays=is_new and kind is None)
+                # Its lock goes after the note: another saver that shares the state file would take the note for a
+                # dead one's, and delete the checkpoint that has just been saved.
                 notes.callback(note.close)
+                notes.callback(_carry_out, note.path, kind is not None, stays=is_new and kind is None)
 
 
 def finish(folder):
