@@ -178,7 +178,8 @@ class BuildNative(build_ext):
         target.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "cython", pyx, "-o", str(target), "--module-name", module, "-I", "src",
                    "--depfile", *(f"-X{name}={value}" for name, value in DIRECTIVES.items())]
-        stamp, key = Stamp(target, self.stamps), " ".join(command[1:]) + cython_version()
+        # numpy's .pxd changes with its version
+        stamp, key = Stamp(target, self.stamps), " ".join(command[1:]) + cython_version() + numpy_version()
         if not stamp.is_fresh(key):
             print("cython", pyx, flush=True)
             target.unlink(missing_ok=True)
