@@ -15,8 +15,9 @@ def side_by_side(function, items):
     The caller is one of the threads. Work inside of such work stays on its thread. When this returns or raises, no
     thread is at it any more.
     """
-    count = min(_MOST_THREADS, len(items), processors())
-    if count < 2 or getattr(_inside, "work", False):
+    is_alone = len(items) < 2 or getattr(_inside, "work", False)
+    count = 1 if is_alone else min(_MOST_THREADS, len(items), processors())
+    if count < 2:
         return [function(item) for item in items]
     work = _Work(function, items)
     helpers = [_pool().submit(work.run) for _ in range(count - 1)]

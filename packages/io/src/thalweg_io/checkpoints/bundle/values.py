@@ -133,8 +133,10 @@ def _read_checked(memory, read_into, entry, dtype, owner):
 
 def _parts(size):
     """Ranges of bytes, as many as threads may be worth their while, each but the last of whole pieces."""
-    count = max(1, min(processors(), size // _PART))
-    step = -(-size // (count * _AT_ONCE)) * _AT_ONCE or 1
+    if size < 2 * _PART:                                  # most tensors: nobody is asked about processors
+        return [range(size)]
+    count = min(processors(), size // _PART)
+    step = -(-size // (count * _AT_ONCE)) * _AT_ONCE
     return [range(start, min(start + step, size)) for start in range(0, size, step)]
 
 
