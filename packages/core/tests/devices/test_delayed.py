@@ -749,6 +749,67 @@ def test_values_go_from_one_ordinal_to_another(has_peer, monkeypatch):
         assert delayed.counts["peer"] == (16 if has_peer else 0)         # two copies, each asked of both ordinals
 
 
+class Recording:
+    """A thread that records on one of two ordinals of DELAYED, and goes on recording until it is let go."""
+
+    def __init__(self, delayed, ordinal):
+        self.has_begun, self.may_end = threading.Event(), threading.Event()
+        self.delayed, self.ordinal = delayed, ordinal
+        with tf.device(f"/device:DELAYED:{ordinal}"):
+            self.x = tf.placeholder(tf.float32, [4])
+            self.y = chain(self.x)
+        self.session = tf.Session()
+        self.session.run(self.y, {self.x: np.ones(4)})
+        self.thread = threading.Thread(target=self.session.run, args=(self.y, {self.x: np.ones(4)}), daemon=True)
+
+    def record_begin(self):
+        self.has_begun.set()
+        assert self.may_end.wait(60)
+        delayed_device.Delayed.record_begin(self.delayed, self.ordinal)
+
+
+class Copy:
+    """A thread whose run begins with a copy from one ordinal to the other."""
+
+    def __init__(self, origin, target):
+        with tf.device(f"/device:DELAYED:{origin}"):
+            source = tf.Variable(tf.ones([4]))
+        with tf.device(f"/device:DELAYED:{target}"):
+            place = tf.Variable(tf.zeros([4]))
+        step = place.assign(tf.identity(source)).op
+        self.session = tf.Session()
+        self.session.run([source.initializer, place.initializer])
+        self.session.run(step)           # makes room for it, which is asked of the devices, too
+        self.thread = threading.Thread(target=self.session.run, args=(step,), daemon=True)
+
+
+def is_kept_out(delayed, busy, origin, target):
+    """Whether a copy that waits, as ordinal `busy` is recorded, keeps others from recording the other ordinal."""
+    recordings, copy = [Recording(delayed, 0), Recording(delayed, 1)], Copy(origin, target)
+    delayed.record_begin = lambda i: recordings[i].record_begin()
+    here, there = recordings[busy], recordings[1 - busy]
+    there.may_end.set()
+    here.thread.start()
+    assert here.has_begun.wait(30)
+    copy.thread.start()
+    time.sleep(0.5)                      # it comes to the gates
+    there.thread.start()
+    answer = not there.has_begun.wait(0.5)
+    here.may_end.set()
+    for one in (here, there, copy):
+        one.thread.join(30)
+        assert not one.thread.is_alive(), "they wait for each other"
+        one.session.close()
+    return answer
+
+
+@pytest.mark.parametrize("busy", [0, 1])
+def test_copies_in_opposite_directions_stand_in_the_same_gate_while_they_wait_at_the_other(busy):
+    with delayed_device.registered(devices=2) as delayed:
+        assert is_kept_out(delayed, busy, 0, 1) == is_kept_out(delayed, busy, 1, 0)
+        assert delayed.counts["peer"] == 8 and delayed.counts["record"] == 4
+
+
 def cut(x):
     return (np.float32(x).view(np.uint32) & 0xFFFF0000).view(np.float32)
 

@@ -1489,6 +1489,8 @@ cdef int _move(CStep* step) noexcept nogil:
     cdef CEnd* target = step.target
     cdef void* source = step.ins[0].data
     cdef void* place = step.outs[0].data
+    cdef Gate* here = target.gate if target != NULL else NULL
+    cdef Gate* there = origin.gate if origin != NULL and origin != target else NULL
     cdef int code
     if step.nbytes == 0:
         return 0
@@ -1498,10 +1500,7 @@ cdef int _move(CStep* step) noexcept nogil:
     if origin != NULL and target != NULL and origin != target and not step.is_peer \
             or origin == target and target.api.copy_d2d == NULL:
         return _move_through_host(step)
-    if origin != NULL and origin != target:
-        enter(origin.gate)
-    if target != NULL:
-        enter(target.gate)
+    _enter_both(here, there)
     if origin == NULL:
         code = target.api.copy_h2d(target.device, target.stream, place, source, step.nbytes)
     elif target == NULL:
@@ -1510,11 +1509,19 @@ cdef int _move(CStep* step) noexcept nogil:
         code = target.api.copy_d2d(target.device, target.stream, place, source, step.nbytes)
     else:
         code = target.api.copy_peer(target.device, target.stream, place, origin.device, source, step.nbytes)
-    if target != NULL:
-        leave(target.gate)
-    if origin != NULL and origin != target:
-        leave(origin.gate)
+    leave(here)
+    leave(there)
     return code
+
+
+cdef void _enter_both(Gate* a, Gate* b) noexcept nogil:
+    """Enters two devices' gates, each NULL where there is none to enter, in the order of their addresses.
+
+    In the order of the copy, two threads that copy in opposite directions would each stand in one gate and wait at
+    the other, behind somebody who waits to record there until the first has left.
+    """
+    enter(a if a < b else b)
+    enter(b if a < b else a)
 
 
 cdef int _move_through_host(CStep* step) noexcept nogil:
