@@ -297,6 +297,40 @@ def test_a_kernel_that_cannot_be_recorded_makes_its_segment_eager():
         ("eager", "DELAYED cannot kernels while it records")]
 
 
+def test_a_device_that_fails_half_way_into_a_recording_goes_on(delayed):
+    begin = delayed.record_begin
+
+    def fail(i):
+        begin(i)
+        raise RuntimeError("no room for a graph")
+    delayed.record_begin = fail
+    with tf.device(DEVICE):
+        x = tf.placeholder(tf.float32, [4])
+        y = chain(x)
+    with tf.Session() as session:
+        for k in range(4):
+            value, metadata = run(session, y, {x: np.full(4, k)})
+            assert value.tolist() == [k, 6 * k, 21 * k, 56 * k]
+    assert [(s.mode, s.refusal) for s in metadata.segments] == [("eager", "no room for a graph")]
+    assert delayed.counts["record"] == 1 and not delayed.ordinals[0].recorder and not delayed.live_recordings()
+
+
+def test_an_interrupt_at_the_end_of_a_recording_that_has_failed_is_an_interrupt():
+    with delayed_device.registered(unrecordable={"Cumprod"}) as delayed, tf.Session() as session:
+        with tf.device(DEVICE):
+            x = tf.placeholder(tf.float32, [4])
+            y = chain(tf.cumprod(chain(x, 2)), 2)
+        session.run(y, {x: np.ones(4)})
+        end = delayed.record_end
+
+        def interrupted(i):
+            end(i)
+            signal.raise_signal(signal.SIGINT)
+        delayed.record_end = interrupted
+        with pytest.raises(KeyboardInterrupt):
+            session.run(y, {x: np.ones(4)})
+
+
 @pytest.mark.parametrize(("faults", "cut"), [
     ({"synchronous": {"Cumprod"}}, "the kernel of Cumprod 'Cumprod' waits for its result"),
     ({"host_inputs": {"Cumprod": (0,)}}, "Cumsum_2:0 is copied from /device:DELAYED:0 to the host"),
@@ -442,7 +476,7 @@ def test_closing_a_session_is_heeded_before_a_segment(delayed):
     assert delayed.counts["kernels"] == 4
 
 
-@pytest.mark.parametrize("method", ["h2d", "kernel", "record_end", "replay"])
+@pytest.mark.parametrize("method", ["h2d", "kernel", "record_begin", "record_end", "replay"])
 def test_an_interrupt_in_the_devices_code_is_an_interrupt(delayed, method):
     with tf.device(DEVICE):
         x = tf.placeholder(tf.float32, [4])

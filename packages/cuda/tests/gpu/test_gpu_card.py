@@ -7,6 +7,7 @@ import pytest
 from thalweg.framework import errors
 from thalweg_cuda.device.bound import Bound
 from thalweg_cuda.device.staging import SMALL_BYTES
+from thalweg_cuda.driver import libcuda
 from thalweg_cuda.driver.libcuda import DriverError
 from thalweg_cuda.kernels.prelude import PRELUDE
 from thalweg_cuda.work import Copy, Draw, Fill, Flag, Launch, Source, Work, input_, output
@@ -174,6 +175,18 @@ def test_what_cannot_be_captured_is_an_error_and_the_card_goes_on(card, arrays):
     np.testing.assert_array_equal(arrays.get(arrays.put(there), there), there)
     card.record_begin()
     assert card.record_end().executable
+
+
+def test_the_end_of_a_recording_that_could_not_begin_gives_none(card, arrays, monkeypatch):
+    def fail(stream):
+        raise DriverError("cuStreamBeginCapture", 2, "out of memory")
+    with monkeypatch.context() as patch:
+        patch.setattr(libcuda, "begin_capture", fail)
+        with pytest.raises(DriverError, match="out of memory"):
+            card.record_begin()
+    assert card.record_end() is None                     # core calls it all the same
+    there = np.arange(10, dtype=np.float32)
+    np.testing.assert_array_equal(arrays.get(arrays.put(there), there), there)
 
 
 def test_a_dropped_recording_is_freed_later(card, counters):

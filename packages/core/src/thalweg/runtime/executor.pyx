@@ -1102,25 +1102,32 @@ cdef class Program:
         """Records a segment; None, and a refusal that says why, where that does not work. Nothing is run here."""
         cdef Device device = segment.device
         cdef void* pointer = NULL
-        cdef int code, code_of_end = 0
+        cdef int code, code_of_end
+        cdef list told = []
         fresh_outside_context()
         with nogil:
             close_gate(device.gate)
             code = device.api.record_begin(device.handle, device.stream)
             if code == 0:
                 code = _enqueue(frame.steps, begin, end, &frame.context)
-                code_of_end = device.api.record_end(device.handle, device.stream, &pointer)
+            if code != 0:
+                with gil:
+                    told = _told(frame)
+            # Whatever came before: a device that has begun half-way would write down what comes, and never do it.
+            code_of_end = device.api.record_end(device.handle, device.stream, &pointer)
             open_gate(device.gate)
+        told += _told(frame)
         device.give_back_unfreed()
         cdef _Recording recording = _Recording.__new__(_Recording)
         recording.device, recording.pointer = device, <size_t>pointer
-        if code == 0 and code_of_end == 0 and frame.context.code == 0 and pointer != NULL:
+        if code == 0 and code_of_end == 0 and pointer != NULL:
             self.shared.add(recording)
             return recording
-        _, text, error = take_error(&frame.context) if frame.context.code else take_outside_error()
-        if error is not None and not isinstance(error, Exception):
-            raise error
-        segment.refusal = str(error or text or f"{device.name} gave code {code or code_of_end}")
+        for _, error in told:
+            if not isinstance(error, Exception | None):
+                raise error              # an interrupt
+        segment.refusal = next((str(error or text) for text, error in told if error is not None or text),
+                               f"{device.name} gave code {code or code_of_end}")
         _log.info("%s does not record the %d steps from %r to %r, which run one by one: %s", device.name,
                   segment.count, segment.first.name, segment.last.name, segment.refusal)
         return None
@@ -1482,6 +1489,11 @@ cdef int _enqueue(CStep* steps, int begin, int end, RunContext* context) noexcep
         if code != 0 or context.code != 0:
             return code or context.code
     return 0
+
+
+cdef list _told(Frame frame):
+    """(text, exception) of what went wrong in kernels, and outside of them, since this was asked."""
+    return [take_error(&frame.context)[1:], take_outside_error()[1:]]
 
 
 cdef int _move(CStep* step) noexcept nogil:
