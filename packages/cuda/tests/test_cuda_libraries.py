@@ -212,6 +212,24 @@ def test_what_cudnn_refuses_is_ours():
     assert isinstance(kernels.prepare(request, target).commands[0], Launch)
 
 
+def test_plans_of_shapes_that_were_asked_for_long_ago_are_looked_for_again(blas, monkeypatch):
+    monkeypatch.setattr("thalweg_cuda.libraries.cublaslt.MOST_PLANS", 3)
+    layer, asked = CublasLt(blas), Product("float", 4, 4, 4)
+    kept, *_ = layer.plans(asked)
+    for m in 1, 2, 4, 3, 4, 1, 5, 4:                     # 4 is asked for again and again
+        layer.plans(asked._replace(m=m))
+    assert blas.calls["cublasLtMatmulAlgoGetHeuristic"] == 6                 # 1 twice
+    assert layer.plans(asked)[0] is kept
+    fake, ones = FakeCudnn(), (1, 1)
+    image, pixel = Tensor((1, 1, 2, 2), (4, 1, 2, 1)), Tensor((1, 1, 1, 1), (1, 1, 1, 1))
+    monkeypatch.setattr("thalweg_cuda.libraries.cudnn.MOST_PLANS", 1)
+    cudnn, asked = Cudnn(fake), Convolution("forward", "FLOAT", image, pixel, image, ones, ones, (0, 0), (0, 0))
+    first = cudnn.plans(asked)
+    assert cudnn.plans(asked) is first
+    cudnn.plans(asked._replace(allow_tf32=True))
+    assert cudnn.plans(asked) is not first
+
+
 # --- threads ------------------------------------------------------------------------------------------
 
 def products():

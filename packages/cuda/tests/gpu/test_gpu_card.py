@@ -1,4 +1,5 @@
 """A card by itself: memory, copies, order, kernels, recordings, errors."""
+import gc
 import threading
 
 import numpy as np
@@ -121,6 +122,29 @@ def test_threads_get_what_they_asked_for(card, arrays):
     for thread in threads:
         thread.join()
     assert not failures
+
+
+def test_modules_that_nobody_uses_make_room(card, arrays, monkeypatch):
+    monkeypatch.setattr("thalweg_cuda.device.programs.MOST_IDLE", 4)
+    n = 10
+    a, y = arrays.put(np.full(n, 1, np.float32)), arrays.put(np.zeros(n, np.float32))
+
+    def adder(k):
+        text = ADD.text.replace("a[i] + b[i]", f"a[i] + b[i] + {k}.0f")
+        return Bound(card, Work((Launch(Source(text), "add", (1,), (32,), (input_(0), input_(1), output(),
+                                                                         np.int32(n))),)), "Add")
+    gc.collect()
+    kept, counts = adder(100), []
+    kept([a, a], [y])
+    for k in range(12):
+        adder(k)([a, a], [y])
+        assert (arrays.get(y, np.zeros(n, np.float32)) == 2 + k).all()
+        counts.append(len(card.programs))
+    assert max(counts[4:]) - min(counts[4:]) <= 4 and counts[-1] < counts[0] + 8
+    kept([a, a], [y])
+    assert (arrays.get(y, np.zeros(n, np.float32)) == 102).all()
+    adder(0)([a, a], [y])                                # one that has been unloaded is loaded again
+    assert (arrays.get(y, np.zeros(n, np.float32)) == 2).all()
 
 
 # --- recordings --------------------------------------------------------------------------------------------
