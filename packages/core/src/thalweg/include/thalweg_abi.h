@@ -150,6 +150,7 @@ typedef struct { /* plugin -> core */
   void* (*host_alloc)(void* dev, size_t bytes);
   void (*host_free)(void* dev, void* ptr);
   int (*mem_stats)(void* dev, thw_mem_stats* out);
+  /* Reserved: core does not call it. A region of ops is asked of find_kernel, as the op _Region. */
   int (*compile)(void* dev, const void* subgraph, thw_kernel* out);
   int (*describe)(void* dev, char* json, size_t cap);
   /* since 1.1, optional. Between begin and end core calls kernels with THW_ASYNC, and copy_d2d, which are written down
