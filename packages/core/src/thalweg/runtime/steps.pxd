@@ -3,6 +3,7 @@ from libc.stdint cimport uint64_t
 
 from thalweg.devices.abi cimport thw_call, thw_device_api, thw_kernel_fn, thw_tensor
 from thalweg.devices.device cimport Device, Gate
+from thalweg.runtime.variables cimport set_new_version
 
 cdef enum:                               # plan/steps.py
     KERNEL = 0
@@ -56,8 +57,12 @@ cdef class End:
 
 cdef bint are_peers(Device origin, Device target) except -1
 
-# Gives what a step has written a new version.
-cdef void note_writes(CStep* step) noexcept nogil
+cdef inline void note_writes(CStep* step) noexcept nogil:
+    """Gives what a step has written a new version; here, as the loop calls it for each such step."""
+    cdef int k
+    for k in range(step.n_out):
+        if step.written[k] != NULL:
+            set_new_version(step.written[k])
 
 # Each gives the device's code.
 cdef int call_remote(CStep* step) noexcept nogil

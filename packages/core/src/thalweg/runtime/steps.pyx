@@ -5,7 +5,6 @@ from libc.string cimport memcpy
 cimport cython
 
 from thalweg.devices.device cimport Device, Gate, enter, leave
-from thalweg.runtime.variables cimport set_new_version
 
 
 @cython.no_gc
@@ -21,12 +20,6 @@ cdef class End:
 cdef bint are_peers(Device origin, Device target) except -1:
     """Whether two devices copy between themselves."""
     return origin is not target and origin.owner is target.owner and target.api.copy_peer != NULL
-
-
-cdef void note_writes(CStep* step) noexcept nogil:
-    for k in range(step.n_out):
-        if step.written[k] != NULL:
-            set_new_version(step.written[k])
 
 
 cdef int call_remote(CStep* step) noexcept nogil:
