@@ -1,6 +1,8 @@
 """cuBLASLt and cuDNN behind our glue: what is asked of them, operands, epilogues, choices, reasons."""
 import contextlib
 import json
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -210,6 +212,24 @@ def test_what_cudnn_refuses_is_ours():
     assert isinstance(kernels.prepare(request, target).commands[0], Launch)
 
 
+def test_plans_of_shapes_that_were_asked_for_long_ago_are_looked_for_again(blas, monkeypatch):
+    monkeypatch.setattr("thalweg_cuda.libraries.cublaslt.MOST_PLANS", 3)
+    layer, asked = CublasLt(blas), Product("float", 4, 4, 4)
+    kept, *_ = layer.plans(asked)
+    for m in 1, 2, 4, 3, 4, 1, 5, 4:                     # 4 is asked for again and again
+        layer.plans(asked._replace(m=m))
+    assert blas.calls["cublasLtMatmulAlgoGetHeuristic"] == 6                 # 1 twice
+    assert layer.plans(asked)[0] is kept
+    fake, ones = FakeCudnn(), (1, 1)
+    image, pixel = Tensor((1, 1, 2, 2), (4, 1, 2, 1)), Tensor((1, 1, 1, 1), (1, 1, 1, 1))
+    monkeypatch.setattr("thalweg_cuda.libraries.cudnn.MOST_PLANS", 1)
+    cudnn, asked = Cudnn(fake), Convolution("forward", "FLOAT", image, pixel, image, ones, ones, (0, 0), (0, 0))
+    first = cudnn.plans(asked)
+    assert cudnn.plans(asked) is first
+    cudnn.plans(asked._replace(allow_tf32=True))
+    assert cudnn.plans(asked) is not first
+
+
 # --- threads ------------------------------------------------------------------------------------------
 
 def products():
@@ -288,12 +308,56 @@ def test_what_cannot_be_timed_now_is_not_remembered(target, tmp_path):
     assert not (tmp_path / "choices.json").exists()
 
 
-def test_a_damaged_file_of_choices_is_replaced(target, tmp_path):
+@pytest.mark.parametrize(("content", "why"), [
+    ("{ not json", "Expecting property name"), ('["a list"]', "a list is no table of devices"),
+    ('{"card": 7}', "there is no table of choices for card"),
+    ('{"card": {"a key": ["own"]}}', "there is no table of choices for card")])
+def test_a_damaged_file_of_choices_is_told_and_replaced(target, tmp_path, caplog, content, why):
     path = tmp_path / "choices.json"
-    path.write_text("{ not json")
+    path.write_text(content)
+    choices = Choices(path, "card", lambda work, ins, outs: float(isinstance(work.commands[0], LibraryCall)))
+    assert f"its file of choices {path} is damaged: {why}" in caplog.text
+    assert isinstance(works(target._replace(choices=choices)).commands[0], Launch)
+    stored = json.loads(path.read_text())
+    assert list(stored) == ["card"] and list(stored["card"].values()) == ["own"]
+
+
+def test_a_damaged_table_of_another_device_harms_nobody(target, tmp_path):
+    path = tmp_path / "choices.json"
+    path.write_text('{"card": {"a key": "own"}, "other": 7}')
     choices = Choices(path, "card", lambda work, ins, outs: float(isinstance(work.commands[0], LibraryCall)))
     works(target._replace(choices=choices))
-    assert list(json.loads(path.read_text())) == ["card"]
+    stored = json.loads(path.read_text())
+    assert list(stored) == ["card"] and stored["card"]["a key"] == "own" and len(stored["card"]) == 2
+
+
+def test_what_others_have_chosen_meanwhile_stays(target, tmp_path):
+    path = tmp_path / "choices.json"
+
+    def measure(work, ins, outs):
+        return 1.0
+    one, other, card_2 = (Choices(path, device, measure) for device in ("card", "card", "card 2"))
+    one.choose("a", [("own", "work"), ("theirs", "work")])
+    other.choose("b", [("own", "work"), ("theirs", "work")])
+    card_2.choose("c", [("own", "work"), ("theirs", "work")])
+    one.choose("d", [("own", "work"), ("theirs", "work")])
+    assert json.loads(path.read_text()) == {"card": {"a": "own", "b": "own", "d": "own"}, "card 2": {"c": "own"}}
+
+
+_CHOOSE = """
+import sys
+from thalweg_cuda.libraries.choices import Choices
+choices = Choices(sys.argv[1], "card", lambda work, ins, outs: 1.0)
+for k in range(100):
+    choices.choose(f"{sys.argv[2]} {k}", [("own", "work"), ("theirs", "work")])
+"""
+
+
+def test_processes_that_choose_at_once_keep_each_others_choices(tmp_path):
+    path = tmp_path / "choices.json"
+    processes = [subprocess.Popen([sys.executable, "-c", _CHOOSE, str(path), str(k)]) for k in range(3)]
+    assert [process.wait(120) for process in processes] == [0, 0, 0]
+    assert len(json.loads(path.read_text())["card"]) == 300
 
 
 @pytest.mark.parametrize("step", ["mkdir", "replace"])

@@ -6,10 +6,11 @@ import ctypes
 import threading
 from typing import NamedTuple
 
+from thalweg_cuda.recent import Recent
 from thalweg_cuda.shared_library import open_first
 
 from .cublaslt_names import CONSTANTS, FUNCTIONS, HeuristicResult
-from .library import LibraryError, bind, called, void_p
+from .library import MOST_PLANS, LibraryError, bind, called, void_p
 
 VERSIONS = ("13",)
 INSTALL = "pip install thalweg-cuda[cublas] brings it (nvidia-cublas, 440 MB)"
@@ -115,7 +116,8 @@ class CublasLt:
 
     def __init__(self, library, workspace_limit=WORKSPACE_BYTES):
         bind(library, FUNCTIONS)
-        self.library, self.handle, self._plans, self.lock = library, void_p(), {}, threading.RLock()
+        self.library, self.handle, self.lock = library, void_p(), threading.RLock()
+        self._plans = Recent(MOST_PLANS)
         self.workspace_limit = min(workspace_limit, WORKSPACE_BYTES)
         number = library.cublasLtGetVersion()
         self.version = f"{number // 10000}.{number // 100 % 100}.{number % 100}"
@@ -140,9 +142,7 @@ class CublasLt:
     def plans(self, product, most=4):
         """Up to `most` plans, best first by the heuristics; LibraryError says why there is none."""
         with self.lock:
-            if product not in self._plans:
-                self._plans[product] = self._find(product, most)
-            return self._plans[product]
+            return self._plans.get(product, lambda: self._find(product, most))
 
     def _find(self, product, most):
         if product.dtype not in _TYPES:
