@@ -58,11 +58,13 @@ def prepare(op_type, inputs, outputs, attrs=None, values=None):
     (("ApplyGradientDescent", [((3,), I), ((), I), ((3,), I)], [((3,), I)]),
      "ApplyGradientDescent on CUDA has no step for int32"),
     (("AssignAdd", [((3,), B), ((3,), B)], [((3,), B)]), "AssignAdd on CUDA has no loop for bool"),
-    (("RandomStandardNormal", [((1,), I)], [((3,), as_dtype("float64"))]),
-     "RandomStandardNormal on CUDA makes float, not double"),
-    (("RandomShuffle", [((3,), F)], [((3,), F)]), "RandomShuffle on CUDA: the swaps of a shuffle follow one another"),
-    (("RandomGamma", [((1,), I), ((3,), F)], [((2, 3), F)]),
-     "RandomGamma on CUDA: exp, log and pow of float64 are not the C library's to the last bit"),
+    (("RandomStandardNormal", [((1,), I)], [((3,), as_dtype("bfloat16"))]),
+     "RandomStandardNormal on CUDA makes half, float, double, not bfloat16"),
+    (("RandomShuffle", [((3,), S)], [((3,), S)]), "RandomShuffle on CUDA: elements of string have no fixed size"),
+    (("RandomPoissonV2", [((1,), I), ((3,), as_dtype("bfloat16"))], [((2, 3), F)]),
+     "RandomPoissonV2 on CUDA takes and makes half, float, double, int32, int64, not bfloat16 and float"),
+    (("Multinomial", [((2, 0), F), ((), I)], [((2, 3), L)]),
+     r"Multinomial on CUDA takes real logits of at least one class, not float \[2, 0\]"),
 ], ids=lambda v: v[0] if isinstance(v, tuple) else "")
 def test_refusals(request_, match):
     with pytest.raises(Unsupported, match=match):

@@ -1,7 +1,12 @@
-"""Every kernel's source that the op tables ask for, with their gradients, on a card that is described, not there."""
+"""Every kernel's source that the op tables ask for, with their gradients, on a card that is described, not there.
+
+Random ops have no rows in the tables; one graph has them all.
+"""
+import itertools
 from collections import defaultdict
 from contextlib import suppress
 
+import thalweg as tf
 from thalweg.autodiff import gradients
 from thalweg.autodiff.backward import is_differentiable
 from thalweg.devices import KernelRequest
@@ -17,13 +22,32 @@ from thalweg_cuda.work import Launch, Target, Unsupported
 def sources(target=None):
     """{Source: op types whose kernels launch it}."""
     found = defaultdict(set)
-    for rows in tables.families().values():
-        for row in rows:
-            for graph in _graphs(row):
-                for op in graph.get_operations():
-                    for source in _launched(op, target or Target()):
-                        found[source].add(op.type)
+    rows = itertools.chain(*tables.families().values())
+    for graph in itertools.chain(_drawing(), *map(_graphs, rows)):
+        for op in graph.get_operations():
+            for source in _launched(op, target or Target()):
+                found[source].add(op.type)
     return dict(found)
+
+
+def _drawing():
+    """The graph of the random ops, in every type that they make."""
+    seed = [1, 2]
+    with Graph().as_default() as graph:
+        for dtype in ("float16", "float32", "float64"):
+            for draw, stateless in ((tf.random_uniform, tf.random.stateless_uniform),
+                                    (tf.random_normal, tf.random.stateless_normal),
+                                    (tf.truncated_normal, tf.random.stateless_truncated_normal)):
+                draw([1000], dtype=dtype), stateless([1000], seed, dtype=dtype)
+            parameters = tf.constant([[0.5, 2.0, 30.0]], dtype)
+            tf.random_gamma([1000], parameters, dtype=dtype)
+            tf.random_poisson(parameters, [1000], dtype=dtype)
+            tf.multinomial(parameters, 1000), tf.random.stateless_multinomial(parameters, 1000, seed)
+        for dtype in ("int32", "int64"):
+            tf.random_uniform([1000], maxval=9, dtype=dtype), tf.random_poisson([3.0], [1000], dtype=dtype)
+            tf.random.stateless_uniform([1000], seed, maxval=9, dtype=dtype)
+        tf.random_shuffle(tf.zeros([9000, 3])), tf.random_shuffle(tf.zeros([9], tf.uint8))
+    yield graph
 
 
 def _graphs(row):

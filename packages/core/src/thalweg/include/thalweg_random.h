@@ -252,7 +252,7 @@ THW_RANDOM_FUNCTION double thw_draw_uniform(thw_cursor* c) {
     c->uniform[0] = thw_unit(words), c->uniform[1] = thw_unit(words + 2);
     c->uniforms = 2;
   }
-  return c->uniform[--c->uniforms];
+  return --c->uniforms ? c->uniform[1] : c->uniform[0];
 }
 
 THW_RANDOM_FUNCTION double thw_draw_normal(thw_cursor* c) {
@@ -262,7 +262,7 @@ THW_RANDOM_FUNCTION double thw_draw_normal(thw_cursor* c) {
     thw_normals(words, c->normal);
     c->normals = 2;
   }
-  return c->normal[--c->normals];
+  return --c->normals ? c->normal[1] : c->normal[0];
 }
 
 /* Marsaglia and Tsang (2000); alpha < 1 by their boost U^(1 / alpha), alpha = 1 by inversion */
