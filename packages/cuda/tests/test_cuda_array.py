@@ -72,6 +72,12 @@ def test_boxes_from_a_computed_place():
           numbers((5, 4, 6)), np.int32(1), runs=["Slice"])
 
 
+def test_the_gradient_of_a_box_from_a_computed_place():
+    for place in (0, 1):
+        check(lambda x, i: tf.gradients(tf.slice(x, [i, 2 * i], [3, 2]) * 3.0, x), numbers((5, 4)), np.int32(place),
+              runs=["Slice", "Pad"])
+
+
 def test_a_computed_place_outside_is_an_error():
     x = numbers((5, 4))
     with tf.Graph().as_default() as graph, tf.device("/device:EMULATED:0"), tf.Session(graph=graph) as session:

@@ -355,6 +355,8 @@ def _margins(r, target, rule, befores, value=None):
 @kernel("Pad", "PadV2")
 def pad(r, target):
     """The input in the middle, zeros or input 2 around it."""
+    if r.values.get(1) is None:
+        return at_run(r, target, pad, (1,))
     paddings, = constants(r, 1)
     if any(p < 0 for pair in paddings for p in pair):
         raise ValueError(f"{r.op_type}: paddings {paddings}, expected none below 0")
