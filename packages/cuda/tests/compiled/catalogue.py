@@ -22,12 +22,17 @@ from thalweg_cuda.work import Launch, Target, Unsupported
 def sources(target=None):
     """{Source: op types whose kernels launch it}."""
     found = defaultdict(set)
-    rows = itertools.chain(*tables.families().values())
-    for graph in itertools.chain(_drawing(), *map(_graphs, rows)):
+    for graph in graphs():
         for op in graph.get_operations():
             for source in _launched(op, target or Target()):
                 found[source].add(op.type)
     return dict(found)
+
+
+def graphs():
+    """The graphs of all rows, and that of the random ops."""
+    rows = itertools.chain(*tables.families().values())
+    return itertools.chain(_drawing(), *map(_graphs, rows))
 
 
 def _drawing():
@@ -67,7 +72,7 @@ def _graphs(row):
 
 def _launched(op, target):
     try:
-        commands = kernels.prepare(_request(op), target).commands
+        commands = kernels.prepare(request(op), target).commands
     except Unsupported:
         return
     for command in () if callable(commands) else commands:
@@ -75,7 +80,8 @@ def _launched(op, target):
             yield command.source
 
 
-def _request(op):
+def request(op):
+    """What a device is asked about an op of a graph."""
     values = {k: constant_value(tensor) for k, tensor in enumerate(op.inputs)}
     return KernelRequest(op.type, kernel_attrs(op.attrs), [_shape(t) for t in op.inputs],
                          [_shape(t) for t in op.outputs], [t.dtype for t in op.inputs], [t.dtype for t in op.outputs],
