@@ -3,7 +3,7 @@
 Errors are the largest over the root mean square of the result. Those of convolutions were measured for the design of
 the CPU kernels: direct sums (oneDNN's) 4e-6 at 64 channels and 1.4e-5 at 512; Winograd's tiles with 2 x 2 places 4e-6,
 with 4 x 4 places 1.5e-5 (of VGG's millions of places some are farther off), in the gradient of the filter 3e-5. Tiles
-of eight and ten points, for windows of 5 x 5 and lines of 7, were not in that design: 3e-5, the filter's gradient 4e-5.
+of eight and ten points, for windows of 5 x 5 and lines of 7, were not in it: 3e-5, the gradient of the filter 4e-5.
 """
 import pytest
 from kernel_requests import NETWORKS, error_of, network_requests, plan_requests, tf
