@@ -196,15 +196,15 @@ def _limits(data):
     return limits.min, limits.max
 
 
-@define_op("UnsortedSegmentMax", _UNSORTED, T=(*REALS, dtypes.bfloat16), **_UNSORTED_LETTERS, cpu="indexing:unsorted_segment_max",
-           public="unsorted_segment_max")
+@define_op("UnsortedSegmentMax", _UNSORTED, T=(*REALS, dtypes.bfloat16), **_UNSORTED_LETTERS,
+           cpu="indexing:unsorted_segment_max", public="unsorted_segment_max")
 def unsorted_segment_max(data, segment_ids, num_segments):
     """The maximum of the rows that share an id, in any order; the lowest value of the dtype for a missing id."""
     return with_numbers(_collect, np.maximum.at, _limits(data)[0], data, segment_ids, int(num_segments))
 
 
-@define_op("UnsortedSegmentMin", _UNSORTED, T=(*REALS, dtypes.bfloat16), **_UNSORTED_LETTERS, cpu="indexing:unsorted_segment_min",
-           public="unsorted_segment_min")
+@define_op("UnsortedSegmentMin", _UNSORTED, T=(*REALS, dtypes.bfloat16), **_UNSORTED_LETTERS,
+           cpu="indexing:unsorted_segment_min", public="unsorted_segment_min")
 def unsorted_segment_min(data, segment_ids, num_segments):
     """The minimum of the rows that share an id, in any order; the highest value of the dtype for a missing id."""
     return with_numbers(_collect, np.minimum.at, _limits(data)[1], data, segment_ids, int(num_segments))
