@@ -37,7 +37,7 @@ __device__ inline void operator+=(W& sum, const W& x) { sum.re += x.re; sum.im +
 """,
 }
 
-# Once for each factor: @ is "a" or "b", $ is "A" or "B".
+# What element (row, k) of a factor is. Once for each factor: @ is "a" or "b", $ is "A" or "B".
 FACTOR = r"""
 struct $Part { INDEX offset; bool is_there; };
 #if $_KIND == PLACES_BY_TAPS
@@ -94,12 +94,6 @@ __device__ inline bool @_is_there(const Frame& f, const $Row& row, const $Depth&
 #endif
 }
 
-#define $_COUNT (($_TILE * BK / $_VECTOR + THREADS - 1) / THREADS)       /* loads of a thread for a slice */
-#define $_LINE (($_ALONG_K ? BK : $_TILE) / $_VECTOR)                   /* loads along the contiguous axis */
-#define $_IS_FULL ($_TILE * BK / $_VECTOR % THREADS == 0)
-
-struct $Registers { T v[$_COUNT][$_VECTOR]; };
-
 __device__ inline void @_read(const Frame& f, const $Row& row, const $Depth& depth, INDEX batch, T* to) {
 #pragma unroll
   for (int j = 0; j < $_VECTOR; j++) to[j] = T();
@@ -113,6 +107,15 @@ __device__ inline void @_read(const Frame& f, const $Row& row, const $Depth& dep
   to[0] = $_TURN((T)load(*from));
 #endif
 }
+"""
+
+# How a block reads slices of it, after FACTOR.
+SLICES = r"""
+#define $_COUNT (($_TILE * BK / $_VECTOR + THREADS - 1) / THREADS)       /* loads of a thread for a slice */
+#define $_LINE (($_ALONG_K ? BK : $_TILE) / $_VECTOR)                   /* loads along the contiguous axis */
+#define $_IS_FULL ($_TILE * BK / $_VECTOR % THREADS == 0)
+
+struct $Registers { T v[$_COUNT][$_VECTOR]; };
 
 /* Along k, a thread keeps its rows, which do not change; across, its only row. */
 struct $Reader {
