@@ -16,7 +16,7 @@ from ._window_text import WINDOWS
 from ._workspace import Workspace
 from .prelude import PRELUDE
 
-MATRIX_BYTES = 64 << 20          # of the windows that are written out at once: enough rows for all multiprocessors
+MATRIX_BYTES = 64 << 20          # of windows that are written out at once, and of their results: many waves of tiles
 _MOST = 2                        # of cuBLASLt's algorithms
 _ROWS = 64                       # places are taken in multiples of it, so that all parts are aligned
 
@@ -60,13 +60,12 @@ class _Unfolded:
         self.library, self.memory = target.libraries.get("cublaslt"), Workspace()
         self.by_depth = product.a.kind == "TAPS_BY_PLACES"
         places, width = (product.k, product.m) if self.by_depth else (product.m, product.k)
-        size = max(MATRIX_BYTES // (width * product.dtype.nbytes) // _ROWS, 1) * _ROWS
+        self.is_spread, item = bool(product.y.by_places), product.dtype.nbytes
+        size = max(MATRIX_BYTES // ((width + product.n * self.is_spread) * item) // _ROWS, 1) * _ROWS
         self.parts = [(first, min(size, places - first)) for first in range(0, places, size)]
-        self.matrix = self.memory.take(self.parts[0][1] * width * product.dtype.nbytes)
-        self.is_wide = self.by_depth and len(self.parts) > 1 and product.dtype.nbytes == 2
-        self.is_spread = bool(product.y.by_places)
+        self.matrix = self.memory.take(self.parts[0][1] * width * item)
+        self.is_wide = self.by_depth and len(self.parts) > 1 and item == 2
         self.sums = self.memory.take(product.m * product.n * 4) if self.is_wide else product.y.operand
-        item = product.dtype.nbytes
         self.dense = self.memory.take(self.parts[0][1] * product.n * item) if self.is_spread else None
         is_plain = product.b.kind == "MATRIX"
         self.filters = product.b.operand if is_plain else self.memory.take(product.n * product.k * item)
