@@ -60,6 +60,51 @@ def test_training_in_16_bits_goes_as_on_the_cpu(optimizer, compute_type, apart):
     assert losses[-1] < 0.7 * losses[0] and (losses != trained("/gpu:0", optimizer)[0]).any()
 
 
+# --- a dynamic loss scale -------------------------------------------------------------------------------
+
+def scaled_steps(device, optimizer, factors, counters=lambda: None):
+    """(variables after each step of a loss that is multiplied by each of `factors`, their names, what was counted)."""
+    with tf.Graph().as_default(), tf.device(device):
+        x, factor = tf.placeholder(tf.float32, [8, 6]), tf.placeholder(tf.float32, [])
+        w = tf.Variable(np.random.default_rng(4).standard_normal((6, 3)).astype(np.float32))
+        loss = factor * tf.reduce_mean(tf.square(tf.matmul(x, w) - 1.0))
+        scale = tf.train.experimental.DynamicLossScale(initial_loss_scale=2.0**10, increment_period=3)
+        train = tf.train.experimental.MixedPrecisionLossScaleOptimizer(OPTIMIZERS[optimizer](), scale).minimize(
+            loss, tf.train.get_or_create_global_step())
+        found, counted, metadata = [], [], tf.RunMetadata()
+        with tf.Session() as session:
+            session.run(tf.global_variables_initializer())
+            for k in factors:
+                counters()
+                session.run(train, {x: np.random.default_rng(5).standard_normal((8, 6)), factor: k},
+                            run_metadata=metadata)
+                counted.append(counters())
+                found.append(session.run(tf.global_variables()))
+                assert not metadata.fallbacks or device == "/cpu:0", metadata.fallbacks
+        return found, [v.op.name for v in tf.global_variables()], counted
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_steps_that_are_skipped_by_a_loss_scale_go_as_on_the_cpu(optimizer):
+    factors = [1.0, 1.0, np.inf, 1.0, np.nan, np.inf, 1.0, 1.0, 1.0, 1.0]
+    found, names, _ = scaled_steps("/gpu:0", optimizer, factors)
+    wanted, _, _ = scaled_steps("/cpu:0", optimizer, factors)
+    for values, others in zip(found, wanted):
+        for value, other in zip(values, others):
+            np.testing.assert_allclose(value, other, 1e-5, 1e-7)
+    for k in (2, 4, 5):
+        same = [n for n, now, before in zip(names, found[k], found[k - 1]) if np.array_equal(now, before)]
+        assert set(names) - set(same) <= {"current_loss_scale", "good_steps"}
+    last = dict(zip(names, found[-1]))
+    assert last["current_loss_scale"] == 2.0**8 and last["good_steps"] == 1 and last["global_step"] == 7
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_step_with_a_loss_scale_is_one_replay(counters, optimizer):
+    _, _, counted = scaled_steps("/gpu:0", optimizer, [1.0] * 5, counters)
+    assert counted[-1]["bytes_d2h"] == 0 and counted[-1]["graph_launches"] == 1, counted[-1]
+
+
 # --- between devices ------------------------------------------------------------------------------------
 
 def cut(x):
