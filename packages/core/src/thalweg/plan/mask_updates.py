@@ -51,7 +51,8 @@ def mask_updates(ir, placement, with_value):
 def _may_be_masked(node, ir, placement, with_value):
     reads, writes = reads_and_writes(node)
     homes = [placement.variable_homes.get(name) for name in writes]
-    return bool(homes) and bool(node.outputs) and None not in homes and not any(placement.by_name(home).is_host for home in homes) \
+    return bool(homes) and bool(node.outputs) and None not in homes \
+        and not any(placement.by_name(home).is_host for home in homes) \
         and (reads | writes).issubset(with_value) and node.inputs[0].variable is None \
         and all(_is_masked_easily(graph) for graph in function_graphs(node.attrs)) \
         and all(_is_for_order(v, ir) or _is_constant(k, node) for k, v in enumerate(node.outputs))
@@ -60,7 +61,8 @@ def _may_be_masked(node, ir, placement, with_value):
 def _is_masked_easily(graph):
     for op in graph.get_operations():
         if op.type == "If":
-            if op.inputs[0].op.type in VARIABLES or not op.outputs or not all(map(_is_masked_easily, function_graphs(op.attrs))):
+            if op.inputs[0].op.type in VARIABLES or not op.outputs \
+                    or not all(map(_is_masked_easily, function_graphs(op.attrs))):
                 return False
         elif op.type == "Assign":
             to, value = (t._shape for t in op.inputs)
