@@ -10,10 +10,10 @@ extern "C" __global__ void __launch_bounds__(256) unfold(PARAMETERS) {
     T v[$_VECTOR];
     @_read(f, @_row(f, row), @_depth(f, k, f.K), 0, v);
 #if $_VECTOR == 4
-    Four<$_TYPE> four;
+    Pack<$_TYPE, 4> four;
 #pragma unroll
-    for (int j = 0; j < 4; j++) store(&four.v[j], v[j]);
-    *(Four<$_TYPE>*)(f.to + (INDEX)i * 4) = four;
+    for (int j = 0; j < 4; j++) store(&four.at[j], v[j]);
+    *(Pack<$_TYPE, 4>*)(f.to + (INDEX)i * 4) = four;
 #else
     store(f.to + i, v[0]);
 #endif
@@ -23,7 +23,7 @@ extern "C" __global__ void __launch_bounds__(256) unfold(PARAMETERS) {
 
 # Rows of a dense matrix to the places of windows. After _window_text.WINDOWS; V: elements at a time.
 SPREAD = r"""
-struct alignas(sizeof(STORAGE) * V < 16 ? sizeof(STORAGE) * V : 16) Group { STORAGE v[V]; };
+typedef Pack<STORAGE, V> Group;
 
 extern "C" __global__ void __launch_bounds__(256) spread(PARAMETERS) {
   const Frame f = {ARGUMENTS};
