@@ -2,7 +2,8 @@
 
 Errors are the largest over the root mean square of the result. Those of convolutions were measured for the design of
 the CPU kernels: direct sums (oneDNN's) 4e-6 at 64 channels and 1.4e-5 at 512; Winograd's tiles with 2 x 2 places 4e-6,
-with 4 x 4 places 1.5e-5 (of VGG's millions of places some are farther off), in the gradient of the filter 3e-5.
+with 4 x 4 places 1.5e-5 (of VGG's millions of places some are farther off), in the gradient of the filter 3e-5. Tiles
+of eight and ten points, for windows of 5 x 5 and lines of 7, were not in that design: 2.2e-5.
 """
 import pytest
 from kernel_requests import NETWORKS, error_of, network_requests, plan_requests, tf
@@ -24,7 +25,9 @@ EXPECTED = {
 
 
 def algorithms_of(request):
-    return ("exact", "2x2", "4x4", "auto") if request.is_tiled else ("auto",)
+    if not request.is_tiled:
+        return ("auto",)
+    return ("exact", "4x4", "auto") if request.is_line else ("exact", "2x2", "4x4", "auto")
 
 
 def limit_of(request, algorithm):
@@ -33,6 +36,8 @@ def limit_of(request, algorithm):
     if "Conv2D" in kind and request.is_tiled and algorithm in ("4x4", "auto"):
         if kind == "Conv2DBackpropFilter":
             return 3e-5
+        if max(request.window) > 3:
+            return 2.2e-5
         return 1.5e-5 if request.size < 1_000_000 else 2.2e-5 if request.size < 3_000_000 else 2.6e-5
     if "Conv2D" in kind and request.is_tiled and algorithm == "2x2":
         return 8e-6

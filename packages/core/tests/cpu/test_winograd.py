@@ -24,6 +24,14 @@ CASES = {
     "5 x 5 valid": ((2, 9, 10, 8), (5, 5, 8, 4), "VALID"),
     "5 x 5 many blocks": ((4, 21, 23, 8), (5, 5, 8, 16), "SAME"),
     "5 x 5 beyond the image": ((2, 3, 2, 10), (5, 5, 10, 6), "SAME"),
+    "1 x 7": ((2, 9, 10, 17), (1, 7, 17, 33), "SAME"),
+    "7 x 1": ((2, 9, 10, 17), (7, 1, 17, 33), "SAME"),
+    "1 x 7 many blocks": ((4, 21, 23, 8), (1, 7, 8, 40), "SAME"),
+    "7 x 1 valid": ((2, 19, 10, 8), (7, 1, 8, 4), "VALID"),
+    "1 x 7 beyond the image": ((2, 3, 2, 10), (1, 7, 10, 6), "SAME"),
+    "1 x 3": ((2, 9, 10, 17), (1, 3, 17, 33), "SAME"),
+    "3 x 1 many blocks": ((4, 21, 23, 8), (3, 1, 8, 40), "SAME"),
+    "3 x 1 explicit": ((2, 6, 7, 11), (3, 1, 11, 5), [(2, 0), (1, 2)]),
 }
 ALGORITHMS = pytest.mark.parametrize("algorithm, rtol", [("2x2", 5e-6), ("4x4", 2e-5)])
 each_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)

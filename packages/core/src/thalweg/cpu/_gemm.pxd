@@ -67,8 +67,7 @@ cdef extern from "cpu/c/gemm.h" nogil:
         int64_t before[2]
         int64_t depth
         int64_t columns
-        int64_t window
-        int64_t outputs
+        int64_t window[2]
     ctypedef struct thw_winograd:
         thw_tiling tiling
         int32_t x
@@ -105,7 +104,7 @@ cdef thw_winograd_gradient* new_winograd_gradient(Request r, int64_t channels) e
 cdef int set_winograd_gradient(Request r, thw_winograd_gradient* job) except -1
 cdef bint is_gradient_quicker(const thw_tiling* tiling)
 cdef int64_t best_outputs(const thw_tiling* tiling, bint filter_lasts)
-cdef int set_winograd(Request r, thw_winograd* job) except -1
+cdef int set_winograd(Request r, thw_winograd* job, int64_t outputs) except -1
 cdef int set_correlation(Request r, thw_correlation* job) except -1
 cdef thw_follow_fn follow_correlation(Request r) except NULL
 cdef void free_correlation(void* job) noexcept nogil

@@ -12,7 +12,7 @@ cdef extern from "cpu/c/gemm.h" nogil:
         thw_kernel_fn correlate[2]
         thw_kernel_fn gather[2]
         thw_follow_fn follow[2]
-        void (*plan_winograd)(thw_winograd* job, size_t* workspace, size_t* scratch)
+        void (*plan_winograd)(thw_winograd* job, int64_t outputs, size_t* workspace, size_t* scratch)
         thw_kernel_fn winograd
         void (*plan_winograd_gradient)(thw_winograd_gradient* job, size_t* workspace, size_t* scratch)
         thw_kernel_fn winograd_gradient
@@ -104,11 +104,11 @@ cdef void _free_winograd(void* job) noexcept nogil:
     free(job)
 
 
-cdef int set_winograd(Request r, thw_winograd* job) except -1:
-    """Plans a job that is filled in, and names its kernel."""
+cdef int set_winograd(Request r, thw_winograd* job, int64_t outputs) except -1:
+    """Plans a job that is filled in, for tiles of so many places a side, and names its kernel."""
     job.filter_lasts = r.lasts(job.filter)
     r.kernel.free_state = _free_winograd
-    TABLE.plan_winograd(job, &r.kernel.workspace_bytes, &r.kernel.scratch_bytes)
+    TABLE.plan_winograd(job, outputs, &r.kernel.workspace_bytes, &r.kernel.scratch_bytes)
     r.set(TABLE.winograd)
     return 0
 

@@ -6,4 +6,4 @@ from thalweg.cpu._request cimport Request
 
 cdef int64_t tile_outputs(Request r, Geometry g, int64_t columns, int32_t filter, bint is_turned) except -1
 cdef thw_winograd_gradient* gradient_job(Request r, Geometry g, int64_t columns) except? NULL
-cdef thw_winograd* winograd_job(Request r, Geometry g, int64_t columns, int64_t outputs, bint is_turned) except NULL
+cdef thw_winograd* winograd_job(Request r, Geometry g, int64_t columns, bint is_turned) except NULL

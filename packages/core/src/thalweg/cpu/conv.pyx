@@ -44,11 +44,11 @@ cdef int _set_convolution(Request r, bint is_fused) except -1:
     cdef thw_winograd* tiled
     cdef thw_correlation* direct
     if outputs:
-        tiled = winograd_job(r, g, columns, outputs, False)
+        tiled = winograd_job(r, g, columns, False)
         tiled.x, tiled.filter = 0, 1
         if is_fused:
             set_finish(r, &tiled.finish, 2)
-        return set_winograd(r, tiled)
+        return set_winograd(r, tiled, outputs)
     direct = _direct_convolution(r, g, columns)
     if is_fused:
         set_finish(r, &direct.finish, 2)

@@ -47,9 +47,9 @@ cdef int _image_gradient(Request r) except -1:
     cdef int64_t y_channels = r.in_shapes[1][g.rank + 1], outputs = tile_outputs(r, g, y_channels, 1, True)
     cdef thw_winograd* tiled
     if outputs:
-        tiled = winograd_job(r, g, y_channels, outputs, True)
+        tiled = winograd_job(r, g, y_channels, True)
         tiled.x, tiled.filter = 2, 1
-        return set_winograd(r, tiled)
+        return set_winograd(r, tiled, outputs)
     # Positions beyond the size have no phase of their own.
     phases = list(product(*[range(max(1, min(g.step[k], g.size[k]))) for k in range(3)]))
     cdef int64_t n_taps = sum([count_phase_taps(g, phase) for phase in phases])

@@ -88,7 +88,7 @@ typedef struct {
   void (*plan_gathering)(thw_gathering*, int is_double, size_t* workspace, size_t* scratch);
   thw_kernel_fn correlate[2], gather[2]; /* [is_double]; the state is the job */
   thw_follow_fn follow[2];               /* correlate on what another kernel's source gives */
-  void (*plan_winograd)(thw_winograd*, size_t* workspace, size_t* scratch); /* float only */
+  void (*plan_winograd)(thw_winograd*, int64_t outputs, size_t* workspace, size_t* scratch); /* float only */
   thw_kernel_fn winograd;
   void (*plan_winograd_gradient)(thw_winograd_gradient*, size_t* workspace, size_t* scratch);
   thw_kernel_fn winograd_gradient;

@@ -21,13 +21,6 @@
 
 #include "cpu/c/window.h"
 
-/* The tiles of a convolution whose `outputs` and geometry are known. */
-static void complete_tiling(thw_tiling* g) {
-  g->points = g->outputs + g->window - 1;
-  for (int d = 0; d < 2; d++) g->grid[d] = ceil_div(g->places[d], g->outputs);
-  g->tiles = g->images * g->grid[0] * g->grid[1];
-}
-
 #define REAL float
 #include "cpu/c/finish.h"
 #include "cpu/c/tile.h"

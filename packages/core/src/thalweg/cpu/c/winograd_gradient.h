@@ -1,6 +1,6 @@
 /* Gradients of filters by Winograd's filtering (winograd.h), once per REAL.
  *
- *   V [points^2][tile][v_stride]    D [points^2][panel][tile][PANEL]    U [points^2][depth][columns, whole vectors]
+ *   V [position][tile][v_stride]    D [position][panel][tile][PANEL]    U [position][depth][columns, whole vectors]
  *
  * Blocks of tiles one after the other, each in two phases: tiles of x and of dy are transformed, then their products
  * are added to U, position by position. At the end U becomes the filter's gradient. While U is small, splits of the
@@ -14,6 +14,8 @@
 #define MOST_SPLITS 8
 #define MOST_BLOCK_TILES 256
 
+#define EACH_GRADIENT(FORM) FORM(6, 6, 3, 3) FORM(8, 8, 5, 5) EACH_LINE(FORM)
+
 typedef struct {
   const thw_winograd_gradient* job;
   const REAL *x, *dy;
@@ -25,25 +27,26 @@ typedef struct {
 /* --- tiles ------------------------------------------------------------------------------------------------------ */
 
 /* A tile of dy, as rows of D's panels. */
-INLINE void NAME(spread_tile)(const int outputs, const thw_winograd_gradient* job, const REAL* const* at,
-                              const REAL* const* next, REAL* d, int64_t row) {
+INLINE void NAME(spread_tile)(const int points_y, const int points_x, const int outputs_y, const int outputs_x,
+                              const thw_winograd_gradient* job, const REAL* const* at, const REAL* const* next,
+                              REAL* d, int64_t row) {
   int64_t columns = job->tiling.columns;
   for (int64_t c = 0; c < columns; c += VL) {
-    vector line[4], half[6][4], spread[6];
-    UNROLLED for (int y = 0; y < outputs; y++) {
-      UNROLLED for (int x = 0; x < outputs; x++) {
-        const int i = y * outputs + x;
+    vector line[THW_MOST_OUTPUTS], half[THW_MOST_POINTS][THW_MOST_OUTPUTS], spread[THW_MOST_POINTS];
+    UNROLLED for (int y = 0; y < outputs_y; y++) {
+      UNROLLED for (int x = 0; x < outputs_x; x++) {
+        const int i = y * outputs_x + x;
         __builtin_prefetch(next[i] + c);
         line[x] = c + VL <= columns ? LOAD(at[i] + c) : NAME(load_part)(at[i] + c, columns - c);
       }
-      NAME(output_adjoint)(outputs, line, spread);
-      UNROLLED for (int x = 0; x < 6; x++) half[x][y] = spread[x];
+      NAME(output_adjoint)(points_x, outputs_x, line, spread);
+      UNROLLED for (int x = 0; x < points_x; x++) half[x][y] = spread[x];
     }
     int64_t panel = c / PANEL * PANEL, width = NAME(panel_width)(panel, columns);
     REAL* target = d + panel * job->block_tiles + row * width + (c - panel);
-    UNROLLED for (int x = 0; x < 6; x++) {
-      NAME(output_adjoint)(outputs, half[x], spread);
-      UNROLLED for (int y = 0; y < 6; y++) STORE(target + (y * 6 + x) * job->d_plane, spread[y]);
+    UNROLLED for (int x = 0; x < points_x; x++) {
+      NAME(output_adjoint)(points_y, outputs_y, half[x], spread);
+      UNROLLED for (int y = 0; y < points_y; y++) STORE(target + (y * points_x + x) * job->d_plane, spread[y]);
     }
   }
 }
@@ -59,17 +62,19 @@ static void NAME(transform_tiles)(void* arg, int64_t begin, int64_t end, void* s
   (void)scratch;
   const NAME(WinogradGradient)* run = arg;
   const thw_winograd_gradient* job = run->job;
-  const REAL* at[2][16];
+  const REAL* at[2][THW_MOST_OUTPUTS * THW_MOST_OUTPUTS];
   NAME(input_tiles)(&job->tiling, run->x, job->zeros, run->first + begin, end - begin, run->v + begin * job->v_stride,
                     job->v_stride, job->v_plane);
   NAME(point_at_gradient)(at[begin & 1], run, run->first + begin);
   for (int64_t i = begin; i < end; i++) {
     const REAL *const *now = at[i & 1], *const *next = i + 1 < end ? at[(i + 1) & 1] : now;
     if (i + 1 < end) NAME(point_at_gradient)(at[(i + 1) & 1], run, run->first + i + 1);
-    if (job->tiling.outputs == 4)
-      NAME(spread_tile)(4, job, now, next, run->d, i);
-    else
-      NAME(spread_tile)(2, job, now, next, run->d, i);
+#define CASE(py, px, wy, wx)                                                                          \
+  case FORM_OF(py, px, wy, wx):                                                                       \
+    NAME(spread_tile)(py, px, (py) - (wy) + 1, (px) - (wx) + 1, job, now, next, run->d, i);           \
+    break;
+    switch (job->tiling.form) { EACH_GRADIENT(CASE) }
+#undef CASE
   }
 }
 
@@ -83,7 +88,7 @@ static void NAME(add_products)(void* arg, int64_t begin, int64_t end, void* scra
   const thw_tiling* g = &job->tiling;
   const REAL* rows[MOST_BLOCK_TILES];
   int32_t numbers[MOST_BLOCK_TILES];
-  int64_t width_of_u = NAME(packed_width)(g->columns);
+  int64_t width_of_u = NAME(packed_width)(g->columns), most_terms = is_line(g) ? LINE_TERMS : MOST_BLOCK_TILES;
   for (int64_t k = 0; k < run->count; k++) numbers[k] = (int32_t)k;
   for (int64_t task = begin; task < end; task++) {
     int64_t p = task / job->groups, column = task % job->groups * job->group_panels * PANEL;
@@ -96,9 +101,12 @@ static void NAME(add_products)(void* arg, int64_t begin, int64_t end, void* scra
         height = least(MR, g->depth - i);
         for (int64_t r = 0; r < height; r++) out[r] = run->u + p * job->u_plane + (i + r) * width_of_u;
         const REAL* panel = run->d + p * job->d_plane + column * job->block_tiles;
-        NAME(Tile) tile = {rows, numbers, 0, run->count, i, panel, out, column, width,
-                           run->adds, NULL, 0, NULL, 0};
-        NAME(places_tiles)[height - 1][width / VL - 1](&tile);
+        for (int64_t k = 0, depth; k < run->count; k += depth) {
+          depth = least(most_terms, run->count - k);
+          NAME(Tile) tile = {.rows = rows + k, .numbers = numbers + k, .depth = depth, .offset = i, .b = panel,
+                             .out = out, .column = column, .columns = width, .accumulate = run->adds || k > 0};
+          NAME(places_tiles)[height - 1][width / VL - 1](&tile);
+        }
       }
     }
   }
@@ -106,25 +114,26 @@ static void NAME(add_products)(void* arg, int64_t begin, int64_t end, void* scra
 
 /* --- the filter ------------------------------------------------------------------------------------------------- */
 
-INLINE void NAME(finish_filter_row)(const int window, const NAME(WinogradGradient)* run, int64_t row) {
+INLINE void NAME(finish_filter_row)(const int points_y, const int points_x, const int window_y, const int window_x,
+                                    const NAME(WinogradGradient)* run, int64_t row) {
   const thw_tiling* g = &run->job->tiling;
   const REAL* u = run->u + row * NAME(packed_width)(g->columns);
   for (int64_t c = 0; c < g->columns; c += VL) {
-    vector line[6], half[5][6], taps[5];
-    UNROLLED for (int y = 0; y < 6; y++) {
-      UNROLLED for (int x = 0; x < 6; x++) {
-        const REAL* place = u + (y * 6 + x) * run->job->u_plane + c;
+    vector line[THW_MOST_POINTS], half[THW_MOST_WINDOW][THW_MOST_POINTS], taps[THW_MOST_WINDOW];
+    UNROLLED for (int y = 0; y < points_y; y++) {
+      UNROLLED for (int x = 0; x < points_x; x++) {
+        const REAL* place = u + (y * points_x + x) * run->job->u_plane + c;
         line[x] = LOAD(place);
         for (int64_t split = 1; split < run->job->splits; split++)
           line[x] += LOAD(place + split * run->job->u_numbers);
       }
-      NAME(filter_adjoint)(window, line, taps);
-      UNROLLED for (int x = 0; x < window; x++) half[x][y] = taps[x];
+      NAME(filter_adjoint)(points_x, window_x, line, taps);
+      UNROLLED for (int x = 0; x < window_x; x++) half[x][y] = taps[x];
     }
-    UNROLLED for (int x = 0; x < window; x++) {
-      NAME(filter_adjoint)(window, half[x], taps);
-      UNROLLED for (int y = 0; y < window; y++) {
-        REAL* target = run->y + ((y * window + x) * g->depth + row) * g->columns + c;
+    UNROLLED for (int x = 0; x < window_x; x++) {
+      NAME(filter_adjoint)(points_y, window_y, half[x], taps);
+      UNROLLED for (int y = 0; y < window_y; y++) {
+        REAL* target = run->y + ((y * window_x + x) * g->depth + row) * g->columns + c;
         if (c + VL <= g->columns)
           STORE(target, taps[y]);
         else
@@ -137,11 +146,11 @@ INLINE void NAME(finish_filter_row)(const int window, const NAME(WinogradGradien
 static void NAME(finish_filter)(void* arg, int64_t begin, int64_t end, void* scratch) {
   (void)scratch;
   const NAME(WinogradGradient)* run = arg;
+#define CASE(py, px, wy, wx) \
+  case FORM_OF(py, px, wy, wx): NAME(finish_filter_row)(py, px, wy, wx, run, row); break;
   for (int64_t row = begin; row < end; row++)
-    if (run->job->tiling.window == 3)
-      NAME(finish_filter_row)(3, run, row);
-    else
-      NAME(finish_filter_row)(5, run, row);
+    switch (run->job->tiling.form) { EACH_GRADIENT(CASE) }
+#undef CASE
 }
 
 /* --- running and planning --------------------------------------------------------------------------------------- */
@@ -158,7 +167,7 @@ static void NAME(run_splits)(void* arg, int64_t begin, int64_t end, void* scratc
     for (run.first = split * job->split_tiles; run.first < last; run.first += run.count, run.adds = 1) {
       run.count = least(job->block_tiles, last - run.first);
       NAME(transform_tiles)(&run, 0, run.count, NULL);
-      NAME(add_products)(&run, 0, 36 * job->groups, NULL);
+      NAME(add_products)(&run, 0, job->tiling.positions * job->groups, NULL);
     }
   }
 }
@@ -169,7 +178,7 @@ static void NAME(run_phases)(thw_call* call, NAME(WinogradGradient)* run) {
   for (; run->first < job->tiling.tiles; run->first += job->block_tiles, run->adds = 1) {
     run->count = least(job->block_tiles, job->tiling.tiles - run->first);
     core->parallel_for(call->core_ctx, run->count, job->tile_grain, NAME(transform_tiles), run);
-    core->parallel_for(call->core_ctx, 36 * job->groups, job->product_grain, NAME(add_products), run);
+    core->parallel_for(call->core_ctx, job->tiling.positions * job->groups, job->product_grain, NAME(add_products), run);
   }
 }
 
@@ -190,12 +199,12 @@ static int NAME(run_winograd_gradient)(thw_call* call, const thw_tensor* in, int
 
 static void NAME(plan_winograd_gradient)(thw_winograd_gradient* job, size_t* workspace, size_t* scratch) {
   thw_tiling* g = &job->tiling;
-  g->outputs = THW_MOST_POINTS - g->window + 1;
-  complete_tiling(g);
+  complete_tiling(g, THW_MOST_OUTPUTS);
+  int64_t positions = g->positions;
   int64_t width = NAME(packed_width)(g->columns), panels = ceil_div(g->columns, PANEL);
   job->v_stride = NAME(packed_width)(g->depth) + SKEW;
-  int64_t tile_bytes = 36 * (job->v_stride + width) * (int64_t)sizeof(REAL);
-  int is_split = 36 * g->depth * width <= SPLIT_U;
+  int64_t tile_bytes = positions * (job->v_stride + width) * (int64_t)sizeof(REAL);
+  int is_split = positions * g->depth * width <= SPLIT_U;
   int64_t most_tiles = most(16, least(MOST_BLOCK_TILES, (is_split ? SPLIT_BYTES : GRADIENT_BYTES) / tile_bytes));
   job->block_tiles = ceil_div(g->tiles, ceil_div(g->tiles, most_tiles));
   job->splits = is_split ? least(MOST_SPLITS, ceil_div(g->tiles, job->block_tiles)) : 0;
@@ -207,14 +216,15 @@ static void NAME(plan_winograd_gradient)(thw_winograd_gradient* job, size_t* wor
   job->v_plane = job->block_tiles * job->v_stride + SKEW;
   job->d_plane = job->block_tiles * width + SKEW;
   job->u_plane = g->depth * width + SKEW;
-  job->v_numbers = 36 * job->v_plane, job->d_numbers = 36 * job->d_plane, job->u_numbers = 36 * job->u_plane;
+  job->v_numbers = positions * job->v_plane, job->d_numbers = positions * job->d_plane;
+  job->u_numbers = positions * job->u_plane;
   int64_t products = job->block_tiles * g->depth * g->columns; /* of a position */
   job->groups = least(panels, most(1, products / SMALL_WORK));
   job->group_panels = ceil_div(panels, job->groups);
   job->groups = ceil_div(panels, job->group_panels);
   job->product_grain = most(1, SMALL_WORK * job->groups / most(1, products));
-  job->tile_grain = most(1, SMALL_WORK_BYTES / (36 * (g->depth + g->columns) * (int64_t)sizeof(REAL)));
-  job->filter_grain = most(1, SMALL_WORK_BYTES / (36 * g->columns * (int64_t)sizeof(REAL)));
+  job->tile_grain = most(1, SMALL_WORK_BYTES / (positions * (g->depth + g->columns) * (int64_t)sizeof(REAL)));
+  job->filter_grain = most(1, SMALL_WORK_BYTES / (positions * g->columns * (int64_t)sizeof(REAL)));
   size_t tiles_bytes = (job->v_numbers + job->d_numbers) * sizeof(REAL);
   *workspace = most(1, job->splits) * job->u_numbers * sizeof(REAL) + (is_split ? 0 : tiles_bytes);
   *scratch = is_split ? tiles_bytes : 0;
@@ -222,12 +232,11 @@ static void NAME(plan_winograd_gradient)(thw_winograd_gradient* job, size_t* wor
 
 static int NAME(is_gradient_quicker)(const thw_tiling* geometry) {
   thw_tiling g = *geometry;
-  g.outputs = THW_MOST_POINTS - g.window + 1;
-  complete_tiling(&g);
-  double width = (double)NAME(packed_width)(g.columns), depth = (double)g.depth, tiles = (double)g.tiles;
-  double direct = (double)(g.window * g.window * g.images * g.places[0] * g.places[1]) * depth * width;
-  double bytes = 2 * 36 * tiles * ((double)NAME(packed_width)(g.depth) + width) * sizeof(REAL);
-  double tiled = 36 * tiles * depth * width / SUMS_PER_SECOND + bytes / TILE_BYTES_PER_SECOND +
-                 36 * depth * width * sizeof(REAL) / FILL_BYTES_PER_SECOND;
+  complete_tiling(&g, THW_MOST_OUTPUTS);
+  double width = (double)NAME(packed_width)(g.columns), depth = (double)g.depth, tiles = (double)g.tiles, positions = (double)g.positions;
+  double direct = (double)(g.window[0] * g.window[1] * g.images * g.places[0] * g.places[1]) * depth * width;
+  double bytes = 2 * positions * tiles * ((double)NAME(packed_width)(g.depth) + width) * sizeof(REAL);
+  double tiled = positions * tiles * depth * width / SUMS_PER_SECOND + bytes / TILE_BYTES_PER_SECOND +
+                 positions * depth * width * sizeof(REAL) / FILL_BYTES_PER_SECOND;
   return tiled * LEAST_GAIN < direct / SUMS_PER_SECOND;
 }
