@@ -38,6 +38,7 @@ class Product(NamedTuple):
     batches : int               their strides: elements between matrices, 0 where one is repeated
     has_bias, has_residual, has_relu : bool     y = relu(a b + residual + bias of n columns)
     allow_tf32 : bool           float32 may be multiplied as TF32
+    is_wide : bool              y, and what is added to it, is float32, of factors of 16 bits
     """
 
     dtype: str
@@ -53,6 +54,7 @@ class Product(NamedTuple):
     has_residual: bool = False
     has_relu: bool = False
     allow_tf32: bool = False
+    is_wide: bool = False
 
 
 class Plan:
@@ -178,7 +180,7 @@ class CublasLt:
         b_rows, b_columns = (k, n) if product.op_b == "N" else (n, k)
         return _Described(operation, self._layout(kind, a_rows, a_columns, product.batches, product.a_stride),
                           self._layout(kind, b_rows, b_columns, product.batches, product.b_stride),
-                          self._layout(kind, m, n, product.batches, m * n))
+                          self._layout("CUDA_R_32F" if product.is_wide else kind, m, n, product.batches, m * n))
 
     def _layout(self, kind, rows, columns, batches, stride):
         """A dense matrix by rows, which is one of `columns` rows by columns."""
