@@ -1,4 +1,5 @@
 """docs/gpu.md: what a day on a card came to, beside what was asked."""
+from musts import MOST_MEMORY, musts, ratio, reaches
 from works import works
 
 HEAD = """# On a GPU
@@ -16,11 +17,37 @@ def report(results, date, machine, rehearsed=False):
     text = HEAD.format(date=date, machine="\n".join(f"| {key} | {value} |" for key, value in machine.items()))
     if rehearsed:
         text = text.replace("# On a GPU", "# A rehearsal: a processor plays the card, and no figure means anything")
+    text += "\n" + "".join(f"* {line}\n" for line in verdicts(results))
     text += "\n## Stages\n\n| stage | outcome | seconds | |\n|---|---|---|---|\n"
     for stage, result in results.items():
         outcome = {True: "passed", False: "FAILED", None: "not run"}[result["passed"]]
         text += f"| {stage} | {outcome} | {result['seconds']:.0f} | {_cell(result.get('said', ''))} |\n"
     return text + _conformance(results.get("tests", {})) + _speed(results.get("speed", {}))
+
+
+def verdicts(results):
+    """Two sentences: whether all is right, and which of the figures that are asked were reached.
+
+    A figure that is missed is no mistake, and a mistake is not made good by figures: neither changes the other's.
+    """
+    wrong, left_out = ([stage for stage, result in results.items() if result["passed"] is outcome]
+                       for outcome in (False, None))
+    right = f"**FAILED**: {', '.join(wrong)}" if wrong else "all that was run passed"
+    if left_out:
+        right += f"; not run: {', '.join(left_out)}"
+    return [f"Correctness: {right}.", f"Figures: {_figures(results.get('speed', {}).get('results', ()))}."]
+
+
+def _figures(found):
+    """How many musts were reached, each that was missed, and how many were not measured."""
+    asked = musts(found)
+    missed = [f"{m.name} {_number(m.found)} ({m.asked})" for m in asked if m.reached is False]
+    unknown = sum(m.reached is None for m in asked)
+    if len(asked) == unknown:
+        return "none was measured"
+    text = f"{sum(m.reached is True for m in asked)} of {len(asked)} musts reached"
+    return text + (f"; **missed**: {', '.join(missed)}" if missed else "") \
+        + (f"; not measured: {unknown}" if unknown else "")
 
 
 def _cell(value):
@@ -47,7 +74,8 @@ def _speed(result):
             "|---|---|---|---|---|---|---|---|---|\n"
     asked = {work.name: work for work in works()}
     text += "".join(_row(asked[found["name"]], found) for found in result["results"])
-    text += "\n| work | allocations after warm-up | peak memory, MB | torch eager, MB | ratio (at most 1.1) |\n" \
+    text += "\n| work | allocations after warm-up | peak memory, MB | torch eager, MB | ratio (at most " \
+            f"{MOST_MEMORY}) |\n" \
             "|---|---|---|---|---|\n"
     return text + "".join(_memory_row(found) for found in result["results"] if "error" not in found)
 
@@ -55,14 +83,10 @@ def _speed(result):
 def _row(work, found):
     if "error" in found:
         return f"| {work.name} | {work.unit} | {_cell(found['error'])} |\n"
-    figures, ours = found["figures"], found["figures"]["thalweg"]
-    if work.unit == "us":
-        ratios, verdict = [ours, ours], _verdict(ours <= work.must, ours <= work.goal)
-    elif work.peer in figures and work.goal_peer in figures:
-        ratios = [ours / figures[work.peer], ours / figures[work.goal_peer]]
-        verdict = _verdict(ratios[0] >= work.must, ratios[1] >= work.goal)
-    else:
-        ratios, verdict = [None, None], "no peer"
+    figures = found["figures"]
+    ratios = [ratio(work, found, peer) for peer in (work.peer, work.goal_peer)]
+    reached = [reaches(work, value, figure) for value, figure in zip(ratios, (work.must, work.goal))]
+    verdict = "no peer" if None in reached else _verdict(*reached)
     numbers = [_number(figures.get(name)) for name in ("thalweg", "eager", "compile", "copy")]
     cells = [work.name, work.unit, *numbers, _asked(work, work.peer, work.must, ratios[0]),
              _asked(work, work.goal_peer, work.goal, ratios[1]), verdict]

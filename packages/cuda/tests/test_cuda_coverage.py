@@ -1,5 +1,6 @@
 """What the CPU has a kernel for has one here, in every type of the op tables, and random ops besides."""
-from compiled.catalogue import graphs, request
+import sys
+from pathlib import Path
 
 from thalweg import devices
 from thalweg.devices import KernelRequest
@@ -7,6 +8,9 @@ from thalweg.framework.declaration import REGISTRY
 from thalweg.framework.dtypes import DType, as_dtype, bfloat16, float16
 from thalweg_cuda import kernels
 from thalweg_cuda.work import Target, Unsupported
+
+sys.path.insert(0, str(Path(__file__).with_name("compiled")))
+from catalogue import graphs, request
 
 
 def with_bfloat16(r):
@@ -23,11 +27,11 @@ def with_bfloat16(r):
 
 def requests():
     """Of all ops whose shapes are known, in float16 and bfloat16 where there is one of these."""
-    for graph in graphs():
+    for graph, shapes in graphs():
         for op in graph.get_operations():
             tensors = [*op.inputs, *op.outputs]
-            if all(t.shape.is_fully_defined() and t.dtype.kind in "fciub" for t in tensors):
-                found = request(op)
+            if all((t in shapes or t.shape.is_fully_defined()) and t.dtype.kind in "fciub" for t in tensors):
+                found = request(op, shapes)
                 yield found
                 if any(t.dtype.base_dtype == float16 for t in tensors) and not op.declaration.is_random:
                     yield with_bfloat16(found)

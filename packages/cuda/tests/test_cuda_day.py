@@ -51,4 +51,28 @@ def test_verdicts(page, ours, eager, verdict):
     assert f"| {verdict} |\n" in text and "| mlp_step_64 | us | no \\| card |" in text
     assert "| tests | FAILED | 2 | one \\| two |" in text
     assert "| sanitizer | not run | 0 | not here |" in text and text.startswith("# A rehearsal")
+    assert "* Correctness: **FAILED**: tests; not run: sanitizer.\n" in text
+    missed = "; **missed**: matmul_8192_bfloat16 0.97 (at least 0.98 of eager)" if verdict == "missed" else ""
+    assert f"* Figures: {3 - bool(missed)} of 6 musts reached{missed}; not measured: 3.\n" in text
     assert "| matmul_8192_bfloat16 | 0 | 10 | 20 | 0.5 |" in text
+
+
+def test_what_is_missed_is_no_mistake(page):
+    """Memory and allocations are asked too; a day without figures says so."""
+    found = {"name": "mlp_step_64", "figures": {"thalweg": 61.0}, "allocations_after_warm_up": 2,
+             "thalweg_bytes": 12_000_000, "eager_bytes": 10_000_000}
+    results = {"speed": {"passed": True, "seconds": 1.0, "thalweg": "0.1.0", "torch": "2.11.0", "without_torch": "",
+                         "results": [found]}}
+    text = page(results, datetime.date(2026, 1, 2), {})
+    assert "* Correctness: all that was run passed.\n" in text
+    assert ("* Figures: 0 of 3 musts reached; **missed**: mlp_step_64 61 (at most 60.0 us), mlp_step_64 2 (no "
+            "allocation after warm-up), mlp_step_64 1.2 (memory at most 1.1 of eager).\n") in text
+    assert "* Figures: none was measured.\n" in page({}, datetime.date(2026, 1, 2), {})
+
+
+def test_a_rehearsal_of_what_is_sanitized():
+    """A row for each family of kernels gives what the conformance kit asks, as the script runs it on a card."""
+    command = [sys.executable, TOOLS / "gpu_day", "--rehearse", "--only", "sanitizer"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "rows, 0 failed" in done.stdout and "Correctness: all that was run passed." in done.stdout

@@ -60,6 +60,11 @@ def test_the_environment_as_a_command_prints_it():
     assert added["LD_LIBRARY_PATH"].split(":")[0] == str(driver.build()) and added["THALWEG_STANDIN_DEVICES"] == "1"
 
 
+def test_a_command_is_run_in_that_environment():
+    code = "import pycuda.driver as cuda; cuda.init(); print(cuda.Device(0).name())"
+    assert python("standin/environment.py", sys.executable, "-c", code) == "thalweg stand-in\n"
+
+
 def test_without_the_standin_its_counters_are_an_error():
     code = "from standin import driver; driver.counters()"
     with pytest.raises(subprocess.CalledProcessError) as error:

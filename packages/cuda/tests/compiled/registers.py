@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Compiles every kernel for the processors of NVIDIA's cards and writes registers.csv: what the kernels take.
 
-    registers.py                    all of ARCHS, 3 minutes each on two processors
-    registers.py --check 90         these alone, and nothing is written: status 1 if the table says otherwise
+    tox -e cuda-compile -- --write      all of ARCHS, some minutes each: after a change to kernels
+    tox -e cuda-compile                 two of them, and nothing is written: status 1 if the table says otherwise
+    registers.py --check 90 100         the same for others, where NVRTC and the packages are installed
 
 A row is an op type: how many kernels launch for it, and the most that one of them takes. A kernel that needs more
-than the table says, by 5 % of registers or by any stack, is a mistake or wants a new table; the compiler's version
-stands in the first line, and another version's table is not compared.
+than the table says, by 5 % of registers or by any stack, is a mistake or wants a new table, as does an op of the table
+that no kernel is asked for any more; the compiler's version stands in the first line, and another version's table is
+not compared.
 """
 import argparse
 import csv
@@ -18,6 +20,7 @@ from pathlib import Path
 from catalogue import sources
 from cubin import Use, uses
 
+from thalweg_cuda import kernels
 from thalweg_cuda.compiler.nvrtc import Nvrtc
 
 TABLE = Path(__file__).with_name("registers.csv")
@@ -55,20 +58,27 @@ def write(version, table):
 
 
 def greedier(table, now):
-    """Sentences on kernels that take more than the table says, or that it does not know."""
+    """Sentences on kernels that take more than the table says, that it does not know, or that have gone from it."""
     for (op_type, arch), (_, use) in sorted(now.items()):
         known = table.get((op_type, arch))
         if known is None:
             yield f"{op_type} on sm_{arch} is not in {TABLE.name}"
         elif use.registers > GROWTH * known[1].registers or use.stack > known[1].stack:
             yield f"{op_type} on sm_{arch} takes {use}, {TABLE.name} has {known[1]}"
+    archs = {arch for _, arch in now}
+    for op_type, arch in sorted(key for key in table.keys() - now.keys() if key[1] in archs):
+        yield f"{op_type} on sm_{arch} is in {TABLE.name}, but nothing asks for a kernel of it"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", type=int, nargs="+", metavar="ARCH")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--write", action="store_true")
+    what.add_argument("--check", type=int, nargs="+", metavar="ARCH")
     args = parser.parse_args()
     nvrtc, found = Nvrtc.load(), sources()
+    without = sorted(set(kernels.op_types()).difference(*found.values()))
+    print(f"{len(found)} sources; ops that launch nothing, or are refused: {', '.join(without)}", flush=True)
     now = {}
     for arch in args.check or ARCHS:
         table = compiled(nvrtc, found, arch)
@@ -76,7 +86,7 @@ def main():
         print(f"sm_{arch}: {len(found)} sources, at most {max(use.registers for _, use in table.values())} registers, "
               f"{sum(use.stack > 0 for _, use in table.values())} ops with a stack", flush=True)
     version = ".".join(map(str, nvrtc.version))
-    if not args.check:
+    if args.write:
         write(version, now)
         return
     known, table = read()

@@ -8,7 +8,6 @@ import pathlib
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 
 from . import source
@@ -158,28 +157,3 @@ def run_gxx(arguments, output):
         fresh.unlink(missing_ok=True)
         raise CompileError(result.stderr.strip() or f"g++ failed with status {result.returncode}")
     fresh.replace(output)
-
-
-def main(arguments):
-    """SOURCE OUTPUT [--name EXPRESSION]... [NVRTC option]...: compiles a file into a stripped shared object.
-
-    Prints the names of kernels, "expression<TAB>name" a line. Status 1 with g++'s messages if the text cannot be
-    compiled, 2 if an option is not known.
-    """
-    text, output, *rest = arguments
-    expressions, options = [], []
-    while rest:
-        word = rest.pop(0)
-        if word == "--name":
-            expressions.append(rest.pop(0))
-        else:
-            options.append(word)
-    try:
-        path, names = shared_object(pathlib.Path(text).read_text(), options, expressions)
-    except CompileError as error:
-        print(error, file=sys.stderr)
-        return 2 if isinstance(error, OptionError) else 1
-    subprocess.run(["strip", "-o", output, str(path)], check=True)
-    for expression, name in names.items():
-        print(f"{expression}\t{name}")
-    return 0

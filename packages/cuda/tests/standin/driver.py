@@ -18,7 +18,7 @@ import os
 import pathlib
 import re
 import subprocess
-import sys
+import sysconfig
 
 from . import compiler
 
@@ -47,7 +47,8 @@ def build():
 
 def _build_into(folder, linked):
     (folder / "rest.cpp").write_text(_not_supported(linked))
-    flags = [*_FLAGS, f"-I{HERE / 'libcuda'}", f'-DSTANDIN_COMPILER="{HERE / "compile_main.py"}"', "-c"]
+    flags = [*_FLAGS, f"-I{HERE / 'libcuda'}", f"-I{sysconfig.get_path('include')}",
+             f'-DSTANDIN_COMPILER="{HERE / "nvrtc.py"}"', "-c"]
     sources = [*HERE.glob("libcuda/*.cpp"), folder / "rest.cpp", HERE / "libnvrtc/nvrtc.cpp"]
     objects = [folder / f"{path.stem}.o" for path in sources]
     with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
@@ -91,11 +92,11 @@ def environment(base=None, devices=1, memory=None, capability=None, fail=None):
     fail : str              "launch:3,allocation:5x2": see `fail`
     """
     base = dict(os.environ if base is None else base)
-    given = dict(DEVICES=devices, MEMORY=memory, CAPABILITY=capability, FAIL=fail, PYTHON=sys.executable,
-                 CACHE=compiler.cache())
+    given = dict(DEVICES=devices, MEMORY=memory, CAPABILITY=capability, FAIL=fail)
     settings = {f"THALWEG_STANDIN_{name}": str(value) for name, value in given.items() if value is not None}
     paths = [str(build()), *[path for path in base.get("LD_LIBRARY_PATH", "").split(":") if path]]
-    return {**base, **settings, "LD_LIBRARY_PATH": ":".join(dict.fromkeys(paths))}
+    images = str(compiler.cache() / "thalweg")                   # a user's cache is for images of a real compiler
+    return {"THALWEG_CACHE": images, **base, **settings, "LD_LIBRARY_PATH": ":".join(dict.fromkeys(paths))}
 
 
 def install(**options):

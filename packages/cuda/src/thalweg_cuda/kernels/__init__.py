@@ -33,6 +33,16 @@ def op_types():
     return sorted(_prepare)
 
 
+def family(op_type):
+    """The name of the function that prepares an op's kernels, "matmul.matmul"; ops of one family share texts.
+
+    None for an op that has no kernel.
+    """
+    _load()
+    function = _prepare.get(op_type)
+    return function and f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
+
+
 def prepare(request, target):
     """The Work for a request; Unsupported says why there is none."""
     _load()

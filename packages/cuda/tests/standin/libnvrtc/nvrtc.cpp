@@ -1,16 +1,10 @@
-// NVRTC's entry points over compiler.py: the "cubin" is a shared object for this processor, which the stand-in driver
-// loads. What was compiled before comes from the emulator's cache without a new process.
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
+// NVRTC's entry points over nvrtc.py, which runs in the Python process that asks: the "cubin" is a shared object for this
+// processor, which the stand-in driver loads.
+#define Py_LIMITED_API 0x030b0000
+#include <Python.h>
 
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <map>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -22,8 +16,7 @@ enum Result {
 
 struct Program {
     std::string source, log, cubin, ptx;
-    std::map<std::string, std::string> headers;
-    std::vector<std::string> expressions;
+    std::vector<std::string> header_names, headers, expressions;
     std::map<std::string, std::string> lowered;
     bool compiled;
 };
@@ -31,51 +24,6 @@ struct Program {
 #define API extern "C" __attribute__((visibility("default")))
 
 static const int ARCHS[] = {75, 80, 86, 87, 88, 89, 90, 100, 103, 110, 120, 121};
-
-static std::string read(const std::string &path)
-{
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-}
-
-static void write(const std::string &path, const std::string &text) { std::ofstream(path, std::ios::binary) << text; }
-
-static std::string setting(const char *name)
-{
-    const char *value = getenv(name);
-    return value ? value : "";
-}
-
-// A name for a compilation: 128 bits of FNV-1a.
-static std::string name_of(const std::vector<std::string> &parts)
-{
-    unsigned long long a = 0xcbf29ce484222325, b = 0x84222325cbf29ce4;
-    for (const std::string &part : parts)
-        for (size_t i = 0; i <= part.size(); i++) {         // with the 0 that ends it
-            a = (a ^ (unsigned char)part[i]) * 0x100000001b3;
-            b = (b ^ (unsigned char)part[i]) * 0x10000000233 + i;
-        }
-    char text[40];
-    snprintf(text, sizeof text, "%016llx%016llx", a, b);
-    return text;
-}
-
-// Runs a command with its outputs in files; its exit status, or -1.
-static int run(const std::vector<std::string> &command, const std::string &out, const std::string &errors)
-{
-    std::vector<char *> arguments;
-    for (const std::string &part : command) arguments.push_back((char *)part.c_str());
-    arguments.push_back(nullptr);
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, 1, out.c_str(), 01 | 0100 | 01000, 0600);
-    posix_spawn_file_actions_addopen(&actions, 2, errors.c_str(), 01 | 0100 | 01000, 0600);
-    pid_t child;
-    int status, failed = posix_spawnp(&child, arguments[0], &actions, nullptr, arguments.data(), environ);
-    posix_spawn_file_actions_destroy(&actions);
-    if (failed || waitpid(child, &status, 0) != child) return -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
 
 API int nvrtcVersion(int *major, int *minor)
 {
@@ -112,8 +60,7 @@ API int nvrtcCreateProgram(Program **program, const char *source, const char *, 
                            const char *const *names)
 {
     if (!program || !source) return INVALID_INPUT;
-    *program = new Program{source, "", "", "", {}, {}, {}, false};
-    for (int i = 0; i < n; i++) (*program)->headers[names[i]] = headers[i];
+    *program = new Program{source, "", "", "", {names, names + n}, {headers, headers + n}, {}, {}, false};
     return SUCCESS;
 }
 
@@ -146,64 +93,79 @@ static bool knows_arch(const std::string &option)
     return false;
 }
 
-static void take(Program *program, const std::string &stem)
+static PyObject *list_of(const std::vector<std::string> &texts)
 {
-    program->cubin = read(stem + ".so");
-    std::string names = read(stem + ".names");
+    PyObject *list = PyList_New(0);
+    for (const std::string &text : texts) {
+        PyObject *item = PyUnicode_FromString(text.c_str());
+        PyList_Append(list, item);
+        Py_DecRef(item);
+    }
+    return list;
+}
+
+static std::string text_of(PyObject *bytes)
+{
+    char *data = nullptr;
+    Py_ssize_t n = 0;
+    PyBytes_AsStringAndSize(bytes, &data, &n);
+    return {data, (size_t)n};
+}
+
+// nvrtc.compiled, run by its path: what Python imports by name is no concern of ours. Python's lock is held.
+static PyObject *compiler(void)
+{
+    static PyObject *function;
+    if (!function) {
+        PyObject *runpy = PyImport_ImportModule("runpy");
+        PyObject *names = runpy ? PyObject_CallMethod(runpy, "run_path", "s", STANDIN_COMPILER) : nullptr;
+        function = names ? PyDict_GetItemString(names, "compiled") : nullptr;          // the names are kept for good
+        Py_DecRef(runpy);
+    }
+    return function;
+}
+
+// Answers are (status, log, cubin, "expression\tname\n" ...), all bytes.
+static int take(Program *program, PyObject *answer)
+{
+    int status = std::stoi(text_of(PyTuple_GetItem(answer, 0)));
+    program->log = text_of(PyTuple_GetItem(answer, 1));
+    program->cubin = text_of(PyTuple_GetItem(answer, 2));
+    std::string names = text_of(PyTuple_GetItem(answer, 3));
     for (size_t at = 0; at < names.size();) {
         size_t tab = names.find('\t', at), end = names.find('\n', at);
         program->lowered[names.substr(at, tab - at)] = names.substr(tab + 1, end - tab - 1);
         at = end + 1;
     }
+    program->ptx = "// from thalweg's stand-in, which has no PTX\n.version 9.0\n";
+    program->compiled = status == SUCCESS;
+    return status;
 }
 
 API int nvrtcCompileProgram(Program *program, int n, const char *const *options)
 {
     if (!program) return INVALID_PROGRAM;
-    std::string cache = setting("THALWEG_STANDIN_CACHE"), python = setting("THALWEG_STANDIN_PYTHON");
-    if (cache.empty() || python.empty()) {
-        program->log = "the stand-in NVRTC is used without standin.driver.install()";
-        return INTERNAL_ERROR;
-    }
-    std::vector<std::string> key = {program->source}, arguments;
     for (int i = 0; i < n; i++) {
         std::string option = options[i];
         if ((!option.rfind("--gpu-architecture=", 0) || !option.rfind("-arch=", 0)) && !knows_arch(option)) {
             program->log = "nvrtc: error: invalid value for --gpu-architecture (-arch)\n";
             return INVALID_OPTION;
         }
-        arguments.push_back(option);
     }
-    for (auto &header : program->headers) key.insert(key.end(), {header.first, header.second});
-    for (const std::string &expression : program->expressions)
-        arguments.insert(arguments.end(), {"--name", expression});
-    key.insert(key.end(), arguments.begin(), arguments.end());
-    std::string stem = cache + "/nvrtc-" + name_of(key);
-    if (access((stem + ".names").c_str(), R_OK)) {
-        std::string mine = stem + "." + std::to_string(getpid()), folder = mine + ".include";
-        write(mine + ".cu", program->source);
-        if (!program->headers.empty()) {
-            arguments.push_back("-I" + folder);
-            run({"mkdir", "-p", folder}, "/dev/null", "/dev/null");
-        }
-        for (auto &header : program->headers) write(folder + "/" + header.first, header.second);
-        std::vector<std::string> command = {python, STANDIN_COMPILER, mine + ".cu", mine + ".so"};
-        command.insert(command.end(), arguments.begin(), arguments.end());
-        int status = run(command, mine + ".names", mine + ".log");
-        program->log = read(mine + ".log");
-        unlink((mine + ".cu").c_str());
-        unlink((mine + ".log").c_str());
-        if (status) {
-            unlink((mine + ".names").c_str());
-            return status == 2 ? INVALID_OPTION : status == 1 ? COMPILATION : INTERNAL_ERROR;
-        }
-        if (rename((mine + ".so").c_str(), (stem + ".so").c_str())) return INTERNAL_ERROR;
-        if (rename((mine + ".names").c_str(), (stem + ".names").c_str())) return INTERNAL_ERROR;
+    PyGILState_STATE lock = PyGILState_Ensure();
+    PyObject *function = compiler(), *answer = nullptr;
+    if (function)
+        answer = PyObject_CallFunction(function, "sNNNN", program->source.c_str(), list_of({options, options + n}),
+                                       list_of(program->expressions), list_of(program->header_names),
+                                       list_of(program->headers));
+    if (!answer) {
+        PyErr_Print();
+        program->log = "the stand-in's compiler failed: see above\n";
     }
-    take(program, stem);
-    program->ptx = "// from thalweg's stand-in, which has no PTX\n.version 9.0\n";
-    program->compiled = true;
-    return SUCCESS;
+    int status = answer ? take(program, answer) : INTERNAL_ERROR;
+    Py_DecRef(answer);
+    PyGILState_Release(lock);
+    return status;
 }
 
 API int nvrtcGetLoweredName(Program *program, const char *expression, const char **name)
