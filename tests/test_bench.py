@@ -1,6 +1,8 @@
 """The programs of tools/bench build and run in thalweg, on small images and few filters; reports are rendered."""
+import importlib.metadata
 import json
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -105,7 +107,7 @@ FIGURES = {
     "resnet50_inference_8": {"thalweg": [20.0, 22.0, 21.0], "tensorflow": [14.0], "torch": [12.0],
                              "torch_frozen": [17.5]},
     "run_1000": {"thalweg": [10.0], "tensorflow": [250.0], "torch": [5.0]},
-    "kernel_conv3x3_forward_56x56x64to64_b1": {"thalweg": [1.0], "torch": [2.0]},
+    "kernel_conv3x3_forward_56x56x64to64_b1": {"thalweg": [1.0], "torch": [1.992]},
     "kernel_conv3x3_forward_28x28x128to128_b1": {"thalweg": [1.0], "torch": [4.5]},
     "growth_depth_10": {"thalweg": [1.0], "torch": [2.0]},
 }
@@ -114,7 +116,8 @@ FIGURES = {
 @pytest.fixture
 def collected():
     found = results.empty()
-    found["machine"].update(cpu="Abacus", processors=2, memory_gb=23)
+    found["machine"].update(cpu="Abacus", make="model 4, stepping 1", caches="L1 48K, L2 1024K", processors=2,
+                            memory_gb=23)
     for name in ("thalweg", "tensorflow", "torch", "torch_frozen"):
         found["subjects"][name] = {"version": "1.2", "details": "beads"}
     for name, figures in FIGURES.items():
@@ -126,18 +129,74 @@ def collected():
 def test_the_page(collected):
     page = report.markdown(collected, [("figures/growth.svg", "growth")])
     for expected in (
-            "Abacus, 2 processors, 23 GB", "The machine was quiet.",
+            "Abacus (model 4, stepping 1; L1 48K, L2 1024K), 2 processors, 23 GB", "The machine was quiet.",
             "Other processes used 2 % of the processors before a turn",
             "| torch_frozen | torch.compile with freezing, channels-last memory; inference | 1.2 | beads | tuned |",
-            "| resnet50_inference_8 | best default peer | 1.50 | 1.30 | 1.60 | must |",
-            "| run_1000 | tensorflow | 25.00 | 2.00 | 3.00 | goal |",
-            "| resnet50_training_8 | best default peer | - | 1.30 | 1.60 | not measured |",
-            "| conv3x3_forward | filters unchanged | 2 | 2.00 | 3.00 | 4.50 | 2.00 | 3.00 |",
+            "| resnet50_inference_8 | best default peer | 1 | 1.50 | 1.30 | 1.60 | must |",
+            "| run_1000 | tensorflow | 1 | 25.00 | 2.00 | 3.00 | goal |",
+            "| resnet50_training_8 | best default peer | 1 | - | 1.30 | 1.60 | not measured |",
+            "| conv3x3_forward | filters unchanged | 2 | 4.50 | 2.99 | must | 2.00 | 3.00 | 1.99 | missed | "
+            "conv3x3_forward_56x56x64to64_b1 |",
             "| work | unit | thalweg | tensorflow | torch | / best default | torch_frozen | / best tuned |",
-            "| resnet50_inference_8 | images/s | 21 [20, 22] | 14 | 12 | 1.50 | 17.5 | 1.20 |",
+            "| resnet50_inference_8 | images/s | 21 [20, 22] | 14 (once) | 12 (once) | 1.50 | 17.5 (once) | 1.20 |",
             "## Networks: training, 1 thread", "* without torch_frozen: resnet50_training_8: it only infers",
             "![growth](figures/growth.svg)"):
         assert expected in page
+
+
+@pytest.mark.parametrize("thalweg, told, verdict", [
+    (1298.0, "1.298", "missed"), (1299.9996, "1.2999996", "missed"), (1300.0, "1.30", "must"),
+    (1596.0, "1.596", "must"), (1200.0, "1.20", "missed")])
+def test_a_ratio_has_the_digits_that_tell_it_from_its_aims(thalweg, told, verdict):
+    found = results.empty()
+    results.add(found, 2, "resnet50_training_8", {"thalweg": [thalweg] * 3, "torch": [1000.0] * 3}, {}, [])
+    row = f"| resnet50_training_8 | best default peer | 3 | {told} | 1.30 | 1.60 | {verdict} |"
+    assert row in report.markdown(found)
+
+
+def test_a_class_that_has_one_aim():
+    found = results.empty()
+    figures = {"thalweg": [1.0], "torch": [3.0], "torch_compile": [0.5]}
+    results.add(found, 2, "kernel_elementwise_chain_4194304", figures, {}, [])
+    page = report.markdown(found)
+    assert "| 3.00 | 3.00 | must | 2.40 | - | 3.00 | must | elementwise_chain_4194304 |" in page
+    assert "| 0.50 | 0.50 | - | - | 1.00 | 0.50 | - | elementwise_chain_4194304 |" in page
+
+
+def test_figures_kept_before_processors_were_told_apart_are_reported(collected):
+    del collected["machine"]["make"], collected["machine"]["caches"]
+    assert "Abacus, 2 processors, 23 GB" in report.markdown(collected)
+
+
+def test_a_processor_is_told_from_others_of_its_name(monkeypatch):
+    files = {"/proc/cpuinfo": ["processor\t: 0", "cpu family\t: 26", "model\t\t: 2", "model name\t: AMD EPYC",
+                               "stepping\t: 1"]}
+    monkeypatch.setattr(results, "_lines", lambda path: files.get(str(path), []))
+    assert results.machine()["make"] == "cpu family 26, model 2, stepping 1"
+    found = results.empty()
+    files["/proc/cpuinfo"][1] = "cpu family\t: 25"
+    with pytest.raises(results.Mixed, match="measured on .*family 26.*this is .*family 25"):
+        results.describe(found, [])
+
+
+def test_caches_are_told_apart():
+    assert re.fullmatch(r"|L1 \w+(, L\d \w+)*", results.machine()["caches"])
+
+
+def test_a_size_counts_what_is_required_but_numpy(monkeypatch):
+    needs = {"thalweg-core": ["numpy>=1.26"], "protobuf": None, "pillow": None, "numpy": None,
+             "thalweg-io": ["thalweg-core", "protobuf>=4", 'pillow; extra == "images"']}
+
+    def requires(name):
+        if name not in needs:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return needs[name]
+    monkeypatch.setattr(importlib.metadata, "requires", requires)
+    monkeypatch.setenv("BENCH_SUBJECT", "thalweg")
+    monkeypatch.setenv("BENCH_FRAMEWORK", "thalweg")
+    import worker
+    found = worker.requirements(["thalweg-core", "thalweg_io", "absent"])
+    assert sorted(found) == ["protobuf", "thalweg-core", "thalweg-io"]
 
 
 def test_a_pair_of_kernels_is_between_its_halves():

@@ -41,7 +41,9 @@ LINK_FLAGS = [] if DEBUG or sys.platform == "darwin" else ["-s"]           # no 
 
 _X86_SETS = {"portable": (4, []), "avx2": (8, ["-mavx2", "-mfma", "-mf16c"]),
              "avx512": (16, ["-mavx2", "-mfma", "-mf16c", "-mavx512f", "-mavx512vl", "-mavx512bw", "-mavx512dq"])}
-_IS_X86 = platform.machine().lower() in ("x86_64", "amd64")
+# The variable names another machine than this one in a cross build, as distutils and sysconfig read it.
+_TARGET = os.environ.get("_PYTHON_HOST_PLATFORM", platform.machine()).lower()
+_IS_X86 = _TARGET.endswith(("x86_64", "amd64"))
 INSTRUCTION_SETS = _X86_SETS if _IS_X86 else {"portable": (4, [])}      # name -> (floats in a vector, flags)
 
 _EXTERN = re.compile(r'cdef extern from "([^"<>]+)"')

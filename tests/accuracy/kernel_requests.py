@@ -22,6 +22,8 @@ from networks import tf_networks  # noqa: E402
 from networks.architectures import NETWORKS  # noqa: E402
 from networks.tf_layers import Layers  # noqa: E402
 
+CONVOLUTIONS = ("Conv2D", "_FusedConv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter")
+
 
 class Request:
     """One kernel call of a plan.
@@ -60,7 +62,7 @@ class Request:
     @property
     def is_tiled(self):
         """Whether Winograd's filtering takes it where it is asked for."""
-        if "Conv2D" not in self.op_type or set(self.attrs["strides"]) | set(self.attrs["dilations"]) != {1}:
+        if self.op_type not in CONVOLUTIONS or set(self.attrs["strides"]) | set(self.attrs["dilations"]) != {1}:
             return False
         return self.window in ((3, 3), (5, 5), (1, 3), (3, 1), (1, 7), (7, 1))
 
@@ -72,7 +74,17 @@ class Request:
         if "MatMul" in self.op_type:
             return self.inputs[0][0][-2 if self.attrs.get("transpose_a", self.attrs.get("adj_x")) else -1]
         w = self.inputs[1][0]
-        return int(np.prod(w[:2])) * w[2 if "BackpropInput" not in self.op_type else 3]
+        if self.op_type == "_FusedSeparableConv2D":                     # of the second: the first has few
+            return w[2] * w[3]
+        channels = 1 if "Depthwise" in self.op_type else w[3 if "BackpropInput" in self.op_type else 2]
+        return int(np.prod(w[:2])) * channels
+
+    @property
+    def normalised(self):
+        """Of each batch norm within a fused op: which input is its scale, and the products in a sum that it takes."""
+        if self.op_type == "_FusedSeparableConv2D":
+            return (3, int(np.prod(self.inputs[1][0][:2]))), (7, self.terms)
+        return ((2, self.terms),) if "FusedBatchNorm" in self.attrs.get("fused_ops", ()) else ()
 
     @property
     def size(self):
@@ -118,8 +130,9 @@ _VARIANCES = {"FusedBatchNormV3": 4, "ApplyAdam": 2}
 
 def _fitting(request, k, values):
     """Normal numbers as input k may have them: variances are positive, scales near 1, decay rates below."""
-    if "FusedBatchNorm" in request.attrs.get("fused_ops", ()) and k in (2, 5):
-        values = (1 + 0.1 * np.tanh(values)) * (request.terms if k == 5 else 1)
+    factors = {scale + 3 * i: terms ** i for scale, terms in request.normalised for i in (0, 1)}
+    if k in factors:                                              # scales, and variances of sums
+        values = (1 + 0.1 * np.tanh(values)) * factors[k]
     elif k == _VARIANCES.get(request.op_type):
         values = np.abs(values) + 0.5
     elif request.op_type.startswith("Apply") and not values.ndim:

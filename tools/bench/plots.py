@@ -53,7 +53,7 @@ def _networks(run, folder):
 def _kernels(run, folder):
     """Ratios of each class, a dot per shape, with the study's expectations."""
     import matplotlib.pyplot as plt
-    rows = [(kind, class_ratios(kind, run)) for kind in kernels.CLASSES]
+    rows = [(kind, list(class_ratios(kind, run).values())) for kind in kernels.CLASSES]
     rows = [(kind, ratios) for kind, ratios in rows if ratios]
     if not rows:
         return None

@@ -8,6 +8,11 @@ DEFAULTS = [name for name, kind in KINDS.items() if not kind.tuned and name != "
 TUNED = [name for name, kind in KINDS.items() if kind.tuned]
 
 
+def fewest_rounds(figures, peers):
+    """How many samples the least sampled median of a ratio to `peers` is of."""
+    return min((len(figures[s]) for s in ("thalweg", *peers) if s in figures), default=0)
+
+
 def ratio(work, figures, peers):
     """How much better thalweg's median is than the best of `peers`; None where one of both has no figure."""
     medians = {s: statistics.median(v) for s, v in figures.items()}
@@ -18,8 +23,8 @@ def ratio(work, figures, peers):
 
 
 def class_ratios(kind, run):
-    """The ratios of a kernel class, one per measured shape."""
+    """The ratios of a kernel class by shape: {name of the work after "kernel_": ratio}."""
     peers = [kind.against] if kind.against else DEFAULTS
-    found = [ratio(WORKS[f"kernel_{name}"], run[f"kernel_{name}"]["figures"], peers)
-             for name in kind.shapes if f"kernel_{name}" in run]
-    return [r for r in found if r is not None]
+    found = {name: ratio(WORKS[f"kernel_{name}"], run[f"kernel_{name}"]["figures"], peers)
+             for name in kind.shapes if f"kernel_{name}" in run}
+    return {name: r for name, r in found.items() if r is not None}

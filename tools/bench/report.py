@@ -4,7 +4,7 @@ from pathlib import Path
 
 import kernels
 import plots
-from ratios import DEFAULTS, TUNED, class_ratios, ratio
+from ratios import DEFAULTS, TUNED, class_ratios, fewest_rounds, ratio
 from subjects import KINDS
 from works import THEMES, WORKS
 
@@ -40,11 +40,18 @@ def _head(collected):
             for name, found in collected["subjects"].items() if name in KINDS]
     return "\n\n".join([
         "Made by `python tools/bench --write`; every figure is measured. Figures are medians of interleaved rounds, "
-        "with the least and the greatest in brackets; a ratio compares medians of one run, above 1 thalweg is better.",
-        f"{machine['cpu']}, {machine['processors']} processors, {machine['memory_gb']} GB, {machine['system']}, "
+        "with the least and the greatest in brackets, or single samples, marked (once); a ratio compares medians of "
+        "one run, above 1 thalweg is better.",
+        f"{_processor(machine)}, {machine['processors']} processors, {machine['memory_gb']} GB, {machine['system']}, "
         f"Python {machine['python']}; {', '.join(said['date'])}; thalweg at {', '.join(said['commit'])}. "
         f"{_busy(results)}{' '.join(said['note'])}".rstrip(),
         _table(["subject", "how", "version", "found", "column"], rows)])
+
+
+def _processor(machine):
+    """Its name, and what tells it from others of that name where the figures' file has it."""
+    more = [machine[key] for key in ("make", "caches") if machine.get(key)]
+    return machine["cpu"] + (f" ({'; '.join(more)})" if more else "")
 
 
 def _busy(results):
@@ -61,28 +68,36 @@ def _aims(run, of):
     for name, result in run.items():
         work = WORKS[name]
         if work.must is not None:
-            reached = ratio(work, result["figures"], [work.against] if work.against else DEFAULTS)
-            rows.append([name, work.against or "best default peer", _ratio(reached), _ratio(work.must),
-                         _ratio(work.goal), _verdict(reached, work.must, work.goal)])
-    return _section(f"Aims{of}", ["work", "against", "ratio", "must", "goal", ""], rows)
+            peers = [work.against] if work.against else DEFAULTS
+            reached = ratio(work, result["figures"], peers)
+            rows.append([name, work.against or "best default peer", fewest_rounds(result["figures"], peers),
+                         _ratio(reached, work.must, work.goal), _ratio(work.must), _ratio(work.goal),
+                         _verdict(reached, work.must, work.goal)])
+    return _section(f"Aims{of}", ["work", "against", "rounds", "ratio", "must", "goal", ""], rows)
 
 
 def _verdict(reached, must, goal):
+    """Which of two limits, either of which may be None, is reached."""
     if reached is None:
         return "not measured"
-    return "goal" if reached >= goal else "must" if reached >= must else "missed"
+    if goal is not None and reached >= goal:
+        return "goal"
+    return "-" if must is None else "must" if reached >= must else "missed"
 
 
 def _classes(run, of):
-    """The kernel classes; the middle ratio is the geometric mean over a class's shapes."""
+    """The kernel classes. The geometric mean over a class's shapes hides the least, which has a verdict of its own and
+    a name."""
     rows = []
     for kind in kernels.CLASSES:
         if ratios := class_ratios(kind, run):
-            rows.append([kind.name, kind.about, len(ratios), _ratio(min(ratios)),
-                         _ratio(statistics.geometric_mean(ratios)), _ratio(max(ratios)), _ratio(kind.realistic),
-                         _ratio(kind.stretch)])
+            least = min(ratios, key=ratios.get)
+            mean, limits = statistics.geometric_mean(ratios.values()), (kind.realistic, kind.stretch)
+            rows.append([kind.name, kind.about, len(ratios), _ratio(max(ratios.values())), _ratio(mean, *limits),
+                         _verdict(mean, *limits), *map(_ratio, limits), _ratio(ratios[least], *limits),
+                         _verdict(ratios[least], *limits), least])
     return _section(f"Kernel classes{of}: ratio to the best default peer",
-                    ["class", "", "shapes", "least", "mean", "greatest", "realistic", "stretch"], rows)
+                    ["class", "", "shapes", "greatest", "mean", "", "must", "goal", "least", "", "which is"], rows)
 
 
 def _theme(theme, title, run):
@@ -109,15 +124,20 @@ def _table(head, rows):
 
 
 def _cell(values):
-    """Median and spread; `-` where nothing is measured."""
+    """Median and spread, or a single sample, marked; `-` where nothing is measured."""
     if not values:
         return "-"
     middle = f"{statistics.median(values):.4g}"
-    return middle if len(values) == 1 else f"{middle} [{min(values):.3g}, {max(values):.3g}]"
+    return f"{middle} (once)" if len(values) == 1 else f"{middle} [{min(values):.3g}, {max(values):.3g}]"
 
 
-def _ratio(value):
-    return "-" if value is None else f"{value:.2f}"
+def _ratio(value, *limits):
+    """Two digits, or as many as tell the value from limits that it is compared with."""
+    if value is None:
+        return "-"
+    others = [limit for limit in limits if limit is not None and limit != value]
+    return next(text for digits in range(2, 17) if (text := f"{value:.{digits}f}") not in
+                [f"{limit:.{digits}f}" for limit in others] or digits == 16)
 
 
 def _notes(collected):

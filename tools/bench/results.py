@@ -14,6 +14,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
+# What tells processors of one name apart, on x86 and on Arm, in /proc/cpuinfo: a name may be no more than "AMD EPYC".
+MAKE = ("cpu family", "model", "stepping", "CPU implementer", "CPU part", "CPU variant", "CPU revision")
+
+
 class Mixed(Exception):
     """The file's figures come from elsewhere."""
 
@@ -24,11 +28,22 @@ def empty():
 
 def machine():
     """What the figures depend on."""
-    cpu = [text.split(":")[1].strip() for text in _lines("/proc/cpuinfo") if text.startswith("model name")]
+    told = {name.strip(): value.strip() for name, _, value in
+            (text.partition(":") for text in reversed(_lines("/proc/cpuinfo")))}
     memory = [int(text.split()[1]) for text in _lines("/proc/meminfo") if text.startswith("MemTotal")]
-    return {"cpu": cpu[0] if cpu else "unknown processor", "processors": os.cpu_count(),
-            "memory_gb": round(memory[0] / 2**20) if memory else None, "system": platform.system(),
-            "python": platform.python_version()}
+    return {"cpu": told.get("model name", "unknown processor"),
+            "make": ", ".join(f"{name} {told[name]}" for name in MAKE if name in told), "caches": _caches(),
+            "processors": os.cpu_count(), "memory_gb": round(memory[0] / 2**20) if memory else None,
+            "system": platform.system(), "python": platform.python_version()}
+
+
+def _caches():
+    """Of the first processor, those that hold data: "L1 48K, L2 1024K, L3 32768K"."""
+    found = []
+    for folder in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
+        level, kind, size = (" ".join(_lines(folder / name)) for name in ("level", "type", "size"))
+        found += [f"L{level} {size}"] if kind != "Instruction" else []
+    return ", ".join(found)
 
 
 def _lines(path):

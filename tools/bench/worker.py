@@ -110,25 +110,42 @@ def import_time():
 
 
 def install_size():
-    """MB of what the subject installs: thalweg's package folders (an editable checkout counts as its wheels would),
-    of the peers their distributions with those that they bring for themselves."""
-    if FRAMEWORK == "thalweg":
-        from importlib.util import find_spec
-        folders = [os.path.dirname(find_spec(name).origin) for name in ("thalweg", "thalweg_nn", "thalweg_io")]
-        files = [os.path.join(top, f) for folder in folders for top, _, names in os.walk(folder) for f in names
-                 if not f.endswith((".pyc", ".c", ".pyx", ".o")) and f"{os.sep}c{os.sep}" not in top + os.sep]
-        return sum(os.path.getsize(f) for f in files) / 1e6
+    """MB of the subject's distributions and of all that they require, NumPy apart. An editable checkout of thalweg
+    counts as its wheels would."""
     from importlib import metadata
-    names = {"torch": ["torch"], "tensorflow": ["tensorflow", "tensorflow-cpu", "keras", "tensorboard", "grpcio",
-                                                "h5py", "ml_dtypes", "libclang", "protobuf"]}[FRAMEWORK]
-    total = 0
-    for name in names:
+    if FRAMEWORK == "thalweg":
+        files, needed = thalweg_files(), requirements(["thalweg-core", "thalweg-nn", "thalweg-io"])
+        names = [name for name in needed if not name.startswith("thalweg")]
+    else:
+        files, names = [], requirements({"torch": ["torch"],
+                                         "tensorflow": ["tensorflow", "tensorflow-cpu"]}[FRAMEWORK])
+    files += [f.locate() for name in names for f in metadata.files(name) or ()]
+    return sum(os.path.getsize(f) for f in files if os.path.exists(f)) / 1e6
+
+
+def thalweg_files():
+    """What wheels of the three packages hold, in their folders."""
+    from importlib.util import find_spec
+    folders = [os.path.dirname(find_spec(name).origin) for name in ("thalweg", "thalweg_nn", "thalweg_io")]
+    return [os.path.join(top, f) for folder in folders for top, _, names in os.walk(folder) for f in names
+            if not f.endswith((".pyc", ".c", ".pyx", ".o")) and f"{os.sep}c{os.sep}" not in top + os.sep]
+
+
+def requirements(names):
+    """These distributions and what they require without extras, as far as it is installed, but for NumPy."""
+    import re
+    from importlib import metadata
+    found, left = [], list(names)
+    while left:
+        name = re.sub("[-_.]+", "-", left.pop()).lower()
         try:
-            files = metadata.files(name) or []
+            needed = metadata.requires(name) or ()
         except metadata.PackageNotFoundError:
             continue
-        total += sum(f.locate().stat().st_size for f in files if f.locate().exists())
-    return total / 1e6
+        if name not in (*found, "numpy"):
+            found.append(name)
+            left += [re.match(r"[\w.-]+", text)[0] for text in needed if not re.search(r"extra\s*==", text)]
+    return found
 
 
 def peak_memory(of, program="network", **arguments):

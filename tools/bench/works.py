@@ -107,7 +107,7 @@ def _files():
 
 def _memory():
     yield Work("install_size", "memory", "MB", "less", "install_size", once=True,
-               about="files of the distributions, NumPy and BLAS apart")
+               about="files of the distributions and of all that they require, NumPy apart")
     for name, batch, training, aim in (("lenet", 100, True, (None, None)), ("resnet50", 8, True, (1.0, 1.43)),
                                        ("vgg16", 8, False, (1.0, 1.43))):
         yield Work(f"{name}_memory", "memory", "MB", "less", "peak_memory",

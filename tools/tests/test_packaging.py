@@ -52,6 +52,11 @@ def test_a_wheel_has_every_module_and_no_source_of_extensions(folder):
     assert not [name for name in names if name.endswith((".c", ".o", ".pyx"))]
 
 
+def test_the_core_requires_numpy_alone():
+    needed = importlib.metadata.requires("thalweg-core")
+    assert [text for text in needed if "extra" not in text] == ["numpy>=1.26"]
+
+
 def test_the_core_brings_what_a_device_plugin_is_built_with():
     assert {"thalweg/include/thalweg_abi.h", "thalweg/devices/abi.pxd"} <= installed("core").keys()
 

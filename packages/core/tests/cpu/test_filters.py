@@ -120,7 +120,7 @@ def test_a_large_filter_in_pieces_or_whole_gives_the_same_bits(algorithm, x_shap
     (alone,), n_bytes = run(algorithm, 1, 1)
     assert in_pieces.tobytes() == made.tobytes() == kept.tobytes() == alone.tobytes()
     (exact,), _ = run("exact", 2, 1)
-    np.testing.assert_allclose(alone, exact, atol=3e-5 * np.sqrt(np.mean(exact ** 2)))
+    np.testing.assert_allclose(alone, exact, atol=4e-5 * np.sqrt(np.mean(exact ** 2)))
 
 
 def test_plans_of_other_shapes_share_what_is_kept():

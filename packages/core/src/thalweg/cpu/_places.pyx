@@ -50,7 +50,8 @@ cdef int tell_outside(thw_call* call, const Places* places, const void* indices,
         rest //= places.dims[d]
         n += snprintf(message + n, MESSAGE_BYTES - n, b",%lld" if d else b"%lld", <long long>(at // rest))
         at %= rest
-    n += snprintf(message + n, MESSAGE_BYTES - n, b"] = [" if places.is_tuple else b"] = ")
+    cdef const char* opening = b"[" if places.is_tuple else b""
+    n += snprintf(message + n, MESSAGE_BYTES - n, b"] = %s", opening)        # a format is a literal: -Wformat-security
     for d in range(places.depth):
         n += snprintf(message + n, MESSAGE_BYTES - n, b", %lld" if d else b"%lld",
                       <long long>number_at(places, indices, i * places.depth + d))

@@ -7,23 +7,41 @@
 
 #include <string.h>
 
+#if THW_X86
+#define TOWARDS_i32(v) (int32_t)(v)
+#define TOWARDS_i64(v) (int64_t)(v)
+#else /* other processors take what is out of range to the nearest integer, and NaN to 0 */
+static inline int32_t TOWARDS_i32(double x) { return x > -0x1p31 - 1 && x < 0x1p31 ? (int32_t)x : INT32_MIN; }
+static inline int64_t TOWARDS_i64(double x) { return x >= -0x1p63 && x < 0x1p63 ? (int64_t)x : INT64_MIN; }
+#endif
+
 static inline uint64_t to_u64(double x) {
   const double half = 9223372036854775808.0; /* 2^63 */
-  return x >= half ? (uint64_t)(int64_t)(x - half) ^ 0x8000000000000000u : (uint64_t)(int64_t)x;
+  return x >= half ? (uint64_t)TOWARDS_i64(x - half) ^ 0x8000000000000000u : (uint64_t)TOWARDS_i64(x);
 }
 
-#define TO_f32(v) (float)(v)
-#define TO_f64(v) (double)(v)
-#define TO_i32(v) (int32_t)(v)
-#define TO_i64(v) (int64_t)(v)
-#define TO_i8(v) (int8_t)(int32_t)(v)
-#define TO_u8(v) (uint8_t)(int32_t)(v)
-#define TO_i16(v) (int16_t)(int32_t)(v)
-#define TO_u16(v) (uint16_t)(int32_t)(v)
-#define TO_u32(v) (uint32_t)(int64_t)(v)
-#define TO_bool(v) (uint8_t)((v) != 0)
+#define INT_TO_f32(v) (float)(v)
+#define INT_TO_f64(v) (double)(v)
+#define INT_TO_i32(v) (int32_t)(v)
+#define INT_TO_i64(v) (int64_t)(v)
+#define INT_TO_i8(v) (int8_t)(int32_t)(v)
+#define INT_TO_u8(v) (uint8_t)(int32_t)(v)
+#define INT_TO_i16(v) (int16_t)(int32_t)(v)
+#define INT_TO_u16(v) (uint16_t)(int32_t)(v)
+#define INT_TO_u32(v) (uint32_t)(int64_t)(v)
 #define INT_TO_u64(v) (uint64_t)(v)
+#define INT_TO_bool(v) (uint8_t)((v) != 0)
+#define FLOAT_TO_f32(v) (float)(v)
+#define FLOAT_TO_f64(v) (double)(v)
+#define FLOAT_TO_i32(v) TOWARDS_i32(v)
+#define FLOAT_TO_i64(v) TOWARDS_i64(v)
+#define FLOAT_TO_i8(v) (int8_t)TOWARDS_i32(v)
+#define FLOAT_TO_u8(v) (uint8_t)TOWARDS_i32(v)
+#define FLOAT_TO_i16(v) (int16_t)TOWARDS_i32(v)
+#define FLOAT_TO_u16(v) (uint16_t)TOWARDS_i32(v)
+#define FLOAT_TO_u32(v) (uint32_t)TOWARDS_i64(v)
 #define FLOAT_TO_u64(v) to_u64(v)
+#define FLOAT_TO_bool(v) (uint8_t)((v) != 0)
 
 /* X(suffix, type, DataType) */
 #define FLOATS(X, ...) X(f32, float, 1, __VA_ARGS__) X(f64, double, 2, __VA_ARGS__)
@@ -40,7 +58,7 @@ static inline uint64_t to_u64(double x) {
   }
 #define FROM(S, TS, number, D, TD, CONVERT) LOOP(S, TS, D, TD, CONVERT)
 
-#define FROM_ALL(D, TD) FLOATS(FROM, D, TD, TO_##D) INTS(FROM, D, TD, TO_##D)
+#define FROM_ALL(D, TD) FLOATS(FROM, D, TD, FLOAT_TO_##D) INTS(FROM, D, TD, INT_TO_##D)
 FROM_ALL(f32, float)
 FROM_ALL(f64, double)
 FROM_ALL(i32, int32_t)
@@ -51,8 +69,7 @@ FROM_ALL(i64, int64_t)
 FROM_ALL(bool, uint8_t)
 FROM_ALL(u16, uint16_t)
 FROM_ALL(u32, uint32_t)
-FLOATS(FROM, u64, uint64_t, FLOAT_TO_u64)
-INTS(FROM, u64, uint64_t, INT_TO_u64)
+FROM_ALL(u64, uint64_t)
 
 /* bfloat16: the upper half of a float32, rounded to nearest, ties to even; NaN is one NaN. */
 static void bf16_to_f32(const void* in, void* out, int64_t n) {

@@ -29,9 +29,10 @@ static void NAME(split_places)(thw_gathering* job, int64_t wanted, int64_t resul
 
 static void NAME(split_result)(thw_gathering* job, int64_t wanted) {
   int64_t units = job->window.n_taps * job->depth_tiles, panels = ceil_div(job->columns, PANEL);
-  int64_t unit_groups = most(1, least(units / 8, wanted)); /* 8 units pay for packing their panels, ... */
-  int64_t panel_groups = most(1, least(panels / 4, wanted / unit_groups)); /* ... 4 panels for packing units */
-  panel_groups = most(panel_groups, ceil_div(job->columns, 256)); /* a block of dy stays in the second-level cache */
+  int64_t block_bytes = job->place_block * job->columns * (int64_t)sizeof(REAL);
+  int64_t panel_groups = most(1, ceil_div(block_bytes, GROUP_BYTES)); /* dy stays in the second-level cache; as few */
+  int64_t unit_groups = most(1, least(units / 8, ceil_div(wanted, panel_groups))); /* of both as will do: each packs */
+  panel_groups = most(panel_groups, least(panels / 4, wanted / unit_groups)); /* the other's factor again */
   job->units_per_group = most(1, ceil_div(units, unit_groups));
   job->group_panels = most(1, ceil_div(panels, panel_groups));
   job->unit_groups = ceil_div(units, job->units_per_group);
@@ -47,7 +48,8 @@ static void NAME(plan_gathering)(thw_gathering* job, size_t* workspace, size_t* 
   int64_t result = w->n_taps * job->depth * job->columns, multiply_adds = result * w->places * job->batches;
   job->tile_depth = most(1, ceil_div(job->depth, most(1, ceil_div(job->depth, MR))));
   job->depth_tiles = ceil_div(job->depth, job->tile_depth);
-  job->place_block = most(1, least(PLACE_BLOCK, w->places));
+  int is_large = result * (int64_t)sizeof(REAL) >= LARGE_RESULT && w->n_taps == 1;
+  job->place_block = most(1, least(is_large ? 2 * PLACE_BLOCK : PLACE_BLOCK, w->places));
   int64_t wanted = ceil_div(least(16, 1 + multiply_adds / SMALL_WORK), most(1, job->batches));
   NAME(split_places)(job, wanted, result * job->batches * (int64_t)sizeof(REAL));
   NAME(split_result)(job, ceil_div(wanted, job->splits));

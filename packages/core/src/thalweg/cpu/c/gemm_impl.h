@@ -16,7 +16,8 @@
 #define TASKS 16                    /* at least so many where there is so much to do */
 #define MADE_BYTES (512 << 10)      /* of x that is made for a block: it stays in the second-level cache */
 #define GROUP_BYTES (384 << 10)     /* of panels that a task packs for itself: they stay in the second-level cache */
-#define PLACE_BLOCK 256             /* places that gather takes at a time */
+#define PLACE_BLOCK 256             /* places that gather takes at a time; twice as many, so that sums are ... */
+#define LARGE_RESULT (1 << 20)      /* ... added half as often, to a result of so many bytes of one tap */
 #define COPIES_BYTES (4 << 20)      /* at most so much for partial results that are added at the end */
 
 #include "cpu/c/window.h"
