@@ -229,6 +229,29 @@ def test_convolution_takes_over_normalisation_residual_and_activation():
         np.testing.assert_allclose(fused.run(y, feed), unfused.run(y, feed), rtol=1e-5, atol=1e-5)
 
 
+def test_convolution_takes_over_bias_and_then_normalisation():
+    """What tf.layers make of a convolution, with its bias, and a normalisation after it."""
+    tf.set_random_seed(3)
+    x = tf.placeholder(tf.float32, [2, 6, 6, 8])
+    h = tf.layers.conv2d(x, 8, 3, padding="same", bias_initializer=tf.random_normal_initializer(seed=1))
+    h = tf.layers.batch_normalization(h, moving_mean_initializer=tf.random_normal_initializer(seed=2))
+    y = tf.nn.relu(h + x)
+    computed = [n for n in made([y], [x]).nodes if n.inputs and n.op_type not in ("Identity", FETCH)]
+    assert [n.op_type for n in computed] == ["_FusedConv2D"]
+    assert computed[0].attrs["fused_ops"] == ["BiasAdd", "FusedBatchNorm", "Add", "Relu"]
+    feed = {x: np.random.RandomState(1).randn(2, 6, 6, 8)}
+    with tf.Session() as fused, tf.Session(config=plain_config()) as unfused:
+        for session in fused, unfused:
+            session.run(tf.global_variables_initializer())
+        np.testing.assert_allclose(fused.run(y, feed), unfused.run(y, feed), rtol=1e-5, atol=1e-5)
+
+
+def test_a_bias_after_the_normalisation_is_a_step_of_its_own():
+    x = tf.placeholder(tf.float32, [2, 6, 6, 8])
+    y = tf.nn.bias_add(block(x)[0][0], tf.constant(np.arange(8, dtype=np.float32)))
+    assert plan_kinds(made([y], [x])) == ["_FusedConv2D", "BiasAdd"]
+
+
 def test_depthwise_convolution_takes_over_bias_and_activation():
     x = tf.placeholder(tf.float32, [2, 6, 6, 8])
     w, bias = tf.constant(np.ones([3, 3, 8, 1], np.float32)), tf.constant(np.full(8, -7, np.float32))

@@ -163,7 +163,7 @@ cdef int32_t fill_finish(Request r, thw_finish* finish, str ops, double epsilon,
             raise Unsupported(f"{r.op_type}: {name} after the activation")
         if name == "BiasAdd" and finish.shift < 0 and finish.normalisation < 0 and finish.residual < 0:
             finish.shift, operands = argument, [channels]
-        elif name == "FusedBatchNorm" and finish.shift < 0 and finish.normalisation < 0 and finish.residual < 0:
+        elif name == "FusedBatchNorm" and finish.normalisation < 0 and finish.residual < 0:
             finish.normalisation, operands = argument, [channels] * 4
             finish.epsilon = epsilon
         elif name == "Add" and finish.residual < 0:

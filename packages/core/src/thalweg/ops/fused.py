@@ -1,7 +1,7 @@
 """Ops that only the plan makes: several nodes as one step (plan/fuse.py). No program builds them.
 
-`fused_ops` lists what follows the product, in order: "BiasAdd" or "FusedBatchNorm" (in inference; operands scale,
-offset, mean, variance), then "Add" of a residual, then "Relu" or "Relu6".
+`fused_ops` lists what follows the product, in order: "BiasAdd", "FusedBatchNorm" (in inference; operands scale,
+offset, mean, variance), "Add" of a residual, "Relu" or "Relu6"; any of them may be missing.
 """
 from itertools import islice
 

@@ -60,10 +60,10 @@ def _fuse_epilogues(ir, fuses, refused):
 def _epilogue(node, awaited, replaced):
     """What `node`'s epilogue can take over: (node, its name in fused_ops, further operands), in order.
 
-    A bias or a normalisation by given moments, then a residual, then an activation; any of them may be missing.
+    A bias, a normalisation by given moments, a residual, an activation; any of them may be missing.
     """
     chain, last = [], node
-    for take in (_bias_or_norm, _residual, _activation):
+    for take in (_bias, _norm, _residual, _activation):
         user = _only_user(last)
         taken = user is not None and user not in replaced and not user.controls and take(node, last, user)
         if not taken:
@@ -97,22 +97,28 @@ def _is_channels_last(*nodes):
     return all(n.attrs.get("data_format", "NHWC") == "NHWC" for n in nodes)
 
 
-def _bias_or_norm(node, last, user):
-    """BiasAdd of a vector over the last dimension, by that op or another addition; FusedBatchNorm in inference."""
-    whole = last.outputs[0].shape
-    if not shapes.is_known(whole) or not _is_channels_last(node, user):
+def _bias(node, last, user):
+    """The addition of a vector over the last dimension, by BiasAdd or another op."""
+    if user.op_type not in _ADDS or user.op_type == "BiasAdd" and user.inputs[0].node is not last:
         return None
-    if user.op_type in _NORMS and not user.attrs["is_training"] and user.inputs[0].node is last \
-            and not any(v.uses for v in user.outputs[1:]):
-        vectors = user.inputs[1:]
-        name = "FusedBatchNorm"
-    elif user.op_type in _ADDS and not (user.op_type == "BiasAdd" and user.inputs[0].node is not last):
-        vectors = [v for v in user.inputs if v.node is not last]
-        name = "BiasAdd"
-    else:
+    vectors = [v for v in user.inputs if v.node is not last]
+    return ("BiasAdd", vectors) if vectors and _are_vectors(vectors, node, last, user) else None
+
+
+def _norm(node, last, user):
+    """FusedBatchNorm in inference, whose statistics nobody takes."""
+    if user.op_type not in _NORMS or user.attrs["is_training"] or user.inputs[0].node is not last \
+            or any(v.uses for v in user.outputs[1:]):
         return None
-    fits = vectors and all(v.shape == whole[-1:] and v.dtype is last.outputs[0].dtype for v in vectors)
-    return (name, vectors) if fits else None
+    vectors = user.inputs[1:]
+    return ("FusedBatchNorm", vectors) if _are_vectors(vectors, node, last, user) else None
+
+
+def _are_vectors(values, node, last, user):
+    """Whether the operands of `user` run along the last dimension of `last`, in its dtype."""
+    whole = last.outputs[0]
+    return shapes.is_known(whole.shape) and _is_channels_last(node, user) \
+        and all(v.shape == whole.shape[-1:] and v.dtype is whole.dtype for v in values)
 
 
 def _residual(node, last, user):
