@@ -113,13 +113,15 @@ class Request:
                           tuple(self.constants), threads).run()
 
 
-_VARIANCES = {"FusedBatchNormV3": 4, "ApplyAdam": 2}
+_VARIANCES = {"FusedBatchNormV3": 4, "_FusedBatchNormInference": 4, "ApplyAdam": 2}
 
 
 def _fitting(request, k, values):
     """Normal numbers as input k may have them: variances are positive, scales near 1, decay rates below."""
-    if "FusedBatchNorm" in request.attrs.get("fused_ops", ()) and k in (2, 5):
-        values = (1 + 0.1 * np.tanh(values)) * (request.terms if k == 5 else 1)
+    ops = request.attrs.get("fused_ops", ())
+    scale = 2 + ("BiasAdd" in ops)
+    if "FusedBatchNorm" in ops and k in (scale, scale + 3):
+        values = (1 + 0.1 * np.tanh(values)) * (request.terms if k != scale else 1)
     elif k == _VARIANCES.get(request.op_type):
         values = np.abs(values) + 0.5
     elif request.op_type.startswith("Apply") and not values.ndim:
