@@ -2,6 +2,8 @@
 from libc.math cimport INFINITY
 from libc.stdlib cimport free
 
+import os
+
 from thalweg.cpu._request import Unsupported
 
 
@@ -22,6 +24,7 @@ cdef extern from "cpu/c/gemm.h" nogil:
 
 cdef extern from "cpu/filters.h" nogil:
     void thw_filter_leave(thw_filter_use* use)
+    void thw_filter_set_budget(size_t bytes)
     size_t thw_filter_bytes()
 
 
@@ -121,6 +124,17 @@ cdef void free_correlation(void* job) noexcept nogil:
 def kept_bytes():
     """Bytes of all filters that are kept ready from run to run."""
     return thw_filter_bytes()
+
+
+def _budget():
+    """Bytes for kept filters; ValueError if THALWEG_FILTER_CACHE_MB is no number of megabytes."""
+    wish = os.environ.get("THALWEG_FILTER_CACHE_MB", "") or "256"
+    if not (wish.isascii() and wish.isdigit()):
+        raise ValueError(f"THALWEG_FILTER_CACHE_MB is {wish!r}; it must be a whole number, 0 or more, or unset")
+    return min(int(wish) << 20, <size_t>-1)
+
+
+thw_filter_set_budget(_budget())
 
 
 cdef int set_correlation(Request r, thw_correlation* job) except -1:

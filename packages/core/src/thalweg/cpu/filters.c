@@ -26,11 +26,11 @@ static size_t budget;
 static void unlock_in_child(void) { pthread_mutex_init(&lock, NULL); }
 
 __attribute__((constructor)) static void begin(void) {
-  const char* wish = getenv("THALWEG_FILTER_CACHE_MB");
-  budget = (size_t)(wish ? strtoull(wish, NULL, 10) : 256) << 20;
   thw_memory_init(&memory);
   pthread_atfork(NULL, NULL, unlock_in_child);
 }
+
+void thw_filter_set_budget(size_t bytes) { budget = bytes; }
 
 static thw_kept* find(const uint64_t* counter, const thw_layout* layout, size_t bytes) {
   for (thw_kept* kept = all; kept; kept = kept->next)
