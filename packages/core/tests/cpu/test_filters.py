@@ -205,7 +205,7 @@ def test_runs_that_read_what_a_variable_has_left_keep_none_of_it():
             np.testing.assert_allclose(session.run(y, {x: image}), truths[k % 2], atol=1e-3)
 
 
-# --- the budget ----------------------------------------------------------------------------------------------------
+# --- the budget, and forks ------------------------------------------------------------------------------------------
 
 CONVOLUTION = """
 import numpy as np
@@ -219,7 +219,7 @@ def times(n, images=1):
     for _ in range(n):
         session.run(y.op, {x: np.ones([images, 64, 64, 16])})
 times(3)
-from thalweg.cpu._gemm import kept_bytes
+from thalweg.cpu._gemm import kept_bytes, kept_reads
 """
 
 
@@ -239,3 +239,28 @@ def test_a_budget_that_is_no_number_is_named(wish):
     done = program("", THALWEG_FILTER_CACHE_MB=wish)
     assert done.stderr.endswith(f"ValueError: THALWEG_FILTER_CACHE_MB is {wish!r}; it must be a whole number, 0 or "
                                 "more, or unset\n")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_child_of_a_fork_during_another_threads_run_keeps_filters():
+    done = program("""
+import os, signal, threading, time
+def child():
+    signal.alarm(30)
+    session.run(tf.assign(v, 2 * v))
+    times(3)
+    before = kept_reads()
+    times(1)
+    os._exit(0 if kept_reads() > before else 1)
+thread = threading.Thread(target=times, args=(40, 32))
+thread.start()
+for _ in range(5):
+    time.sleep(0.02)
+    assert thread.is_alive()
+    pid = os.fork()
+    if not pid:
+        child()
+    assert os.waitpid(pid, 0)[1] == 0
+thread.join()
+""")
+    assert done.returncode == 0, done.stderr

@@ -1,5 +1,6 @@
 """Makes and plans the jobs of cpu/c/gemm.h: the convolutions', their gradients' and the matrix products'."""
 from libc.math cimport INFINITY
+from libc.stdint cimport uint64_t
 from libc.stdlib cimport free
 
 import os
@@ -26,6 +27,7 @@ cdef extern from "cpu/filters.h" nogil:
     void thw_filter_leave(thw_filter_use* use)
     void thw_filter_set_budget(size_t bytes)
     size_t thw_filter_bytes()
+    uint64_t thw_filter_reads()
 
 
 cdef const thw_gemm_table* TABLE = thw_gemm()
@@ -124,6 +126,11 @@ cdef void free_correlation(void* job) noexcept nogil:
 def kept_bytes():
     """Bytes of all filters that are kept ready from run to run."""
     return thw_filter_bytes()
+
+
+def kept_reads():
+    """How often a call found its filter ready."""
+    return thw_filter_reads()
 
 
 def _budget():

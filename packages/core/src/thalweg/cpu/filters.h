@@ -41,6 +41,7 @@ void thw_filter_leave(thw_filter_use* use);
 /* For all copies together; before the first of them is made. */
 void thw_filter_set_budget(size_t bytes);
 
-/* Bytes of all copies. */
+/* Bytes of all copies, and how often a call found one that was made. */
 size_t thw_filter_bytes(void);
+uint64_t thw_filter_reads(void);
 #endif
