@@ -2,8 +2,8 @@
 
 Errors are the largest over the root mean square of the result. Those of convolutions were measured for the design of
 the CPU kernels: direct sums (oneDNN's) 4e-6 at 64 channels and 1.4e-5 at 512; Winograd's tiles with 2 x 2 places 4e-6,
-with 4 x 4 places 1.5e-5 (of VGG's millions of places some are farther off), in the gradient of the filter 3e-5. Lines of seven
-were not in that design: 2.2e-5.
+with 4 x 4 places 1.5e-5 (of VGG's millions of places some are farther off), in the gradient of the filter 3e-5. Tiles
+of eight and ten points, for windows of 5 x 5 and lines of 7, were not in it: 3e-5, the gradient of the filter 4e-5.
 """
 import pytest
 from kernel_requests import NETWORKS, error_of, network_requests, plan_requests, tf
@@ -35,8 +35,10 @@ def limit_of(request, algorithm):
     kind = request.op_type
     if "Conv2D" in kind and request.is_tiled and algorithm in ("4x4", "auto"):
         if kind == "Conv2DBackpropFilter":
+            return 3e-5 if max(request.window) == 3 else 4e-5
+        if max(request.window) > 3:
             return 3e-5
-        return 1.5e-5 if request.size < 1_000_000 and 7 not in request.window else 2.2e-5 if request.size < 3_000_000 else 2.6e-5
+        return 1.5e-5 if request.size < 1_000_000 else 2.2e-5 if request.size < 3_000_000 else 2.6e-5
     if "Conv2D" in kind and request.is_tiled and algorithm == "2x2":
         return 8e-6
     if "Conv2D" in kind or "MatMul" in kind:

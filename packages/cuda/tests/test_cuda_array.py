@@ -72,6 +72,12 @@ def test_boxes_from_a_computed_place():
           numbers((5, 4, 6)), np.int32(1), runs=["Slice"])
 
 
+def test_the_gradient_of_a_box_from_a_computed_place():
+    for place in (0, 1):
+        check(lambda x, i: tf.gradients(tf.slice(x, [i, 2 * i], [3, 2]) * 3.0, x), numbers((5, 4)), np.int32(place),
+              runs=["Slice", "Pad"])
+
+
 def test_a_computed_place_outside_is_an_error():
     x = numbers((5, 4))
     with tf.Graph().as_default() as graph, tf.device("/device:EMULATED:0"), tf.Session(graph=graph) as session:
@@ -155,9 +161,6 @@ def test_sequences():
 
 
 def test_sequences_directly():
-    bounds = np.float32([0.1, 100, 0.1])
-    got, = run("Range", list(bounds), [((1000,), np.float32)], constants=range(3))
-    np.testing.assert_array_equal(got, np.add.accumulate(np.full(1000, np.float32(0.1)), dtype=np.float32))
     got, = run("Range", list(np.int64([-7, 0, -3])), [((30000,), np.int64)], constants=range(3))
     np.testing.assert_array_equal(got, -7 - 3 * np.arange(30000))
     for dtype in (np.float32, np.float64):
@@ -166,6 +169,50 @@ def test_sequences_directly():
         want = start + (stop - start) / dtype(776) * np.arange(777, dtype=dtype)
         want[-1] = stop
         np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_each_float_of_a_range_is_the_one_before_plus_delta(dtype):
+    unit, tiny = np.finfo(dtype).eps, np.finfo(dtype).tiny
+    cases = [(0.1, 0.1, 1000), (0, 1, 1), (-3, 0.7, 2), (0, 1e-3, 300_001), (1000, -0.01, 300_001), (-50, 0.1, 1001),
+             (1, 1.5 * unit, 9000), (1 + unit, 1.5 * unit, 9000), (1, 0.5 * unit, 9), (1 + unit, 0.5 * unit, 9),
+             (1, 2.5 * unit, 9000), (1 + unit, 2.5 * unit, 9000), (1, unit / 3, 50), (2, -0.75 * unit, 9000),
+             (-1 - unit, -1.5 * unit, 9000), (40 * tiny * unit, -tiny * unit, 80), (tiny, -3 * tiny * unit, 9000),
+             (np.finfo(dtype).max / 2, np.finfo(dtype).max / 7, 5), (1e-30, 1e30, 9), (1e30, -1e29, 20)]
+    rng = np.random.default_rng(5)
+    cases += [(rng.standard_normal() * 10.0 ** start, rng.standard_normal() * 10.0 ** delta, 5000)
+              for start, delta in zip(rng.integers(-3, 4, 200), rng.integers(-5, 1, 200))]
+    for start, delta, n in cases:
+        steps = np.full(n, delta, dtype)
+        steps[0] = start
+        got, = run("Range", [steps[0], dtype(0), dtype(delta)], [((n,), dtype)], constants=range(3),
+                   orders=("forward",))
+        with np.errstate(over="ignore"):
+            np.testing.assert_array_equal(got, np.add.accumulate(steps), f"{start} {delta}")
+
+
+def test_axes_that_come_with_the_run():
+    """What they are decides what is launched; the shape of the result does not hang on them."""
+    x, many = numbers((5, 4, 6)), numbers((3, 70_000))
+    for axis in (0, 1, -1):
+        check(lambda v, a: [tf.cumsum(v, a), tf.cumprod(v, a, reverse=True), tf.roll(v, [2], a[tf.newaxis])], x,
+              np.int32(axis), runs=("Cumsum", "Cumprod", "Roll"))
+        check(lambda v, a: tf.reverse(v, a), x, np.int32([axis, (axis + 4) % 3]), runs=["ReverseV2"])
+    for axis in (0, 1):
+        check(lambda v, a: tf.cumsum(v, a, exclusive=True), many, np.int32(axis), runs=["Cumsum"])
+    check(lambda v, s: tf.roll(v, s, [0, 2]), x, np.int64([-1, 9]), runs=["Roll"])
+    check(lambda a, b: tf.lin_space(a, b, 1000), np.float64(0.3), np.float64(-7), runs=["LinSpace"])
+
+
+@pytest.mark.parametrize("build, axes, match", [
+    (tf.cumsum, 3, "axis 3 of an input with 2 dimensions"), (tf.reverse, [-3], "axis -3 is out of range"),
+    (tf.reverse, [1, -1], "axis -1 is named twice"), (lambda x, a: tf.roll(x, [1], a), [2], "axis 2 is out of range")])
+def test_a_wrong_axis_in_a_run_is_an_error(build, axes, match):
+    with tf.device("/device:EMULATED:0"):
+        fed = tf.placeholder(tf.int32, np.shape(axes))
+        y = build(tf.zeros([3, 4]), fed)
+    with tf.Session() as session, pytest.raises(tf.errors.InvalidArgumentError, match=match):
+        session.run(y, {fed: axes})
 
 
 @pytest.mark.parametrize("op_type, shapes, numbers", [

@@ -24,7 +24,8 @@ class Card:
             memcpy_dtod_async=lambda *args: self.log.append(("copy", *args[:3])),
             memset_d8_async=lambda *args: self.log.append(("fill", *args[:3])),
             function_attribute=SimpleNamespace(MAX_DYNAMIC_SHARED_SIZE_BYTES="most shared"))
-        self.programs = SimpleNamespace(prepare=self.prepared.append, function=self.function)
+        self.programs = SimpleNamespace(prepare=lambda source, user: self.prepared.append(source),
+                                        function=self.function)
 
     def function(self, source, entry):
         def launch(grid, block, packed, shared, stream):

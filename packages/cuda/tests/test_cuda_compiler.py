@@ -39,6 +39,19 @@ def test_a_source_is_compiled_once(tmp_path):
     assert spy.asked == [(SOURCE.text, (), "sm_90")] and compiler.n_compiled == 1
 
 
+def test_images_of_sources_that_were_asked_for_long_ago_leave_the_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr("thalweg_cuda.compiler.compiler._MOST_IMAGES", 2)
+    compiler = Compiler(Spy(), Images(tmp_path))
+    sources = [Source(f"kernel {k}") for k in range(3)]
+    first = compiler.submit(sources[0], (9, 0))
+    compiler.submit(sources[1], (9, 0)).result()
+    assert compiler.submit(sources[0], (9, 0)) is first
+    compiler.submit(sources[2], (9, 0)).result()
+    assert compiler.submit(sources[0], (9, 0)) is first                     # it was used last but one
+    assert compiler.submit(sources[1], (9, 0)).result() == b"image of kernel 1"
+    assert (compiler.n_compiled, compiler.n_read) == (3, 1)
+
+
 def test_another_process_reads_it_from_disk(tmp_path):
     image = Compiler(Spy(), Images(tmp_path)).submit(SOURCE, (9, 0)).result()
     spy = Spy()

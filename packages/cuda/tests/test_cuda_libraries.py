@@ -1,8 +1,11 @@
 """cuBLASLt and cuDNN behind our glue: what is asked of them, operands, epilogues, choices, reasons."""
 import contextlib
 import json
+import subprocess
+import sys
 import threading
 
+import ml_dtypes
 import numpy as np
 import pytest
 from emulation.direct import run
@@ -13,6 +16,7 @@ from emulation.reference import close, compare
 from thalweg.devices.core_api import KernelRequest
 from thalweg.framework.declaration import REGISTRY
 from thalweg_cuda import kernels, libraries
+from thalweg_cuda.kernels import _by_im2col
 from thalweg_cuda.libraries import LibraryError, library
 from thalweg_cuda.libraries.choices import Choices
 from thalweg_cuda.libraries.cublaslt import CublasLt, Product
@@ -133,6 +137,100 @@ def test_a_refusal_is_a_reason_and_ours_runs():
         target.libraries["cublaslt"].plans(Product("int32", 1, 2, 3))
 
 
+# --- im2col -------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("x, filters, change, products", [
+    ((2, 9, 11, 3), (3, 3, 3, 8), {}, 3),
+    ((2, 9, 12, 4), (3, 2, 4, 8), {}, 3),
+    ((4, 9, 11, 8), (3, 3, 8, 8), {"strides": [1, 2, 3, 1]}, 8),                       # dx has a product per phase
+    ((4, 9, 11, 3), (1, 1, 3, 5), {"strides": [1, 2, 2, 1]}, 3),                       # the others are zero
+    ((1, 12, 13, 4), (3, 3, 4, 4), {"dilations": [1, 3, 2, 1], "padding": "VALID"}, 3),
+    ((1, 5, 6, 2), (4, 3, 2, 3), {"padding": "EXPLICIT", "explicit_paddings": [0, 0, 2, 1, 0, 3, 0, 0]}, 3),
+    ((2, 6, 5, 8), (3, 3, 4, 12), {}, 0)])                                             # 2 groups
+@pytest.mark.parametrize("matrix_bytes", [64 << 20, 4096])
+def test_windows_are_written_out_for_products_of_16_bits(target, blas, monkeypatch, x, filters, change, products,
+                                                         matrix_bytes):
+    monkeypatch.setattr(_by_im2col, "MATRIX_BYTES", matrix_bytes)
+    attrs = {**CONV, **change}
+    x, filters = numbers(*x, dtype="float16"), numbers(*filters, dtype="float16")
+    y, = compare("Conv2D", [x, filters], attrs, orders=("shuffled:1",), target=target)
+    dy = numbers(*y.shape, dtype="float16")
+    compare("Conv2DBackpropInput", [np.int32(x.shape), filters, dy], attrs, {0}, 1, ("shuffled:1",), target)
+    compare("Conv2DBackpropFilter", [x, np.int32(filters.shape), dy], attrs, {1}, 1, ("shuffled:1",), target)
+    count = blas.calls.get("cublasLtMatmul", 0)
+    assert count == products if matrix_bytes > 4096 else count >= products
+
+
+def conv_request(op_type, ins, out, dtype, attrs=CONV):
+    return KernelRequest(op_type, attrs, ins, [out], [3 if len(s) == 1 else dtype for s in ins], [dtype])
+
+
+def test_written_out_windows_take_bounded_memory(target, monkeypatch):
+    monkeypatch.setattr(_by_im2col, "MATRIX_BYTES", 1 << 20)
+    x, w = (64, 56, 56, 64), (3, 3, 64, 32)
+    y = (*x[:3], 32)
+    for op_type, ins, out in (("Conv2D", [x, w], y), ("Conv2DBackpropInput", [(4,), w, y], x),
+                              ("Conv2DBackpropFilter", [x, (4,), y], w)):
+        work = kernels.prepare(conv_request(op_type, ins, out, 14), target)
+        assert sum(isinstance(c, LibraryCall) for c in work.commands) > 100
+        assert (1 << 20) - 100_000 < work.workspace_bytes < (1 << 20) + 200_000
+
+
+def test_sums_over_parts_of_16_bits_are_formed_in_float32(target, blas, monkeypatch):
+    """1560 places of 1 + 1/128, 64 at a time: a sum rounded to bfloat16 after each would lose the fractions."""
+    monkeypatch.setattr(_by_im2col, "MATRIX_BYTES", 1)
+    x, dy = (np.full(s, v, ml_dtypes.bfloat16).view(np.uint16)
+             for s, v in (((1, 40, 40, 2), 1 + 2.0**-7), ((1, 39, 40, 3), 1)))
+    dw, = run("Conv2DBackpropFilter", [x, np.int32([2, 1, 2, 3]), dy], [((2, 1, 2, 3), "bfloat16")],
+              {**CONV, "padding": "VALID"}, constants=(1,), orders=ONE, target=target,
+              dtypes=["bfloat16", "int32", "bfloat16"])
+    assert blas.calls["cublasLtMatmul"] == 25
+    assert (dw.view(np.uint16) == np.array(1560 * (1 + 2.0**-7), ml_dtypes.bfloat16).view(np.uint16)).all()
+
+
+@pytest.mark.parametrize("fused_ops", [["BiasAdd"], ["BiasAdd", "Relu"], ["Add"], ["FusedBatchNorm"]])
+def test_epilogues_of_written_out_windows(target, blas, monkeypatch, fused_ops):
+    monkeypatch.setattr(_by_im2col, "MATRIX_BYTES", 1)
+    x, filters = numbers(2, 9, 10, 4, dtype="float16"), numbers(3, 3, 4, 8, dtype="float16")
+    column = [numbers(8, dtype="float16") for _ in range(3)] + [RNG.random(8).astype(np.float16) + np.float16(1)]
+    args = {"BiasAdd": column[:1], "Add": [numbers(2, 9, 10, 8, dtype="float16")], "FusedBatchNorm": column}
+    attrs = {**CONV, "fused_ops": fused_ops, "epsilon": 1e-3, "num_args": len(args[fused_ops[0]])}
+    compare("_FusedConv2D", [x, filters, *args[fused_ops[0]]], attrs, orders=ONE, target=target)
+    assert blas.calls.get("cublasLtMatmul", 0) == (0 if "FusedBatchNorm" in fused_ops else 3)      # 180 places by 64
+
+
+def test_written_out_volumes(target, blas):
+    attrs = {"strides": [1, 1, 2, 1, 1], "padding": "SAME", "data_format": "NDHWC", "dilations": [1] * 5}
+    x, filters = numbers(1, 4, 5, 6, 3, dtype="float16"), numbers(3, 2, 3, 3, 4, dtype="float16")
+    y, = compare("Conv3D", [x, filters], attrs, orders=ONE, target=target)
+    dy = numbers(*y.shape, dtype="float16")
+    compare("Conv3DBackpropInputV2", [np.int32(x.shape), filters, dy], attrs, {0}, 1, ONE, target)
+    compare("Conv3DBackpropFilterV2", [x, np.int32(filters.shape), dy], attrs, {1}, 1, ONE, target)
+    assert blas.calls["cublasLtMatmul"] == 4
+
+
+def test_windows_are_written_out_for_tensor_cores_alone(blas, target):
+    """float32 has them where TF32 is allowed; channels first are no rows of a matrix; cuDNN comes first."""
+    def names(dtype, target, **attrs):
+        class Seen:
+            def choose(self, key, candidates, *sizes):
+                self.names = [name for name, _ in candidates]
+                return candidates[-1][1]
+        seen = Seen()
+        x, y = ((2, 3, 9, 9), (2, 8, 9, 9)) if "data_format" in attrs else ((2, 9, 9, 3), (2, 9, 9, 8))
+        kernels.prepare(conv_request("Conv2D", [x, (3, 3, 3, 8)], y, dtype, {**CONV, **attrs}),
+                        target._replace(choices=seen))
+        return getattr(seen, "names", [])
+    both = ["cublaslt im2col 0", "cublaslt im2col 1", "own"]
+    assert names(19, target) == names(14, target) == names(1, target, allow_tf32=True) == both
+    assert names(1, target) == names(2, target, allow_tf32=True) == names(19, target, data_format="NCHW") == []
+    libraries = {**target.libraries, "cudnn": Cudnn(FakeCudnn())}
+    assert names(19, target._replace(libraries=libraries))[-3:] == both
+    assert names(19, target._replace(libraries=libraries))[0].startswith("cudnn")
+    refusing = target._replace(libraries={"cublaslt": CublasLt(FakeCublasLt(refuses=True))})
+    assert names(19, refusing) == []
+
+
 # --- cuDNN --------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("x, filters, change", [
@@ -208,6 +306,24 @@ def test_what_cudnn_refuses_is_ours():
     target = Target(libraries={"cudnn": Cudnn(FakeCudnn(refuses=True))})
     request = KernelRequest("Conv2D", CONV, [(1, 8, 8, 4), (3, 3, 4, 4)], [(1, 8, 8, 4)], [1, 1], [1])
     assert isinstance(kernels.prepare(request, target).commands[0], Launch)
+
+
+def test_plans_of_shapes_that_were_asked_for_long_ago_are_looked_for_again(blas, monkeypatch):
+    monkeypatch.setattr("thalweg_cuda.libraries.cublaslt.MOST_PLANS", 3)
+    layer, asked = CublasLt(blas), Product("float", 4, 4, 4)
+    kept, *_ = layer.plans(asked)
+    for m in 1, 2, 4, 3, 4, 1, 5, 4:                     # 4 is asked for again and again
+        layer.plans(asked._replace(m=m))
+    assert blas.calls["cublasLtMatmulAlgoGetHeuristic"] == 6                 # 1 twice
+    assert layer.plans(asked)[0] is kept
+    fake, ones = FakeCudnn(), (1, 1)
+    image, pixel = Tensor((1, 1, 2, 2), (4, 1, 2, 1)), Tensor((1, 1, 1, 1), (1, 1, 1, 1))
+    monkeypatch.setattr("thalweg_cuda.libraries.cudnn.MOST_PLANS", 1)
+    cudnn, asked = Cudnn(fake), Convolution("forward", "FLOAT", image, pixel, image, ones, ones, (0, 0), (0, 0))
+    first = cudnn.plans(asked)
+    assert cudnn.plans(asked) is first
+    cudnn.plans(asked._replace(allow_tf32=True))
+    assert cudnn.plans(asked) is not first
 
 
 # --- threads ------------------------------------------------------------------------------------------
@@ -288,12 +404,56 @@ def test_what_cannot_be_timed_now_is_not_remembered(target, tmp_path):
     assert not (tmp_path / "choices.json").exists()
 
 
-def test_a_damaged_file_of_choices_is_replaced(target, tmp_path):
+@pytest.mark.parametrize(("content", "why"), [
+    ("{ not json", "Expecting property name"), ('["a list"]', "a list is no table of devices"),
+    ('{"card": 7}', "there is no table of choices for card"),
+    ('{"card": {"a key": ["own"]}}', "there is no table of choices for card")])
+def test_a_damaged_file_of_choices_is_told_and_replaced(target, tmp_path, caplog, content, why):
     path = tmp_path / "choices.json"
-    path.write_text("{ not json")
+    path.write_text(content)
+    choices = Choices(path, "card", lambda work, ins, outs: float(isinstance(work.commands[0], LibraryCall)))
+    assert f"its file of choices {path} is damaged: {why}" in caplog.text
+    assert isinstance(works(target._replace(choices=choices)).commands[0], Launch)
+    stored = json.loads(path.read_text())
+    assert list(stored) == ["card"] and list(stored["card"].values()) == ["own"]
+
+
+def test_a_damaged_table_of_another_device_harms_nobody(target, tmp_path):
+    path = tmp_path / "choices.json"
+    path.write_text('{"card": {"a key": "own"}, "other": 7}')
     choices = Choices(path, "card", lambda work, ins, outs: float(isinstance(work.commands[0], LibraryCall)))
     works(target._replace(choices=choices))
-    assert list(json.loads(path.read_text())) == ["card"]
+    stored = json.loads(path.read_text())
+    assert list(stored) == ["card"] and stored["card"]["a key"] == "own" and len(stored["card"]) == 2
+
+
+def test_what_others_have_chosen_meanwhile_stays(target, tmp_path):
+    path = tmp_path / "choices.json"
+
+    def measure(work, ins, outs):
+        return 1.0
+    one, other, card_2 = (Choices(path, device, measure) for device in ("card", "card", "card 2"))
+    one.choose("a", [("own", "work"), ("theirs", "work")])
+    other.choose("b", [("own", "work"), ("theirs", "work")])
+    card_2.choose("c", [("own", "work"), ("theirs", "work")])
+    one.choose("d", [("own", "work"), ("theirs", "work")])
+    assert json.loads(path.read_text()) == {"card": {"a": "own", "b": "own", "d": "own"}, "card 2": {"c": "own"}}
+
+
+_CHOOSE = """
+import sys
+from thalweg_cuda.libraries.choices import Choices
+choices = Choices(sys.argv[1], "card", lambda work, ins, outs: 1.0)
+for k in range(100):
+    choices.choose(f"{sys.argv[2]} {k}", [("own", "work"), ("theirs", "work")])
+"""
+
+
+def test_processes_that_choose_at_once_keep_each_others_choices(tmp_path):
+    path = tmp_path / "choices.json"
+    processes = [subprocess.Popen([sys.executable, "-c", _CHOOSE, str(path), str(k)]) for k in range(3)]
+    assert [process.wait(120) for process in processes] == [0, 0, 0]
+    assert len(json.loads(path.read_text())["card"]) == 300
 
 
 @pytest.mark.parametrize("step", ["mkdir", "replace"])

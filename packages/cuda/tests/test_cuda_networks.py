@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from emulation.emulated import Emulated
 
 import thalweg as tf
 
@@ -21,10 +22,10 @@ def gradients(name, device, side, channels, width, batch=6):
         logits = getattr(tf_networks, name)(Layers(True, width), tf.constant(images), 10)
         loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=tf.range(batch), logits=logits))
         found = tf.gradients(loss, tf.trainable_variables())
-        metadata = tf.RunMetadata()
+        Emulated.refused.clear()
         with tf.Session(graph=graph) as session:
             session.run(tf.global_variables_initializer())
-            return session.run(found, run_metadata=metadata), metadata.fallbacks
+            return session.run(found), dict(Emulated.refused)
 
 
 def error(values, wanted):

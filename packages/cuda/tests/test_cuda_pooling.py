@@ -42,6 +42,16 @@ def test_two_dimensions(shape, ksize, strides, padding, data_format):
     every(numbers((shape[0], shape[3], *shape[1:3]) if data_format == "NCHW" else shape), attrs, "")
 
 
+@pytest.mark.parametrize("data_format", ["NHWC", "NCHW"])
+@pytest.mark.parametrize("k, step, padding", [(2, 2, "VALID"), (3, 2, "SAME"), (1, 3, "VALID"), (6, 6, "SAME")])
+def test_windows_over_channels(k, step, padding, data_format):
+    at = data_format.index("C")
+    ksize, strides = ([v if axis == at else 1 for axis in range(4)] for v in (k, step))
+    attrs = {"ksize": ksize, "strides": strides, "padding": padding, "data_format": data_format}
+    for shape in ((2, 3, 4, 6), (1, 6, 5, 7)):
+        every(numbers(shape), attrs, "")
+
+
 @pytest.mark.parametrize("data_format", ["NDHWC", "NCDHW"])
 def test_three_dimensions(data_format):
     shape = (2, 5, 6, 7, 3) if data_format == "NDHWC" else (2, 3, 5, 6, 7)

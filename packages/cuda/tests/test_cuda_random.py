@@ -1,5 +1,7 @@
 """Random numbers: the CPU's bits."""
 import ctypes
+import itertools
+import math
 import platform
 import subprocess
 import tempfile
@@ -8,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from emulation.direct import run
+from emulation.emulated import Emulated
 from standin import emulator
 
 import thalweg as tf
 from thalweg.ops import _philox, _rejection
+from thalweg.ops.random_gamma import random_gamma_op
 from thalweg_cuda.kernels._normal import FITTED, ROUNDED
 from thalweg_cuda.kernels._philox import PHILOX
 from thalweg_cuda.kernels.prelude import PRELUDE
@@ -31,6 +35,13 @@ class Stream:
         return 0xffffff80, 0xffffffff, 7, 9
 
 
+class Keyed(Stream):
+    """Another stream for each key."""
+
+    def __init__(self, key):
+        self.key = (key, 0)
+
+
 def on_both(build, seed=11):
     """What two runs give on the CPU and on EMULATED; nothing may fall back."""
     results = []
@@ -38,37 +49,87 @@ def on_both(build, seed=11):
         with tf.Graph().as_default() as graph, tf.device(place), tf.Session(graph=graph) as session:
             tf.set_random_seed(seed)
             outputs = build()
-            metadata = tf.RunMetadata()
-            results.append([session.run(outputs, run_metadata=metadata) for _ in range(2)])
-            assert not metadata.fallbacks, metadata.fallbacks
+            Emulated.refused.clear()
+            results.append([session.run(outputs) for _ in range(2)])
+            assert not Emulated.refused
     return results
+
+
+def same_bits(build):
+    """Checks that two runs give the CPU's bits."""
+    cpu, device = on_both(build)
+    for a, b in zip(cpu, device):
+        for want, got in zip(a, b):
+            assert got.dtype == want.dtype and got.shape == want.shape
+            np.testing.assert_array_equal(got, want)
+            assert got.tobytes() == want.tobytes()
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_uniforms_are_the_cpus(dtype):
-    cpu, device = on_both(lambda: [tf.random_uniform([n, 1], dtype=dtype) for n in SIZES])
-    for a, b in zip(cpu, device):
-        for want, got in zip(a, b):
-            np.testing.assert_array_equal(got, want)
+    same_bits(lambda: [tf.random_uniform([n, 1], dtype=dtype) for n in SIZES])
 
 
 @pytest.mark.parametrize("dtype", ["int32", "int64"])
 def test_integers_are_the_cpus(dtype):
     low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
-    cpu, device = on_both(lambda: [tf.random_uniform([n], a, b, dtype) for n in SIZES
-                                   for a, b in ((-3, 4), (low, high), (5, 6))])
-    for a, b in zip(cpu, device):
-        for want, got in zip(a, b):
-            np.testing.assert_array_equal(got, want)
+    same_bits(lambda: [tf.random_uniform([n], a, b, dtype) for n in SIZES
+                       for a, b in ((-3, 4), (low, high), (5, 6))])
 
 
-@needs_glibc
-def test_normals_are_the_cpus():
-    cpu, device = on_both(lambda: [make([n]) for n in (*SIZES, 300_001) for make in (tf.random_normal,
-                                                                                     tf.truncated_normal)])
-    for a, b in zip(cpu, device):
-        for want, got in zip(a, b):
-            np.testing.assert_array_equal(got, want)
+@pytest.mark.parametrize("dtype", [pytest.param("float16", marks=needs_glibc),
+                                   pytest.param("float32", marks=needs_glibc), "float64"])
+def test_normals_are_the_cpus(dtype):
+    same_bits(lambda: [make([n], dtype=dtype) for n in (*SIZES, 300_001) for make in (tf.random_normal,
+                                                                                      tf.truncated_normal)])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_gammas_are_the_cpus(dtype):
+    alphas = np.array([[0.03, 0.4, 1.0], [1.5, 30.0, 1e4]])
+    same_bits(lambda: [random_gamma_op([n], alphas.astype(dtype), seed=5, seed2=6) for n in (0, 1, 7, 1030)])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int32", "int64"])
+def test_poisson_variates_are_the_cpus(dtype):
+    rates = np.array([-1, 0, 1, 9, 10, 30, 60000])
+    same_bits(lambda: [tf.random_poisson(rates.astype(dtype), [n], dtype=dtype) for n in (0, 1, 7, 1030)]
+              + [tf.random_poisson([0.3, 9.99, 1e5], [77, 2], dtype=dtype)])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int8", "int32", "int64", "uint8"])
+def test_categories_are_the_cpus(dtype):
+    logits = [np.sin(np.arange(rows * classes)).reshape(rows, classes) * 5 + 5 for rows, classes in (
+        (1, 1), (3, 7), (2, 2500))]
+    same_bits(lambda: [draw(x.astype(dtype), n) for x in logits for n in (1, 4, 533) for draw in (
+        tf.multinomial, lambda x, n: tf.random.stateless_multinomial(x, n, [3, 4], tf.int32))])
+
+
+def test_logits_that_are_not_finite():
+    nan, inf = float("nan"), float("inf")
+    same_bits(lambda: [tf.multinomial([[nan, nan, nan], [nan, inf, 1.0], [-inf, 1.0, -inf], [1e38, -3e38, 3e38]], 9)])
+
+
+@pytest.mark.parametrize("shape, dtype", [((0,), "float32"), ((1, 3), "float32"), ((2,), "int64"), ((3, 0), "int32"),
+                                          ((257, 3), "uint8"), ((1000, 4), "float64"), ((65, 2, 2), "complex128"),
+                                          ((9001,), "float16"), ((70_001,), "int32"), ((5,), "bool"), ((), "int32")])
+def test_shuffles_are_the_cpus(shape, dtype):
+    same_bits(lambda: [tf.random_shuffle(np.arange(math.prod(shape)).reshape(shape).astype(dtype), seed=seed)
+                       for seed in (1, 2)])
+
+
+def test_every_order_of_few_rows():
+    """All the swaps that there can be: the links are followed as the swaps would have been made."""
+    seen = {tuple(run("RandomShuffle", [np.arange(4)], [((4,), np.int64)], rng=lambda k=k: Keyed(k),
+                      orders=("forward",))[0].tolist()) for k in range(200)}
+    assert seen == set(itertools.permutations(range(4)))
+
+
+def test_wrong_rates_are_told():
+    for rate, told in ((float("nan"), "rate 1 is nan"), (3e9, r"rate 1 is 3e\+09: a finite rate in the range")):
+        with tf.Graph().as_default(), tf.device("/device:EMULATED:0"), tf.Session() as session:
+            with pytest.raises(tf.errors.InvalidArgumentError, match=told):
+                session.run(tf.random_poisson(tf.constant([1.0, rate], tf.float64), [300], dtype=tf.int32))
 
 
 def test_a_carry_of_the_counter():
@@ -93,6 +154,16 @@ def test_stateless_uniforms(seed):
     low, high = np.int32(-5), np.int32(2 ** 31 - 1)
     got, = run("StatelessRandomUniformInt", [np.int32([77]), seed, low, high], [((77,), np.int32)], constants=[0])
     np.testing.assert_array_equal(got, _philox.integers(_philox.stateless_state(seed), 77, low, high))
+
+
+def test_stateless_normals_of_other_types():
+    same_bits(lambda: [draw([n], [7, -8], dtype=tf.float64) for n in SIZES for draw in (
+        tf.random.stateless_normal, tf.random.stateless_truncated_normal)])
+    seed, size = np.int64([5, 6]), np.int32([1001])
+    for op_type, make in (("StatelessRandomNormal", _philox.normals),
+                          ("StatelessTruncatedNormal", _rejection.truncated_normals)):
+        got, = run(op_type, [size, seed], [((1001,), np.float16)], constants=[0])
+        np.testing.assert_array_equal(got, make(_philox.stateless_state(seed), 1001, np.dtype("f2")))
 
 
 def test_stateless_normals():

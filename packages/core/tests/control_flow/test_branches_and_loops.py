@@ -525,3 +525,17 @@ def test_gradient_through_arrays_twice():
     check_gradient(tf.sin(parts.read(1)), x, value)
     check_gradient(tf.sin(parts.concat()) * x, x, value)
     check_gradient(source.gather([1, 1, 0]) * source.gather([2, 0, 0]), x, value)
+
+
+def test_a_read_in_a_branch_that_is_fed_its_condition_sees_what_was_written_before():
+    a, b = tf.Variable(1.0), tf.Variable(10.0)
+    good = tf.placeholder(tf.bool, [])
+
+    def then():
+        with tf.control_dependencies([a.assign(a + b)]):
+            return b.assign(b + a).op
+    op = tf.cond(good, then, tf.no_op)
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        session.run([op, a + 1.0], {good: True})
+        assert session.run([a, b]) == [11, 21]

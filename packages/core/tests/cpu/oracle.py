@@ -14,11 +14,20 @@ def numbers(*shape, seed=0, dtype=np.float32):
 
 
 def run(prepare, op_type, inputs, outputs, attrs=None, constants=(), threads=1):
-    """A kernel's outputs, copied; every output begins as NaN so that what is not written shows."""
-    call = KernelCall(prepare, op_type, inputs, outputs, attrs, constants, threads)
+    """A kernel's outputs, copied; outputs begin as NaN and NaNs lie around inputs: what is missed or beyond shows."""
+    call = KernelCall(prepare, op_type, [_amid_nans(x) for x in inputs], outputs, attrs, constants, threads)
     for y in call.outputs:
         y.fill(np.nan if y.dtype.kind == "f" else -7)
     return [y.copy() for y in call.run()]
+
+
+def _amid_nans(x, margin=256):
+    if x.dtype.kind != "f":
+        return x
+    buffer = np.full(x.size + 2 * margin, np.nan, x.dtype)
+    amid = buffer[margin:margin + x.size].reshape(x.shape)
+    amid[...] = x
+    return amid
 
 
 def check(prepare, op_type, inputs, truths, attrs=None, rtol=1e-5, constants=()):

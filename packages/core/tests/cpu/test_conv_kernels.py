@@ -126,6 +126,18 @@ def test_small_conv2d_and_its_gradients(case):
     test_conv2d_and_its_gradients(case, np.float32)
 
 
+@pytest.mark.parametrize("case", [
+    ((1, 1, 2, 8), (1, 2, 8, 4), (1, 1), "SAME", (1, 1)),
+    ((1, 1, 4, 3), (2, 3, 3, 8), (1, 2), "SAME", (1, 1)),
+    ((1, 1, 2, 64), (1, 1, 64, 4), (1, 1), [(0, 0), (0, 2)], (1, 1)),
+    ((1, 1, 2, 64), (1, 1, 64, 4), (1, 1), [(0, 0), (1, 0)], (1, 1)),
+    ((1, 2, 2, 8), (3, 3, 8, 5), (1, 1), "VALID", (1, 1)),
+], ids=str)
+def test_a_few_places_in_one_row_with_padding(case):
+    """Few rows are a product of matrices only where none of them is padding."""
+    test_conv2d_and_its_gradients(case, np.float32)
+
+
 def test_a_gradient_of_one_place_takes_the_middle_tap():
     test_conv2d_and_its_gradients(((1, 1, 1, 3), (3, 3, 3, 4), (2, 2), "SAME", (1, 1)), np.float32)
 

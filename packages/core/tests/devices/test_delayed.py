@@ -297,6 +297,40 @@ def test_a_kernel_that_cannot_be_recorded_makes_its_segment_eager():
         ("eager", "DELAYED cannot kernels while it records")]
 
 
+def test_a_device_that_fails_half_way_into_a_recording_goes_on(delayed):
+    begin = delayed.record_begin
+
+    def fail(i):
+        begin(i)
+        raise RuntimeError("no room for a graph")
+    delayed.record_begin = fail
+    with tf.device(DEVICE):
+        x = tf.placeholder(tf.float32, [4])
+        y = chain(x)
+    with tf.Session() as session:
+        for k in range(4):
+            value, metadata = run(session, y, {x: np.full(4, k)})
+            assert value.tolist() == [k, 6 * k, 21 * k, 56 * k]
+    assert [(s.mode, s.refusal) for s in metadata.segments] == [("eager", "no room for a graph")]
+    assert delayed.counts["record"] == 1 and not delayed.ordinals[0].recorder and not delayed.live_recordings()
+
+
+def test_an_interrupt_at_the_end_of_a_recording_that_has_failed_is_an_interrupt():
+    with delayed_device.registered(unrecordable={"Cumprod"}) as delayed, tf.Session() as session:
+        with tf.device(DEVICE):
+            x = tf.placeholder(tf.float32, [4])
+            y = chain(tf.cumprod(chain(x, 2)), 2)
+        session.run(y, {x: np.ones(4)})
+        end = delayed.record_end
+
+        def interrupted(i):
+            end(i)
+            signal.raise_signal(signal.SIGINT)
+        delayed.record_end = interrupted
+        with pytest.raises(KeyboardInterrupt):
+            session.run(y, {x: np.ones(4)})
+
+
 @pytest.mark.parametrize(("faults", "cut"), [
     ({"synchronous": {"Cumprod"}}, "the kernel of Cumprod 'Cumprod' waits for its result"),
     ({"host_inputs": {"Cumprod": (0,)}}, "Cumsum_2:0 is copied from /device:DELAYED:0 to the host"),
@@ -442,7 +476,7 @@ def test_closing_a_session_is_heeded_before_a_segment(delayed):
     assert delayed.counts["kernels"] == 4
 
 
-@pytest.mark.parametrize("method", ["h2d", "kernel", "record_end", "replay"])
+@pytest.mark.parametrize("method", ["h2d", "kernel", "record_begin", "record_end", "replay"])
 def test_an_interrupt_in_the_devices_code_is_an_interrupt(delayed, method):
     with tf.device(DEVICE):
         x = tf.placeholder(tf.float32, [4])
@@ -600,6 +634,9 @@ def test_ctrl_c_in_the_devices_code_is_ctrl_c(delayed, monkeypatch):
 def test_options_reach_a_device_before_its_first_use_and_the_first_session_decides(delayed, caplog):
     def session_with(**options):
         return tf.Session(config=tf.ConfigProto(gpu_options=tf.GPUOptions(**options)))
+
+    def told():                          # not of the default device, which other tests may have configured
+        return [m for m in (r.getMessage() for r in caplog.records) if "DELAYED" in m]
     with tf.device(DEVICE):
         x = tf.placeholder(tf.float32, [4])
         y = tf.cumsum(x)
@@ -609,10 +646,10 @@ def test_options_reach_a_device_before_its_first_use_and_the_first_session_decid
         first.run(y + 1.0, {x: np.ones(4)})
     with session_with() as careless:
         careless.run(y, {x: np.ones(4)})
-    assert not caplog.records
+    assert not told()
     with session_with(allow_growth=True, per_process_gpu_memory_fraction=0.5) as late:
         late.run(y, {x: np.ones(4)})
-    assert [r.getMessage() for r in caplog.records] == [
+    assert told() == [
         "/device:DELAYED:0 was configured by the first session that used it: per_process_gpu_memory_fraction=0.5 is "
         "ignored, it is None"]
     assert delayed.options == {0: {"allow_growth": True, "beta": 2}}
@@ -747,6 +784,67 @@ def test_values_go_from_one_ordinal_to_another(has_peer, monkeypatch):
                 expected = np.cumsum(expected)
             np.testing.assert_allclose(value, expected, rtol=1e-6)
         assert delayed.counts["peer"] == (16 if has_peer else 0)         # two copies, each asked of both ordinals
+
+
+class Recording:
+    """A thread that records on one of two ordinals of DELAYED, and goes on recording until it is let go."""
+
+    def __init__(self, delayed, ordinal):
+        self.has_begun, self.may_end = threading.Event(), threading.Event()
+        self.delayed, self.ordinal = delayed, ordinal
+        with tf.device(f"/device:DELAYED:{ordinal}"):
+            self.x = tf.placeholder(tf.float32, [4])
+            self.y = chain(self.x)
+        self.session = tf.Session()
+        self.session.run(self.y, {self.x: np.ones(4)})
+        self.thread = threading.Thread(target=self.session.run, args=(self.y, {self.x: np.ones(4)}), daemon=True)
+
+    def record_begin(self):
+        self.has_begun.set()
+        assert self.may_end.wait(60)
+        delayed_device.Delayed.record_begin(self.delayed, self.ordinal)
+
+
+class Copy:
+    """A thread whose run begins with a copy from one ordinal to the other."""
+
+    def __init__(self, origin, target):
+        with tf.device(f"/device:DELAYED:{origin}"):
+            source = tf.Variable(tf.ones([4]))
+        with tf.device(f"/device:DELAYED:{target}"):
+            place = tf.Variable(tf.zeros([4]))
+        step = place.assign(tf.identity(source)).op
+        self.session = tf.Session()
+        self.session.run([source.initializer, place.initializer])
+        self.session.run(step)           # makes room for it, which is asked of the devices, too
+        self.thread = threading.Thread(target=self.session.run, args=(step,), daemon=True)
+
+
+def is_kept_out(delayed, busy, origin, target):
+    """Whether a copy that waits, as ordinal `busy` is recorded, keeps others from recording the other ordinal."""
+    recordings, copy = [Recording(delayed, 0), Recording(delayed, 1)], Copy(origin, target)
+    delayed.record_begin = lambda i: recordings[i].record_begin()
+    here, there = recordings[busy], recordings[1 - busy]
+    there.may_end.set()
+    here.thread.start()
+    assert here.has_begun.wait(30)
+    copy.thread.start()
+    time.sleep(0.5)                      # it comes to the gates
+    there.thread.start()
+    answer = not there.has_begun.wait(0.5)
+    here.may_end.set()
+    for one in (here, there, copy):
+        one.thread.join(30)
+        assert not one.thread.is_alive(), "they wait for each other"
+        one.session.close()
+    return answer
+
+
+@pytest.mark.parametrize("busy", [0, 1])
+def test_copies_in_opposite_directions_stand_in_the_same_gate_while_they_wait_at_the_other(busy):
+    with delayed_device.registered(devices=2) as delayed:
+        assert is_kept_out(delayed, busy, 0, 1) == is_kept_out(delayed, busy, 1, 0)
+        assert delayed.counts["peer"] == 8 and delayed.counts["record"] == 4
 
 
 def cut(x):

@@ -113,3 +113,44 @@ def test_a_pattern_that_fits_no_test_is_an_error(tmp_path):
     (tmp_path / "test_here.py").write_text(OWN.replace("test_sync_of_an_idle_device", "test_gone*"))
     done = pytest_of(tmp_path, *PLUGIN, "--collect-only")
     assert done.returncode and "capabilities of REFERENCE: no test is named test_gone*" in done.stdout + done.stderr
+
+
+# --- features that no device of the core claims -----------------------------------------------------------
+
+RECORDING = '''
+from thalweg.devices import DevicePlugin
+from thalweg.testing.capabilities import Capabilities
+from thalweg.testing.delayed_device import Delayed
+from thalweg.testing.suite import *
+
+class Ours(Delayed):
+    pass
+
+FAULT
+plugin = DevicePlugin("DELAYED", Ours, priority=20, addresses=True)
+
+class Here(Capabilities):
+    device = "DELAYED"
+    descriptor = "test_here:plugin"
+    features = ["record"]
+    ops = {"Neg": ["float32"]}
+'''
+ALL = ("then_replayed", "write_variables", "not_done_until", "nothing_ends")
+FAULTS = {                               # what is wrong -> the tests that find it
+    "nothing": ("", ()),
+    "refuses": ("Ours.record_end = lambda self, i: (Delayed.record_end(self, i), None)[1]", ALL[:3]),
+    "works at once": ("Ours.record_begin = lambda self, i: None; Ours.record_end = lambda self, i: ()\n"
+                      "Ours.replay = lambda self, i, recording: None", ALL[:3]),
+    "replays nothing": ("Ours.replay = lambda self, i, recording: None", ALL[:3]),
+    "fails at nothing": ("Ours.record_end = lambda self, i: (lambda made: made if made.work else 1 / 0)("
+                         "Delayed.record_end(self, i))", ALL[3:]),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_device_that_records_is_held_to_the_contract(tmp_path, fault):
+    program, found = FAULTS[fault]
+    (tmp_path / "test_here.py").write_text(RECORDING.replace("FAULT", program))
+    done = pytest_of(tmp_path, *PLUGIN, "-k", "record or replay", "test_here.py")
+    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR "))]
+    assert [any(name in line for line in failed) for name in ALL] == [name in found for name in ALL], done.stdout

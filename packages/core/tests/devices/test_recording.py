@@ -15,9 +15,10 @@ ENTRIES = dict(abi.DeviceApi._fields_)
 class Recorder(abi.Plugin):
     """`Neg` of four floats, asynchronous. While it records, calls are written down, and replays make them again."""
 
-    def __init__(self, code_of_end=abi.OK):
+    def __init__(self, code_of_end=abi.OK, code_of_begin=abi.OK):
         super().__init__()
-        self.code_of_end, self.recorded, self.recordings, self.calls = code_of_end, None, {}, []
+        self.code_of_end, self.code_of_begin = code_of_end, code_of_begin
+        self.recorded, self.recordings, self.calls = None, {}, []
         for name in ("record_begin", "record_end", "replay", "recording_free"):
             setattr(self.table, name, ENTRIES[name](getattr(self, name)))
         self.kernel = abi.KernelFunction(self.negate)
@@ -44,7 +45,9 @@ class Recorder(abi.Plugin):
     def record_begin(self, dev, stream):
         self.calls.append("begin")
         self.recorded = []
-        return abi.OK
+        if self.code_of_begin:
+            self.core.set_error(None, self.code_of_begin, b"half of it went well")
+        return self.code_of_begin
 
     def record_end(self, dev, stream, out):
         self.calls.append("end")
@@ -69,7 +72,7 @@ class Recorder(abi.Plugin):
 
 @pytest.fixture
 def recorder(request):
-    plugin = Recorder(getattr(request, "param", abi.OK))
+    plugin = Recorder(*getattr(request, "param", ()))
     devices.register(DevicePlugin("RECORDER", plugin.open))
     with tf.Graph().as_default():
         yield plugin
@@ -96,7 +99,7 @@ def test_core_records_in_the_second_run_and_gives_back_with_the_session(recorder
     assert not recorder.recordings
 
 
-@pytest.mark.parametrize("recorder", [abi.UNIMPLEMENTED, abi.INTERNAL], indirect=True)
+@pytest.mark.parametrize("recorder", [(abi.UNIMPLEMENTED,), (abi.INTERNAL,)], indirect=True)
 def test_a_code_of_record_end_makes_the_segment_eager(recorder):
     x, y = negations(3)
     metadata = tf.RunMetadata()
@@ -106,6 +109,19 @@ def test_a_code_of_record_end_makes_the_segment_eager(recorder):
             assert value.tolist() == [-k, -1 - k, -2 - k, -3 - k]
     assert recorder.calls == [*["kernel"] * 3, "begin", *["kernel"] * 3, "end", *["kernel"] * 9]
     assert [s.refusal for s in metadata.segments] == ["the stream was left in a bad state"]
+
+
+@pytest.mark.parametrize("recorder", [(abi.OK, abi.INTERNAL), (abi.INTERNAL, abi.INTERNAL)], indirect=True)
+def test_after_a_code_of_record_begin_the_recording_is_ended_too(recorder):
+    x, y = negations(3)
+    metadata = tf.RunMetadata()
+    with tf.Session(config=CONFIG) as session:
+        for k in range(4):
+            value = session.run(y, {x: np.arange(4) + k}, run_metadata=metadata)
+            assert value.tolist() == [-k, -1 - k, -2 - k, -3 - k]
+    ending = [] if recorder.code_of_end else ["free"]        # what it gave all the same is given back
+    assert recorder.calls == [*["kernel"] * 3, "begin", "end", *ending, *["kernel"] * 9]
+    assert [s.refusal for s in metadata.segments] == ["half of it went well"]
 
 
 def test_a_code_without_words_names_the_op(recorder):

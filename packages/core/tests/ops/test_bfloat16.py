@@ -4,6 +4,8 @@ import pytest
 
 import thalweg as tf
 from thalweg.framework.packed import to_float32, to_packed
+from thalweg.testing.samples import reals
+from thalweg.testing.table import Row, check_close
 
 ONCE = 2.0**-8                                       # half a unit in the last of 8 bits, relative
 
@@ -97,3 +99,33 @@ def test_random_numbers_are_drawn_in_float32_and_cast():
 
 def test_it_is_a_floating_type():
     assert tf.bfloat16.is_floating
+
+
+# --- in the op tables -----------------------------------------------------------------------------------
+
+def test_rows_of_float32_are_tried_in_16_bits():
+    def names(*args, **options):
+        return [dtype.name for dtype in Row(*args, **options).dtypes_of()]
+    assert names(tf.nn.relu, reals(3), dtypes=["float32"]) == ["float32", "float16", "bfloat16"]
+    assert names(tf.nn.relu, reals(3), dtypes=["float64"]) == ["float64"]
+    assert "bfloat16" in names(tf.nn.relu, reals(3))
+    assert names(tf.math.zeta, reals(3), reals(3), dtypes=["float32"]) == ["float32"]
+
+
+def test_a_table_tells_bfloat16_that_is_off_by_four_units():
+    want = to_packed(np.float32([1.0, -2.0]), tf.bfloat16)
+    for got in (want, to_float32(want).astype(tf.bfloat16.as_numpy_dtype)):
+        check_close(got, want, 1.0, "y")
+    for got, message in ((to_packed(np.float32([1.0, -2.0 - 2.0**-4]), tf.bfloat16), "Not equal to tolerance"),
+                         (to_float32(want).astype(np.float64), "y is float64, not bfloat16")):
+        with pytest.raises(AssertionError, match=message):
+            check_close(got, want, 1.0, "y")
+
+
+@pytest.mark.parametrize(("op", "value"), [(tf.unsorted_segment_max, -1), (tf.unsorted_segment_min, 1)])
+@pytest.mark.parametrize(("dtype", "largest"), [("float16", 65504.0), ("bfloat16", float.fromhex("0x1.fep127"))])
+@pytest.mark.parametrize("on", ["/cpu:0", "/device:REFERENCE:0"])
+def test_a_segment_without_rows_is_the_last_number_of_the_type(op, value, dtype, largest, on):
+    with tf.Graph().as_default(), tf.Session() as session, tf.device(on):
+        found = session.run(op(tf.placeholder_with_default(tf.constant([3.0], dtype), [1]), [1], 2))
+    assert np.asarray(found, np.float64).tolist() == [value * largest, 3.0]

@@ -452,7 +452,7 @@ def test_arenas_are_freed_when_their_frame_dies_in_a_cycle(session):
     from thalweg import devices
 
     def frames():
-        return [o for o in gc.get_objects() if type(o).__name__ == "Frame" and "executor" in type(o).__module__]
+        return [o for o in gc.get_objects() if type(o).__name__ == "Frame" and "runtime" in type(o).__module__]
     host = devices.host_device()
     gc.collect()
     known = set(map(id, frames()))

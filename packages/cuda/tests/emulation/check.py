@@ -5,6 +5,8 @@ import thalweg as tf
 from thalweg.framework.evaluate import Evaluator
 from thalweg.testing.table import flat_tensors
 
+from .emulated import Emulated
+
 
 def run_both(build, arrays, device="/device:EMULATED:0", seed=None):
     """What `build(*placeholders)` gives on the device and by the reference bodies: [(tensor, got, want)], fallbacks.
@@ -19,10 +21,11 @@ def run_both(build, arrays, device="/device:EMULATED:0", seed=None):
         feeding = dict(zip(feeds, arrays))
         want = Evaluator().run(outputs, feeding)
         metadata = tf.RunMetadata()
+        Emulated.refused.clear()
         config = tf.ConfigProto(graph_options=tf.GraphOptions(optimizer_options=tf.OptimizerOptions(opt_level=-1)))
         with tf.Session(graph=graph, config=config) as session:
             got = session.run(outputs, feeding, run_metadata=metadata)
-    return list(zip(outputs, got, want)), metadata.fallbacks
+    return list(zip(outputs, got, want)), {**metadata.fallbacks, **{(k, device): 1 for k in Emulated.refused}}
 
 
 def check(build, *arrays, rtol=2e-6, atol=None, runs=None, device="/device:EMULATED:0"):

@@ -87,9 +87,14 @@ def _raised(flag, flags):
 
 
 class Emulated:
-    """The Python device; `target` can be changed by a test."""
+    """The Python device; `target` can be changed by a test.
+
+    Its memory is the host's, so that RunMetadata counts no fallbacks: `refused` has them, op type -> why. A fused step
+    that is refused (_Region and the like) runs in parts, and plans ask with examples which they may make.
+    """
 
     target = Target()
+    refused: dict = {}
 
     def count(self):
         return 1
@@ -113,6 +118,8 @@ class Emulated:
             return Bound(kernels.prepare(op, self.target), op.op_type)
         except Unsupported as refusal:
             op.refusal = str(refusal)
+            if not op.op_type.startswith("_"):
+                self.refused[op.op_type] = op.refusal
             return None
 
 

@@ -1,4 +1,5 @@
 """A card by itself: memory, copies, order, kernels, recordings, errors."""
+import gc
 import threading
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from thalweg.framework import errors
 from thalweg_cuda.device.bound import Bound
 from thalweg_cuda.device.staging import SMALL_BYTES
+from thalweg_cuda.driver import libcuda
 from thalweg_cuda.driver.libcuda import DriverError
 from thalweg_cuda.kernels.prelude import PRELUDE
 from thalweg_cuda.work import Copy, Draw, Fill, Flag, Launch, Source, Work, input_, output
@@ -122,6 +124,29 @@ def test_threads_get_what_they_asked_for(card, arrays):
     assert not failures
 
 
+def test_modules_that_nobody_uses_make_room(card, arrays, monkeypatch):
+    monkeypatch.setattr("thalweg_cuda.device.programs.MOST_IDLE", 4)
+    n = 10
+    a, y = arrays.put(np.full(n, 1, np.float32)), arrays.put(np.zeros(n, np.float32))
+
+    def adder(k):
+        text = ADD.text.replace("a[i] + b[i]", f"a[i] + b[i] + {k}.0f")
+        return Bound(card, Work((Launch(Source(text), "add", (1,), (32,), (input_(0), input_(1), output(),
+                                                                         np.int32(n))),)), "Add")
+    gc.collect()
+    kept, counts = adder(100), []
+    kept([a, a], [y])
+    for k in range(12):
+        adder(k)([a, a], [y])
+        assert (arrays.get(y, np.zeros(n, np.float32)) == 2 + k).all()
+        counts.append(len(card.programs))
+    assert max(counts[4:]) - min(counts[4:]) <= 4 and counts[-1] < counts[0] + 8
+    kept([a, a], [y])
+    assert (arrays.get(y, np.zeros(n, np.float32)) == 102).all()
+    adder(0)([a, a], [y])                                # one that has been unloaded is loaded again
+    assert (arrays.get(y, np.zeros(n, np.float32)) == 2).all()
+
+
 # --- recordings --------------------------------------------------------------------------------------------
 
 def test_a_recording_is_replayed_with_what_its_memory_holds_then(card, arrays, counters):
@@ -174,6 +199,18 @@ def test_what_cannot_be_captured_is_an_error_and_the_card_goes_on(card, arrays):
     np.testing.assert_array_equal(arrays.get(arrays.put(there), there), there)
     card.record_begin()
     assert card.record_end().executable
+
+
+def test_the_end_of_a_recording_that_could_not_begin_gives_none(card, arrays, monkeypatch):
+    def fail(stream):
+        raise DriverError("cuStreamBeginCapture", 2, "out of memory")
+    with monkeypatch.context() as patch:
+        patch.setattr(libcuda, "begin_capture", fail)
+        with pytest.raises(DriverError, match="out of memory"):
+            card.record_begin()
+    assert card.record_end() is None                     # core calls it all the same
+    there = np.arange(10, dtype=np.float32)
+    np.testing.assert_array_equal(arrays.get(arrays.put(there), there), there)
 
 
 def test_a_dropped_recording_is_freed_later(card, counters):

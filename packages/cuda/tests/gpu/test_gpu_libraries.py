@@ -9,6 +9,7 @@ import thalweg as tf
 from thalweg.devices.core_api import KernelRequest
 from thalweg_cuda import kernels
 from thalweg_cuda._version import __version__
+from thalweg_cuda.kernels import _by_im2col
 from thalweg_cuda.libraries.choices import Choices
 from thalweg_cuda.libraries.cublaslt import CublasLt
 from thalweg_cuda.libraries.cudnn import Cudnn
@@ -80,7 +81,7 @@ def results(build, arrays):
     return found[0]
 
 
-def compared(card, prefix, offered, build, *arrays):
+def compared(card, prefix, offered, build, *arrays, tolerance=1e-4):
     before, only = card.target, Only(prefix)
     try:
         card.target = before._replace(choices=Only("own"))
@@ -91,7 +92,7 @@ def compared(card, prefix, offered, build, *arrays):
         card.target = before
     assert only.taken
     for mine, other in zip(ours, theirs):
-        np.testing.assert_allclose(other, mine, 1e-4, 1e-5 * np.abs(mine).max())
+        np.testing.assert_allclose(other, mine, tolerance, 0.1 * tolerance * np.abs(mine).max())
 
 
 def test_products_of_cublaslt(card, libraries):
@@ -105,6 +106,17 @@ def test_convolutions_of_cudnn(card, libraries):
         y = tf.nn.conv2d(x, w, strides=[1, 2, 2, 1], padding="SAME")
         return [y, *tf.gradients(tf.reduce_sum(y * y), [x, w])]
     compared(card, "cudnn", libraries("cudnn"), build, numbers(4, 20, 21, 16), numbers(3, 3, 16, 32))
+
+
+def test_written_out_windows_of_cublaslt(card, libraries, monkeypatch):
+    monkeypatch.setattr(_by_im2col, "MATRIX_BYTES", 100_000)
+
+    def build(x, w):
+        x, w = (tf.cast(v, tf.float16) for v in (x, w))
+        y = tf.nn.conv2d(x, w, strides=[1, 2, 2, 1], padding="SAME")
+        return [tf.cast(v, tf.float32) for v in (y, *tf.gradients(tf.reduce_sum(tf.cast(y * y, tf.float32)), [x, w]))]
+    compared(card, "cublaslt im2col", libraries("cublaslt"), build, numbers(4, 20, 21, 16), numbers(3, 3, 16, 32),
+             tolerance=1e-2)
 
 
 def test_a_kernel_is_timed(card, tmp_path):

@@ -52,6 +52,7 @@ def unsorted_segment(Request r):
 
 # DataType -> NumPy type, of those that the folds know
 _TYPES = {1: "f4", 2: "f8", 3: "i4", 4: "u1", 9: "i8"}
+_LARGEST = {14: float.fromhex("0x1.fep127"), 19: 65504.0}             # of bfloat16 and float16
 
 
 def _as_bytes(Request r, value):
@@ -61,6 +62,9 @@ def _as_bytes(Request r, value):
 def _identity(Request r, name):
     if name not in ("Max", "Min"):
         return _as_bytes(r, name == "Prod")
+    stored = r.attr_int("T", r.in_dtypes[0])            # 16 bits are computed in float32, and have limits of their own
+    if stored in _LARGEST:
+        return _as_bytes(r, -_LARGEST[stored] if name == "Max" else _LARGEST[stored])
     dtype = np.dtype(_TYPES.get(r.in_dtypes[0], "f8"))
     limits = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
     return _as_bytes(r, limits.min if name == "Max" else limits.max)

@@ -1,6 +1,6 @@
 """The random kernels: shapes and attributes are prepared here, the numbers are made by cpu/c/random.c."""
 from libc.math cimport isfinite
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
 from libc.string cimport memcpy
 
@@ -43,6 +43,7 @@ cdef extern from "cpu/c/random.h" nogil:
     void thw_poisson(void* job, int64_t begin, int64_t end, void* scratch)
     void thw_categories(void* job, int64_t begin, int64_t end, void* scratch)
     void thw_cumulate(const double* logits, int64_t classes, double* cumulated)
+    void thw_stream_of_seed(int64_t first, int64_t second, thw_stream* stream)
     void thw_shuffled(const thw_stream* stream, int64_t n, int64_t* order)
     void thw_store_f32(void* y, int64_t i, double value)
     void thw_store_f64(void* y, int64_t i, double value)
@@ -55,8 +56,14 @@ cdef enum:
     FLOAT32 = 1
     FLOAT64 = 2
     INT32 = 3
+    UINT8 = 4
+    INT16 = 5
+    INT8 = 6
     INT64 = 9
+    UINT16 = 17
     FLOAT16 = 19
+    UINT32 = 22
+    UINT64 = 23
 
 # Outputs in a chunk: 20 to 50 microseconds of work. A multiple of THW_DRAW_STEP.
 cdef enum:
@@ -76,6 +83,8 @@ cdef struct State:
     int64_t samples             # per parameter, or per row of logits
     int64_t parameters          # in all, or logits per row
     int parameter_dtype
+    int parameter_bytes         # of a logit
+    int seed_dtype              # of a stateless op
     double limit
     bint needs_finite           # parameters
 
@@ -125,23 +134,21 @@ def uniform(Request r):
 
 def standard_normal(Request r):
     """Prepare RandomStandardNormal."""
-    if r.out_dtypes[0] == FLOAT32:
-        _new_state(r, thw_normal_f32, NORMAL_GRAIN)
-    elif r.out_dtypes[0] == FLOAT64:
-        _new_state(r, thw_normal_f64, NORMAL_GRAIN)
-    else:
-        raise Unsupported("RandomStandardNormal on the CPU makes float32 and float64")
-    r.set(by_shape)
+    _prepare_normals(r, thw_normal_f32, thw_normal_f64)
 
 
 def truncated_normal(Request r):
     """Prepare TruncatedNormal."""
+    _prepare_normals(r, thw_truncated_normal_f32, thw_truncated_normal_f64)
+
+
+cdef _prepare_normals(Request r, thw_body_fn float32s, thw_body_fn float64s):
     if r.out_dtypes[0] == FLOAT32:
-        _new_state(r, thw_truncated_normal_f32, NORMAL_GRAIN)
+        _new_state(r, float32s, NORMAL_GRAIN)
     elif r.out_dtypes[0] == FLOAT64:
-        _new_state(r, thw_truncated_normal_f64, NORMAL_GRAIN)
+        _new_state(r, float64s, NORMAL_GRAIN)
     else:
-        raise Unsupported("TruncatedNormal on the CPU makes float32 and float64")
+        raise Unsupported(f"{r.op_type} on the CPU makes float32 and float64")
     r.set(by_shape)
 
 
@@ -152,6 +159,40 @@ cdef int by_shape(thw_call* call, const thw_tensor* x, int32_t n_in, thw_tensor*
     job.y, job.n = y[0].data, state.n
     _draw(call, state, &job)
     return THW_OK
+
+
+def stateless_normal(Request r):
+    """Prepare StatelessRandomNormal."""
+    _prepare_stateless(r, thw_normal_f64)
+
+
+def stateless_truncated_normal(Request r):
+    """Prepare StatelessTruncatedNormal."""
+    _prepare_stateless(r, thw_truncated_normal_f64)
+
+
+cdef _prepare_stateless(Request r, thw_body_fn draw):
+    """float64 only, where NumPy's functions differ from processor to processor; the bodies make the others."""
+    if r.out_dtypes[0] != FLOAT64:
+        raise Unsupported(f"{r.op_type} on the CPU makes float64")
+    _new_state(r, draw, NORMAL_GRAIN).seed_dtype = r.in_dtypes[1]
+    r.set(by_seed)
+
+
+cdef int by_seed(thw_call* call, const thw_tensor* x, int32_t n_in, thw_tensor* y, int32_t n_out) noexcept nogil:
+    cdef const State* state = <const State*>call.state
+    cdef thw_draw_job job
+    _seed(&x[1], state.seed_dtype, &job.stream)
+    job.y, job.n = y[0].data, state.n
+    _draw(call, state, &job)
+    return THW_OK
+
+
+cdef void _seed(const thw_tensor* seed, int dtype, thw_stream* stream) noexcept nogil:
+    if dtype == INT32:
+        thw_stream_of_seed((<const int32_t*>seed.data)[0], (<const int32_t*>seed.data)[1], stream)
+    else:
+        thw_stream_of_seed((<const int64_t*>seed.data)[0], (<const int64_t*>seed.data)[1], stream)
 
 
 def uniform_int(Request r):
@@ -196,19 +237,46 @@ cdef store_fn[4] STORES = [thw_store_f32, thw_store_f64, thw_store_i32, thw_stor
 _LIMITS = {FLOAT32: 3.4028234663852886e38, FLOAT64: 1.7976931348623157e308, INT32: 2.0**31 - 1, INT64: 2.0**63 - 1024}
 
 
-cdef void _widen(const void* x, int dtype, int64_t n, double* wide) noexcept nogil:
+ctypedef fused number_t:
+    float
+    double
+    int8_t
+    int16_t
+    int32_t
+    int64_t
+    uint8_t
+    uint16_t
+    uint32_t
+    uint64_t
+
+
+cdef void _copy(const number_t* x, int64_t n, double* wide) noexcept nogil:
     cdef int64_t i
+    for i in range(n):
+        wide[i] = <double>x[i]
+
+
+cdef void _widen(const void* x, int dtype, int64_t n, double* wide) noexcept nogil:
     if dtype == FLOAT32:
-        for i in range(n):
-            wide[i] = (<const float*>x)[i]
+        _copy(<const float*>x, n, wide)
+    elif dtype == FLOAT64:
+        _copy(<const double*>x, n, wide)
+    elif dtype == INT8:
+        _copy(<const int8_t*>x, n, wide)
+    elif dtype == INT16:
+        _copy(<const int16_t*>x, n, wide)
     elif dtype == INT32:
-        for i in range(n):
-            wide[i] = (<const int32_t*>x)[i]
+        _copy(<const int32_t*>x, n, wide)
     elif dtype == INT64:
-        for i in range(n):
-            wide[i] = <double>(<const int64_t*>x)[i]
+        _copy(<const int64_t*>x, n, wide)
+    elif dtype == UINT8:
+        _copy(<const uint8_t*>x, n, wide)
+    elif dtype == UINT16:
+        _copy(<const uint16_t*>x, n, wide)
+    elif dtype == UINT32:
+        _copy(<const uint32_t*>x, n, wide)
     else:
-        memcpy(wide, x, n * sizeof(double))
+        _copy(<const uint64_t*>x, n, wide)
 
 
 cdef State* _prepare_parameters(Request r, thw_body_fn draw) except NULL:
@@ -260,39 +328,65 @@ cdef int by_parameter(thw_call* call, const thw_tensor* x, int32_t n_in, thw_ten
     return THW_OK
 
 
+_LOGIT_BYTES = {FLOAT32: 4, FLOAT64: 8, INT8: 1, INT16: 2, INT32: 4, INT64: 8, UINT8: 1, UINT16: 2, UINT32: 4,
+                UINT64: 8}
+
+
 def multinomial(Request r):
-    """Prepare Multinomial; the workspace holds each row's distribution function, and behind them one row of logits."""
-    cdef State* state
-    rows, classes = r.in_shapes[0]
-    if not classes or r.in_dtypes[0] not in _STORES or r.out_dtypes[0] not in _STORES:
-        raise Unsupported(f"Multinomial on the CPU takes float32, float64, int32 and int64 logits of at least one "
-                          f"class, not DataType {r.in_dtypes[0]} [{rows}, {classes}]")
-    state = _new_state(r, thw_categories, NORMAL_GRAIN)
-    state.samples = r.out_shapes[0][1]
-    state.blocks = 2 * rows * ((state.samples + 3) // 4 * 4) * THW_BLOCKS_PER_OUTPUT
-    state.store = STORES[<int>_STORES[r.out_dtypes[0]]]
-    state.parameters, state.parameter_dtype = classes, r.in_dtypes[0]
-    r.kernel.workspace_bytes = (rows + 1) * classes * sizeof(double)
+    """Prepare Multinomial."""
+    cdef State* state = _prepare_logits(r)
+    state.blocks = 2 * <int64_t>r.in_shapes[0][0] * ((state.samples + 3) // 4 * 4) * THW_BLOCKS_PER_OUTPUT
     r.set(by_logits)
 
 
+def stateless_multinomial(Request r):
+    """Prepare StatelessMultinomial."""
+    _prepare_logits(r).seed_dtype = r.in_dtypes[2]
+    r.set(by_logits_and_seed)
+
+
+cdef State* _prepare_logits(Request r) except NULL:
+    """The workspace holds each row's distribution function, and behind them one row of logits."""
+    rows, classes = r.in_shapes[0]
+    if not classes or r.in_dtypes[0] not in _LOGIT_BYTES or r.out_dtypes[0] not in _STORES:
+        raise Unsupported(f"{r.op_type} on the CPU takes float32, float64 and integer logits of at least one class, "
+                          f"not DataType {r.in_dtypes[0]} [{rows}, {classes}]")
+    cdef State* state = _new_state(r, thw_categories, NORMAL_GRAIN)
+    state.samples = r.out_shapes[0][1]
+    state.store = STORES[<int>_STORES[r.out_dtypes[0]]]
+    state.parameters, state.parameter_dtype = classes, r.in_dtypes[0]
+    state.parameter_bytes = _LOGIT_BYTES[r.in_dtypes[0]]
+    r.kernel.workspace_bytes = (rows + 1) * classes * sizeof(double)
+    return state
+
+
 cdef int by_logits(thw_call* call, const thw_tensor* x, int32_t n_in, thw_tensor* y, int32_t n_out) noexcept nogil:
+    cdef thw_stream stream
+    _reserve(call, (<const State*>call.state).blocks, &stream)
+    return _categories(call, &x[0], &stream, &y[0])
+
+
+cdef int by_logits_and_seed(thw_call* call, const thw_tensor* x, int32_t n_in, thw_tensor* y,
+                            int32_t n_out) noexcept nogil:
+    cdef thw_stream stream
+    _seed(&x[2], (<const State*>call.state).seed_dtype, &stream)
+    return _categories(call, &x[0], &stream, &y[0])
+
+
+cdef int _categories(thw_call* call, const thw_tensor* x, const thw_stream* stream, thw_tensor* y) noexcept nogil:
     cdef const State* state = <const State*>call.state
     cdef int64_t classes = state.parameters, rows, row
     cdef double* cumulated = <double*>call.workspace
     cdef double* logits
-    cdef const char* data = <const char*>x[0].data
-    cdef int item = 4 if state.parameter_dtype == FLOAT32 or state.parameter_dtype == INT32 else 8
     cdef thw_draw_job job
-    _reserve(call, state.blocks, &job.stream)
     if not state.n:
         return THW_OK
     rows = state.n // state.samples
     logits = cumulated + rows * classes
     for row in range(rows):
-        _widen(data + row * classes * item, state.parameter_dtype, classes, logits)
+        _widen(<const char*>x.data + row * classes * state.parameter_bytes, state.parameter_dtype, classes, logits)
         thw_cumulate(logits, classes, cumulated + row * classes)
-    job.y, job.n, job.store = y[0].data, state.n, state.store
+    job.stream, job.y, job.n, job.store = stream[0], y.data, state.n, state.store
     job.samples, job.classes, job.cumulated = state.samples, classes, cumulated
     _draw(call, state, &job)
     return THW_OK

@@ -4,6 +4,7 @@ A reference dtype (`float32_ref`, number + 100) is the type of a variable's own 
 """
 import functools
 import importlib
+import numbers
 
 import numpy as np
 
@@ -234,8 +235,8 @@ def as_dtype(value):
     """
     if type(value) is DType:
         return value
-    if isinstance(value, (int, np.integer)):              # before the table, where it would meet a DType of equal hash
-        found = _BY_ENUM.get(int(value))
+    if isinstance(value, (numbers.Number, np.number, np.bool_)):      # the table might have a DType of equal hash
+        found = _BY_ENUM.get(int(value)) if isinstance(value, (int, np.integer)) else None
     else:
         found = _from_table(value) or _from_numpy(value)
     if found is None:

@@ -150,12 +150,13 @@ typedef struct { /* plugin -> core */
   void* (*host_alloc)(void* dev, size_t bytes);
   void (*host_free)(void* dev, void* ptr);
   int (*mem_stats)(void* dev, thw_mem_stats* out);
+  /* Reserved: core does not call it. A region of ops is asked of find_kernel, as the op _Region. */
   int (*compile)(void* dev, const void* subgraph, thw_kernel* out);
   int (*describe)(void* dev, char* json, size_t cap);
   /* since 1.1, optional. Between begin and end core calls kernels with THW_ASYNC, and copy_d2d, which are written down
      and not run; replay enqueues them all, with the same addresses, any number of times. Where record_end, or a call
-     before it, gives an error, nothing has been run: core closes the recording with record_end, and runs the calls one
-     by one from then on. */
+     before it, record_begin among them, gives an error, nothing has been run: core closes the recording with record_end
+     all the same, once for each record_begin, and runs the calls one by one from then on. */
   int (*record_begin)(void* dev, void* stream);
   int (*record_end)(void* dev, void* stream, void** recording);
   int (*replay)(void* dev, void* stream, void* recording);

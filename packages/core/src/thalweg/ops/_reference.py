@@ -1,8 +1,11 @@
-"""Helpers of declarations: float16 through float32, float32 sums in float64, names of builders."""
+"""Helpers of declarations: 16 bits through float32, float32 sums in float64, names of builders."""
 import functools
 import re
 
 import numpy as np
+
+from thalweg.framework.dtypes import bfloat16
+from thalweg.framework.packed import to_float32, to_packed
 
 
 def _wide(value):
@@ -29,6 +32,17 @@ def widened(body):
             return body(*arrays, **attrs)
         return _half(body(*_wide(list(arrays)), **attrs))
     return wide
+
+
+def with_numbers(function, *args):
+    """What a function of arrays gives; bfloat16 goes through float32 and is rounded once.
+
+    For ops of any dtype: those of listed ones get it so (`OpDeclaration.reference`).
+    """
+    if not any(getattr(a, "dtype", None) == bfloat16.np for a in args):
+        return function(*args)
+    wide = [to_float32(a) if getattr(a, "dtype", None) == bfloat16.np else a for a in args]
+    return to_packed(function(*wide), bfloat16)
 
 
 def accurate(dtype):

@@ -3,6 +3,8 @@ import numpy as np
 
 from thalweg.framework import errors
 
+from ._reference import with_numbers
+
 
 class ListValue:
     """The elements of a list. No sequence itself, or NumPy would take it apart.
@@ -63,7 +65,7 @@ def added(a, b):
         return _added_lists(inner, held(b, ListValue, "the sum of lists"))
     if isinstance(inner, OptionalValue):
         return _added_optionals(inner, held(b, OptionalValue, "the sum of optionals"))
-    return a + b
+    return with_numbers(np.add, a, b)
 
 
 def _added_lists(a, b):

@@ -182,7 +182,7 @@ def list_scatter(list, indices, value, *, dynamic: bool = False, accumulate: boo
         elements = _grown(elements, int(i), dynamic)
         if elements[i] is not None and not accumulate:
             raise _invalid(f"Could not write to TensorArray index {i} because it has already been written to.")
-        elements[i] = np.array(row) if elements[i] is None else elements[i] + row
+        elements[i] = np.array(row) if elements[i] is None else added(elements[i], row)
     return _list(elements)
 
 

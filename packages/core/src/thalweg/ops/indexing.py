@@ -10,6 +10,7 @@ from thalweg.framework.graph import name_scope
 from thalweg.framework.indexed_slices import IndexedSlices
 
 from . import array, broadcast, cast, constant, math, reduction, segment, select, sequence
+from ._reference import with_numbers
 
 
 def _checked(indices, size, what="indices"):
@@ -204,8 +205,12 @@ def _scattered_shape(node, indices, updates, sizes):
            cpu="indexing:scatter_nd", public="scatter_nd")
 def scatter_nd(indices, updates, shape):
     """Zeros of `shape` to which the updates are added at the positions in the last dimension of indices."""
-    result = np.zeros(tuple(shape), updates.dtype)
-    np.add.at(result, _nd_index(indices, result.shape), updates)
+    return with_numbers(_scattered, indices, updates, tuple(shape))
+
+
+def _scattered(indices, updates, shape):
+    result = np.zeros(shape, updates.dtype)
+    np.add.at(result, _nd_index(indices, shape), updates)
     return result
 
 

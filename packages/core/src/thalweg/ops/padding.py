@@ -6,6 +6,7 @@ from thalweg.framework.constant_value import constant_value
 from thalweg.framework.declaration import INDEX_TYPES, define_op
 
 from . import array, reduction, sequence, slicing
+from ._reference import with_numbers
 
 
 def _padded(x, paddings, **options):
@@ -93,6 +94,10 @@ def mirror_pad_grad(node, dy):
 @define_op("MirrorPadGrad", "input: T, paddings: Tpaddings -> output: T", Tpaddings=INDEX_TYPES)
 def mirror_pad_grad_op(input, paddings, *, mode: str):
     """Folds the mirror images back onto what they mirror: the gradient of MirrorPad."""
+    return with_numbers(_folded, input, paddings, mode)
+
+
+def _folded(input, paddings, mode):
     for axis, (before, after) in enumerate(paddings):
         count = input.shape[axis] - before - after
         source = np.pad(np.arange(count), (int(before), int(after)), mode=_mirrored(mode))

@@ -9,11 +9,12 @@ from thalweg.framework.graph import name_scope
 
 from . import array, cast, comparison, constant, indexing, math, reduction, select, unary
 from ._gradient import conjugated
-from ._reference import accurate
+from ._reference import accurate, with_numbers
 
 _SORTED = "data: T, segment_ids: Tindices[N] -> output: T"
 _UNSORTED = "data: T, segment_ids: Tindices, num_segments: Tnumsegments[] -> output: T"
 _LETTERS = {"Tindices": INDEX_TYPES}
+_LARGEST_BFLOAT16 = float.fromhex("0x1.fep127")
 _UNSORTED_LETTERS = {"Tindices": INDEX_TYPES, "Tnumsegments": INDEX_TYPES}
 
 
@@ -187,20 +188,26 @@ def _product_gradient(data, ids, dy, product, total):
     return _gathered(dy, ids)[0] * conjugated(share)
 
 
-@define_op("UnsortedSegmentMax", _UNSORTED, T=REALS, **_UNSORTED_LETTERS, cpu="indexing:unsorted_segment_max",
-           public="unsorted_segment_max")
+def _limits(data):
+    """(lowest, highest) of the dtype of an array; bfloat16 as its bits."""
+    if data.dtype == dtypes.bfloat16.np:
+        return -_LARGEST_BFLOAT16, _LARGEST_BFLOAT16
+    limits = np.finfo(data.dtype) if data.dtype.kind == "f" else np.iinfo(data.dtype)
+    return limits.min, limits.max
+
+
+@define_op("UnsortedSegmentMax", _UNSORTED, T=(*REALS, dtypes.bfloat16), **_UNSORTED_LETTERS,
+           cpu="indexing:unsorted_segment_max", public="unsorted_segment_max")
 def unsorted_segment_max(data, segment_ids, num_segments):
     """The maximum of the rows that share an id, in any order; the lowest value of the dtype for a missing id."""
-    lowest = np.finfo(data.dtype).min if data.dtype.kind == "f" else np.iinfo(data.dtype).min
-    return _collect(np.maximum.at, lowest, data, segment_ids, int(num_segments))
+    return with_numbers(_collect, np.maximum.at, _limits(data)[0], data, segment_ids, int(num_segments))
 
 
-@define_op("UnsortedSegmentMin", _UNSORTED, T=REALS, **_UNSORTED_LETTERS, cpu="indexing:unsorted_segment_min",
-           public="unsorted_segment_min")
+@define_op("UnsortedSegmentMin", _UNSORTED, T=(*REALS, dtypes.bfloat16), **_UNSORTED_LETTERS,
+           cpu="indexing:unsorted_segment_min", public="unsorted_segment_min")
 def unsorted_segment_min(data, segment_ids, num_segments):
     """The minimum of the rows that share an id, in any order; the highest value of the dtype for a missing id."""
-    highest = np.finfo(data.dtype).max if data.dtype.kind == "f" else np.iinfo(data.dtype).max
-    return _collect(np.minimum.at, highest, data, segment_ids, int(num_segments))
+    return with_numbers(_collect, np.minimum.at, _limits(data)[1], data, segment_ids, int(num_segments))
 
 
 @unsorted_segment_max.gradient

@@ -42,7 +42,7 @@ def stateless_uniform_int_op(shape, seed, minval, maxval, *, Tseed: DType = int6
 
 @_shape_rule
 @define_op("StatelessRandomNormal", "shape: T[D], seed: Tseed[2] -> output: dtype", T=INDEX_TYPES, Tseed=INDEX_TYPES,
-           dtype=FLOATS)
+           dtype=FLOATS, cpu="random:stateless_normal")
 def stateless_normal_op(shape, seed, *, dtype: DType = float32, Tseed: DType = int64):
     """Normal, mean 0 and deviation 1."""
     size = random.size_of(shape)
@@ -51,7 +51,7 @@ def stateless_normal_op(shape, seed, *, dtype: DType = float32, Tseed: DType = i
 
 @_shape_rule
 @define_op("StatelessTruncatedNormal", "shape: T[D], seed: Tseed[2] -> output: dtype", T=INDEX_TYPES,
-           Tseed=INDEX_TYPES, dtype=FLOATS)
+           Tseed=INDEX_TYPES, dtype=FLOATS, cpu="random:stateless_truncated_normal")
 def stateless_truncated_normal_op(shape, seed, *, dtype: DType = float32, Tseed: DType = int64):
     """Normal, mean 0 and deviation 1, drawn again where its magnitude is 2 or more."""
     size = random.size_of(shape)
@@ -59,7 +59,7 @@ def stateless_truncated_normal_op(shape, seed, *, dtype: DType = float32, Tseed:
 
 
 @define_op("StatelessMultinomial", "logits: T[B,C], num_samples: int32[], seed: Tseed[2] -> output: output_dtype[B,N]",
-           T=REALS, Tseed=INDEX_TYPES, output_dtype=_INTS)
+           T=REALS, Tseed=INDEX_TYPES, output_dtype=_INTS, cpu="random:stateless_multinomial")
 def stateless_multinomial_op(logits, num_samples, seed, *, output_dtype: DType = int64, Tseed: DType = int64):
     """Categories drawn with probability softmax(logits), `num_samples` per row."""
     count = random.check_categories(logits, num_samples)

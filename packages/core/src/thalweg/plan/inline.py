@@ -7,7 +7,7 @@ import numpy as np
 
 from thalweg.framework.declaration import REGISTRY
 
-from .effects import VARIABLES, is_found_by_name, resolve_variables
+from .effects import VARIABLES, is_found_by_name, is_lazy_read, resolve_variables
 from .ir import Node, Value, sorted_nodes
 from .shapes import function_ir, known_value
 
@@ -35,37 +35,40 @@ def inline(ir):
     variables = {v.variable: v for n in ir.nodes if n.op_type in VARIABLES for v in n.outputs}
     nodes = [n for n in ir.nodes if n not in set(found)]
     for node in found:
-        nodes += _expand(node, mapping, controls, variables)
+        taken = "then_branch" if bool(known_value(node.inputs[0])) else "else_branch"
+        made, ends = expand(node, taken, mapping, variables)
+        mapping.update(zip(node.outputs, [end.outputs[0] for end in ends]))
+        controls[node] = ends
+        nodes += made + ends
     ir.nodes = nodes
     ir.replace(mapping)
-    _redirect_controls(ir, controls)
+    redirect_controls(ir, controls)
     ir.nodes = sorted_nodes(ir.nodes)
     return True
 
 
-def _expand(node, mapping, controls, variables):
-    """The nodes of the branch that `node` takes; its outputs are entered into `mapping`."""
-    taken = "then_branch" if bool(known_value(node.inputs[0])) else "else_branch"
-    graph = node.attrs[taken]
+def expand(node, branch, mapping, variables):
+    """(the nodes of a branch of an `If`, those that end it, one per output); what it captures enters `mapping`."""
+    graph = node.attrs[branch]
     passed = [(t, v) for k, (t, v) in enumerate(zip(graph.inputs, node.inputs[1:]), 1)
               if not is_found_by_name(node, k)]
     body = function_ir(graph, [t for t, _ in passed], [v.shape for _, v in passed])
     resolve_variables(body)
     for feed, (_, value) in zip(body.feeds, passed):
         mapping[feed] = value
+    reads = [n for n in body.nodes if n.op_type == "Identity" and is_lazy_read(n)]
     for value in [v for n in body.nodes if n.op_type in VARIABLES for v in n.outputs]:
         mapping[value] = variables.setdefault(value.variable, value)
         if mapping[value] is value:
             del mapping[value]
+    for read in reads:                       # by its name it is known as no read of its own (effects.py)
+        variable = mapping.get(read.inputs[0], read.inputs[0])
+        read.name = f"{variable.node.name}/read"
     made = [n for n in body.nodes if n not in {f.node for f in body.feeds}]
     for inner in made:
         inner.controls = inner.controls + [c for c in node.controls if c not in inner.controls]
         inner.device = inner.device or node.device
-    ends = [_end(value, node, i) for i, value in enumerate(body.fetches)]
-    for output, end in zip(node.outputs, ends):
-        mapping[output] = end.outputs[0]
-    controls[node] = ends
-    return made + ends
+    return made, [_end(value, node, i) for i, value in enumerate(body.fetches)]
 
 
 def _end(value, node, index):
@@ -76,7 +79,7 @@ def _end(value, node, index):
     return end
 
 
-def _redirect_controls(ir, replaced):
+def redirect_controls(ir, replaced):
     """What had to follow an `If` follows the outputs of its branch."""
     for node in ir.nodes:
         if any(c in replaced for c in node.controls):

@@ -9,6 +9,7 @@ from .effects import add_fetch_nodes, order_effects, resolve_variables
 from .fuse import fuse, is_fused
 from .fuse_training import fuse_training
 from .inline import fix_values, inline
+from .mask_updates import mask_updates
 from .mixed_precision import mix_precision
 from .order import order
 from .place import place, settle
@@ -71,7 +72,7 @@ def specialise(template, fed_shapes, variable_shapes, with_value=None, precision
     """
     refused = set()
     while True:                          # each time something more is refused, until nothing is
-        ir, fallbacks = _settled(template, fed_shapes, variable_shapes, refused, precision)
+        ir, fallbacks = _settled(template, fed_shapes, variable_shapes, refused, precision, with_value)
         found = {(n.op_type, n.name) for n in ir.nodes if is_fused(n) and n.refusal is not None}
         if found <= refused:
             break
@@ -94,9 +95,13 @@ def specialise(template, fed_shapes, variable_shapes, with_value=None, precision
     return plan
 
 
-def _settled(template, fed_shapes, variable_shapes, refused, precision):
+def _settled(template, fed_shapes, variable_shapes, refused, precision, with_value):
     """`(ir, fallbacks)`: the nodes for these shapes, fused but for the steps in `refused`, with their kernels."""
     ir, placement = template.ir.clone(), template.placement
+    if template.optimize and mask_updates(ir, placement, with_value):
+        simplify(ir)
+        place(ir, placement)
+        _checked(ir, "mask updates")
     infer(ir, fed_shapes, variable_shapes)
     _checked(ir, "shapes")
     if template.optimize:

@@ -11,9 +11,12 @@ from thalweg.plan.sources import sources
 from thalweg.plan.steps import CHECK, MARK, SEGMENT, WAIT
 
 from . import debug, exhausted, messages, python_steps
+from .arrays import dense, feed_key
 from .config import RunOptions, SegmentStats
-from .executor import Program, RngState, Shared, VariableBuffer, dense, feed_key
+from .executor import Program
 from .precision import plan_precision
+from .shared import Shared
+from .variables import RngState, VariableBuffer
 
 MAX_TEMPLATES = 256                      # fetch sets remembered per session
 MAX_PROGRAMS = 32                        # fed shapes remembered per fetch set; beyond it, shapes are left open

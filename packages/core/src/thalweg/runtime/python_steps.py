@@ -16,7 +16,7 @@ from thalweg.plan import effects
 from thalweg.plan.ir import COPY, FETCH
 from thalweg.plan.shapes import misfit
 
-from .executor import run_kernel
+from .single_call import run_kernel
 
 _log = logging.getLogger("thalweg")
 _reported: set[tuple] = set()

@@ -9,9 +9,9 @@ from thalweg.framework.graph import Graph, Tensor, _Stack, get_default_graph
 from thalweg.framework.graph import _default_stack as _default_graphs
 from thalweg.framework.packed import to_packed
 
+from .arrays import dense, ready_feed, scalars
 from .config import ConfigProto
 from .engine import Engine
-from .executor import dense, ready_feed, scalars
 from .fetches import Fetches, feed_items
 from .precision import with_rewrite
 from .remote_array import remote_feed

@@ -36,7 +36,7 @@ FEATURES = {
     "timing": "event_elapsed_ns",
     "async": "work goes on after the call that ordered it; errors show at sync",
     "pinned": "host_alloc and host_free",
-    "compile": "compile claims whole regions",
+    "compile": "a region of elementwise ops is one kernel: find_kernel takes _Region",
     "record": "runs are recorded and replayed",
     "multi_device": "more than one device on the machine of the test",
     "deterministic": "every kernel gives the same bits each time, at any number of threads",

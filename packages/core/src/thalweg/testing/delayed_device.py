@@ -20,7 +20,7 @@ import numpy as np
 from thalweg import devices
 from thalweg.devices import DevicePlugin
 from thalweg.framework.dtypes import as_dtype
-from thalweg.runtime.executor import run_kernel
+from thalweg.runtime.single_call import run_kernel
 
 _MARK = 1 << 55                          # as in _fake.pyx
 

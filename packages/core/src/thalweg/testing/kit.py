@@ -93,9 +93,11 @@ class Kit:
         entry = next(e for e in REGISTRY.entries() if e.type == self.device.type and e.devices)
         return self.caps.descriptor or entry.source.rpartition(", ")[2]
 
-    def session(self, soft=True, threads=0):
-        """A session on the default graph."""
-        return tf.Session(config=tf.ConfigProto(allow_soft_placement=soft, intra_op_parallelism_threads=threads))
+    def session(self, soft=True, threads=0, rewrites=True):
+        """A session on the default graph; without `rewrites` it runs each op as it was built."""
+        options = tf.GraphOptions(optimizer_options=tf.OptimizerOptions(opt_level=0 if rewrites else -1))
+        return tf.Session(config=tf.ConfigProto(allow_soft_placement=soft, intra_op_parallelism_threads=threads,
+                                                graph_options=options))
 
     def run(self, outputs, feeds, arrays, **options):
         """The values of `outputs`, by a session of its own."""

@@ -1,4 +1,4 @@
-"""The entries of an opened device's table that core does not use itself: streams, events, pinned memory, by ctypes."""
+"""The entries of an opened device's table, by ctypes: those that core does not use itself, and recordings by hand."""
 import ctypes
 
 from . import ctypes_abi as abi
@@ -34,6 +34,12 @@ class RawDevice:
     def record(self, stream):
         """A new event."""
         return self.made("event_record", stream)
+
+    def recorded(self, stream, work):
+        """A recording of what `work()` asks for."""
+        self.call("record_begin", stream)
+        work()
+        return self.made("record_end", stream)
 
     def nanoseconds(self, first, second):
         """The time between two events."""

@@ -7,7 +7,8 @@
 """
 import numpy as np
 
-from thalweg.framework.dtypes import as_dtype
+from thalweg.framework.dtypes import as_dtype, bfloat16
+from thalweg.framework.packed import to_packed
 
 
 class Sample:
@@ -33,7 +34,15 @@ class Sample:
     def draw(self, rng, dtype):
         """An array of the sample's dtype, or of `dtype` where it has none."""
         dtype = self.dtype or dtype
-        return np.asarray(self._draw(rng, self.shape, dtype)).astype(dtype.np).reshape(self.shape)
+        return cast(np.asarray(self._draw(rng, self.shape, dtype)), dtype).reshape(self.shape)
+
+
+def cast(values, dtype):
+    """An array of numbers as one of a DType; bfloat16 as its bits."""
+    if dtype is bfloat16:
+        return to_packed(values, dtype)
+    with np.errstate(over="ignore"):                     # a table's 1e5 is infinite in float16
+        return values.astype(dtype.np)
 
 
 def _texts(numbers):

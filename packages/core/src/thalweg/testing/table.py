@@ -21,22 +21,25 @@ import numpy as np
 from thalweg import devices
 from thalweg.autodiff import gradients
 from thalweg.autodiff.backward import is_differentiable
-from thalweg.framework import dtypes, shapes
+from thalweg.framework import dtypes, errors, shapes
 from thalweg.framework.conversion import convert_to_tensor
 from thalweg.framework.declaration import OpDeclaration
 from thalweg.framework.evaluate import Evaluator
 from thalweg.framework.graph import Graph, Operation, Tensor, device
 from thalweg.framework.indexed_slices import IndexedSlices
+from thalweg.framework.packed import to_float32
 from thalweg.ops.placeholder import placeholder
 from thalweg.runtime.session import Session
 
 from .gradient_check import Check
 from .samples import Sample
 
-_TRIED = [dtypes.as_dtype(name) for name in ("float32", "float64", "float16", "int32", "int64", "uint8", "complex64",
-                                             "complex128", "bool", "string")]
-# relative to the largest element; sums and functions of float16 are rounded once, but on the device maybe twice
-_TOLERANCE = {"float16": 2e-3, "float32": 2e-6, "float64": 1e-12, "complex64": 4e-6, "complex128": 1e-12}
+_TRIED = [dtypes.as_dtype(name) for name in ("float32", "float64", "float16", "bfloat16", "int32", "int64", "uint8",
+                                             "complex64", "complex128", "bool", "string")]
+_SIXTEEN_BITS = [dtypes.float16, dtypes.bfloat16]
+# relative to the largest element; sums and functions of 16 bits are rounded once, but on the device maybe twice
+_TOLERANCE = {"float16": 2e-3, "bfloat16": 8e-3, "float32": 2e-6, "float64": 1e-12, "complex64": 4e-6,
+              "complex128": 1e-12}
 
 
 class Row:
@@ -104,11 +107,30 @@ class Row:
         raise AssertionError(f"{self.name}: no draw keeps the inputs {self.keep_apart} apart")
 
     def dtypes_of(self):
-        """The dtypes to try: those that every op that takes a sample allows."""
-        if self.dtypes is not None:
-            return [dtypes.as_dtype(d) for d in self.dtypes]
+        """The dtypes to try: those that every op that takes a sample allows.
+
+        To those that the row names, if float32 is among them, come the types of 16 bits.
+        """
         if all(s.dtype is not None for s in self.inputs if isinstance(s, Sample)):
-            return [dtypes.float32]
+            return [dtypes.as_dtype(d) for d in self.dtypes or ("float32",)]
+        named = [dtypes.as_dtype(d) for d in self.dtypes or ()]
+        if self.dtypes is not None and dtypes.float32 not in named:
+            return named
+        allowed = self._allowed_dtypes()
+        if self.dtypes is None:
+            return allowed
+        return named + [d for d in _SIXTEEN_BITS if d in allowed and d not in named and self._can_be_built(d)]
+
+    def _can_be_built(self, dtype):
+        """Whether the ops behind those that take the samples allow a dtype, too."""
+        with Graph().as_default():
+            try:
+                self.build(dtype)
+            except errors.DTypeError:
+                return False
+        return True
+
+    def _allowed_dtypes(self):
         first = self._first_dtype()
         with Graph().as_default():
             feeds, _ = self.build(first)
@@ -121,7 +143,9 @@ class Row:
 
     def _first_dtype(self):
         if isinstance(self.function, OpDeclaration):
-            for letter in (a.letter for a in self.function.inputs if a.letter):
+            letters = [a.letter for a, value in zip(self.function.inputs, self.inputs)
+                       if a.letter and isinstance(value, Sample) and value.dtype is None]
+            for letter in letters:
                 allowed = self.function.letters.get(letter)
                 if allowed and dtypes.float32 not in allowed:
                     return allowed[0]
@@ -334,6 +358,7 @@ def _allowed(op, tensor):
 def _apart(arrays):
     """The least distance of any two inputs, element by element."""
     least = np.inf
+    arrays = [numbers_of(a) for a in arrays]
     for i, a in enumerate(arrays):
         for b in arrays[i + 1:]:
             if a.size and b.size:
@@ -365,10 +390,24 @@ def _check_declared(tensor, value, known):
         f"{['; ranks unknown', '; dimensions unknown', ''][known]}"
 
 
+def numbers_of(array):
+    """The values of an array that NumPy can compute with: bfloat16, the bits or a user's, as float32."""
+    if array.dtype == dtypes.bfloat16.np:
+        return to_float32(array)
+    return array.astype(np.float32) if dtypes.is_numpy_bfloat16(array.dtype) else array
+
+
 def check_close(got, want, factor, what):
+    """AssertionError where an array is not what the bodies give: shape, dtype, and values within `factor` tolerances.
+
+    bfloat16 is `want` as bits, and `got` as bits or as a user gets it.
+    """
     assert got.shape == want.shape, f"{what} has shape {got.shape}, not {want.shape}"
-    assert got.dtype == want.dtype, f"{what} is {got.dtype}, not {want.dtype}"
-    relative = _TOLERANCE.get(want.dtype.name)
+    name = "bfloat16" if want.dtype == dtypes.bfloat16.np else want.dtype.name
+    known = (want.dtype, dtypes.numpy_bfloat16()) if name == "bfloat16" else (want.dtype,)
+    assert got.dtype in known, f"{what} is {got.dtype}, not {name}"
+    got, want = numbers_of(got), numbers_of(want)
+    relative = _TOLERANCE.get(name)
     if relative is None:
         assert np.array_equal(got, want), f"{what}: {got!r}, not {want!r}"
         return

@@ -3,10 +3,13 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+from thalweg_cuda.recent import Recent
+
 from .images import Images, default_folder, key_of
 from .nvrtc import CompileError
 
 _MOST_THREADS = 8
+_MOST_IMAGES = 1024                      # kept in memory, some 20 KB each; others are read from disk, or made again
 
 
 class Compiler:
@@ -26,24 +29,21 @@ class Compiler:
     def __init__(self, nvrtc, images=None, threads=None):
         self.nvrtc = nvrtc
         self._images = Images(default_folder()) if images is None else images
-        self._futures, self._lock = {}, threading.Lock()
+        self._futures, self._lock = Recent(_MOST_IMAGES), threading.Lock()
         self._threads, self._pool = threads or min(_MOST_THREADS, os.cpu_count() or 1), None
         self.n_compiled = self.n_read = 0
 
     def submit(self, source, capability):
-        """A Future of the image of a Source for a card; the same one for the same source.
+        """A Future of the image of a Source for a card; the same one for the same source, unless many came between.
 
         Its result may be CompileError.
         """
         architecture = self.nvrtc.architecture(capability)
         key = key_of(source, architecture, self.nvrtc.build)
         with self._lock:
-            future = self._futures.get(key)
-            if future is None:
-                if self._pool is None:
-                    self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="thalweg-cuda-compiler")
-                future = self._futures[key] = self._pool.submit(self._image, source, architecture, key)
-            return future
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="thalweg-cuda-compiler")
+            return self._futures.get(key, lambda: self._pool.submit(self._image, source, architecture, key))
 
     def _image(self, source, architecture, key):
         image = self._images.read(key)

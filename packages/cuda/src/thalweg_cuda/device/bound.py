@@ -29,7 +29,7 @@ class Bound:
         self.rng_blocks = _drawn_blocks(work.commands, op_type)
         for command in work.commands:
             if isinstance(command, Launch):
-                card.programs.prepare(command.source)
+                card.programs.prepare(command.source, self)
 
     def __call__(self, inputs, outputs, workspace=0, rng=None):
         card = self._card
@@ -53,7 +53,7 @@ class Bound:
     def _made(self, commands):
         for command in commands:         # all are under way before the first is waited for
             if isinstance(command, Launch):
-                self._card.programs.prepare(command.source)
+                self._card.programs.prepare(command.source, self)
         return [_MAKERS[type(command)](self._card, command, self.op_type) for command in commands]
 
 

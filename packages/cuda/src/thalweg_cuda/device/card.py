@@ -34,7 +34,9 @@ class Card:
 
     Attributes
     ----------
-    lock : RLock            held while work is enqueued, and never while it is waited for
+    lock : RLock            held while work is enqueued, and while it is waited for only where memory is short
+                            (Pool.trim), the ring of small copies has come round, modules are unloaded, or a choice
+                            is timed
     dropped : deque         recordings that nobody has any more: (handle, flag records)
     """
 
@@ -68,7 +70,7 @@ class Card:
     def alloc(self, nbytes, align=ALIGN):
         """The address of memory, a multiple of `align`; MemoryError with figures."""
         with self.lock, self.context:
-            self._free_dropped()
+            self.free_dropped()
             return self.pool.alloc(nbytes, align)
 
     def stats(self):
@@ -179,7 +181,7 @@ class Card:
         """From now on work is noted and not done; not so after any exception, such as Ctrl-C's."""
         try:
             with self.lock, self.context:
-                self._free_dropped()
+                self.free_dropped()
                 self.recorder.begin()
         except BaseException:
             self._leave_recording()
@@ -208,7 +210,10 @@ class Card:
             self.recorder.replay(recording)
 
     def time_ns(self, enqueue, repeats=3):
-        """The least time of `repeats` runs of what `enqueue(stream handle)` enqueues, by events of the card, ns."""
+        """The least time of `repeats` runs of what `enqueue(stream handle)` enqueues, by events of the card, ns.
+
+        Under the lock: work of other threads would be timed, too.
+        """
         with self.lock, self.context:
             first, last, least = self.driver.Event(), self.driver.Event(), float("inf")
             for _ in range(repeats):
@@ -228,7 +233,8 @@ class Card:
     def _measure(self, work, in_bytes, out_bytes):
         return measure(self, work, in_bytes, out_bytes)
 
-    def _free_dropped(self):
+    def free_dropped(self):
+        """Frees what is left of dropped recordings; the caller holds the lock, in the context."""
         while self.dropped:
             executable, records = self.dropped.popleft()
             if executable is not None:
@@ -242,7 +248,7 @@ class Card:
 
     def _free_all(self):
         self.driver.Context.synchronize()
-        self._free_dropped()
+        self.free_dropped()
         self.target.libraries.close()
         for part in (self.programs, self.inbox, self.outbox, self.flags, self.pool, self.streams):
             part.close()

@@ -42,8 +42,10 @@ class Recorder:
         libcuda.begin_capture(self._stream.handle)
 
     def end(self):
-        """The Recording; DriverError where something cannot be captured."""
+        """The Recording; None where `begin` has failed, DriverError where something cannot be captured."""
         recording, self.current = self.current, None
+        if recording is None:
+            return None
         recording.executable = libcuda.end_capture(self._stream.handle)
         return recording
 

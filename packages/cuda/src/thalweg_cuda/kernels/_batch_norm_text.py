@@ -9,15 +9,15 @@ HEAD = r"""
 #define ROW_LANES (256 / LANES)
 #define ROWS 8
 
-struct alignas(sizeof(X) * V < 16 ? sizeof(X) * V : 16) Group { X v[V]; };
+typedef Pack<X, V> Group;
 
 __device__ inline void take(const X* from, float* to) {
   Group group = *(const Group*)from;
-  for (int v = 0; v < V; v++) to[v] = load(group.v[v]);
+  for (int v = 0; v < V; v++) to[v] = load(group.at[v]);
 }
 __device__ inline void give(X* to, const float* from) {
   Group group;
-  for (int v = 0; v < V; v++) store(&group.v[v], from[v]);
+  for (int v = 0; v < V; v++) store(&group.at[v], from[v]);
   *(Group*)to = group;
 }
 

@@ -8,17 +8,18 @@ from thalweg_cuda.work import LibraryCall, Work, workspace
 
 def works(request, product, target):
     """[(name, Work)] for a Product of _tiles.py, best first; empty where the library is not there, or cannot."""
-    library, asked = target.libraries.get("cublaslt"), _asked(product, bool(request.attrs.get("allow_tf32", False)))
+    library, asked = target.libraries.get("cublaslt"), asked_for(product, bool(request.attrs.get("allow_tf32", False)))
     if library is None or asked is None:
         return []
     try:
         plans = library.plans(asked)
     except LibraryError:
         return []
-    return [(f"cublaslt {i}", _work(product, plan)) for i, plan in enumerate(plans)]
+    return [(f"cublaslt {i}", Work((call_of(product, plan, workspace()),), plan.workspace_bytes))
+            for i, plan in enumerate(plans)]
 
 
-def _asked(product, allow_tf32):
+def asked_for(product, allow_tf32):
     """What is asked of cuBLASLt; None for what is no product of plain matrices, or ends as none of its epilogues."""
     a, b, y, epilogue = product.a, product.b, product.y, product.epilogue
     if not (product.m * product.n * product.k * product.batches) or y.by_places or y.row_stride != product.n \
@@ -49,7 +50,8 @@ def _op(factor, rows, k):
     return "T" if (factor.row_stride, factor.depth_stride) == (1, rows) else None
 
 
-def _work(product, plan):
+def call_of(product, plan, place):
+    """The LibraryCall of a Product by a plan, whose workspace is at `place`."""
     epilogue = product.epilogue
     more = [] if epilogue is None else [o for o in (epilogue.shift, epilogue.residual) if o is not None]
     has_bias = epilogue is not None and epilogue.shift is not None
@@ -57,5 +59,4 @@ def _work(product, plan):
     def call(stream, a, b, y, place, *rest):
         bias = rest[0] if has_bias else 0
         plan.run(stream, a, b, y, place, bias, rest[has_bias] if len(rest) > has_bias else 0)
-    operands = product.a.operand, product.b.operand, product.y.operand, workspace(), *more
-    return Work((LibraryCall("cublasLtMatmul", call, operands),), plan.workspace_bytes)
+    return LibraryCall("cublasLtMatmul", call, (product.a.operand, product.b.operand, product.y.operand, place, *more))

@@ -34,17 +34,15 @@ __device__ inline Element element_of(const Frame& f, uint32 i) {
   return e;
 }
 
-template <class U> struct alignas(sizeof(U) * V < 16 ? sizeof(U) * V : 16) Group { U v[V]; };
-
 template <class U> __device__ inline void take(const U* from, T* to) {
-  Group<U> group = *(const Group<U>*)from;
-  for (int v = 0; v < V; v++) to[v] = (T)load(group.v[v]);
+  Pack<U, V> group = *(const Pack<U, V>*)from;
+  for (int v = 0; v < V; v++) to[v] = (T)load(group.at[v]);
 }
 
 template <class U, class C> __device__ inline void give(U* to, const C* from) {
-  Group<U> group;
-  for (int v = 0; v < V; v++) store(&group.v[v], from[v]);
-  *(Group<U>*)to = group;
+  Pack<U, V> group;
+  for (int v = 0; v < V; v++) store(&group.at[v], from[v]);
+  *(Pack<U, V>*)to = group;
 }
 """
 

@@ -7,13 +7,12 @@ from ._geometry import INDEX64, grid_stride, index_for
 from ._items import moving
 
 _FILL = """
-struct alignas(16) block { T each[16 / sizeof(T)]; };
 __device__ inline void fill_all(T* y, T value, INDEX n) {
   const INDEX first = (INDEX)blockIdx.x * blockDim.x + threadIdx.x, step = (INDEX)gridDim.x * blockDim.x;
   const INDEX per = 16 / sizeof(T), blocks = (uint64)y % 16 ? 0 : n / per;
-  block whole;
-  for (int k = 0; k < (int)per; k++) whole.each[k] = value;
-  for (INDEX i = first; i < blocks; i += step) ((block*)y)[i] = whole;
+  Pack<T, 16 / sizeof(T)> whole;
+  for (int k = 0; k < (int)per; k++) whole.at[k] = value;
+  for (INDEX i = first; i < blocks; i += step) ((Pack<T, 16 / sizeof(T)>*)y)[i] = whole;
   for (INDEX i = blocks * per + first; i < n; i += step) y[i] = value;
 }
 extern "C" __global__ void fill(T* y, uint64 low, uint64 high, INDEX n) {

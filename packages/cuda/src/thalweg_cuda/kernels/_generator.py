@@ -28,8 +28,6 @@ _MOST_RANK = 8                   # of what cannot be joined
 _MOST_STEPS = 512                # ops in the body of the loop over packs: registers, and time to compile
 
 PACK = """
-/* Neighbouring elements that are loaded and stored at once. */
-template <class T, int n> struct alignas(sizeof(T) * n < 16 ? sizeof(T) * n : 16) Pack { T at[n]; };
 template <class T, int n> __device__ inline bool is_aligned(const T* p) {
   return ((uint64)p & (alignof(Pack<T, n>) - 1)) == 0;
 }

@@ -10,9 +10,11 @@ import numpy as np
 
 from thalweg_cuda.work import Launch, Source, Unsupported
 
+from . import _folds
+from ._formulas import BOOLS, COMPLEX
 from ._geometry import QUOTIENT, grid_stride, index_for, multiplier_of
 from ._sort import stable_order
-from .prelude import PRELUDE
+from .prelude import PRELUDE, TYPES
 
 _MOST_ROWS = 2 ** 32 - 2
 _THREADS_WANTED = 1 << 17        # two waves of an H200: longer chunks where there are more
@@ -61,29 +63,30 @@ IN_ORDER = "\n#define AT(p) (p)\n#define KEY(p) (uint32)keys[p]\n"
 
 _FOLD = QUOTIENT + """
 FUNCTIONS
-extern "C" __global__ void fold_runs(const T* x, T* y, A* partial, INDEX threads, INDEX row, uint32 multiplier,
-                                     uint32 shift, uint32 chunk, INDEX x_step, INDEX x_column, PARAMETERS) {
+extern "C" __global__ void fold_runs(const T* x, T* y, accumulator* partial, INDEX threads, INDEX row,
+                                     uint32 multiplier, uint32 shift, uint32 chunk, INDEX x_step, INDEX x_column,
+                                     PARAMETERS) {
   for (INDEX t = (INDEX)blockIdx.x * blockDim.x + threadIdx.x; t < threads; t += (INDEX)gridDim.x * blockDim.x) {
     const INDEX c = quotient(t, row, multiplier, shift), column = t - c * row;
     const uint32 begin = (uint32)c * chunk, end = n - begin < chunk ? n : begin + chunk;
     for (uint32 p = begin; p < end;) {
       const uint32 key = KEY(p), from = p;
-      A sum = nothing();
+      accumulator sum = identity();
       do {
-        sum = folded(sum, widened(x[(INDEX)AT(p) * x_step + column * x_column]));
+        sum = fold(sum, lift(load(x[(INDEX)AT(p) * x_step + column * x_column]), 0));
         p++;
       } while (p < end && KEY(p) == key);
       if (key >= rows) continue;
       const bool is_begun = from == begin && begin > 0 && KEY(begin - 1) == key;
       const bool goes_on = p == end && end < n && KEY(end) == key;
-      if (!is_begun && !goes_on) finish(&y[(INDEX)key * row + column], sum, p - from);
+      if (!is_begun && !goes_on) end_row(&y[(INDEX)key * row + column], sum, p - from);
       else partial[((INDEX)2 * c + (from != begin)) * row + column] = sum;
     }
   }
 }
 /* The runs that begin in a chunk and go on behind it. */
-extern "C" __global__ void join_runs(T* y, const A* partial, INDEX threads, INDEX row, uint32 multiplier, uint32 shift,
-                                     uint32 chunk, PARAMETERS) {
+extern "C" __global__ void join_runs(T* y, const accumulator* partial, INDEX threads, INDEX row, uint32 multiplier,
+                                     uint32 shift, uint32 chunk, PARAMETERS) {
   for (INDEX t = (INDEX)blockIdx.x * blockDim.x + threadIdx.x; t < threads; t += (INDEX)gridDim.x * blockDim.x) {
     const INDEX c = quotient(t, row, multiplier, shift), column = t - c * row;
     const uint32 begin = (uint32)c * chunk, end = n - begin < chunk ? n : begin + chunk;
@@ -92,10 +95,10 @@ extern "C" __global__ void join_runs(T* y, const A* partial, INDEX threads, INDE
     uint32 from = end;
     while (from > begin && KEY(from - 1) == key) from--;
     if (key >= rows || from == end || (from == begin && begin > 0 && KEY(begin - 1) == key)) continue;
-    A sum = partial[((INDEX)2 * c + (from != begin)) * row + column];
+    accumulator sum = partial[((INDEX)2 * c + (from != begin)) * row + column];
     uint32 last = end;
     for (INDEX next = c + 1; last < n && KEY(last) == key; next++) {
-      sum = folded(sum, partial[(INDEX)2 * next * row + column]);
+      sum = fold(sum, partial[(INDEX)2 * next * row + column]);
       const uint32 stop = n - last < chunk ? n : last + chunk;
       if (KEY(stop - 1) == key) last = stop;
       else {
@@ -103,10 +106,23 @@ extern "C" __global__ void join_runs(T* y, const A* partial, INDEX threads, INDE
         break;
       }
     }
-    finish(&y[(INDEX)key * row + column], sum, last - from);
+    end_row(&y[(INDEX)key * row + column], sum, last - from);
   }
 }
 """
+
+
+def fold_of(request, name, k):
+    """The fold "Sum", "Prod", "Max" or "Min" of the elements of input k."""
+    dtype = request.in_dtypes[k]
+    if dtype in BOOLS or dtype in COMPLEX and name in ("Max", "Min"):
+        raise Unsupported(f"{request.op_type} on CUDA has no loop for {TYPES[dtype].storage}")
+    return _folds.fold(name, dtype, dtype)
+
+
+def head(t):
+    """What the text of a kernel of elements of the CType t begins with."""
+    return f"{PRELUDE}typedef {t.storage} T;\ntypedef {t.compute} C;\ntypedef INDEX_TYPE INDEX;\n"
 
 
 def fold(head, functions, ordered, x, y, row, n, rows_args, acc_bytes, rows, space, target, x_steps=None):
@@ -114,8 +130,8 @@ def fold(head, functions, ordered, x, y, row, n, rows_args, acc_bytes, rows, spa
 
     Parameters
     ----------
-    head : str              what the text begins with: names T, A, and those of the index type I and Places
-    functions : str         nothing(), folded(A, A), widened(T), finish(T* y, A sum, uint32 count)
+    head : str              what the text begins with: names T, and those of the index type I and Places
+    functions : str         a fold (_folds.py), and end_row(T* y, accumulator sum, uint32 count)
     ordered : (str, str)    parameters and macros, ORDERED and SORTED or IDS and IN_ORDER
     rows_args : tuple       the arguments for these parameters
     x_steps : (int, int)    elements from row to row of x, and from column to column; default: (row, 1)

@@ -14,8 +14,7 @@ HEAD = r"""
 #define RESULT_PLACES 4
 #define OUTSIDE (-(1 << 30))          /* a position that no tap leads back into the image */
 
-struct alignas(sizeof(T) * 4 < 16 ? sizeof(T) * 4 : 16) Quad { T v[4]; };
-template <class U> struct alignas(sizeof(U) * 4 < 16 ? sizeof(U) * 4 : 16) Four { U v[4]; };
+typedef Pack<T, 4> Quad;
 """
 
 # T computes, W adds up the slices of k, R is the real type of both.
@@ -37,7 +36,7 @@ __device__ inline void operator+=(W& sum, const W& x) { sum.re += x.re; sum.im +
 """,
 }
 
-# Once for each factor: @ is "a" or "b", $ is "A" or "B".
+# What element (row, k) of a factor is. Once for each factor: @ is "a" or "b", $ is "A" or "B".
 FACTOR = r"""
 struct $Part { INDEX offset; bool is_there; };
 #if $_KIND == PLACES_BY_TAPS
@@ -94,25 +93,28 @@ __device__ inline bool @_is_there(const Frame& f, const $Row& row, const $Depth&
 #endif
 }
 
-#define $_COUNT (($_TILE * BK / $_VECTOR + THREADS - 1) / THREADS)       /* loads of a thread for a slice */
-#define $_LINE (($_ALONG_K ? BK : $_TILE) / $_VECTOR)                   /* loads along the contiguous axis */
-#define $_IS_FULL ($_TILE * BK / $_VECTOR % THREADS == 0)
-
-struct $Registers { T v[$_COUNT][$_VECTOR]; };
-
 __device__ inline void @_read(const Frame& f, const $Row& row, const $Depth& depth, INDEX batch, T* to) {
 #pragma unroll
   for (int j = 0; j < $_VECTOR; j++) to[j] = T();
   if (!@_is_there(f, row, depth)) return;
   const $_TYPE* from = f.@ + (batch + row.offset + depth.offset);
 #if $_VECTOR == 4
-  Four<$_TYPE> four = *(const Four<$_TYPE>*)from;
+  Pack<$_TYPE, 4> four = *(const Pack<$_TYPE, 4>*)from;
 #pragma unroll
-  for (int j = 0; j < 4; j++) to[j] = $_TURN((T)load(four.v[j]));
+  for (int j = 0; j < 4; j++) to[j] = $_TURN((T)load(four.at[j]));
 #else
   to[0] = $_TURN((T)load(*from));
 #endif
 }
+"""
+
+# How a block reads slices of it, after FACTOR.
+SLICES = r"""
+#define $_COUNT (($_TILE * BK / $_VECTOR + THREADS - 1) / THREADS)       /* loads of a thread for a slice */
+#define $_LINE (($_ALONG_K ? BK : $_TILE) / $_VECTOR)                   /* loads along the contiguous axis */
+#define $_IS_FULL ($_TILE * BK / $_VECTOR % THREADS == 0)
+
+struct $Registers { T v[$_COUNT][$_VECTOR]; };
 
 /* Along k, a thread keeps its rows, which do not change; across, its only row. */
 struct $Reader {
@@ -170,7 +172,7 @@ __device__ inline void @_fragment(const T* line, int lane, T* own) {
 #if Q == 4
     Quad quad = *(const Quad*)(line + @_own(lane, g * 4));
 #pragma unroll
-    for (int j = 0; j < 4; j++) own[g * 4 + j] = quad.v[j];
+    for (int j = 0; j < 4; j++) own[g * 4 + j] = quad.at[j];
 #else
 #pragma unroll
     for (int j = 0; j < Q; j++) own[g * Q + j] = line[@_own(lane, g * Q + j)];
@@ -223,10 +225,10 @@ __device__ inline INDEX result_row(const Frame& f, int m) {
 __device__ inline void put(const Frame& f, INDEX at, const T* v, int count) {
 #if Y_VECTOR == 4
   if (count == 4) {
-    Four<Y_TYPE> four;
+    Pack<Y_TYPE, 4> four;
 #pragma unroll
-    for (int j = 0; j < 4; j++) store(&four.v[j], (Y_COMPUTE)v[j]);
-    *(Four<Y_TYPE>*)(f.y + at) = four;
+    for (int j = 0; j < 4; j++) store(&four.at[j], (Y_COMPUTE)v[j]);
+    *(Pack<Y_TYPE, 4>*)(f.y + at) = four;
     return;
   }
 #endif

@@ -164,7 +164,7 @@ def _source(product, tile, slices, length, partial):
     if product.window is not None:
         parts.append(WINDOWS)
     for small, large in ("a", "A"), ("b", "B"):
-        parts.append(text.FACTOR.replace("@", small).replace("$", large))
+        parts.append((text.FACTOR + text.SLICES).replace("@", small).replace("$", large))
     return Source("".join([*parts, text.EPILOGUE, text.RESULT, text.KERNELS])), frame.args()
 
 

@@ -10,6 +10,11 @@ class Workspace:
     def __init__(self):
         self.nbytes = 0
 
+    @property
+    def end(self):
+        """The place behind all parts."""
+        return workspace(self.nbytes)
+
     def take(self, nbytes):
         """The Operand of a part of so many bytes."""
         place = workspace(self.nbytes)

@@ -8,6 +8,7 @@ from thalweg.framework.dtypes import as_dtype
 from thalweg_cuda.work import Copy, Fill, Unsupported, Work, input_, output
 
 from . import kernel
+from ._at_run import at_run
 from ._copy import copies
 from ._fill import filled, numbers
 from ._margins import margins
@@ -137,8 +138,15 @@ def slice_(r, target):
 
 @kernel("ReverseV2")
 def reverse_v2(r, target):
-    """Dimensions of the constant input 1 backwards."""
-    axes, = constants(r, 1)
+    """Dimensions of input 1 backwards."""
+    if r.values.get(1) is None:
+        return at_run(r, target, reverse_v2, (1,))
+    axes, shape = *constants(r, 1), r.in_shapes[0]
+    for k, axis in enumerate(axes):
+        if not -len(shape) <= axis < len(shape):
+            raise ValueError(f"ReverseV2: axis {axis} is out of range for an input of shape {shape}")
+        if axis % len(shape) in [other % len(shape) for other in axes[:k]]:
+            raise ValueError(f"ReverseV2: axis {axis} is named twice")
     return _view(r, target, np.flip(whole(r.in_shapes[0]), tuple(axes)))
 
 
@@ -146,6 +154,8 @@ def reverse_v2(r, target):
 def strided_slice(r, target):
     """A strided box, with all masks."""
     shape, out_shape = r.in_shapes[0], r.out_shapes[0]
+    if r.values.get(3) is None:
+        return at_run(r, target, strided_slice, (1, 2, 3))
     if r.values.get(1) is None or r.values.get(2) is None:
         view, moves = _moving_index(r, shape, out_shape)
         if not math.prod(out_shape):
@@ -345,6 +355,8 @@ def _margins(r, target, rule, befores, value=None):
 @kernel("Pad", "PadV2")
 def pad(r, target):
     """The input in the middle, zeros or input 2 around it."""
+    if r.values.get(1) is None:
+        return at_run(r, target, pad, (1,))
     paddings, = constants(r, 1)
     if any(p < 0 for pair in paddings for p in pair):
         raise ValueError(f"{r.op_type}: paddings {paddings}, expected none below 0")
@@ -365,6 +377,8 @@ def mirror_pad(r, target):
 @kernel("Roll")
 def roll(r, target):
     """Along each axis the last elements come first."""
+    if r.values.get(1) is None or r.values.get(2) is None:
+        return at_run(r, target, roll, (1, 2))
     shift, axes = [v if isinstance(v, list) else [v] for v in constants(r, 1, 2)]
     shape = r.in_shapes[0]
     total = [0] * len(shape)

@@ -1,7 +1,7 @@
 """Convolutions: implicit products by tiles, and depthwise ones directly."""
 from thalweg_cuda.work import Unsupported, Work, input_, output
 
-from . import _by_cublaslt, _by_cudnn, _epilogue, _rivals, kernel
+from . import _by_cublaslt, _by_cudnn, _by_im2col, _epilogue, _rivals, kernel
 from ._correlation import commands, filter_gradient, forward, groups_of, image_gradient
 from ._windows import conv_windows
 from .prelude import ctype
@@ -40,9 +40,9 @@ def convolution_image_gradient(request, target):
     groups = groups_of(request, w.x.channels, filters, w.y.channels)
     dtype = float_type(request)
     products, is_partial = image_gradient(dtype, w, filters, groups, input_(1), input_(2), output())
-    rivals = _rivals_of(request, "image", w, filters, dtype, target, products)
-    return _rivals.best(request, target, rivals,
-                        Work(*commands(products, target, is_partial * w.x.count * dtype.nbytes)))
+    zeroed = is_partial * w.x.count * dtype.nbytes
+    rivals = _rivals_of(request, "image", w, filters, dtype, target, products, zeroed=zeroed)
+    return _rivals.best(request, target, rivals, Work(*commands(products, target, zeroed)))
 
 
 @kernel("Conv2DBackpropFilter", "Conv3DBackpropFilterV2")
@@ -57,10 +57,11 @@ def convolution_filter_gradient(request, target):
     return _rivals.best(request, target, rivals, Work(*commands([product], target)))
 
 
-def _rivals_of(request, direction, w, filters, dtype, target, products, epilogue=None):
-    """What cuDNN makes of it, and cuBLASLt where it is a product of matrices."""
+def _rivals_of(request, direction, w, filters, dtype, target, products, epilogue=None, zeroed=0):
+    """What cuDNN makes of it, and cuBLASLt where it is a product of matrices, or of windows written out as one."""
     by_cublaslt = _by_cublaslt.works(request, products[0], target) if len(products) == 1 else []
-    return [*by_cublaslt, *_by_cudnn.works(request, direction, w, filters, dtype, target, epilogue)]
+    return [*by_cublaslt, *_by_cudnn.works(request, direction, w, filters, dtype, target, epilogue),
+            *_by_im2col.works(request, products, target, zeroed)]
 
 
 def float_type(request):

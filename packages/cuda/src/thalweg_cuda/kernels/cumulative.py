@@ -8,11 +8,12 @@ import math
 
 import numpy as np
 
-from thalweg_cuda.work import Launch, Source, Unsupported, Work, input_, output, workspace
+from thalweg_cuda.work import Launch, Source, Work, input_, output, workspace
 
 from . import _cumulative_text as text
 from . import _geometry as geometry
 from . import kernel
+from ._at_run import at_run
 from ._folds import fold as fold_of
 from .prelude import TYPES, ctype
 
@@ -23,14 +24,19 @@ _MOST_PARTS = 256
 
 @kernel("Cumsum", "Cumprod")
 def cumulative(request, target):
-    """Along a constant axis; exclusive: the element itself left out, reverse: from the end."""
-    axis, shape, dtype = request.values.get(1), request.in_shapes[0], request.in_dtypes[0]
-    if axis is None:
-        raise Unsupported(f"{request.op_type} on CUDA needs a constant axis")
-    axis = int(axis)
+    """Along an axis; exclusive: the element itself left out, reverse: from the end."""
+    shape = request.in_shapes[0]
+    if request.values.get(1) is None:
+        most = max((_along(request, axis).workspace_bytes for axis in range(len(shape))), default=0)
+        return at_run(request, target, cumulative, (1,), most, (0,))
+    axis = int(request.values[1])
     if not -len(shape) <= axis < len(shape):
         raise ValueError(f"{request.op_type}: axis {axis} of an input with {len(shape)} dimensions")
-    axis %= len(shape)
+    return _along(request, axis % len(shape))
+
+
+def _along(request, axis):
+    shape, dtype = request.in_shapes[0], request.in_dtypes[0]
     ctype(request.op_type, dtype)
     if not math.prod(shape):
         return geometry.NOTHING

@@ -15,7 +15,7 @@ from ._workspace import Workspace
 from .prelude import PRELUDE, ctype
 
 _TEXT = """
-struct alignas(16) pack { T each[16 / sizeof(T)]; };
+typedef Pack<T, 16 / sizeof(T)> pack;
 extern "C" __global__ void step(PARAMETERS, int option, INDEX n) {
   HYPERS
   SETUP
@@ -94,8 +94,8 @@ def _dense(step):
         "PARAMETERS": declared, "HYPERS": hypers, "SETUP": step.setup, "FORMULA": step.formula,
         "ADDRESSES": " | ".join(f"(uint64){name}_in" for _, name in whole),
         "LOAD_PACKS": " ".join(f"pack {name}_pack = ((const pack*){name}_in)[i];" for _, name in whole),
-        "LOAD_OF_PACKS": " ".join(f"{of[letter]} {name} = load({name}_pack.each[k]);" for letter, name in whole),
-        "STORE_IN_PACKS": " ".join(f"store(&{name}_pack.each[k], {name});" for name in slots),
+        "LOAD_OF_PACKS": " ".join(f"{of[letter]} {name} = load({name}_pack.at[k]);" for letter, name in whole),
+        "STORE_IN_PACKS": " ".join(f"store(&{name}_pack.at[k], {name});" for name in slots),
         "STORE_PACKS": " ".join(f"((pack*){name}_in)[i] = {name}_pack;" for name in slots),
         "LOAD": " ".join(f"{of[letter]} {name} = load({name}_in[i]);" for letter, name in whole),
         "STORE": " ".join(f"store(&{name}_in[i], {name});" for name in slots)}
@@ -112,7 +112,7 @@ def filled(text, names):
 # --- assignments ---------------------------------------------------------------------------------------------------
 
 _ASSIGN = """
-struct alignas(16) pack { T each[16 / sizeof(T)]; };
+typedef Pack<T, 16 / sizeof(T)> pack;
 __device__ inline T changed(T a, T b) {
   T y;
   OPERATION
@@ -123,7 +123,7 @@ extern "C" __global__ void assign(T* x, const T* value, INDEX n) {
   const INDEX per = 16 / sizeof(T), packs = ((uint64)x | (uint64)value) % 16 ? 0 : n / per;
   for (INDEX i = first; i < packs; i += threads) {
     pack a = ((const pack*)x)[i], b = ((const pack*)value)[i];
-    for (int k = 0; k < (int)per; k++) a.each[k] = changed(a.each[k], b.each[k]);
+    for (int k = 0; k < (int)per; k++) a.at[k] = changed(a.at[k], b.at[k]);
     ((pack*)x)[i] = a;
   }
   for (INDEX i = packs * per + first; i < n; i += threads) x[i] = changed(x[i], value[i]);

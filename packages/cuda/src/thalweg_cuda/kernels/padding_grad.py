@@ -6,7 +6,7 @@ from thalweg_cuda.work import Launch, Source, Work, input_, output
 from . import kernel
 from ._geometry import QUOTIENT, Walk, dense_strides, grid_stride, index_for
 from ._margins import merged
-from ._row_folds import Fold
+from ._runs import fold_of, head
 from ._views import constants
 from .prelude import ctype
 
@@ -21,9 +21,9 @@ __device__ inline INDEX image(int k, INDEX p, INDEX before, INDEX count, INDEX s
 extern "C" __global__ void fold_margins(const T* x, T* y, INDEX n, PARAMETERS) {
   for (INDEX i = (INDEX)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += (INDEX)gridDim.x * blockDim.x) {
     OFFSETS
-    A sum = nothing();
+    accumulator sum = identity();
     LOOPS
-    sum = folded(sum, widened(x[PLACE]));
+    sum = fold(sum, lift(load(x[PLACE]), 0));
     ENDS
     STORE
   }
@@ -39,7 +39,7 @@ def mirror_pad_grad(r, target):
     if not n:
         return Work(())
     t = ctype(r.op_type, r.in_dtypes[0])
-    folding = Fold(r.op_type, "Sum", t)
+    folding = fold_of(r, "Sum", 0)
     counts, befores, sizes = merged(shape, [p[0] for p in paddings], r.in_shapes[0], False)
     index, rank = index_for(math.prod(sizes)), range(len(counts))
     walk = Walk(counts, [], index)
@@ -53,8 +53,8 @@ def mirror_pad_grad(r, target):
     text = text.replace("OFFSETS", walk.offsets("i", [])).replace("LOOPS", loops).replace("ENDS", "}" * len(counts))
     text = text.replace("PLACE", " + ".join(f"image{d} * step{d}" for d in rank)).replace("STORE", store)
     text = text.replace("EDGE", str(int(r.attrs["mode"] == "REFLECT"))).replace("FUNCTIONS", folding.text)
-    head = folding.head(t).replace("INDEX_TYPE", index.name) + (
+    begun = head(t).replace("INDEX_TYPE", index.name) + (
         f"typedef {'float' if t.storage == 'complex64' else 'double'} R;\n")
     per_dimension = [index.scalar(v) for of in zip(befores, counts, sizes, dense_strides(sizes)) for v in of]
-    return Work((Launch(Source(head + text), "fold_margins", *grid_stride(n, target),
+    return Work((Launch(Source(begun + text), "fold_margins", *grid_stride(n, target),
                         (input_(0), output(), index.scalar(n), *walk.args, *per_dimension)),))

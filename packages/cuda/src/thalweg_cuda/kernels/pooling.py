@@ -1,4 +1,5 @@
 """Pooling and its gradients, in two and three dimensions, of either data format."""
+from thalweg.devices import KernelRequest
 from thalweg_cuda.work import Fill, Flag, Launch, Source, Unsupported, Work, input_, output, workspace
 
 from . import _elements, _flags, kernel
@@ -18,6 +19,7 @@ _LOWEST = {"float": "-3.402823466e+38f", "double": "-1.7976931348623157e308", "h
 @kernel("MaxPool", "MaxPool3D")
 def max_pool(request, target):
     """As in TensorFlow the maximum starts from the lowest finite number in images, from minus infinity in volumes."""
+    request = _channels_as_rows(request)
     job = _Job(request, target, request.in_shapes[0], request.out_shapes[0], output(), x=input_(0), y=output())
     lowest = "float_of(0xff800000u)" if request.op_type == "MaxPool3D" else _LOWEST[job.dtype.storage]
     return job.work(job.launch("pool", defines(LOWEST=f"((T){lowest})") + text.MAX))
@@ -26,6 +28,7 @@ def max_pool(request, target):
 @kernel("AvgPool", "AvgPool3D")
 def avg_pool(request, target):
     """The mean of each window, padding left out."""
+    request = _channels_as_rows(request)
     job = _Job(request, target, request.in_shapes[0], request.out_shapes[0], output(), x=input_(0), y=output())
     return job.work(job.launch("pool", text.MEAN))
 
@@ -33,6 +36,7 @@ def avg_pool(request, target):
 @kernel("AvgPoolGrad", "AvgPool3DGrad")
 def avg_pool_grad(request, target):
     """(orig_input_shape, grad)."""
+    request = _channels_as_rows(request)
     job = _Job(request, target, request.out_shapes[0], request.in_shapes[1], output(), over_x=True, dy=input_(1),
                dx=output())
     return job.work(job.launch("pool", text.MEAN_GRADIENT))
@@ -41,6 +45,7 @@ def avg_pool_grad(request, target):
 @kernel("MaxPoolGrad", "MaxPool3DGrad")
 def max_pool_grad(request, target):
     """(orig_input, orig_output, grad): to the first of equal elements, which is found once for each window."""
+    request = _channels_as_rows(request)
     shapes = request.in_shapes[0], request.in_shapes[2]
     finding = _Job(request, target, *shapes, workspace(), x=input_(0))
     number = "uint8" if finding.w.taps <= 256 else "int32"
@@ -56,6 +61,7 @@ def max_pool_grad(request, target):
 @kernel("MaxPoolGradGrad", "MaxPool3DGradGrad")
 def max_pool_grad_grad(request, target):
     """(orig_input, orig_output, grad), the last of the input's shape."""
+    request = _channels_as_rows(request)
     job = _Job(request, target, request.in_shapes[0], request.out_shapes[0], output(), x=input_(0), grad=input_(2),
                y=output())
     return job.work(job.launch("pool", _first(request) + text.MAX_GRADIENT_GRADIENT))
@@ -94,6 +100,24 @@ def max_pool_grad_grad_with_argmax(request, target):
                y=output())
     _add_argmax(job, request, input_(2))
     return job.work(job.launch("pool", _flags.FLAG + text.ARGMAX_GRADIENT_GRADIENT))
+
+
+def _channels_as_rows(r):
+    """A request for windows over channels alone as one for windows over the height or width of other images."""
+    ksize, strides, is_first = r.attrs["ksize"], r.attrs["strides"], is_channels_first(r.attrs.get("data_format", ""))
+    channels, axes = (1, (2, 3)) if is_first else (3, (1, 2))
+    if len(ksize) != 4 or ksize[channels] == strides[channels] == 1 or any(ksize[k] * strides[k] != 1 for k in axes):
+        return r
+
+    def shape(of):
+        if len(of) != 4:                                     # of the shape itself, which AvgPoolGrad gets
+            return of
+        n, *rest = of
+        return (n, rest[0], 1, rest[1] * rest[2]) if is_first else (1, n * rest[0] * rest[1], rest[2], 1)
+    window, step = ((1, v, 1, 1) if is_first else (1, 1, v, 1) for v in (ksize[channels], strides[channels]))
+    return KernelRequest(r.op_type, {**r.attrs, "ksize": window, "strides": step, "data_format": "NHWC"},
+                         map(shape, r.in_shapes), map(shape, r.out_shapes), r.in_dtypes, r.out_dtypes, r.values,
+                         r.declaration, r.name)
 
 
 def _add_argmax(job, request, operand):

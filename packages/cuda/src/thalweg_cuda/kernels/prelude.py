@@ -51,6 +51,8 @@ typedef signed char int8; typedef unsigned char uint8; typedef short int16; type
 typedef int int32; typedef unsigned int uint32; typedef long long int64; typedef unsigned long long uint64;
 template <class T> struct complex_of { T re, im; };
 typedef complex_of<float> complex64; typedef complex_of<double> complex128;
+/* Neighbours that are loaded and stored at once: at most 16 bytes. */
+template <class T, int n> struct alignas(sizeof(T) * n < 16 ? sizeof(T) * n : 16) Pack { T at[n]; };
 struct half { uint16 bits; };
 struct bfloat16 { uint16 bits; };
 

@@ -10,12 +10,13 @@ from ._flags import FLAG
 from ._geometry import grid_stride
 from ._normal import FITTED, ROUNDED
 from ._philox import PHILOX
+from ._random_header import FLOAT64
 from .prelude import PRELUDE, ctype
 
-_BLOCKS_PER_OUTPUT = 256         # reserved, whatever is drawn: TensorFlow's number
+BLOCKS_PER_OUTPUT = 256         # reserved, whatever is drawn: TensorFlow's number
 
 # A thread makes PER outputs. STREAM names the stream; MAKE makes them of it.
-_TEXT = PRELUDE + PHILOX + FLAG + """
+_TEXT = """
 struct alignas(PER * sizeof(T) % 16 ? 8 : 16) several { T each[PER]; };
 extern "C" __global__ void draw(PARAMETERS, T* y, uint64 n) {
   const stream s = STREAM;
@@ -26,25 +27,43 @@ extern "C" __global__ void draw(PARAMETERS, T* y, uint64 n) {
 }
 """
 
-_OF_A_BLOCK = """several made;
+
+def of_block(value):
+    """MAKE for outputs of one block: `value` sets made.each[k] from block.w."""
+    return """several made;
     const words block = block_of(s, i);
     for (int k = 0; k < PER; k++) { VALUE }
     if ((i + 1) * PER <= n) ((several*)y)[i] = made;
-    else for (int k = 0; k < PER; k++) if (i * PER + k < n) y[i * PER + k] = made.each[k];"""
+    else for (int k = 0; k < PER; k++) if (i * PER + k < n) y[i * PER + k] = made.each[k];""".replace("VALUE", value)
 
-# dtype -> outputs of a block, and how output k is made of it
+
+# dtype -> outputs that a thread makes at once, and MAKE
 _UNIFORM = {
-    "half": (4, "store(&made.each[k], (float)(block.w[k] & 0x3FFu) * 0.0009765625f);"),
-    "float": (4, "made.each[k] = unit_f32(block.w[k]);"),
-    "double": (2, "made.each[k] = unit_f64(block.w[2 * k], block.w[2 * k + 1]);"),
+    "half": (4, of_block("store(&made.each[k], (float)(block.w[k] & 0x3FFu) * 0.0009765625f);")),
+    "float": (4, of_block("made.each[k] = unit_f32(block.w[k]);")),
+    "double": (2, of_block("made.each[k] = unit_f64(block.w[2 * k], block.w[2 * k + 1]);")),
 }
 _INTEGERS = {
-    "int32": (4, "made.each[k] = (T)((uint32)low + block.w[k] % (uint32)span);"),
-    "int64": (2, "made.each[k] = (T)((uint64)low + (block.w[2 * k] | (uint64)block.w[2 * k + 1] << 32) % span);"),
+    "int32": (4, of_block("made.each[k] = (T)((uint32)low + block.w[k] % (uint32)span);")),
+    "int64": (2, of_block("const uint64 word = block.w[2 * k] | (uint64)block.w[2 * k + 1] << 32; "
+                          "made.each[k] = (T)((uint64)low + word % span);")),
 }
-_NORMAL = {"float": (4, "if (k % 2 == 0) normal_pair(block.w[k], block.w[k + 1], &made.each[k]);")}
-_TRUNCATED = {"float": (4, None)}
-_MAKE_TRUNCATED = "truncated_normals(s, i, n - i * PER, y + i * PER);"
+_NORMAL = {
+    "half": (4, of_block("""
+      if (k % 2) continue;
+      float pair[2];
+      normal_pair(block.w[k], block.w[k + 1], pair);
+      store(&made.each[k], pair[0]), store(&made.each[k + 1], pair[1]);""")),
+    "float": (4, of_block("if (k % 2 == 0) normal_pair(block.w[k], block.w[k + 1], &made.each[k]);")),
+    "double": (2, of_block("if (k == 0) thw_normals(block.w, made.each);")),
+}
+_TRUNCATED = {
+    "half": (4, """float four[4];
+    truncated_normals(s, i, n - i * 4, four);
+    for (int k = 0; k < 4 && i * 4 + k < n; k++) store(&y[i * 4 + k], four[k]);"""),
+    "float": (4, "truncated_normals(s, i, n - i * 4, y + i * 4);"),
+    "double": (2, "thw_truncated_normals(&s, i * 128, n - i * 2 < 2 ? 1 : 2, y + i * 2);"),
+}
 
 _RANGE = """
   const int64 low = *minval, high = *maxval;
@@ -60,67 +79,70 @@ def _check_range():
     return Flag(lambda words: f"Need minval < maxval, got {words[1]} >= {words[2]}")
 
 
-def _drawing(r, target, formulas, inputs=(), setup="", functions="", make=_OF_A_BLOCK):
-    """The Work that draws all outputs; `inputs`: numbers of further scalar inputs, minval and maxval."""
-    stateless = r.op_type.startswith("Stateless")
-    t, n = ctype(r.op_type, r.out_dtypes[0]), math.prod(r.out_shapes[0])
-    if t.storage not in formulas:
-        raise Unsupported(f"{r.op_type} on CUDA makes {', '.join(formulas)}, not {t.storage}")
-    if not n:
-        return Work(())
-    per, value = formulas[t.storage]
-    seed = ctype(r.op_type, r.in_dtypes[1]).storage if stateless else "uint32"
-    parameters, args = f"const {seed}* random", (input_(1) if stateless else Draw(n * _BLOCKS_PER_OUTPUT),)
-    if inputs:
-        parameters += ", const T* minval, const T* maxval, int64* flag"
-        args += (*map(input_, inputs), _check_range())
-    text = _TEXT.replace("PARAMETERS", parameters).replace("SETUP", setup).replace(
-        "MAKE", make.replace("VALUE", value or ""))
-    text = text.replace("STREAM", "of_seed(random)" if stateless else "drawn(random)")
-    text = text.replace(PRELUDE, f"{PRELUDE}typedef {t.storage} T;\n#define PER {per}\n")
-    text = text.replace(PHILOX, PHILOX + functions)
-    args += output(), np.uint64(n)
-    return Work((Launch(Source(text, ("--fmad=false",)), "draw", *grid_stride(n, target, per), args),))
+def stream_of(r, blocks):
+    """The parameter of a kernel that names its stream, the argument, and the expression of the stream."""
+    if r.op_type.startswith("Stateless"):
+        seed = 2 if r.op_type == "StatelessMultinomial" else 1
+        return f"const {ctype(r.op_type, r.in_dtypes[seed]).storage}* random", input_(seed), "of_seed(random)"
+    return "const uint32* random", Draw(blocks), "drawn(random)"
+
+
+def drawing(r, target, formulas, functions=PHILOX, parameters="", args=(), setup="", blocks=None):
+    """The launch that draws all outputs, of which there is one at least.
+
+    Parameters
+    ----------
+    formulas : dict         as _UNIFORM
+    functions : str         what MAKE needs
+    parameters, args        of the kernel, besides the stream and the outputs
+    blocks : int or None    that a run takes from its generator; default: TensorFlow's number
+    """
+    storage, n = ctype(r.op_type, r.out_dtypes[0]).storage, math.prod(r.out_shapes[0])
+    if storage not in formulas:
+        raise Unsupported(f"{r.op_type} on CUDA makes {', '.join(formulas)}, not {storage}")
+    per, make = formulas[storage]
+    parameter, stream, expression = stream_of(r, n * BLOCKS_PER_OUTPUT if blocks is None else blocks)
+    text = _TEXT.replace("PARAMETERS", parameter + parameters).replace("STREAM", expression).replace(
+        "SETUP", setup).replace("MAKE", make)
+    text = f"{PRELUDE}typedef {storage} T;\n#define PER {per}\n{functions}{FLAG}{text}"
+    return Launch(Source(text, ("--fmad=false",)), "draw", *grid_stride(n, target, per),
+                  (stream, *args, output(), np.uint64(n)))
 
 
 @kernel("RandomUniform", "StatelessRandomUniform")
 def uniform(r, target):
     """Uniform in [0, 1)."""
-    return _drawing(r, target, _UNIFORM)
+    return _of_shape(r, target, _UNIFORM)
 
 
 @kernel("RandomUniformInt", "StatelessRandomUniformInt")
 def uniform_int(r, target):
     """Integers minval + word % (maxval - minval)."""
-    return _drawing(r, target, _INTEGERS, (2, 3) if r.op_type.startswith("Stateless") else (1, 2), _RANGE)
-
-
-def _functions(r):
-    """The logarithm, sine and cosine of an op: those of the C library, or rounded once."""
-    return ROUNDED if r.op_type.startswith("Stateless") else FITTED
+    inputs = (2, 3) if r.op_type.startswith("Stateless") else (1, 2)
+    return _of_shape(r, target, _INTEGERS, parameters=", const T* minval, const T* maxval, int64* flag",
+                     args=(*map(input_, inputs), _check_range()), setup=_RANGE)
 
 
 @kernel("RandomStandardNormal", "StatelessRandomNormal")
 def standard_normal(r, target):
     """Normal, mean 0 and deviation 1: pairs by Box-Muller."""
-    return _drawing(r, target, _NORMAL, functions=_functions(r))
+    return _of_shape(r, target, _NORMAL, functions=_functions(r))
 
 
 @kernel("TruncatedNormal", "StatelessTruncatedNormal")
 def truncated_normal(r, target):
     """Normal, drawn again where its magnitude is 2 or more."""
-    return _drawing(r, target, _TRUNCATED, functions=_functions(r), make=_MAKE_TRUNCATED)
+    return _of_shape(r, target, _TRUNCATED, functions=_functions(r))
 
 
-@kernel("RandomShuffle")
-def shuffle(r, target):
-    """Refused: each swap needs the one before it."""
-    raise Unsupported("RandomShuffle on CUDA: the swaps of a shuffle follow one another, which one thread alone would "
-                      "do slower than the CPU")
+def _of_shape(r, target, formulas, **how):
+    if not math.prod(r.out_shapes[0]):
+        return Work(())
+    return Work((drawing(r, target, formulas, **how),))
 
 
-@kernel("RandomGamma", "RandomPoissonV2", "Multinomial", "StatelessMultinomial")
-def by_libm(r, target):
-    """Refused: exp, log and pow in float64 differ in their last bits from the CPU's library."""
-    raise Unsupported(f"{r.op_type} on CUDA: exp, log and pow of float64 are not the C library's to the last bit, and "
-                      "so the numbers would not be the CPU's")
+def _functions(r):
+    """What makes an op's normals: as the CPU's kernels, or for stateless ones of 32 and 16 bits as the bodies."""
+    if ctype(r.op_type, r.out_dtypes[0]).storage == "double":
+        return FLOAT64
+    return PHILOX + (ROUNDED if r.op_type.startswith("Stateless") else FITTED)

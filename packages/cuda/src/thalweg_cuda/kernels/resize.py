@@ -80,8 +80,8 @@ extern "C" __global__ void __launch_bounds__(256) resize(PARAMETERS) {
   EACH_ELEMENT {
     Element e = element_of(f, i);
     int y = nearest(f.scale_y, e.y, f.h), x = nearest(f.scale_x, e.x, f.w);
-    Group<X> group = *(const Group<X>*)(f.x + pixel(e.n, y, x, f.h, f.w, f.channels, e.c));
-    *(Group<X>*)(f.y + (INDEX)i * V) = group;
+    Pack<X, V> group = *(const Pack<X, V>*)(f.x + pixel(e.n, y, x, f.h, f.w, f.channels, e.c));
+    *(Pack<X, V>*)(f.y + (INDEX)i * V) = group;
   }
 }
 """

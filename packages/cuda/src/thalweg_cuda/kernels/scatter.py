@@ -7,19 +7,18 @@ from . import kernel
 from ._flags import FLAG
 from ._items import moving, widened
 from ._places import Places
-from ._row_folds import Fold
-from ._runs import FIRST, LAST, ORDERED, SORTED, Runs, each, fold
+from ._runs import FIRST, LAST, ORDERED, SORTED, Runs, each, fold, fold_of, head
 from ._views import item_bytes
 from ._workspace import Workspace
-from .prelude import PRELUDE, ctype
+from .prelude import ctype
 
 # What comes of a row and the updates that it gets: their fold, and how it meets what was there.
 _VERBS = {"Add": ("Sum", "old + sum"), "Sub": ("Sum", "old - sum"), "Mul": ("Prod", "old * sum"),
           "Max": ("Max", "old < sum ? sum : old"), "Min": ("Min", "sum < old ? sum : old")}
 
 _FINISH = """
-__device__ inline void finish(T* y, A sum, uint32 count) {
-  const A old = widened(*y);
+__device__ inline void end_row(T* y, accumulator sum, uint32 count) {
+  const accumulator old = lift(load(*y), 0);
   (void)count;
   STATEMENT
 }
@@ -81,33 +80,34 @@ def _scattered(r, target, verb, is_tuple, before=(), k_indices=1):
     space = Workspace()
     runs = Runs(places, input_(k_indices), space, target)
     is_one = r.in_shapes[k_updates] == () and expected != ()
-    done = _write(r, target, verb, t, runs, places, row, input_(k_updates), is_one, space)
+    done = _write(r, target, verb, t, runs, places, row, k_updates, is_one, space)
     return Work((*before, *runs.commands, *done), space.nbytes)
 
 
-def _write(r, target, verb, t, runs, places, row, updates, is_one, space):
+def _write(r, target, verb, t, runs, places, row, k_updates, is_one, space):
+    updates = input_(k_updates)
     if verb == "Update":
         return (replaced(t, runs, places, row, updates, is_one, target),)
     if verb == "Div":
         return (_divided(r, t, runs, places, row, updates, is_one, target),)
     name, formula = _VERBS[verb]
-    folding = Fold(r.op_type, name, t)
+    folding = fold_of(r, name, k_updates)
     if t.storage.startswith("complex"):
         statement = _COMPLEX[verb].replace("(R)", "(float)" if t.storage == "complex64" else "")
     else:
         statement = f"store(y, (C)({formula}));"
     steps = (0, 0) if is_one else None
-    return fold(folding.head(t), folding.text + _FINISH.replace("STATEMENT", statement), (ORDERED, SORTED), updates,
-                output(), row, runs.n, runs.args, folding.acc_bytes, places.rows, space, target, steps)
+    return fold(head(t), folding.text + _FINISH.replace("STATEMENT", statement), (ORDERED, SORTED), updates,
+                output(), row, runs.n, runs.args, folding.nbytes, places.rows, space, target, steps)
 
 
 def replaced(t, runs, places, row, updates, is_one, target):
     """The last update of a row is what it becomes."""
     factor = 1 if is_one else widened(t.nbytes, row)
-    head = moving(t.nbytes * factor, _Later, "").text
+    before = moving(t.nbytes * factor, _Later, "").text
     at = "0" if is_one else "(INDEX)AT(p) * row + column"
-    return each(head, "", f"{LAST}\ny[at_y] = x[{at}];", "const T* x, T* y", (updates, output()), row // factor, runs,
-                places.rows, target)
+    return each(before, "", f"{LAST}\ny[at_y] = x[{at}];", "const T* x, T* y", (updates, output()), row // factor,
+                runs, places.rows, target)
 
 
 class _Later:
@@ -140,7 +140,6 @@ def _divided(r, t, runs, places, row, updates, is_one, target):
     C value = load(y[at_y]);
     do value = divided(value, load(x[{at}]), flag); while (++p < n && KEY(p) == key);
     store(&y[at_y], value);"""
-    head = f"{PRELUDE}typedef {t.storage} T;\ntypedef {t.compute} C;\ntypedef INDEX_TYPE INDEX;\n"
     flag = Flag(lambda words: "Integer division by zero")
-    return each(head, functions, step, "const T* x, T* y, int64* flag", (updates, output(), flag), row, runs,
+    return each(head(t), functions, step, "const T* x, T* y, int64* flag", (updates, output(), flag), row, runs,
                 places.rows, target)

@@ -10,13 +10,12 @@ from ._fill import filled
 from ._flags import FLAG
 from ._geometry import grid_stride
 from ._places import Places
-from ._row_folds import Fold
-from ._runs import IDS, IN_ORDER, ORDERED, SORTED, Runs, fold
+from ._runs import IDS, IN_ORDER, ORDERED, SORTED, Runs, fold, fold_of, head
 from ._workspace import Workspace
 from .prelude import PRELUDE, ctype
 
 _FINISH = """
-__device__ inline void finish(T* y, A sum, uint32 count) { STATEMENT }
+__device__ inline void end_row(T* y, accumulator sum, uint32 count) { STATEMENT }
 """
 
 _CHECK = PRELUDE + FLAG + """
@@ -69,7 +68,7 @@ def _prepared(r, name):
     data, ids, t = r.in_shapes[0], r.in_shapes[1], ctype(r.op_type, r.in_dtypes[0])
     if data[:len(ids)] != ids:
         raise ValueError(f"{r.op_type}: segment_ids of shape {ids} for data of shape {data}")
-    folding = Fold(r.op_type, "Sum" if name == "Mean" else name, t)
+    folding = fold_of(r, "Sum" if name == "Mean" else name, 0)
     return t, folding, math.prod(ids), math.prod(data[len(ids):]), r.out_shapes[0][0]
 
 
@@ -89,9 +88,8 @@ def segment(r, target):
     if not row:
         return Work((check,))
     space = Workspace()
-    head = f"{folding.head(t)}typedef {ids} I;\n"
-    folded = fold(head, folding.text + _finish(name, t), (IDS, IN_ORDER), input_(0), output(), row, n,
-                  (input_(1), *sizes), folding.acc_bytes, segments, space, target)
+    folded = fold(f"{head(t)}typedef {ids} I;\n", folding.text + _finish(name, t), (IDS, IN_ORDER), input_(0),
+                  output(), row, n, (input_(1), *sizes), folding.nbytes, segments, space, target)
     return Work((check, *empty, *folded), space.nbytes)
 
 
@@ -116,6 +114,6 @@ def unsorted_segment(r, target):
     places = Places(r, 1, (segments,), False, "segment_ids", f"is out of range [0, {segments})")
     space = Workspace()
     runs = Runs(places, input_(1), space, target, drops_negative=True)
-    folded = fold(folding.head(t), folding.text + _finish(name, t), (ORDERED, SORTED), input_(0), output(), row, n,
-                  runs.args, folding.acc_bytes, segments, space, target)
+    folded = fold(head(t), folding.text + _finish(name, t), (ORDERED, SORTED), input_(0), output(), row, n,
+                  runs.args, folding.nbytes, segments, space, target)
     return Work((*empty, *runs.commands, *folded), space.nbytes)

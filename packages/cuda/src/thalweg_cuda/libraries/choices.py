@@ -4,10 +4,13 @@ Without timing - no card, or autotuning is off - the first one is taken, in the 
 cuBLASLt's algorithms as its heuristics order them, then cuDNN's plans likewise, then our kernel.
 """
 import json
+import logging
 import threading
 from pathlib import Path
 
 from thalweg_cuda import caches
+
+_log = logging.getLogger("thalweg")
 
 
 class Choices:
@@ -24,7 +27,7 @@ class Choices:
     def __init__(self, path=None, device="", measure=None):
         self.path, self.device, self.measure = path and Path(path), device, measure
         self._lock = threading.Lock()
-        self._table = self._read()
+        self._table = self._read().get(self.device, {})
 
     def choose(self, key, candidates, in_bytes=(), out_bytes=()):
         """The Work of the best of `candidates`, a list of (name, Work) in the order of preference.
@@ -47,20 +50,36 @@ class Choices:
             return works[best]
 
     def _read(self):
-        """The choices of this device in the file; none where there is no file, or it is not one of ours."""
-        try:
-            stored = json.loads(self.path.read_text()) if self.path else {}
-        except (OSError, ValueError):
-            return {}
-        return dict(stored.get(self.device, {})) if isinstance(stored, dict) else {}
-
-    def _write(self):
-        """Keeps the table in the file, where that can be written; choices of other devices stay."""
+        """The choices of all devices in the file; none where there is none, and those not that are damaged."""
         if self.path is None:
-            return
+            return {}
         try:
             stored = json.loads(self.path.read_text())
-        except (OSError, ValueError):
-            stored = {}
-        stored = {**(stored if isinstance(stored, dict) else {}), self.device: self._table}
-        caches.write(self.path, json.dumps(stored, indent=1, sort_keys=True).encode())
+        except OSError:
+            return {}
+        except ValueError as error:
+            return self._damaged(str(error))
+        if not isinstance(stored, dict):
+            return self._damaged(f"a {type(stored).__name__} is no table of devices")
+        sound = {device: table for device, table in stored.items() if _is_table(table)}
+        if len(sound) < len(stored):
+            self._damaged(f"there is no table of choices for {', '.join(sorted(stored.keys() - sound.keys()))}")
+        return sound
+
+    def _damaged(self, why):
+        _log.warning("thalweg-cuda times kernels anew, as its file of choices %s is damaged: %s", self.path, why)
+        return {}
+
+    def _write(self):
+        """Adds the table to the file, where that can be written; what others have written meanwhile stays."""
+        if self.path is None:
+            return
+        with caches.alone(self.path.parent):
+            stored = self._read()
+            self._table = {**stored.get(self.device, {}), **self._table}
+            stored[self.device] = self._table
+            caches.write(self.path, json.dumps(stored, indent=1, sort_keys=True).encode())
+
+
+def _is_table(table):
+    return isinstance(table, dict) and all(isinstance(name, str) for name in table.values())

@@ -6,10 +6,11 @@ import ctypes
 import threading
 from typing import NamedTuple
 
+from thalweg_cuda.recent import Recent
 from thalweg_cuda.shared_library import open_first
 
 from .cublaslt_names import CONSTANTS, FUNCTIONS, HeuristicResult
-from .library import LibraryError, bind, called, void_p
+from .library import MOST_PLANS, LibraryError, bind, called, void_p
 
 VERSIONS = ("13",)
 INSTALL = "pip install thalweg-cuda[cublas] brings it (nvidia-cublas, 440 MB)"
@@ -37,6 +38,7 @@ class Product(NamedTuple):
     batches : int               their strides: elements between matrices, 0 where one is repeated
     has_bias, has_residual, has_relu : bool     y = relu(a b + residual + bias of n columns)
     allow_tf32 : bool           float32 may be multiplied as TF32
+    is_wide : bool              y, and what is added to it, is float32, of factors of 16 bits
     """
 
     dtype: str
@@ -52,6 +54,7 @@ class Product(NamedTuple):
     has_residual: bool = False
     has_relu: bool = False
     allow_tf32: bool = False
+    is_wide: bool = False
 
 
 class Plan:
@@ -115,7 +118,8 @@ class CublasLt:
 
     def __init__(self, library, workspace_limit=WORKSPACE_BYTES):
         bind(library, FUNCTIONS)
-        self.library, self.handle, self._plans, self.lock = library, void_p(), {}, threading.RLock()
+        self.library, self.handle, self.lock = library, void_p(), threading.RLock()
+        self._plans = Recent(MOST_PLANS)
         self.workspace_limit = min(workspace_limit, WORKSPACE_BYTES)
         number = library.cublasLtGetVersion()
         self.version = f"{number // 10000}.{number // 100 % 100}.{number % 100}"
@@ -140,9 +144,7 @@ class CublasLt:
     def plans(self, product, most=4):
         """Up to `most` plans, best first by the heuristics; LibraryError says why there is none."""
         with self.lock:
-            if product not in self._plans:
-                self._plans[product] = self._find(product, most)
-            return self._plans[product]
+            return self._plans.get(product, lambda: self._find(product, most))
 
     def _find(self, product, most):
         if product.dtype not in _TYPES:
@@ -178,7 +180,7 @@ class CublasLt:
         b_rows, b_columns = (k, n) if product.op_b == "N" else (n, k)
         return _Described(operation, self._layout(kind, a_rows, a_columns, product.batches, product.a_stride),
                           self._layout(kind, b_rows, b_columns, product.batches, product.b_stride),
-                          self._layout(kind, m, n, product.batches, m * n))
+                          self._layout("CUDA_R_32F" if product.is_wide else kind, m, n, product.batches, m * n))
 
     def _layout(self, kind, rows, columns, batches, stride):
         """A dense matrix by rows, which is one of `columns` rows by columns."""

@@ -3,11 +3,12 @@ import ctypes
 import threading
 from typing import NamedTuple
 
+from thalweg_cuda.recent import Recent
 from thalweg_cuda.shared_library import open_first
 
 from .cudnn_names import FUNCTIONS, constant
 from .descriptors import Descriptor, explained
-from .library import LibraryError, bind, called, void_p
+from .library import MOST_PLANS, LibraryError, bind, called, void_p
 
 VERSIONS = ("9",)
 INSTALL = "pip install thalweg-cuda[cudnn] brings it (nvidia-cudnn-cu13, 520 MB)"
@@ -96,8 +97,8 @@ class Cudnn:
 
     def __init__(self, library, properties=None, workspace_limit=1 << 30):
         bind(library, FUNCTIONS)
-        self.library, self.workspace_limit, self._plans, self._stream = library, workspace_limit, {}, None
-        self.lock = threading.RLock()
+        self.library, self.workspace_limit, self._stream = library, workspace_limit, None
+        self._plans, self.lock = Recent(MOST_PLANS), threading.RLock()
         number = library.cudnnGetVersion()
         self.version = f"{number // 10000}.{number // 100 % 100}.{number % 100}"
         self.handle = void_p()
@@ -126,9 +127,7 @@ class Cudnn:
         LibraryError says why there is none.
         """
         with self.lock:
-            if convolution not in self._plans:
-                self._plans[convolution] = self._find(convolution, most)
-            plans, reason = self._plans[convolution]
+            plans, reason = self._plans.get(convolution, lambda: self._find(convolution, most))
         if not plans:
             raise LibraryError(f"cuDNN {self.version} has no plan: {reason}")
         return plans

@@ -2,6 +2,8 @@
 import ctypes
 import threading
 
+MOST_PLANS = 256                         # sets of plans that a library keeps for shapes that may come again
+
 
 class LibraryError(Exception):
     """A library that is not there, does not open, or refuses; the text names the function and says why."""

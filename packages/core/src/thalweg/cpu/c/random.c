@@ -1,20 +1,42 @@
-/* Random numbers from Philox words. Compiled for the portable instruction set and with libm's functions, one output
- * at a time, so that the bits are those of TensorFlow 1.x on the same libm; only the words are made in vectors.
+/* Random numbers from Philox words. Compiled for the portable instruction set, one output at a time; only the words
+ * are made in vectors. What is made in float32 has the bits of TensorFlow 1.x on the same libm, what is made in float64
+ * (thalweg_random.h) is within some ulp of it, and the same on every processor and other device.
  */
-#define _GNU_SOURCE /* sincosf, lgamma_r */
+#define _GNU_SOURCE /* sincosf */
 #include "random.h"
 
 #include <math.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("fp-contract=off") /* a fused multiply-add would change last bits */
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF /* a fused multiply-add would change last bits */
+#elif defined(__GNUC__)
+#pragma GCC optimize("fp-contract=off")
 #endif
+
+typedef thw_stream thw_random_stream;
+
+/* One block, without the vectors' width */
+static void thw_random_block(const thw_stream* stream, unsigned long long offset, uint32_t x[4]) {
+  static const uint32_t multiplier[2] = THW_PHILOX_MULTIPLIERS, key_step[2] = THW_PHILOX_KEY_STEPS;
+  uint64_t low = (stream->counter[0] | (uint64_t)stream->counter[1] << 32) + offset;
+  uint64_t high = (stream->counter[2] | (uint64_t)stream->counter[3] << 32) + (low < offset);
+  uint32_t key[2] = {stream->key[0], stream->key[1]};
+  x[0] = (uint32_t)low, x[1] = (uint32_t)(low >> 32), x[2] = (uint32_t)high, x[3] = (uint32_t)(high >> 32);
+  for (int round = 0; round < THW_PHILOX_ROUNDS; round++, key[0] += key_step[0], key[1] += key_step[1]) {
+    uint64_t product0 = (uint64_t)multiplier[0] * x[0], product1 = (uint64_t)multiplier[1] * x[2];
+    x[0] = (uint32_t)(product1 >> 32) ^ x[1] ^ key[0];
+    x[2] = (uint32_t)(product0 >> 32) ^ x[3] ^ key[1];
+    x[1] = (uint32_t)product1, x[3] = (uint32_t)product0;
+  }
+}
+
+#include "thalweg_random.h"
 
 enum { BATCH = 1024 }; /* words made at once: 4 KiB, which stays in the L1 cache */
 
-static const double least_u1 = 1e-7; /* TensorFlow's, in both precisions */
-static const double cut = 2;         /* deviations */
+static const float least_u1 = 1e-7f; /* TensorFlow's */
+static const float cut = 2;          /* deviations */
 
 static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -35,34 +57,15 @@ static inline float unit_f32(uint32_t word) {
   return x - 1.0f;
 }
 
-static inline double unit_f64(const uint32_t words[2]) {
-  uint64_t bits = (uint64_t)(words[0] & 0xFFFFF) << 32 | words[1] | 0x3FF0000000000000u; /* 1 + k / 2^52 */
-  double x;
-  memcpy(&x, &bits, 8);
-  return x - 1.0;
-}
-
 /* Box-Muller: sine and cosine of one angle, times one radius */
 static inline void pair_f32(const uint32_t words[2], float y[2]) {
   float u1 = unit_f32(words[0]);
-  float radius = sqrtf(-2.0f * logf(u1 < (float)least_u1 ? (float)least_u1 : u1));
+  float radius = sqrtf(-2.0f * logf(u1 < least_u1 ? least_u1 : u1));
   float angle = (float)(2 * M_PI * unit_f32(words[1]));
 #ifdef __GLIBC__
   sincosf(angle, &y[0], &y[1]);
 #else
   y[0] = sinf(angle), y[1] = cosf(angle);
-#endif
-  y[0] *= radius, y[1] *= radius;
-}
-
-static inline void pair_f64(const uint32_t words[4], double y[2]) {
-  double u1 = unit_f64(words);
-  double radius = sqrt(-2.0 * log(u1 < least_u1 ? least_u1 : u1));
-  double angle = 2 * M_PI * unit_f64(words + 2);
-#ifdef __GLIBC__
-  sincos(angle, &y[0], &y[1]);
-#else
-  y[0] = sin(angle), y[1] = cos(angle);
 #endif
   y[0] *= radius, y[1] *= radius;
 }
@@ -105,7 +108,7 @@ void thw_uniform_f64(void* arg, int64_t begin, int64_t end, void* scratch) {
   (void)scratch;
   for (int64_t i = begin, count; i < end; i += count) {
     count = take(&job->stream, 2 * i, 2 * end, words) / 2;
-    for (int64_t j = 0; j < count; j++) y[i + j] = unit_f64(words + 2 * j);
+    for (int64_t j = 0; j < count; j++) y[i + j] = thw_unit(words + 2 * j);
   }
 }
 
@@ -160,9 +163,9 @@ void thw_normal_f64(void* arg, int64_t begin, int64_t end, void* scratch) {
   for (int64_t i = begin, count; i < end; i += count) {
     count = take(&job->stream, 2 * i, 2 * (end + (end & 1)), words) / 2;
     int64_t wanted = least(count, end - i);
-    for (int64_t j = 0; j + 1 < wanted; j += 2) pair_f64(words + 2 * j, y + i + j);
+    for (int64_t j = 0; j + 1 < wanted; j += 2) thw_normals(words + 2 * j, y + i + j);
     if (wanted & 1) {
-      pair_f64(words + 2 * (wanted - 1), last);
+      thw_normals(words + 2 * (wanted - 1), last);
       y[end - 1] = last[0];
     }
   }
@@ -176,14 +179,8 @@ void thw_categories(void* arg, int64_t begin, int64_t end, void* scratch) {
     count = take(&job->stream, 2 * i, 2 * end, words) / 2;
     for (int64_t j = 0; j < count; j++) {
       const double* row = job->cumulated + (i + j) / job->samples * job->classes;
-      double wanted = unit_f64(words + 2 * j) * row[job->classes - 1];
-      int64_t found = 0, size = job->classes; /* the first class whose sum is above */
-      while (size > 0) {
-        int64_t half = size / 2;
-        if (row[found + half] > wanted) size = half;
-        else found += half + 1, size -= half + 1;
-      }
-      job->store(job->y, i + j, (double)found);
+      double wanted = thw_unit(words + 2 * j) * row[job->classes - 1];
+      job->store(job->y, i + j, (double)thw_category(row, job->classes, wanted));
     }
   }
 }
@@ -193,9 +190,18 @@ void thw_cumulate(const double* logits, int64_t classes, double* cumulated) {
   for (int64_t i = 0; i < classes; i++)
     if (isfinite(logits[i]) && logits[i] > highest) highest = logits[i];
   for (int64_t i = 0; i < classes; i++) {
-    if (isfinite(logits[i])) sum += exp(logits[i] - highest);
+    sum += thw_weight(logits[i], highest);
     cumulated[i] = sum;
   }
+}
+
+void thw_stream_of_seed(int64_t first, int64_t second, thw_stream* stream) {
+  thw_stream mixer = {{0x3EC8F720u, 0x02461E29u},
+                      {(uint32_t)first, (uint32_t)((uint64_t)first >> 32), (uint32_t)second,
+                       (uint32_t)((uint64_t)second >> 32)}};
+  uint32_t words[4];
+  thw_random_block(&mixer, 0, words);
+  *stream = (thw_stream){{words[0], words[1]}, {0, 0, words[2], words[3]}};
 }
 
 void thw_shuffled(const thw_stream* stream, int64_t n, int64_t* order) {
@@ -212,21 +218,6 @@ void thw_shuffled(const thw_stream* stream, int64_t n, int64_t* order) {
 }
 
 /* --- rejection: each output, or group of outputs, reads its own stretch of the stream ---------------- */
-
-/* One block, without the vectors' width */
-static void one_block(const thw_stream* stream, uint64_t offset, uint32_t x[4]) {
-  static const uint32_t multiplier[2] = THW_PHILOX_MULTIPLIERS, key_step[2] = THW_PHILOX_KEY_STEPS;
-  uint64_t low = (stream->counter[0] | (uint64_t)stream->counter[1] << 32) + offset;
-  uint64_t high = (stream->counter[2] | (uint64_t)stream->counter[3] << 32) + (low < offset);
-  uint32_t key[2] = {stream->key[0], stream->key[1]};
-  x[0] = (uint32_t)low, x[1] = (uint32_t)(low >> 32), x[2] = (uint32_t)high, x[3] = (uint32_t)(high >> 32);
-  for (int round = 0; round < THW_PHILOX_ROUNDS; round++, key[0] += key_step[0], key[1] += key_step[1]) {
-    uint64_t product0 = (uint64_t)multiplier[0] * x[0], product1 = (uint64_t)multiplier[1] * x[2];
-    x[0] = (uint32_t)(product1 >> 32) ^ x[1] ^ key[0];
-    x[2] = (uint32_t)(product0 >> 32) ^ x[3] ^ key[1];
-    x[1] = (uint32_t)product1, x[3] = (uint32_t)product0;
-  }
-}
 
 enum { GROUP_F32 = 4, GROUP_F64 = 2, GROUP_BATCH = BATCH / 4 };
 
@@ -248,11 +239,11 @@ void thw_truncated_normal_f32(void* arg, int64_t begin, int64_t end, void* scrat
     for (uint64_t next = 1;; next++) {
       for (int k = 0; k < 4 && kept < wanted; k += 2) {
         pair_f32(block + k, pair);
-        if (fabsf(pair[0]) < (float)cut) y[kept++] = pair[0];
-        if (fabsf(pair[1]) < (float)cut && kept < wanted) y[kept++] = pair[1];
+        if (fabsf(pair[0]) < cut) y[kept++] = pair[0];
+        if (fabsf(pair[1]) < cut && kept < wanted) y[kept++] = pair[1];
       }
       if (kept == wanted) break;
-      one_block(&job->stream, group * stride + next, block);
+      thw_random_block(&job->stream, group * stride + next, block);
     }
   }
 }
@@ -261,82 +252,8 @@ void thw_truncated_normal_f64(void* arg, int64_t begin, int64_t end, void* scrat
   const thw_draw_job* job = arg;
   const uint64_t stride = THW_BLOCKS_PER_OUTPUT * GROUP_F64 / 4;
   (void)scratch;
-  for (int64_t i = begin, group = begin / GROUP_F64; i < end; i += GROUP_F64, group++) {
-    uint32_t block[4];
-    double* y = (double*)job->y + i;
-    double pair[2];
-    int64_t wanted = least(end - i, GROUP_F64), kept = 0;
-    for (uint64_t next = 0; kept < wanted; next++) {
-      one_block(&job->stream, group * stride + next, block);
-      pair_f64(block, pair);
-      if (fabs(pair[0]) < cut) y[kept++] = pair[0];
-      if (fabs(pair[1]) < cut && kept < wanted) y[kept++] = pair[1];
-    }
-  }
-}
-
-typedef struct { /* what one output draws: normals and uniforms from blocks of their own, the last value first */
-  const thw_stream* stream;
-  uint64_t next;
-  double normal[2], uniform[2];
-  int normals, uniforms;
-} cursor;
-
-static double draw_uniform(cursor* c) {
-  uint32_t block[4];
-  if (!c->uniforms) {
-    one_block(c->stream, c->next++, block);
-    c->uniform[0] = unit_f64(block), c->uniform[1] = unit_f64(block + 2);
-    c->uniforms = 2;
-  }
-  return c->uniform[--c->uniforms];
-}
-
-static double draw_normal(cursor* c) {
-  uint32_t block[4];
-  if (!c->normals) {
-    one_block(c->stream, c->next++, block);
-    pair_f64(block, c->normal);
-    c->normals = 2;
-  }
-  return c->normal[--c->normals];
-}
-
-/* Marsaglia and Tsang (2000); alpha < 1 by their boost U^(1 / alpha), alpha = 1 by inversion */
-static double gamma_variate(cursor* c, double alpha) {
-  if (alpha == 1) return -log1p(-draw_uniform(c));
-  double d = alpha + (alpha < 1 ? 2.0 / 3 : -1.0 / 3), scale = 1.0 / 3 / sqrt(d);
-  for (;;) {
-    double x = draw_normal(c), v = 1 + scale * x;
-    if (v <= 0) continue;
-    v = v * v * v;
-    double u = draw_uniform(c);
-    if (u < 1 - 0.0331 * (x * x) * (x * x) || log(u) < 0.5 * x * x + d * (1 - v + log(v)))
-      return alpha < 1 ? d * v * pow(draw_uniform(c), 1 / alpha) : d * v;
-  }
-}
-
-/* A mean below 10: Knuth's product of uniforms */
-static double poisson_by_product(cursor* c, double mean, double limit) {
-  double floor = exp(-mean), product = 1;
-  for (double count = 0;; count++) {
-    product *= draw_uniform(c);
-    if (product <= floor && count <= limit) return count;
-  }
-}
-
-/* Hörmann (1993), algorithm PTRS */
-static double poisson_by_rejection(cursor* c, double mean, double limit) {
-  double b = 0.931 + 2.53 * sqrt(mean), a = -0.059 + 0.02483 * b, inverse_alpha = 1.1239 + 1.1328 / (b - 3.4);
-  int sign;
-  for (;;) {
-    double u = draw_uniform(c) - 0.5, v = draw_uniform(c), tail = 0.5 - fabs(u);
-    double k = floor((2 * a / tail + b) * u + mean + 0.43);
-    if (k > limit) continue;
-    if (tail >= 0.07 && v <= 0.9277 - 3.6224 / (b - 2)) return k;
-    if (k < 0 || (tail < 0.013 && v > tail)) continue;
-    if (log(v * inverse_alpha / (a / (tail * tail) + b)) <= -mean + k * log(mean) - lgamma_r(k + 1, &sign)) return k;
-  }
+  for (int64_t i = begin, group = begin / GROUP_F64; i < end; i += GROUP_F64, group++)
+    thw_truncated_normals(&job->stream, group * stride, (int)least(end - i, GROUP_F64), (double*)job->y + i);
 }
 
 /* Output i of the stream's order, in which all samples of one parameter come before the next: its place in y. */
@@ -348,8 +265,8 @@ void thw_gamma(void* arg, int64_t begin, int64_t end, void* scratch) {
   const thw_draw_job* job = arg;
   (void)scratch;
   for (int64_t i = begin; i < end; i++) {
-    cursor c = {&job->stream, (uint64_t)i * THW_BLOCKS_PER_OUTPUT, {0}, {0}, 0, 0};
-    job->store(job->y, place(job, i), gamma_variate(&c, job->parameter[i / job->samples]));
+    thw_cursor c = thw_cursor_at(&job->stream, (uint64_t)i * THW_BLOCKS_PER_OUTPUT);
+    job->store(job->y, place(job, i), thw_gamma_variate(&c, job->parameter[i / job->samples]));
   }
 }
 
@@ -357,10 +274,8 @@ void thw_poisson(void* arg, int64_t begin, int64_t end, void* scratch) {
   const thw_draw_job* job = arg;
   (void)scratch;
   for (int64_t i = begin; i < end; i++) {
-    cursor c = {&job->stream, (uint64_t)i * THW_BLOCKS_PER_OUTPUT, {0}, {0}, 0, 0};
-    double mean = job->parameter[i / job->samples];
-    double count = mean < 10 ? poisson_by_product(&c, mean, job->limit) : poisson_by_rejection(&c, mean, job->limit);
-    job->store(job->y, place(job, i), count);
+    thw_cursor c = thw_cursor_at(&job->stream, (uint64_t)i * THW_BLOCKS_PER_OUTPUT);
+    job->store(job->y, place(job, i), thw_poisson_variate(&c, job->parameter[i / job->samples], job->limit));
   }
 }
 

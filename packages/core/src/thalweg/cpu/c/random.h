@@ -44,6 +44,10 @@ void thw_categories(void* job, int64_t begin, int64_t end, void* scratch);
 /* The unnormalised distribution function of one row of logits; those that are not finite have no weight. */
 void thw_cumulate(const double* logits, int64_t classes, double* cumulated);
 
+/* The stream of a stateless op: the seed is the counter of one block under a fixed key, whose words are the key and the
+ * upper half of the counter. */
+void thw_stream_of_seed(int64_t first, int64_t second, thw_stream* stream);
+
 /* order[0 .. n): Fisher and Yates from the front, one word of the stream per swap. */
 void thw_shuffled(const thw_stream* stream, int64_t n, int64_t* order);
 

@@ -145,6 +145,7 @@ static int NAME(plan_product)(thw_correlation* job, int64_t* sums) {
       !job->columns || !job->depth || !w->places)
     return 0;
   if (w->corner[0] || w->corner[1] || w->corner[2] || w->taps->offset || w->taps->filter) return 0;
+  if (w->inside_begin || w->inside_end < w->grid[2] || !w->size[0] || !w->size[1]) return 0; /* padding is no row */
   int64_t products = w->places * job->depth * job->columns;
   if (job->column_stride != 1) {
     job->grain = most(1, ceil_div(SMALL_READS, job->depth));

@@ -88,7 +88,7 @@ static void NAME(add_products)(void* arg, int64_t begin, int64_t end, void* scra
   const thw_tiling* g = &job->tiling;
   const REAL* rows[MOST_BLOCK_TILES];
   int32_t numbers[MOST_BLOCK_TILES];
-  int64_t width_of_u = NAME(packed_width)(g->columns), most_terms = is_line(g) ? LINE_TERMS : MOST_BLOCK_TILES;
+  int64_t width_of_u = NAME(packed_width)(g->columns), terms = most_terms(g);
   for (int64_t k = 0; k < run->count; k++) numbers[k] = (int32_t)k;
   for (int64_t task = begin; task < end; task++) {
     int64_t p = task / job->groups, column = task % job->groups * job->group_panels * PANEL;
@@ -102,7 +102,7 @@ static void NAME(add_products)(void* arg, int64_t begin, int64_t end, void* scra
         for (int64_t r = 0; r < height; r++) out[r] = run->u + p * job->u_plane + (i + r) * width_of_u;
         const REAL* panel = run->d + p * job->d_plane + column * job->block_tiles;
         for (int64_t k = 0, depth; k < run->count; k += depth) {
-          depth = least(most_terms, run->count - k);
+          depth = least(terms, run->count - k);
           NAME(Tile) tile = {.rows = rows + k, .numbers = numbers + k, .depth = depth, .offset = i, .b = panel,
                              .out = out, .column = column, .columns = width, .accumulate = run->adds || k > 0};
           NAME(places_tiles)[height - 1][width / VL - 1](&tile);
@@ -230,13 +230,10 @@ static void NAME(plan_winograd_gradient)(thw_winograd_gradient* job, size_t* wor
   *scratch = is_split ? tiles_bytes : 0;
 }
 
+#define PLACES_TIME 1.15 /* of the micro-kernel of direct sums, whose factors lie a row apart, and of that of tiles */
+
 static int NAME(is_gradient_quicker)(const thw_tiling* geometry) {
   thw_tiling g = *geometry;
   complete_tiling(&g, THW_MOST_OUTPUTS);
-  double width = (double)NAME(packed_width)(g.columns), depth = (double)g.depth, tiles = (double)g.tiles, positions = (double)g.positions;
-  double direct = (double)(g.window[0] * g.window[1] * g.images * g.places[0] * g.places[1]) * depth * width;
-  double bytes = 2 * positions * tiles * ((double)NAME(packed_width)(g.depth) + width) * sizeof(REAL);
-  double tiled = positions * tiles * depth * width / SUMS_PER_SECOND + bytes / TILE_BYTES_PER_SECOND +
-                 positions * depth * width * sizeof(REAL) / FILL_BYTES_PER_SECOND;
-  return tiled * LEAST_GAIN < direct / SUMS_PER_SECOND;
+  return NAME(tiled_seconds)(&g, FILL_BYTES_PER_SECOND) * LEAST_GAIN < NAME(direct_seconds)(&g) * PLACES_TIME;
 }

@@ -17,7 +17,6 @@
 #define STREAM_TILES 96     /* that make up for making pieces of U anew for each block of them */
 #define FILL_AHEAD 8         /* rows of a filter that are fetched before they are read */
 #define LEAST_BLOCKS 8
-#define LINE_TERMS 64        /* of a sum that are added at a time: rounding of long ones is most of a line's error */
 
 typedef struct {
   const thw_winograd* job;
@@ -366,39 +365,46 @@ static int NAME(run_winograd)(thw_call* call, const thw_tensor* in, int32_t n_in
 
 /* --- choosing --------------------------------------------------------------------------------------------------- */
 
-/* Seconds of one core, fitted to measurements (Zen 5 with AVX-512, Zen 4 with AVX2) within 15 %. They belong to the
-   instruction set and are not measured on the user's machine: the choice decides bits, which have to stay the same. */
-#define SUMS_PER_SECOND (THW_VL * 0.8e10) /* multiply-adds of the micro-kernel */
-#define TILE_BYTES_PER_SECOND 33e9        /* of V and M, written and read */
-#define FILL_BYTES_PER_SECOND 10e9        /* of U, made and read */
-#define KEPT_BYTES_PER_SECOND 25e9        /* of U, read */
-#define LEAST_GAIN 1.1                    /* of a method that errs more */
+/* Seconds of one core, fitted to measurements of 45 shapes on a Zen 5, with AVX-512 and with AVX2: what is chosen by them
+   takes at most a fifth longer than the best. They belong to the instruction set and are not measured on the user's
+   machine: the choice decides bits, which have to stay the same. */
+#define SUMS_PER_SECOND (THW_VL * 0.8e10)                      /* multiply-adds of the micro-kernel */
+#define ALONE (THW_VL == 16 ? 1.85 : 1.25)                     /* time of a panel of one vector, where two take 2 */
+#define TILE_BYTES_PER_SECOND (THW_VL == 16 ? 48e9 : 36e9)     /* of V and M, written and read */
+#define FILL_BYTES_PER_SECOND 20e9                             /* of U, made and read */
+#define KEPT_BYTES_PER_SECOND 50e9                             /* of U, read while products are computed */
+#define LEAST_GAIN 1.1                                         /* of a method that errs more */
 
-static double NAME(tiled_seconds)(const thw_tiling* g, int filter_lasts) {
-  double positions = (double)g->positions, tiles = (double)g->tiles;
-  double depth = (double)g->depth, width = (double)NAME(packed_width)(g->columns);
-  double tile_bytes = 2 * positions * tiles * ((double)NAME(packed_width)(g->depth) + width) * sizeof(REAL);
-  double sums = positions * (tiles < MR / 2 ? MR / 2 : tiles) * depth * width; /* few tiles leave lanes idle */
-  double u_bytes = positions * depth * width * sizeof(REAL);
-  return sums / SUMS_PER_SECOND + tile_bytes / TILE_BYTES_PER_SECOND +
-         u_bytes / (filter_lasts ? KEPT_BYTES_PER_SECOND : FILL_BYTES_PER_SECOND);
+/* Columns of a product as its time counts them. */
+static double NAME(timed_width)(int64_t columns) {
+  int64_t vectors = ceil_div(columns, VL);
+  return ((double)(vectors & ~1) + (vectors & 1 ? ALONE : 0)) * VL;
 }
 
-static double NAME(direct_seconds)(const thw_tiling* g, int filter_lasts) {
-  double filter = (double)(g->window[0] * g->window[1] * g->depth * NAME(packed_width)(g->columns));
+static double NAME(tiled_seconds)(const thw_tiling* g, double u_bytes_per_second) {
+  double positions = (double)g->positions, tiles = (double)g->tiles, depth = (double)g->depth;
+  double width = (double)NAME(packed_width)(g->columns);
+  double tile_bytes = 2 * positions * tiles * ((double)NAME(packed_width)(g->depth) + width) * sizeof(REAL);
+  double sums = positions * (tiles < MR / 2 ? MR / 2 : tiles) * depth * NAME(timed_width)(g->columns);
+  return sums / SUMS_PER_SECOND + tile_bytes / TILE_BYTES_PER_SECOND + /* few tiles leave lanes idle */
+         positions * depth * width * sizeof(REAL) / u_bytes_per_second;
+}
+
+static double NAME(direct_seconds)(const thw_tiling* g) {
   double places = (double)(g->images * g->places[0] * g->places[1]);
-  return places * filter / SUMS_PER_SECOND +
-         filter * sizeof(REAL) / (filter_lasts ? KEPT_BYTES_PER_SECOND : FILL_BYTES_PER_SECOND);
+  return places * (double)(g->window[0] * g->window[1] * g->depth) * NAME(timed_width)(g->columns) / SUMS_PER_SECOND;
 }
 
 /* Places of a tile's side for the quickest method; 0: direct sums. */
 static int64_t NAME(best_outputs)(const thw_tiling* geometry, int filter_lasts) {
   thw_tiling g = *geometry;
   int64_t best = 0;
-  double least_seconds = NAME(direct_seconds)(&g, filter_lasts) / LEAST_GAIN;
+  double u_bytes_per_second = filter_lasts ? KEPT_BYTES_PER_SECOND : FILL_BYTES_PER_SECOND;
+  double filter_bytes = (double)(g.window[0] * g.window[1] * g.depth * NAME(packed_width)(g.columns)) * sizeof(REAL);
+  double least_seconds = (NAME(direct_seconds)(&g) + filter_bytes / u_bytes_per_second) / LEAST_GAIN;
   for (int64_t outputs = is_line(&g) ? 4 : 2; outputs <= THW_MOST_OUTPUTS; outputs += 2) {
     complete_tiling(&g, outputs);
-    double seconds = NAME(tiled_seconds)(&g, filter_lasts);
+    double seconds = NAME(tiled_seconds)(&g, u_bytes_per_second);
     if (seconds < least_seconds) best = outputs, least_seconds = seconds;
   }
   return best;
@@ -411,7 +417,7 @@ static void NAME(plan_winograd)(thw_winograd* job, int64_t outputs, size_t* work
   complete_tiling(g, outputs);
   int64_t positions = g->positions, panels = ceil_div(g->columns, PANEL);
   int64_t width = NAME(packed_width)(g->columns);
-  job->sum_terms = is_line(g) ? ceil_div(g->depth, ceil_div(g->depth, LINE_TERMS)) : g->depth;
+  job->sum_terms = ceil_div(g->depth, ceil_div(g->depth, most_terms(g)));
   job->u_plane = g->depth * width + SKEW;
   job->u_numbers = positions * job->u_plane;
   job->is_by_phases = job->u_numbers > LARGE_U || g->tiles < LEAST_BLOCKS * BLOCK_TILES;

@@ -7,6 +7,7 @@ import pytest
 import thalweg as tf
 from thalweg.devices import KernelRequest
 from thalweg.framework import dtypes, errors
+from thalweg.testing import ctypes_abi as abi
 from thalweg.testing.device_call import call
 from thalweg.testing.kit import needs
 from thalweg.testing.raw_device import RawDevice, address_of
@@ -33,16 +34,25 @@ def numbers(seed):
     return np.random.default_rng(seed).integers(0, 256, _BYTES, np.uint8)
 
 
+UNARY = {
+    "Neg": (tf.negative, np.negative), "Square": (tf.square, np.square), "Abs": (tf.abs, np.abs),
+    "Relu": (tf.nn.relu, lambda x: np.maximum(x, 0)), "Tanh": (tf.tanh, np.tanh), "Exp": (tf.exp, np.exp),
+}
+
+
+def claimed_unary(kit):
+    """An op type of one float32 tensor that the device claims; skips without one."""
+    found = [op_type for op_type in UNARY if kit.caps.claims(op_type, dtypes.float32)]
+    return found[0] if found else pytest.skip("the device claims no op of one float32 tensor")
+
+
 def unary(kit, shape):
-    """(kernel, its function in NumPy) of an op of one float32 tensor that the device claims; skips without one."""
-    for op_type, function in (("Neg", np.negative), ("Square", np.square), ("Relu", lambda x: np.maximum(x, 0)),
-                              ("Abs", np.abs), ("Tanh", np.tanh), ("Exp", np.exp)):
-        if kit.caps.claims(op_type, dtypes.float32):
-            request = KernelRequest(op_type, {"T": dtypes.float32}, [shape], [shape], [1], [1])
-            kernel = kit.device.find_kernel(request)
-            assert kernel is not None, f"the capabilities claim {op_type} of float32: {request.refusal}"
-            return kernel, function
-    pytest.skip("the device claims no op of one float32 tensor")
+    """(kernel, its function in NumPy) of such an op."""
+    op_type = claimed_unary(kit)
+    request = KernelRequest(op_type, {"T": dtypes.float32}, [shape], [shape], [1], [1])
+    kernel = kit.device.find_kernel(request)
+    assert kernel is not None, f"the capabilities claim {op_type} of float32: {request.refusal}"
+    return kernel, UNARY[op_type][1]
 
 
 def test_copies_and_kernels_run_in_the_order_of_their_calls(kit):
@@ -145,6 +155,90 @@ def test_pinned_memory_is_memory_of_the_host(kit, raw, blocks):
     kit.device.sync()
     assert np.array_equal(back, view)
     raw.api.host_free(raw.handle, pinned)
+
+
+# --- recording --------------------------------------------------------------------------------------
+
+def chain(kit, x):
+    """An op of one float32 tensor that the device claims, three times; and the same in NumPy."""
+    build, function = UNARY[claimed_unary(kit)]
+    return build(build(build(x))), lambda value: function(function(function(value)))
+
+
+@needs("record")
+def test_a_run_that_comes_again_is_recorded_then_replayed(kit):
+    with tf.Graph().as_default(), tf.device(kit.place):
+        x, seen, metadata = tf.placeholder(tf.float32, [1000]), [], tf.RunMetadata()
+        y, expected = chain(kit, x)
+        with kit.session(rewrites=False) as session:
+            for k in range(5):
+                fed = np.float32(np.arange(1000) * 1e-3 - k * 0.1)
+                value = session.run(y, {x: fed}, run_metadata=metadata)
+                np.testing.assert_allclose(value, expected(fed), 1e-3)
+                seen += [(s.mode, s.refusal) for s in metadata.segments]
+    assert seen == [(mode, "") for mode in ("eager", "recorded", "replayed", "replayed", "replayed")]
+
+
+@needs("record")
+def test_replayed_steps_read_and_write_variables(kit):
+    with tf.Graph().as_default(), tf.device(kit.place):
+        v, metadata = tf.Variable(np.linspace(-0.9, 0.9, 100, dtype=np.float32)), tf.RunMetadata()
+        value, expected = chain(kit, v)
+        step = v.assign(value)
+        with kit.session(rewrites=False) as session:
+            session.run(v.initializer)
+            for _ in range(5):
+                before = session.run(v)
+                session.run(step.op, run_metadata=metadata)
+                np.testing.assert_allclose(session.run(v), expected(before), 1e-3, 1e-30)
+    assert [s.mode for s in metadata.segments] == ["replayed"], [s.refusal for s in metadata.segments]
+
+
+def stream_of(raw):
+    """A stream, where the device has streams."""
+    return raw.new_stream() if raw.api.stream_create else None
+
+
+def put(raw, stream, block, seed):
+    source = numbers(seed)
+    raw.call("copy_h2d", stream, block, address_of(source), _BYTES)
+
+
+def bytes_at(raw, stream, block):
+    back = np.zeros(_BYTES, np.uint8)
+    raw.call("copy_d2h", stream, address_of(back), block, _BYTES)
+    raw.call("sync", stream)
+    return back
+
+
+@needs("record")
+def test_what_is_recorded_is_not_done_until_it_is_replayed(kit, raw, blocks):
+    if not raw.api.copy_d2d:
+        pytest.skip("the device has no copy_d2d, which could be recorded")
+    stream = stream_of(raw)
+    for block, seed in zip(blocks, (1, 2)):
+        put(raw, stream, block, seed)
+    recording = raw.recorded(stream, lambda: raw.call("copy_d2d", stream, blocks[1], blocks[0], _BYTES))
+    assert np.array_equal(bytes_at(raw, stream, blocks[1]), numbers(2)), "work was done while it was recorded"
+    for seed in range(3, 6):
+        put(raw, stream, blocks[0], seed)
+        raw.call("replay", stream, recording)
+        assert np.array_equal(bytes_at(raw, stream, blocks[1]), numbers(seed)), "a replay reads what lies there then"
+    raw.api.recording_free(raw.handle, recording)
+    assert np.array_equal(bytes_at(raw, stream, blocks[1]), numbers(5))
+
+
+@needs("record")
+def test_a_recording_of_nothing_ends(kit, raw, blocks):
+    stream, recording = stream_of(raw), ctypes.c_void_p()
+    for seed in range(20):
+        raw.call("record_begin", stream)
+        code = raw.api.record_end(raw.handle, stream, ctypes.byref(recording))
+        assert code in (abi.OK, abi.UNIMPLEMENTED), f"record_end gave code {code}"
+        if code == abi.OK:
+            raw.api.recording_free(raw.handle, recording)
+        put(raw, stream, blocks[0], seed)
+        assert np.array_equal(bytes_at(raw, stream, blocks[0]), numbers(seed)), "it still records"
 
 
 # --- errors of work that goes on --------------------------------------------------------------------

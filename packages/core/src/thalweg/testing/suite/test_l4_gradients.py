@@ -9,6 +9,7 @@ from thalweg.framework.conversion import convert_to_tensor
 from thalweg.framework.evaluate import Evaluator
 from thalweg.framework.graph import Graph
 from thalweg.testing.kit import each
+from thalweg.testing.samples import cast
 from thalweg.testing.table import check_close
 
 from .test_l3_kernels import claimed_rows
@@ -35,7 +36,7 @@ def test_gradients_are_those_of_the_bodies(kit, case):
         rng = np.random.default_rng(1)
         values = Evaluator().run(ys, dict(zip(feeds, arrays)))
         weights = [tf.placeholder(y.dtype.base_dtype, np.shape(v)) for y, v in zip(ys, values)]
-        arrays = arrays + [rng.uniform(0.5, 1.5, np.shape(v)).astype(v.dtype) for v in values]
+        arrays = arrays + [cast(rng.uniform(0.5, 1.5, np.shape(v)), w.dtype) for v, w in zip(values, weights)]
         try:
             slopes = gradients(ys, [feeds[k] for k in places], weights)
         except errors.DTypeError as error:

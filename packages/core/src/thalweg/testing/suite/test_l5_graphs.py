@@ -102,6 +102,44 @@ def test_a_map_and_a_scan(kit):
     np.testing.assert_allclose(running, np.cumsum(given, 0), 1e-6)
 
 
+# --- regions ----------------------------------------------------------------------------------------
+
+ELEMENTWISE = {
+    "Neg": lambda v, w: -v, "Mul": lambda v, w: v * w, "Sub": lambda v, w: v - w, "Tanh": lambda v, w: tf.tanh(v),
+    "Maximum": tf.maximum, "Square": lambda v, w: tf.square(v), "Exp": lambda v, w: tf.exp(v),
+    "Relu": lambda v, w: tf.nn.relu(v),
+}
+
+
+def claimed_elementwise(kit, dtype):
+    return [op for op in ELEMENTWISE if kit.caps.claims(op, dtypes.as_dtype(dtype))]
+
+
+@needs("compile")
+@each(lambda kit: {name: name for name in ("float32", "float64", "float16")
+                   if len(claimed_elementwise(kit, name)) > 1})
+def test_a_region_of_elementwise_ops_is_one_kernel(kit, case):
+    with tf.device(kit.place):
+        x, row = tf.placeholder(case, [30, 40]), tf.placeholder(case, [40])
+        values = [x]
+        for op_type in claimed_elementwise(kit, case):
+            values.append(ELEMENTWISE[op_type](values[-1], values[0]))
+        y, z = values[-1], values[-2]
+        if kit.caps.claims("Mul", dtypes.as_dtype(case)):
+            y = y * row                                     # one that broadcasts
+    rng, metadata = np.random.default_rng(2), tf.RunMetadata()
+    feeds = {x: rng.uniform(-1, 1, (30, 40)).astype(case), row: rng.uniform(-1, 1, 40).astype(case)}
+    with kit.session() as session:
+        got = session.run([y, z], feeds, tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE), metadata)
+    with kit.session(rewrites=False) as session:
+        expected = session.run([y, z], feeds)
+    steps = [op_type for _, op_type, device, *_ in metadata.step_stats if device == kit.place and op_type != "_Copy"]
+    assert steps == ["_Region"]
+    factor = kit.caps.tolerance(claimed_elementwise(kit, case), dtypes.as_dtype(case))
+    for a, b in zip(got, expected):
+        np.testing.assert_allclose(a, b, 32 * factor * np.finfo(case).eps, 32 * factor * np.finfo(case).eps)
+
+
 # --- placement --------------------------------------------------------------------------------------
 
 def refused_op(kit):

@@ -1,0 +1,25 @@
+"""Recording and replaying the segments of a plan (docs/devices.md, section 4)."""
+from thalweg.devices.device cimport Device
+from thalweg.runtime.frame cimport Frame
+
+
+cdef class Recording:
+    cdef Device device
+    cdef size_t pointer                  # 0: given back
+    cdef int uses                        # replays under way
+    cdef long last_use
+    cdef object __weakref__
+
+    cdef int drop(self) except -1
+
+
+cdef class Recordings:
+    cdef object held                     # WeakSet
+    cdef long clock                      # grows with each use of one
+
+    cdef int add(self, Recording recording) except -1
+    cdef void touch(self, Recording recording) noexcept
+
+
+cdef Recording record(Frame frame, segment, int begin, int end, Recordings recordings)
+cdef replay(Frame frame, segment, int begin, int end, Recording recording, Recordings recordings)
