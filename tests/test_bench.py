@@ -199,6 +199,42 @@ def test_a_size_counts_what_is_required_but_numpy(monkeypatch):
     assert sorted(found) == ["protobuf", "thalweg-core", "thalweg-io"]
 
 
+def test_a_page_that_tells_more_is_not_replaced(collected, monkeypatch, tmp_path):
+    monkeypatch.setattr(report, "PAGE", tmp_path / "performance.md")
+    assert report.lost(collected) == []
+    report.write(report.markdown(collected))
+    assert report.lost(collected) == []
+    results.add(collected, 1, "run_1", {"thalweg": [2.0]}, {}, [])
+    assert report.lost(collected) == []                                       # one more
+    del collected["runs"]["2"]["run_1000"], collected["runs"]["2"]["growth_depth_10"]
+    collected["runs"]["1"] = {}
+    assert report.lost(collected) == ["run_1000, 2 threads", "growth_depth_10, 2 threads",
+                                      "resnet50_training_8, 1 thread"]
+
+
+def test_one_work_is_no_page():
+    before = report.PAGE.read_bytes()
+    done = bench("run_1", "--subjects", "thalweg", "--rounds", "1", "--write")
+    assert done.returncode == 1 and "| run_1 | us |" in done.stdout
+    assert re.search(r"performance.md is left as it is: it tells \d+ works that are not among these figures, "
+                     "[a-z0-9_]+, 2 threads first. Measure them into the same --json file, or move", done.stderr)
+    assert report.PAGE.read_bytes() == before
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "few", "1.5"])
+@pytest.mark.parametrize("option", ["--rounds", "--threads"])
+def test_what_measures_nothing_is_refused(option, count):
+    done = bench("run_1", option, count)
+    assert done.returncode == 2 and f"argument {option}: {count!r} is no whole number above 0" in done.stderr
+
+
+@pytest.mark.parametrize("more", [[], ["--list"]])
+def test_an_unknown_work_is_named(more):
+    done = bench("run_1", "resnet5_inference_8", *more)
+    assert done.returncode == 2 and not done.stdout
+    assert "no work is named 'resnet5_inference_8' or begins so; --list tells the names" in done.stderr
+
+
 def test_a_pair_of_kernels_is_between_its_halves():
     assert kernels.both(1.0, 3.0) == 1.5
 

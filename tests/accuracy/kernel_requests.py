@@ -84,7 +84,8 @@ class Request:
         """Of each batch norm within a fused op: which input is its scale, and the products in a sum that it takes."""
         if self.op_type == "_FusedSeparableConv2D":
             return (3, int(np.prod(self.inputs[1][0][:2]))), (7, self.terms)
-        return ((2, self.terms),) if "FusedBatchNorm" in self.attrs.get("fused_ops", ()) else ()
+        ops = self.attrs.get("fused_ops", ())
+        return ((2 + ("BiasAdd" in ops), self.terms),) if "FusedBatchNorm" in ops else ()
 
     @property
     def size(self):
@@ -125,7 +126,7 @@ class Request:
                           tuple(self.constants), threads).run()
 
 
-_VARIANCES = {"FusedBatchNormV3": 4, "ApplyAdam": 2}
+_VARIANCES = {"FusedBatchNormV3": 4, "_FusedBatchNormInference": 4, "ApplyAdam": 2}
 
 
 def _fitting(request, k, values):

@@ -134,6 +134,18 @@ def batch_norm(x, window, strides, dilations):
     return with_gradients(tf.nn.fused_batch_norm(x, scale, offset)[0], x, scale, offset)
 
 
+def _line(y):
+    return tf.nn.relu(tf.nn.fused_batch_norm(y, *[fed(y.shape[-1]) for _ in range(4)], is_training=False)[0])
+
+
+def convolution_in_inference(x, window, strides, dilations):
+    """With a bias, batch norm and an activation; before it the same without the bias."""
+    w = fed(*window, x.shape[-1], 19)
+    y = tf.nn.conv2d(_line(x), w, strides=[1, *strides, 1], padding="SAME", dilations=[1, *dilations, 1])
+    y = _line(tf.nn.bias_add(y, fed(19)))
+    return [y], [op.outputs[0] for op in y.graph.get_operations() if op.type == "Placeholder"]
+
+
 def matrices(x, window, strides, dilations):
     a, b = fed(x.shape[1] * x.shape[2], x.shape[0]), fed(x.shape[0], x.shape[3])
     return with_gradients(tf.matmul(a, b), a, b)
@@ -154,7 +166,8 @@ def cross_entropy(x, window, strides, dilations):
 
 
 KERNELS = {
-    "convolution": convolution, "one filter": lambda *case: convolution(*case, filters=1), "depthwise": depthwise,
+    "convolution": convolution, "in inference": convolution_in_inference,
+    "one filter": lambda *case: convolution(*case, filters=1), "depthwise": depthwise,
     "depthwise, multiplied": lambda *case: depthwise(*case, multiplier=3),
     "max pooling": pooling(tf.nn.max_pool), "mean pooling": pooling(tf.nn.avg_pool), "batch norm": batch_norm,
     "local response": alone(tf.nn.local_response_normalization), "softmax": alone(tf.nn.softmax),

@@ -19,12 +19,14 @@ import quiet
 import report
 import results
 import subjects
-from works import select
+from works import select, unknown
 
 
 def main():
     parser = _parser()
     args = parser.parse_args()
+    if names := unknown(args.works):
+        parser.error(f"no work is named {names[0]!r} or begins so; --list tells the names")
     if args.list:
         print(*(work.name for work in select(args.works)), sep="\n")
         return
@@ -32,10 +34,15 @@ def main():
         collected, left = results.load(args.from_file), []
     else:
         collected, left = _measured(parser, args)
-    text = report.markdown(collected, report.write_figures(collected) if args.write else [])
+    lost = report.lost(collected) if args.write else []
+    is_written = args.write and not lost
+    text = report.markdown(collected, report.write_figures(collected) if is_written else [])
     print(text)
-    if args.write:
+    if is_written:
         report.write(text)
+    if lost:
+        sys.exit(f"{report.PAGE} is left as it is: it tells {len(lost)} works that are not among these figures, "
+                 f"{lost[0]} first. Measure them into the same --json file, or move the page away to begin a new one")
     if left:
         names = " ".join(work.name for work in left)
         sys.exit(f"{len(left)} works are left: {names}; the same command with --resume goes on")
@@ -49,8 +56,8 @@ def _parser():
                         help="interpreter that has tensorflow and torch (default: this one)")
     parser.add_argument("--subjects", help="comma-joined; missing: left out",
                         default=",".join(name for name, kind in subjects.KINDS.items() if not kind.by_wish))
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=_positive, default=5)
+    parser.add_argument("--threads", type=_positive, default=2)
     parser.add_argument("--note", default="", help="a sentence on the run for the report: what else the machine did")
     parser.add_argument("--json", metavar="FILE", help="adds all raw figures to this file, after every work")
     parser.add_argument("--resume", action="store_true", help="leaves out the works that --json has")
@@ -62,8 +69,16 @@ def _parser():
     parser.add_argument("--quiet", type=float, default=100, metavar="PERCENT",
                         help="each turn waits, a minute at most, until others use less of the processors than this")
     parser.add_argument("--from", dest="from_file", metavar="FILE", help="reports kept figures, measures nothing")
-    parser.add_argument("--write", action="store_true", help="writes docs/performance.md and its figures (matplotlib)")
+    parser.add_argument("--write", action="store_true",
+                        help="writes docs/performance.md and its figures (matplotlib) anew, from --json or --from: "
+                             "they must have all works that the page tells")
     return parser
+
+
+def _positive(text):
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
 
 
 def _measured(parser, args):

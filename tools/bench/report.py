@@ -1,4 +1,5 @@
 """Tables from raw figures: medians with their spread, and ratios to peers of the same run."""
+import re
 import statistics
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from subjects import KINDS
 from works import THEMES, WORKS
 
 ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "performance.md"
 
 
 def line(work, figures, reasons, busy):
@@ -164,4 +166,16 @@ def write_figures(collected):
 
 def write(text):
     """Replaces docs/performance.md."""
-    (ROOT / "docs" / "performance.md").write_text(text)
+    PAGE.write_text(text)
+
+
+def lost(collected):
+    """The works that docs/performance.md tells and that are not among the figures, as "name, threads"."""
+    runs, threads, told = collected["runs"], "", {}
+    for text in PAGE.read_text().splitlines() if PAGE.exists() else ():
+        if heading := re.match(r"## .*, (\d+) threads?\b", text):
+            threads = heading[1]
+        name = text[2:].partition(" |")[0] if text.startswith("| ") else ""
+        if name in WORKS and name not in runs.get(threads, {}):
+            told[f"{name}, {threads} thread{'s' if threads != '1' else ''}"] = None
+    return list(told)

@@ -143,6 +143,11 @@ _TABLES = (_graphs, _networks, _input, _files, _memory, _kernels, _growth)
 WORKS = {work.name: work for table in _TABLES for work in table()}
 
 
+def unknown(prefixes):
+    """Those that are no work's name and that no name begins with."""
+    return [p for p in prefixes if not any(name.startswith(p) for name in WORKS)]
+
+
 def select(prefixes):
     """The works with one of these names, or that begin with it where no work has it; all of them for none."""
     return [w for w in WORKS.values() if not prefixes

@@ -75,6 +75,15 @@ def test_training_with_epilogue(fused_ops):
             {"fused_ops": fused_ops, "epsilon": 1e-3, "num_args": len(residual)}, factor=2)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("fused_ops", [["Relu"], ["Add"], ["Add", "Relu6"]])
+def test_inference_with_epilogue(fused_ops, dtype):
+    residual = [numbers(3, 8, 7, 8).astype(dtype)] * ("Add" in fused_ops)
+    y, = compare("_FusedBatchNormInference", [spread(3, 8, 7, 8, dtype=dtype), *vectors(8), *residual],
+                 {"fused_ops": fused_ops, "epsilon": 1e-3, "num_args": len(residual)}, factor=2)
+    assert y.dtype == dtype
+
+
 @pytest.mark.parametrize("activation", ["Relu", "Relu6"])
 @pytest.mark.parametrize("addends, sides, features", [(1, 0, 2), (1, 1, 2), (2, 0, 1), (3, 1, 1)])
 def test_gradient_with_activation(addends, sides, features, activation):
@@ -107,6 +116,9 @@ def test_what_does_not_fit_is_refused():
     assert "'Add' at this place" in refusal("_FusedBatchNormEx", [x, c, c, x], [x, c, c, c, c, (), c, c], attrs)
     attrs["fused_ops"] = ["Relu"]
     assert "residuals of shapes" in refusal("_FusedBatchNormEx", [x, c, c, x], [x, c, c, c, c, (), c, c], attrs)
+    assert "residuals of shapes" in refusal("_FusedBatchNormInference", [x, c, c, c, c, c], [x], attrs)
+    assert "statistics of shape (4,) for 3 channels" in refusal("_FusedBatchNormInference", [x, c, c, c, (4,)], [x],
+                                                                attrs)
     outs = [x, c, c, (0,), (0,)]
     assert "gradients of shapes" in refusal("FusedBatchNormGrad", [(1, 2, 1, 3), x, c, c, c], outs, ATTRS)
     attrs = {"activation": "Elu", "num_addends": 1, "num_features": 1, "num_sides": 0, "epsilon": 0.0}

@@ -88,11 +88,12 @@ def test_places_that_no_window_covers_get_a_gradient_of_zero():
     assert not dx[0, 1::3].any()
 
 
-@pytest.mark.parametrize("fused_ops", [["BiasAdd"], ["BiasAdd", "Relu6"], ["FusedBatchNorm", "Add", "Relu"]])
+@pytest.mark.parametrize("fused_ops", [["BiasAdd"], ["BiasAdd", "Relu6"], ["FusedBatchNorm", "Add", "Relu"],
+                                       ["BiasAdd", "FusedBatchNorm", "Relu"]])
 def test_fused_ops(fused_ops):
     x, filters = numbers(2, 9, 10, 4), numbers(3, 3, 4, 8)
     column = [numbers(8), numbers(8), numbers(8), RNG.random(8, np.float32) + 1]
-    args = {"BiasAdd": column[:1], "FusedBatchNorm": column}[fused_ops[0]]
+    args = [numbers(8)] * ("BiasAdd" in fused_ops) + column * ("FusedBatchNorm" in fused_ops)
     args = args + [numbers(2, 9, 10, 8)] * ("Add" in fused_ops)
     attrs = {**TWO, "fused_ops": fused_ops, "epsilon": 1e-3, "num_args": len(args)}
     compare("_FusedConv2D", [x, filters, *args], attrs, factor=4)

@@ -47,11 +47,12 @@ def test_dtypes(dtype):
 
 def fused_args(fused_ops, channels, y_shape):
     column = [numbers(channels), numbers(channels), numbers(channels), RNG.random(channels, np.float32) + 1]
-    residual = [numbers(*y_shape)] * ("Add" in fused_ops)
-    return (column[:1] if "BiasAdd" in fused_ops else column if "FusedBatchNorm" in fused_ops else []) + residual
+    vectors = [numbers(channels)] * ("BiasAdd" in fused_ops) + column * ("FusedBatchNorm" in fused_ops)
+    return vectors + [numbers(*y_shape)] * ("Add" in fused_ops)
 
 
-@pytest.mark.parametrize("fused_ops", [["BiasAdd", "Relu6"], ["FusedBatchNorm", "Add", "Relu"]])
+@pytest.mark.parametrize("fused_ops", [["BiasAdd", "Relu6"], ["FusedBatchNorm", "Add", "Relu"],
+                                       ["BiasAdd", "FusedBatchNorm"]])
 def test_fused_ops(fused_ops):
     args = fused_args(fused_ops, 8, (2, 9, 10, 8))
     attrs = {**ATTRS, "fused_ops": fused_ops, "epsilon": 1e-3, "num_args": len(args)}
@@ -59,7 +60,8 @@ def test_fused_ops(fused_ops):
 
 
 @pytest.mark.parametrize("first, second", [
-    ([], ["BiasAdd"]), (["FusedBatchNorm", "Relu6"], ["FusedBatchNorm", "Relu6"]), (["BiasAdd", "Relu"], [])])
+    ([], ["BiasAdd"]), (["FusedBatchNorm", "Relu6"], ["FusedBatchNorm", "Relu6"]), (["BiasAdd", "Relu"], []),
+    (["BiasAdd", "FusedBatchNorm", "Relu"], ["BiasAdd", "FusedBatchNorm", "Relu6"])])
 def test_separable(first, second):
     args = [*fused_args(first, 8, ()), *fused_args(second, 12, ())]
     attrs = {**ATTRS, "strides": [1, 2, 2, 1], "depthwise_ops": first, "fused_ops": second, "depthwise_epsilon": 1e-3,

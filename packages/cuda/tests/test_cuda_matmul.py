@@ -144,6 +144,7 @@ def test_fused_ops(n):
     fused(a, b, [], ["Relu"])
     norm = [numbers(n), column, numbers(n) + 100, RNG.random(n, np.float32) + 1]
     fused(a, b, [*norm, residual], ["FusedBatchNorm", "Add", "Relu"], 1e-3)
+    fused(a, b, [column - 30, *norm, residual], ["BiasAdd", "FusedBatchNorm", "Add", "Relu"], 1e-3)
 
 
 def test_fused_ops_after_slices_of_k():
@@ -163,6 +164,10 @@ def test_unknown_order_of_fused_ops_is_refused():
                     fused_ops=["Relu", "BiasAdd"])
     with pytest.raises(Unsupported, match="'BiasAdd' at this place of fused_ops"):
         kernels.prepare(asked, Target())
+    for before in "FusedBatchNorm", "Add", "Relu":
+        asked.attrs["fused_ops"] = [before, "FusedBatchNorm"]
+        with pytest.raises(Unsupported, match="'FusedBatchNorm' at this place of fused_ops"):
+            kernels.prepare(asked, Target())
 
 
 def test_fused_ops_of_integers_are_refused():

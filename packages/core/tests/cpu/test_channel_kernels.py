@@ -134,6 +134,28 @@ def test_batch_norm_with_what_follows(shape, fused_ops):
                                found[0], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("fused_ops", FUSED)
+def test_batch_norm_in_inference_with_what_follows(shape, fused_ops):
+    """Near the truth; the same bits in the place of x, of the residual, and as the ops one by one."""
+    x, (scale, offset, mean, variance) = 3 + numbers(*shape), numbers(4, shape[-1], seed=1)
+    variance = np.abs(variance) + np.float32(0.1)
+    args = [numbers(*shape, seed=3)] * ("Add" in fused_ops)
+    inputs, attrs = [x, scale, offset, mean, variance, *args], {"fused_ops": fused_ops, "epsilon": 1e-3}
+    truths = REGISTRY["_FusedBatchNormInference"].reference(inputs, attrs | {"num_args": len(args)})
+    attrs["fused_ops"] = ",".join(fused_ops)
+    y, = check(batch_norm.fused_batch_norm_inference, "_FusedBatchNormInference", inputs, truths, attrs, rtol=2e-5)
+    for k in [0, 5][:1 + len(args)]:
+        again = [v.copy() for v in inputs]
+        call = KernelCall(batch_norm.fused_batch_norm_inference, "_FusedBatchNormInference", again, [again[k]], attrs)
+        assert call.may_be_in_place(k) and call.run()[0].tobytes() == y.tobytes()
+    plain = run(batch_norm.fused_batch_norm, "FusedBatchNorm", inputs[:5], [(shape, np.float32),
+                *[(shape[-1:], np.float32)] * 4], {"is_training": False, "epsilon": 1e-3})
+    low, high = {"Relu": (0, np.inf), "Relu6": (0, 6)}.get(fused_ops[-1], (-np.inf, np.inf))
+    np.testing.assert_array_equal(y, np.clip(plain[0] + sum(args), low, high))
+    assert all((given == kept).all() for given, kept in zip(inputs[3:5] * 2, plain[1:], strict=True))
+
+
 @pytest.mark.parametrize("fused_ops", [[], *FUSED])
 @pytest.mark.parametrize("channels", [64, 65])
 def test_a_large_result_past_the_caches_has_the_same_bits(fused_ops, channels):
@@ -261,6 +283,15 @@ def test_what_is_left_to_the_reference_says_why():
     with pytest.raises(Unsupported, match=r"_FusedBatchNormEx: residuals of shapes \(\(2, 3, 4, 1\),\) for x of"):
         run(batch_norm.fused_batch_norm_ex, "_FusedBatchNormEx", [x, b, b, x[..., :1]], [(x.shape, np.float32)],
             {"fused_ops": "Add"})
+    with pytest.raises(Unsupported, match="_FusedBatchNormInference: 'BiasAdd' at this place of fused_ops"):
+        run(batch_norm.fused_batch_norm_inference, "_FusedBatchNormInference", [x, b, b, b, b, b],
+            [(x.shape, np.float32)], {"fused_ops": "BiasAdd"})
+    with pytest.raises(Unsupported, match=r"_FusedBatchNormInference: residuals of shapes \(\(4,\),\) for x of"):
+        run(batch_norm.fused_batch_norm_inference, "_FusedBatchNormInference", [x, b, b, b, b, b],
+            [(x.shape, np.float32)], {"fused_ops": "Relu"})
+    with pytest.raises(Unsupported, match=r"_FusedBatchNormInference: statistics of shape \(3,\) for 4 channels"):
+        run(batch_norm.fused_batch_norm_inference, "_FusedBatchNormInference", [x, b, b, b, b[:3]],
+            [(x.shape, np.float32)], {"fused_ops": "Relu"})
     line = gradient_inputs(x.shape, 1, "line")
     with pytest.raises(Unsupported, match="_FusedBatchNormGradEx: an activation 'Elu', not Relu or Relu6"):
         run(batch_norm.fused_batch_norm_grad_ex, "_FusedBatchNormGradEx", line, [(x.shape, np.float32)],

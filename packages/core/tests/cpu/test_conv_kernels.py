@@ -167,21 +167,21 @@ def test_filter_gradient_over_many_places_is_accurate():
 
 
 @pytest.mark.parametrize("ops", ["BiasAdd", "BiasAdd,Relu", "BiasAdd,Relu6", "BiasAdd,Add,Relu",
-                                 "FusedBatchNorm,Relu"])
+                                 "FusedBatchNorm,Relu", "BiasAdd,FusedBatchNorm", "BiasAdd,FusedBatchNorm,Add,Relu"])
 @pytest.mark.parametrize("x_shape, filters", [((2, 9, 10, 20), 32), ((2, 9, 10, 3), 19), ((1, 3, 3, 700), 40)])
 def test_fused_conv2d(ops, x_shape, filters):
     x, w = numbers(*x_shape), numbers(3, 3, x_shape[-1], filters, seed=1)
     y, args = convolve(x, w, (1, 1), "SAME", (1, 1)), []
-    gamma, beta, mean, variance = (numbers(filters, seed=s) for s in (3, 4, 5, 6))
+    gamma, beta, mean, variance, bias = (numbers(filters, seed=s) for s in (3, 4, 5, 6, 7))
     variance = np.abs(variance) + np.float32(0.1)
     for op in ops.split(","):
         if op == "BiasAdd":
-            y, args = y + beta, [*args, beta]
+            y, args = y + bias, [*args, bias]
         elif op == "Add":
             residual = numbers(*y.shape, seed=2)
             y, args = y + residual, [*args, residual]
         elif op == "FusedBatchNorm":
-            y, args = (y - mean) / np.sqrt(variance + 1e-3) * gamma + beta, [gamma, beta, mean, variance]
+            y, args = (y - mean) / np.sqrt(variance + 1e-3) * gamma + beta, [*args, gamma, beta, mean, variance]
         else:
             y = np.clip(y, 0, 6 if op == "Relu6" else None)
     check(conv.fused_conv2d, "_FusedConv2D", [x, w, *args], [y],
@@ -243,16 +243,19 @@ def depthwise(x, w, strides, padding, dilations):
 
 @pytest.mark.parametrize("x_shape, multiplier, strides", [((2, 9, 11, 32), 1, (1, 1)), ((2, 9, 10, 37), 1, (2, 2)),
                                                           ((2, 8, 7, 5), 3, (1, 1))])
-def test_fused_depthwise(x_shape, multiplier, strides):
+@pytest.mark.parametrize("has_bias", [False, True])
+def test_fused_depthwise(x_shape, multiplier, strides, has_bias):
     x, w = numbers(*x_shape), numbers(3, 3, x_shape[-1], multiplier, seed=1)
     channels = x_shape[-1] * multiplier
     gamma, beta, mean, variance = (numbers(channels, seed=s) for s in (3, 4, 5, 6))
     variance = np.abs(variance) + np.float32(0.1)
-    y = depthwise(x, w, strides, "SAME", (1, 1))
+    bias, ops = [numbers(channels, seed=7)] * has_bias, "BiasAdd," * has_bias + "FusedBatchNorm,Add,Relu6"
+    y = sum(bias, depthwise(x, w, strides, "SAME", (1, 1)))
     residual = numbers(*y.shape, seed=2)
     y = np.clip((y - mean) / np.sqrt(variance + 1e-3) * gamma + beta + residual, 0, 6)
-    check(conv.fused_depthwise_conv2d, "_FusedDepthwiseConv2dNative", [x, w, gamma, beta, mean, variance, residual],
-          [y], attributes(strides, "SAME", (1, 1), fused_ops="FusedBatchNorm,Add,Relu6", epsilon=1e-3), rtol=2e-5)
+    check(conv.fused_depthwise_conv2d, "_FusedDepthwiseConv2dNative",
+          [x, w, *bias, gamma, beta, mean, variance, residual], [y],
+          attributes(strides, "SAME", (1, 1), fused_ops=ops, epsilon=1e-3), rtol=2e-5)
 
 
 @pytest.mark.parametrize("case", CASES_DEPTHWISE.values(), ids=CASES_DEPTHWISE)
@@ -327,6 +330,21 @@ def test_separable_convolution(case, dtype):
     parts, = run(conv.fused_conv2d, "_FusedConv2D", [part, p, bias, residual], [(y.shape, dtype)],
                  attributes((1, 1), "VALID", (1, 1)) | second)
     assert whole.tobytes() == parts.tobytes()
+
+
+def test_both_parts_of_a_separable_convolution_take_biases_and_norms():
+    x, w, p = numbers(1, 28, 28, 16), numbers(3, 3, 16, 1, seed=1), numbers(1, 1, 16, 8, seed=2)
+    y, args = np.asarray(x), []
+    for channels, epsilon in (16, 1e-3), (8, 1e-2):
+        y = depthwise(y, w, (1, 1), "SAME", (1, 1)) if channels == 16 else y @ p[0, 0].astype(np.float64)
+        bias, gamma, beta, mean, variance = (numbers(channels, seed=s) for s in range(3, 8))
+        variance = np.abs(variance) + np.float32(0.1)
+        y = np.maximum((y + bias - mean) / np.sqrt(variance + epsilon) * gamma + beta, 0)
+        args += [bias, gamma, beta, mean, variance]
+    ops = "BiasAdd,FusedBatchNorm,Relu"
+    check(conv.fused_separable_conv2d, "_FusedSeparableConv2D", [x, w, p, *args], [y],
+          attributes((1, 1), "SAME", (1, 1)) | {"depthwise_epsilon": 1e-3, "depthwise_ops": ops, "epsilon": 1e-2,
+                                                "fused_ops": ops}, rtol=2e-5)
 
 
 def test_separable_convolution_without_epilogues():

@@ -1,5 +1,8 @@
 """Filters that are packed once and kept: they follow their variable, are shared, and go with their kernels."""
 import gc
+import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -200,3 +203,64 @@ def test_runs_that_read_what_a_variable_has_left_keep_none_of_it():
             for reader in readers:
                 reader.join()
             np.testing.assert_allclose(session.run(y, {x: image}), truths[k % 2], atol=1e-3)
+
+
+# --- the budget, and forks ------------------------------------------------------------------------------------------
+
+CONVOLUTION = """
+import numpy as np
+import thalweg as tf
+x = tf.placeholder(tf.float32, [None, 64, 64, 16])
+v = tf.Variable(np.ones([3, 3, 16, 32], np.float32))
+y = tf.nn.conv2d(x, v, [1, 1, 1, 1], "SAME")
+session = tf.Session()
+session.run(v.initializer)
+def times(n, images=1):
+    for _ in range(n):
+        session.run(y.op, {x: np.ones([images, 64, 64, 16])})
+times(3)
+from thalweg.cpu._gemm import kept_bytes, kept_reads
+"""
+
+
+def program(text, **environment):
+    return subprocess.run([sys.executable, "-c", CONVOLUTION + text], capture_output=True, text=True, timeout=120,
+                          env={**os.environ, **environment})
+
+
+@pytest.mark.parametrize("wish, is_kept", [("", True), ("1", True), ("99999999999999999999", True), ("0", False)])
+def test_the_budget_is_a_number_of_megabytes(wish, is_kept):
+    done = program("print(kept_bytes() > 0)", THALWEG_FILTER_CACHE_MB=wish)
+    assert done.stdout == f"{is_kept}\n", done.stderr
+
+
+@pytest.mark.parametrize("wish", ["abc", "-1", "1.5", " "])
+def test_a_budget_that_is_no_number_is_named(wish):
+    done = program("", THALWEG_FILTER_CACHE_MB=wish)
+    assert done.stderr.endswith(f"ValueError: THALWEG_FILTER_CACHE_MB is {wish!r}; it must be a whole number, 0 or "
+                                "more, or unset\n")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_child_of_a_fork_during_another_threads_run_keeps_filters():
+    done = program("""
+import os, signal, threading, time
+def child():
+    signal.alarm(30)
+    session.run(tf.assign(v, 2 * v))
+    times(3)
+    before = kept_reads()
+    times(1)
+    os._exit(0 if kept_reads() > before else 1)
+thread = threading.Thread(target=times, args=(40, 32))
+thread.start()
+for _ in range(5):
+    time.sleep(0.02)
+    assert thread.is_alive()
+    pid = os.fork()
+    if not pid:
+        child()
+    assert os.waitpid(pid, 0)[1] == 0
+thread.join()
+""")
+    assert done.returncode == 0, done.stderr

@@ -37,21 +37,21 @@ def test_nan_and_infinity_reach_the_sums_they_belong_to():
 
 
 @pytest.mark.parametrize("ops", ["BiasAdd", "BiasAdd,Relu", "BiasAdd,Relu6", "BiasAdd,Add,Relu", "BiasAdd,Add",
-                                 "FusedBatchNorm", "FusedBatchNorm,Relu", "Relu"])
+                                 "FusedBatchNorm", "FusedBatchNorm,Relu", "BiasAdd,FusedBatchNorm,Relu", "Relu"])
 @pytest.mark.parametrize("m, k, n", [(5, 9, 16), (100, 70, 45), (1, 700, 33), (100, 900, 40), (6, 0, 7)])
 @pytest.mark.parametrize("turn_a", [False, True])
 def test_epilogues(ops, m, k, n, turn_a):
     a, b, residual = numbers(m, k), numbers(k, n, seed=1), numbers(m, n, seed=2)
-    gamma, beta, mean, variance = (numbers(n, seed=s) for s in (3, 4, 5, 6))
+    gamma, beta, mean, variance, bias = (numbers(n, seed=s) for s in (3, 4, 5, 6, 7))
     variance = np.abs(variance) + np.float32(0.1)
     y, args = 3 * (a.astype(np.float64) @ b), []
     for op in ops.split(","):
         if op == "BiasAdd":
-            y, args = y + beta, [*args, beta]
+            y, args = y + bias, [*args, bias]
         elif op == "Add":
             y, args = y + residual, [*args, residual]
         elif op == "FusedBatchNorm":
-            y, args = (y - mean) / np.sqrt(variance + 1e-3) * gamma + beta, [gamma, beta, mean, variance]
+            y, args = (y - mean) / np.sqrt(variance + 1e-3) * gamma + beta, [*args, gamma, beta, mean, variance]
         else:
             y = np.clip(y, 0, 6 if op == "Relu6" else None)
     check(matmul.fused_matmul, "_FusedMatMul", [a.T.copy() if turn_a else a, 3 * b, *args], [y],
@@ -81,6 +81,10 @@ def test_what_is_left_to_the_reference_says_why():
         run(matmul.fused_matmul, "_FusedMatMul", [a, b, c], [((2, 4), np.float32)], {"fused_ops": "BiasAdd,Tanh"})
     with pytest.raises(Unsupported, match="_FusedMatMul: BiasAdd after the activation"):
         run(matmul.fused_matmul, "_FusedMatMul", [a, b, c], [((2, 4), np.float32)], {"fused_ops": "Relu,BiasAdd"})
+    for ops in "FusedBatchNorm,BiasAdd", "FusedBatchNorm,FusedBatchNorm", "Add,FusedBatchNorm":
+        with pytest.raises(Unsupported, match=f"_FusedMatMul: '{ops.split(',')[1]}' at this place of fused_ops"):
+            run(matmul.fused_matmul, "_FusedMatMul", [a, b, *([numbers(2, 4)] if ops[0] == "A" else [c] * 4), c],
+                [((2, 4), np.float32)], {"fused_ops": ops, "epsilon": 0.0})
     with pytest.raises(Unsupported, match=r"_FusedMatMul: BiasAdd with operands \(\(3,\),\), not \[\(4,\)\]"):
         run(matmul.fused_matmul, "_FusedMatMul", [a, b, c[:3]], [((2, 4), np.float32)], {"fused_ops": "BiasAdd"})
     with pytest.raises(Unsupported, match="_FusedMatMul: 4 inputs, but fused_ops use 3"):

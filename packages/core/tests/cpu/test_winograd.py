@@ -59,12 +59,17 @@ def test_convolutions_and_their_gradients(case, algorithm, rtol):
 
 @ALGORITHMS
 @pytest.mark.parametrize("images", [1, 20])
-def test_epilogues(algorithm, rtol, images):
+@pytest.mark.parametrize("has_norm", [False, True])
+def test_epilogues(algorithm, rtol, images, has_norm):
     x, w, bias = numbers(images, 12, 13, 20), numbers(3, 3, 20, 37, seed=1), numbers(37, seed=2)
-    residual = numbers(images, 12, 13, 37, seed=3)
-    y = np.clip(convolve(x, w, (1, 1), "SAME", (1, 1)) + bias + residual, 0, 6)
-    check(conv.fused_conv2d, "_FusedConv2D", [x, w, bias, residual], [y],
-          asked(algorithm, "SAME", fused_ops="BiasAdd,Add,Relu6", epsilon=0.0), rtol=rtol)
+    residual, norm = numbers(images, 12, 13, 37, seed=3), []
+    y, ops = convolve(x, w, (1, 1), "SAME", (1, 1)) + bias, "BiasAdd,Add,Relu6"
+    if has_norm:
+        norm, ops = [numbers(37, seed=s) for s in range(4, 8)], "BiasAdd,FusedBatchNorm,Add,Relu6"
+        norm[3] = np.abs(norm[3]) + np.float32(0.1)
+        y = (y - norm[2]) / np.sqrt(norm[3] + 1e-3) * norm[0] + norm[1]
+    check(conv.fused_conv2d, "_FusedConv2D", [x, w, bias, *norm, residual], [np.clip(y + residual, 0, 6)],
+          asked(algorithm, "SAME", fused_ops=ops, epsilon=1e-3), rtol=rtol)
 
 
 def test_a_filter_larger_than_the_caches_goes_by_blocks_of_phases():

@@ -18,7 +18,7 @@ ELSEWHERE = {
         "StatelessRandomUniformInt", "StatelessTruncatedNormal", "TruncatedNormal"),
     "random/test_gamma_gradient.py": ("RandomGammaGrad",),
     "random/test_linalg.py": ("Diag", "DiagPart", "MatrixBandPart", "MatrixSetDiag", "MatrixTriangularSolve", "Qr"),
-    "plan/test_passes.py": ("_FusedConv2D", "_FusedDepthwiseConv2dNative", "_FusedMatMul",
+    "plan/test_passes.py": ("_FusedBatchNormInference", "_FusedConv2D", "_FusedDepthwiseConv2dNative", "_FusedMatMul",
                             "_FusedSeparableConv2D", "_Region"),
     "plan/test_fuse_training.py": ("_FusedBatchNormEx", "_FusedBatchNormGradEx", "_FusedBiasAddGrad"),
 }

@@ -229,6 +229,73 @@ def test_convolution_takes_over_normalisation_residual_and_activation():
         np.testing.assert_allclose(fused.run(y, feed), unfused.run(y, feed), rtol=1e-5, atol=1e-5)
 
 
+def test_convolution_takes_over_bias_and_then_normalisation():
+    """What tf.layers make of a convolution, with its bias, and a normalisation after it."""
+    tf.set_random_seed(3)
+    x = tf.placeholder(tf.float32, [2, 6, 6, 8])
+    h = tf.layers.conv2d(x, 8, 3, padding="same", bias_initializer=tf.random_normal_initializer(seed=1))
+    h = tf.layers.batch_normalization(h, moving_mean_initializer=tf.random_normal_initializer(seed=2))
+    y = tf.nn.relu(h + x)
+    computed = [n for n in made([y], [x]).nodes if n.inputs and n.op_type not in ("Identity", FETCH)]
+    assert [n.op_type for n in computed] == ["_FusedConv2D"]
+    assert computed[0].attrs["fused_ops"] == ["BiasAdd", "FusedBatchNorm", "Add", "Relu"]
+    feed = {x: np.random.RandomState(1).randn(2, 6, 6, 8)}
+    with tf.Session() as fused, tf.Session(config=plain_config()) as unfused:
+        for session in fused, unfused:
+            session.run(tf.global_variables_initializer())
+        np.testing.assert_allclose(fused.run(y, feed), unfused.run(y, feed), rtol=1e-5, atol=1e-5)
+
+
+def test_a_bias_after_the_normalisation_is_a_step_of_its_own():
+    x = tf.placeholder(tf.float32, [2, 6, 6, 8])
+    y = tf.nn.bias_add(block(x)[0][0], tf.constant(np.arange(8, dtype=np.float32)))
+    assert plan_kinds(made([y], [x])) == ["_FusedConv2D", "BiasAdd"]
+
+
+def normalised(x, seed, **options):
+    """In inference, by constants."""
+    scale, offset, mean, variance = tf.unstack(tf.constant(np.random.RandomState(seed).rand(4, 8).astype(np.float32)))
+    return tf.nn.fused_batch_norm(x, scale, offset, mean, variance, epsilon=0.25, is_training=False, **options)
+
+
+@pytest.mark.parametrize("dtype", [tf.float32, tf.float16])
+def test_normalisation_before_a_convolution_takes_over_residual_and_activation(dtype):
+    x, z = tf.placeholder(dtype, [None, 6, 6, 8]), tf.placeholder(dtype, [None, 6, 6, 8])
+    small, feed = [(3, 6, 6, 8)] * 2, {v: np.random.RandomState(k).randn(3, 6, 6, 8) for k, v in enumerate((x, z))}
+    w = tf.constant(np.random.RandomState(2).randn(3, 3, 8, 4), dtype)
+    for y, followers in ((tf.nn.relu(normalised(x, 3)[0]), ["Relu"]), (normalised(x, 3)[0] + z, ["Add"]),
+                         (tf.nn.relu6(z + normalised(x, 3)[0]), ["Add", "Relu6"])):
+        convolved = tf.nn.conv2d(y, w, [1, 1, 1, 1], "SAME")
+        plan = made([convolved], [x, z], small)
+        assert plan_kinds(plan) == ["_FusedBatchNormInference", "Conv2D"]
+        assert plan.steps[0].node.attrs["fused_ops"] == followers
+        assert plan.steps[0].node.attrs["epsilon"] == 0.25
+        with tf.Session() as fused, tf.Session(config=plain_config()) as unfused:
+            for found, expected in zip(fused.run([y, convolved], feed), unfused.run([y, convolved], feed)):
+                np.testing.assert_allclose(found, expected, **{"rtol": 1e-5, "atol": 1e-5} if dtype == tf.float32
+                                           else {"rtol": 0.01, "atol": 0.03})
+
+
+def test_normalisation_that_is_asked_for_more_than_its_result_stays():
+    x = tf.placeholder(tf.float32, [2, 6, 6, 8])
+    norm = normalised(x, 0)
+    assert plan_kinds(made([norm[0]], [x])) == ["FusedBatchNormV3"]                        # nothing follows
+    assert "FusedBatchNormV3" in plan_kinds(made([tf.nn.relu(norm[0]), norm[1]], [x]))     # its statistics
+    assert "FusedBatchNormV3" in plan_kinds(made([tf.nn.relu(norm[0]), norm[0]], [x]))     # what is between
+    first = tf.placeholder(tf.float32, [2, 8, 6, 6])
+    turned = tf.nn.relu(normalised(first, 0, data_format="NCHW")[0])
+    assert "_FusedBatchNormInference" not in plan_kinds(made([turned], [first]))
+
+
+def test_two_normalisations_that_meet_are_added_once():
+    x = tf.placeholder(tf.float32, [2, 6, 6, 8])
+    y = tf.nn.relu(normalised(x, 0)[0] + normalised(x, 1)[0])
+    assert sorted(plan_kinds(made([y], [x]))) == ["FusedBatchNormV3", "_FusedBatchNormInference"]
+    feed = {x: np.random.RandomState(1).randn(2, 6, 6, 8)}
+    with tf.Session() as fused, tf.Session(config=plain_config()) as unfused:
+        np.testing.assert_allclose(fused.run(y, feed), unfused.run(y, feed), rtol=1e-5, atol=1e-5)
+
+
 def test_depthwise_convolution_takes_over_bias_and_activation():
     x = tf.placeholder(tf.float32, [2, 6, 6, 8])
     w, bias = tf.constant(np.ones([3, 3, 8, 1], np.float32)), tf.constant(np.full(8, -7, np.float32))

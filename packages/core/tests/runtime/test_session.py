@@ -343,6 +343,29 @@ def test_make_callable(session):
     assert double(4.0) == 8.0
     with pytest.raises(ValueError, match="takes 1 values, got 2"):
         double(1.0, 2.0)
+    with pytest.raises(TypeError, match="make_callable: `feed_list` must be a list or tuple, not Tensor"):
+        session.make_callable(x * 2.0, x)
+
+
+@pytest.mark.parametrize("fed", [False, True])
+def test_a_callable_takes_options_and_metadata(session, fed):
+    """With a list of feeds it does in any case, as in TensorFlow 1.15."""
+    x = tf.placeholder_with_default(4.0, [])
+    y, traced = tf.multiply(x, 2.0, name="double"), tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE)
+    for accepts in [True, False][:1 + fed]:
+        double, metadata = session.make_callable(y, [x] if fed else None, accept_options=accepts), tf.RunMetadata()
+        args = [3.0] * fed
+        assert double(*args) == double(*args, options=tf.RunOptions()) == double(*args, run_metadata=tf.RunMetadata())
+        assert double(*args, options=traced, run_metadata=metadata) == (6.0 if fed else 8.0)
+        assert ["double" in row[0] for row in metadata.step_stats] == [True]
+
+
+def test_a_callable_without_feeds_takes_no_options_unasked(session):
+    one = session.make_callable(tf.constant(1.0))
+    assert one() == one(options=None, run_metadata=None) == 1.0
+    for more in {"options": tf.RunOptions()}, {"run_metadata": tf.RunMetadata()}:
+        with pytest.raises(TypeError, match=r"neither options nor run_metadata; make it with make_callable\(..., acc"):
+            one(**more)
 
 
 def test_a_trace_lists_the_steps(session):

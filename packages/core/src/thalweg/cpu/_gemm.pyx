@@ -1,6 +1,9 @@
 """Makes and plans the jobs of cpu/c/gemm.h: the convolutions', their gradients' and the matrix products'."""
 from libc.math cimport INFINITY
+from libc.stdint cimport uint64_t
 from libc.stdlib cimport free
+
+import os
 
 from thalweg.cpu._request import Unsupported
 
@@ -22,7 +25,9 @@ cdef extern from "cpu/c/gemm.h" nogil:
 
 cdef extern from "cpu/filters.h" nogil:
     void thw_filter_leave(thw_filter_use* use)
+    void thw_filter_set_budget(size_t bytes)
     size_t thw_filter_bytes()
+    uint64_t thw_filter_reads()
 
 
 cdef const thw_gemm_table* TABLE = thw_gemm()
@@ -123,6 +128,22 @@ def kept_bytes():
     return thw_filter_bytes()
 
 
+def kept_reads():
+    """How often a call found its filter ready."""
+    return thw_filter_reads()
+
+
+def _budget():
+    """Bytes for kept filters; ValueError if THALWEG_FILTER_CACHE_MB is no number of megabytes."""
+    wish = os.environ.get("THALWEG_FILTER_CACHE_MB", "") or "256"
+    if not (wish.isascii() and wish.isdigit()):
+        raise ValueError(f"THALWEG_FILTER_CACHE_MB is {wish!r}; it must be a whole number, 0 or more, or unset")
+    return min(int(wish) << 20, <size_t>-1)
+
+
+thw_filter_set_budget(_budget())
+
+
 cdef int set_correlation(Request r, thw_correlation* job) except -1:
     """Plans a job that is filled in, and names its kernel."""
     cdef int is_double = _is_double(r)
@@ -163,7 +184,7 @@ cdef int32_t fill_finish(Request r, thw_finish* finish, str ops, double epsilon,
             raise Unsupported(f"{r.op_type}: {name} after the activation")
         if name == "BiasAdd" and finish.shift < 0 and finish.normalisation < 0 and finish.residual < 0:
             finish.shift, operands = argument, [channels]
-        elif name == "FusedBatchNorm" and finish.shift < 0 and finish.normalisation < 0 and finish.residual < 0:
+        elif name == "FusedBatchNorm" and finish.normalisation < 0 and finish.residual < 0:
             finish.normalisation, operands = argument, [channels] * 4
             finish.epsilon = epsilon
         elif name == "Add" and finish.residual < 0:

@@ -22,6 +22,21 @@ def fused_batch_norm(Request r):
 def fused_batch_norm_ex(Request r):
     """Prepare _FusedBatchNormEx (x, scale, offset, maybe a residual): training, then Add, Relu or Relu6."""
     cdef thw_channels_job* job = _new_job(r, r.in_shapes[0], r.in_shapes[1:3])
+    _add_followers(r, job, 3)
+    plan_job(r, job, 2)
+    r.set(channels_table().batch_norm_training, THW_INPLACE(0) | (THW_INPLACE(3) if job.has_residual else 0))
+
+
+def fused_batch_norm_inference(Request r):
+    """Prepare _FusedBatchNormInference (x, scale, offset, mean, variance, maybe a residual): then the same."""
+    cdef thw_channels_job* job = _new_job(r, r.in_shapes[0], r.in_shapes[1:5])
+    _add_followers(r, job, 5)
+    plan_job(r, job, 2)
+    r.set(channels_table().batch_norm_inference, THW_INPLACE(0) | (THW_INPLACE(5) if job.has_residual else 0))
+
+
+cdef int _add_followers(Request r, thw_channels_job* job, int32_t residual) except -1:
+    """What `fused_ops` name; a residual is input number `residual`."""
     for name in r.attr_str("fused_ops").split(","):
         if name == "Add" and not job.has_residual and not job.is_clamped:
             job.has_residual = 1
@@ -29,10 +44,9 @@ def fused_batch_norm_ex(Request r):
             job.is_clamped, job.high = 1, 6 if name == "Relu6" else INFINITY
         else:
             raise Unsupported(f"{r.op_type}: {name!r} at this place of fused_ops")
-    if r.in_shapes[3:] != r.in_shapes[:1] * job.has_residual:
-        raise Unsupported(f"{r.op_type}: residuals of shapes {r.in_shapes[3:]} for x of shape {r.in_shapes[0]}")
-    plan_job(r, job, 2)
-    r.set(channels_table().batch_norm_training, THW_INPLACE(0) | (THW_INPLACE(3) if job.has_residual else 0))
+    if r.in_shapes[residual:] != r.in_shapes[:1] * job.has_residual:
+        raise Unsupported(f"{r.op_type}: residuals of shapes {r.in_shapes[residual:]} for x of shape {r.in_shapes[0]}")
+    return 0
 
 
 def fused_batch_norm_grad(Request r):

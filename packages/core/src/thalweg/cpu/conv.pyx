@@ -19,7 +19,7 @@ def conv3d(Request r):
 
 
 def fused_conv2d(Request r):
-    """Prepare _FusedConv2D: Conv2D, then FusedBatchNorm or BiasAdd, a residual Add, Relu or Relu6 in one sweep."""
+    """Prepare _FusedConv2D: Conv2D, then BiasAdd, FusedBatchNorm, a residual Add, Relu or Relu6 in one sweep."""
     _set_convolution(r, True)
 
 

@@ -22,15 +22,23 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* held for a few instr
 static thw_kept* all;
 static thw_memory memory;
 static size_t budget;
+static uint64_t reads;
 
-static void unlock_in_child(void) { pthread_mutex_init(&lock, NULL); }
+static void before_fork(void) { pthread_mutex_lock(&lock); }
+static void after_fork(void) { pthread_mutex_unlock(&lock); }
+
+/* Calls of other threads never come to their end here; what they were making, `made` says to be none. */
+static void after_fork_in_child(void) {
+  for (thw_kept* kept = all; kept; kept = kept->next) kept->readers = 0;
+  pthread_mutex_unlock(&lock);
+}
 
 __attribute__((constructor)) static void begin(void) {
-  const char* wish = getenv("THALWEG_FILTER_CACHE_MB");
-  budget = (size_t)(wish ? strtoull(wish, NULL, 10) : 256) << 20;
   thw_memory_init(&memory);
-  pthread_atfork(NULL, NULL, unlock_in_child);
+  pthread_atfork(before_fork, after_fork, after_fork_in_child);
 }
+
+void thw_filter_set_budget(size_t bytes) { budget = bytes; }
 
 static thw_kept* find(const uint64_t* counter, const thw_layout* layout, size_t bytes) {
   for (thw_kept* kept = all; kept; kept = kept->next)
@@ -91,6 +99,7 @@ thw_filter thw_filter_take(thw_filter_use* use, const thw_call* call, int input,
   if (kept) {
     kept->readers++;
     filter = (thw_filter){kept->data, kept->made == version, kept};
+    reads += filter.is_made;
   }
   pthread_mutex_unlock(&lock);
   return filter;
@@ -118,3 +127,4 @@ void thw_filter_leave(thw_filter_use* use) {
 }
 
 size_t thw_filter_bytes(void) { return (size_t)memory.bytes_in_use; }
+uint64_t thw_filter_reads(void) { return reads; }

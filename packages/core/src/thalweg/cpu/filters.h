@@ -2,7 +2,7 @@
  *
  * Kernels that make the same of one variable or constant share one copy, whatever the shapes of their images. A value
  * is kept when it is met a second time, so weights that change with every step cost no memory, and while all copies
- * together stay within a budget (THALWEG_FILTER_CACHE_MB, 256 by default).
+ * together stay within a budget.
  */
 #ifndef THALWEG_CPU_FILTERS_H
 #define THALWEG_CPU_FILTERS_H
@@ -38,6 +38,10 @@ void thw_filter_give(const thw_filter* filter);
 /* When the kernel is freed. */
 void thw_filter_leave(thw_filter_use* use);
 
-/* Bytes of all copies. */
+/* For all copies together; before the first of them is made. */
+void thw_filter_set_budget(size_t bytes);
+
+/* Bytes of all copies, and how often a call found one that was made. */
 size_t thw_filter_bytes(void);
+uint64_t thw_filter_reads(void);
 #endif

@@ -17,7 +17,7 @@ def matmul(Request r):
 
 
 def fused_matmul(Request r):
-    """Prepare _FusedMatMul: MatMul, then FusedBatchNorm or BiasAdd, a residual Add, Relu or Relu6 in one sweep."""
+    """Prepare _FusedMatMul: MatMul, then BiasAdd, FusedBatchNorm, a residual Add, Relu or Relu6 in one sweep."""
     cdef thw_correlation* product
     cdef thw_gathering* turned
     if _is_turned(r):

@@ -193,6 +193,7 @@ def _example(op_type, dtype):
     shapes_in, shapes_out, attrs = {
         "_FusedBatchNormEx": ((x, c, c), (x, *[c] * 4, (), c, c),
                               {"fused_ops": ["Relu"], "num_args": 0, "U": float32}),
+        "_FusedBatchNormInference": ((x, c, c, c, c), (x,), {"fused_ops": ["Relu"], "num_args": 0, "U": float32}),
         "_FusedBatchNormGradEx": ((x, x, c, c, c, x), (x, c, c),
                                   {"num_addends": 1, "num_features": 1, "num_sides": 0, "activation": "Relu",
                                    "U": float32, "F": dtype}),

@@ -22,7 +22,8 @@ FLAGS = [
     Flag("THALWEG_CHECK", "1", "checks the plan's invariants after every pass (tests run so)", "0"),
     Flag("THALWEG_NUM_THREADS", "n", "threads of the pool", "what affinity and control groups allow"),
     Flag("THALWEG_ISA", "portable, avx2, avx512", "lowers the choice of CPU kernels, for tests", "the machine's best"),
-    Flag("THALWEG_FILTER_CACHE_MB", "n", "memory for filters that are packed or transformed once and kept", "256"),
+    Flag("THALWEG_FILTER_CACHE_MB", "n", "megabytes for filters that are packed or transformed once and kept; 0: none "
+         "is", "256"),
     Flag("THALWEG_CACHE", "folder", "what devices keep for the next process, such as compiled kernels, lies here; "
          "empty: nothing is kept", "`$XDG_CACHE_HOME/thalweg`, `~/.cache/thalweg`"),
     Flag("THALWEG_DEVICES", "a,b", "only these devices, the first is the default; one that fails is an error",

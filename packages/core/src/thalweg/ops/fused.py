@@ -1,7 +1,7 @@
 """Ops that only the plan makes: several nodes as one step (plan/fuse.py). No program builds them.
 
-`fused_ops` lists what follows the product, in order: "BiasAdd" or "FusedBatchNorm" (in inference; operands scale,
-offset, mean, variance), then "Add" of a residual, then "Relu" or "Relu6".
+`fused_ops` lists what follows, in order: "BiasAdd", "FusedBatchNorm" (in inference; operands scale, offset, mean,
+variance), "Add" of a residual, "Relu" or "Relu6"; any of them may be missing, and the first two only follow products.
 """
 from itertools import islice
 
@@ -11,6 +11,7 @@ from thalweg.framework.declaration import REGISTRY, define_op
 from thalweg.framework.dtypes import FLOATS
 from thalweg.framework.shapes import broadcast
 
+from .batch_norm import _HALF, _SINGLE, fused_batch_norm_op
 from .conv import conv2d_op, conv2d_shape
 from .depthwise import depthwise_conv2d_native_op, depthwise_conv2d_native_shape
 from .matmul import mat_mul, mat_mul_shape
@@ -107,6 +108,24 @@ def fused_mat_mul_shape(node, a, b, args):
 
 
 fused_mat_mul.no_gradient(_MADE_BY_PLAN)
+
+
+@define_op("_FusedBatchNormInference", "x: T, scale: U, offset: U, mean: U, variance: U, args: num_args*T -> y: T",
+           T=_HALF, U=_SINGLE, cpu="batch_norm:fused_batch_norm_inference")
+def fused_batch_norm_inference(x, scale, offset, mean, variance, args, *, fused_ops: list[str],
+                               epsilon: float = 0.0001):
+    """FusedBatchNorm of [N, H, W, C] by given statistics, then `fused_ops`, whose further operands are `args`."""
+    y = fused_batch_norm_op.body(x, scale, offset, mean, variance, epsilon=epsilon, data_format="NHWC",
+                                 is_training=False)[0]
+    return _epilogue(y, args, fused_ops, epsilon)
+
+
+@fused_batch_norm_inference.shape
+def fused_batch_norm_inference_shape(node, x, scale, offset, mean, variance, args):
+    return x
+
+
+fused_batch_norm_inference.no_gradient(_MADE_BY_PLAN)
 
 
 @define_op("_Region", "inputs: N*T -> outputs: n_results*T", T=FLOATS, cpu="region:region")

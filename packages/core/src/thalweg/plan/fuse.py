@@ -1,5 +1,5 @@
-"""Pass 5: several nodes become one step: convolution or matmul with what follows it, a depthwise convolution with the
-pointwise one after it, and elementwise regions.
+"""Pass 5: several nodes become one step: convolution, matmul or normalisation with what follows it, a depthwise
+convolution with the pointwise one after it, and elementwise regions.
 
 A device must know the fused op types, and each op that a region holds; otherwise the nodes stay as they are. So do
 those whose fused step a device refuses when it sees the shapes: pipeline.py then fuses anew, without the steps in
@@ -30,7 +30,7 @@ def fuse(ir, fuses, refused=()):
     _fuse_regions(ir, fuses, refused)
 
 
-# --- convolution or matmul + what follows it ------------------------------------------------------------
+# --- convolution, matmul or normalisation + what follows it ---------------------------------------------
 
 def is_fused(node):
     """Whether a node is one of several, as this pass and fuse_training.py make them."""
@@ -45,25 +45,44 @@ def without_refused(chain, fused_type, refused):
 
 
 def _fuse_epilogues(ir, fuses, refused):
+    """Products take over normalisations; those that are left take over what follows them."""
+    _fuse_chains(ir, _product_type, (_bias, _norm, _residual, _activation), fuses, refused)
+    _fuse_chains(ir, _norm_type, (_residual, _activation), fuses, refused)
+
+
+def _fuse_chains(ir, fused_type_of, takes, fuses, refused):
     replaced, awaited = {}, {c for node in ir.nodes for c in node.controls}
-    for node in reversed(ir.nodes):      # where two products meet in an addition, the later one takes it over
-        fused_type = _PRODUCERS.get(node.op_type)
+    for node in reversed(ir.nodes):      # where two of them meet in an addition, the later one takes it over
+        fused_type = fused_type_of(node)
         if fused_type is None or not fuses(node.device, fused_type, node.outputs[0].dtype):
             continue
-        chain = without_refused(_epilogue(node, awaited, replaced), fused_type, refused)
+        chain = without_refused(_epilogue(node, takes, awaited, replaced), fused_type, refused)
         if chain:
             fused = _fused(node, chain, fused_type)
             replaced.update(dict.fromkeys([node, *[taken for taken, _, _ in chain]], fused))
     _substitute(ir, replaced)
 
 
-def _epilogue(node, awaited, replaced):
+def _product_type(node):
+    return _PRODUCERS.get(node.op_type)
+
+
+def _norm_type(node):
+    return "_FusedBatchNormInference" if _is_line(node) and _is_channels_last(node) else None
+
+
+def _is_line(node):
+    """Whether it is a normalisation in inference whose statistics nobody takes."""
+    return node.op_type in _NORMS and not node.attrs["is_training"] and not any(v.uses for v in node.outputs[1:])
+
+
+def _epilogue(node, takes, awaited, replaced):
     """What `node`'s epilogue can take over: (node, its name in fused_ops, further operands), in order.
 
-    A bias or a normalisation by given moments, then a residual, then an activation; any of them may be missing.
+    Each of `takes` says it of one kind of follower, in the order of the kernels; any of them may be missing.
     """
     chain, last = [], node
-    for take in (_bias_or_norm, _residual, _activation):
+    for take in takes:
         user = _only_user(last)
         taken = user is not None and user not in replaced and not user.controls and take(node, last, user)
         if not taken:
@@ -97,22 +116,27 @@ def _is_channels_last(*nodes):
     return all(n.attrs.get("data_format", "NHWC") == "NHWC" for n in nodes)
 
 
-def _bias_or_norm(node, last, user):
-    """BiasAdd of a vector over the last dimension, by that op or another addition; FusedBatchNorm in inference."""
-    whole = last.outputs[0].shape
-    if not shapes.is_known(whole) or not _is_channels_last(node, user):
+def _bias(node, last, user):
+    """The addition of a vector over the last dimension, by BiasAdd or another op."""
+    if user.op_type not in _ADDS or user.op_type == "BiasAdd" and user.inputs[0].node is not last:
         return None
-    if user.op_type in _NORMS and not user.attrs["is_training"] and user.inputs[0].node is last \
-            and not any(v.uses for v in user.outputs[1:]):
-        vectors = user.inputs[1:]
-        name = "FusedBatchNorm"
-    elif user.op_type in _ADDS and not (user.op_type == "BiasAdd" and user.inputs[0].node is not last):
-        vectors = [v for v in user.inputs if v.node is not last]
-        name = "BiasAdd"
-    else:
+    vectors = [v for v in user.inputs if v.node is not last]
+    return ("BiasAdd", vectors) if vectors and _are_vectors(vectors, node, last, user) else None
+
+
+def _norm(node, last, user):
+    """FusedBatchNorm by given statistics."""
+    if not _is_line(user) or user.inputs[0].node is not last:
         return None
-    fits = vectors and all(v.shape == whole[-1:] and v.dtype is last.outputs[0].dtype for v in vectors)
-    return (name, vectors) if fits else None
+    vectors = user.inputs[1:]
+    return ("FusedBatchNorm", vectors) if _are_vectors(vectors, node, last, user) else None
+
+
+def _are_vectors(values, node, last, user):
+    """Whether the operands of `user` run along the last dimension of `last`, in its dtype."""
+    whole = last.outputs[0]
+    return shapes.is_known(whole.shape) and _is_channels_last(node, user) \
+        and all(v.shape == whole.shape[-1:] and v.dtype is whole.dtype for v in values)
 
 
 def _residual(node, last, user):
@@ -130,7 +154,8 @@ def _activation(node, last, user):
 
 def _fused(node, chain, fused_type):
     operands = [v for _, _, values in chain for v in values]
-    epsilons = [taken.attrs["epsilon"] for taken, name, _ in chain if name == "FusedBatchNorm"]
+    epsilons = [taken.attrs["epsilon"] for taken in (node, *[taken for taken, _, _ in chain])
+                if taken.op_type in _NORMS]
     declaration = REGISTRY[fused_type]
     attrs = {**{a.name: a.default for a in declaration.attributes.values() if not a.is_required}, **node.attrs,
              "fused_ops": [name for _, name, _ in chain], "num_args": len(operands),

@@ -129,7 +129,14 @@ class BaseSession:
         return tuple(tensors), arrays
 
     def make_callable(self, fetches, feed_list=None, accept_options=False):
-        """A function of the feeds' values, in the order of `feed_list`, that runs `fetches`."""
+        """A function of the feeds' values, in the order of `feed_list`, that runs `fetches`.
+
+        It takes `options` and `run_metadata` as `run` does, with `accept_options` or, as in TensorFlow 1.15, where a
+        list of feeds is given.
+        """
+        if feed_list is not None and not isinstance(feed_list, (list, tuple)):
+            raise TypeError(f"make_callable: `feed_list` must be a list or tuple, not {type(feed_list).__name__}")
+        takes_options = accept_options or feed_list is not None
         prepared = Fetches(self._graph, fetches)
         tensors = tuple(self._graph.as_graph_element(t, allow_operation=False) for t in feed_list or ())
 
@@ -138,6 +145,9 @@ class BaseSession:
                 raise RuntimeError("Attempted to use a closed Session.")
             if len(args) != len(tensors):
                 raise ValueError(f"this callable takes {len(tensors)} values, got {len(args)}")
+            if not takes_options and not (options is None and run_metadata is None):
+                raise TypeError("this callable takes neither options nor run_metadata; make it with "
+                                "make_callable(..., accept_options=True)")
             arrays = [as_feed(t, a) for t, a in zip(tensors, args)]
             values = self._engine.run(prepared.elements, tensors, arrays, options, run_metadata)
             return prepared.rebuild(scalars(values))

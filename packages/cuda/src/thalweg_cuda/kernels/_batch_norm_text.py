@@ -126,18 +126,19 @@ extern "C" __global__ void __launch_bounds__(256) statistics(PARAMETERS) {
 }
 """
 
-# Inference: the statistics are given, and given out.
+# Inference: the statistics are given, and maybe given out.
 GIVEN = r"""
 extern "C" __global__ void __launch_bounds__(256) statistics(PARAMETERS) {
   const Frame f = {ARGUMENTS};
   int c = blockIdx.x * 256 + threadIdx.x;
   if (c >= f.channels) return;
-  float mean = load(f.given_mean[c]), variance = load(f.given_variance[c]);
-  f.mean[c] = mean;
-  f.variance[c] = variance;
-  f.batch_mean[c] = mean;
-  f.batch_variance[c] = variance;
-  f.gain[c] = (float)(load(f.scale[c]) / sqrt((double)variance + f.epsilon));
+#if GIVES_STATISTICS
+  for (int k = 0; k < 2; k++) {
+    f.means[k][c] = f.mean[c];
+    f.variances[k][c] = f.variance[c];
+  }
+#endif
+  f.gain[c] = (float)(load(f.scale[c]) / sqrt((double)load(f.variance[c]) + f.epsilon));
 }
 """
 

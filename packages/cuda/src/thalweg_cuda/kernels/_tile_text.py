@@ -192,7 +192,7 @@ __device__ inline Column column_of(const Frame& f, int n) {
   c.gain = (T)1;
   if (f.scale) {
     c.gain = (T)(load(f.scale[n]) / sqrt((W)load(f.variance[n]) + (W)f.epsilon));
-    c.mean = load(f.mean[n]);
+    c.mean = load(f.mean[n]) - (f.bias ? load(f.bias[n]) : T());
   }
   if (f.shift) c.shift = load(f.shift[n]);
 #endif

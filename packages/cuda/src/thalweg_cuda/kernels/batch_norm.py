@@ -21,25 +21,37 @@ def fused_batch_norm(request, target):
     if request.attrs["is_training"]:
         return job.with_third(_training(job, None, None, None))
     _check_channels(request, request.in_shapes[3:5], job.channels)
-    return job.with_third(_inference(job))
+    return job.with_third(_inference(job, None, None, True))
 
 
 @kernel("_FusedBatchNormEx")
 def fused_batch_norm_ex(request, target):
     """(x, scale, offset, maybe a residual): training, then Add, Relu or Relu6; gain and shift are results, too."""
     job = _Job(request, target, 0, request.in_shapes[1:3])
+    return job.with_third(_training(job, *_followers(request, 3), (output(6), output(7))))
+
+
+@kernel("_FusedBatchNormInference")
+def fused_batch_norm_inference(request, target):
+    """(x, scale, offset, mean, variance, maybe a residual): given statistics, then Add, Relu or Relu6."""
+    job = _Job(request, target, 0, request.in_shapes[1:5])
+    return job.with_third(_inference(job, *_followers(request, 5), False))
+
+
+def _followers(request, first):
+    """The residual, which is input `first`, and the greatest result, of `fused_ops`; None for what is not there."""
     residual = high = None
     for name in _epilogue.names(request):
         if name == "Add" and residual is None and high is None:
-            residual = input_(3)
+            residual = input_(first)
         elif name in _HIGHEST and high is None:
             high = _HIGHEST[name]
         else:
             raise Unsupported(f"{request.op_type}: {name!r} at this place of fused_ops")
-    if request.in_shapes[3:] != request.in_shapes[:1] * (residual is not None):
-        raise Unsupported(f"{request.op_type}: residuals of shapes {request.in_shapes[3:]} for x of shape "
+    if request.in_shapes[first:] != request.in_shapes[:1] * (residual is not None):
+        raise Unsupported(f"{request.op_type}: residuals of shapes {request.in_shapes[first:]} for x of shape "
                           f"{request.in_shapes[0]}")
-    return job.with_third(_training(job, residual, high, (output(6), output(7))))
+    return residual, high
 
 
 def _training(job, residual, high, line):
@@ -56,13 +68,15 @@ def _training(job, residual, high, line):
     return found + job.sweep(moments), job.slices * job.channels * part + 4 * job.channels * (line is None)
 
 
-def _inference(job):
-    job.frame.add("const float*", given_mean=input_(3), given_variance=input_(4))
-    job.frame.add("float*", batch_mean=output(1), batch_variance=output(2), mean=output(3), variance=output(4),
-                  gain=workspace())
-    _add_sweep(job, None, None)
-    first = job.launch("statistics", defines(HAS_RESIDUAL=False) + text.GIVEN + text.APPLY,
-                       (ceil_div(job.channels, 256),))
+def _inference(job, residual, high, gives_statistics):
+    """The commands of a normalisation by given statistics, and whether they are results, too."""
+    job.frame.add("const float*", mean=input_(3), variance=input_(4))
+    job.frame.add("float*", gain=workspace())
+    if gives_statistics:
+        job.frame.add("float*", means=(output(1), output(3)), variances=(output(2), output(4)))
+    _add_sweep(job, residual, high)
+    body = defines(HAS_RESIDUAL=residual is not None, GIVES_STATISTICS=gives_statistics) + text.GIVEN + text.APPLY
+    first = job.launch("statistics", body, (ceil_div(job.channels, 256),))
     return [first, *job.sweep(first)], 4 * job.channels
 
 

@@ -163,6 +163,7 @@ static int batch_norm_training(thw_call* call, const thw_tensor* in, int32_t n_i
   return THW_OK;
 }
 
+/* in: x, scale, offset, mean, variance, maybe the residual; out: y, maybe mean and variance twice and a scalar */
 static int batch_norm_inference(thw_call* call, const thw_tensor* in, int32_t n_in, thw_tensor* out, int32_t n_out) {
   (void)n_in;
   const thw_channels_job* job = call->state;
@@ -170,10 +171,11 @@ static int batch_norm_inference(thw_call* call, const thw_tensor* in, int32_t n_
   const float *scale = in[1].data, *mean = in[3].data, *variance = in[4].data;
   BatchNorm run = {.job = job, .x = in[0].data, .y = out[0].data, .mean = mean, .factor = factor,
                    .offset = in[2].data};
-  for (int64_t c = 0; c < job->channels; c++) {
+  if (job->has_residual) run.residual = in[5].data;
+  for (int64_t c = 0; c < job->channels; c++)
     factor[c] = (float)((double)scale[c] / sqrt((double)variance[c] + job->epsilon));
-    for (int k = 1; k < 5; k++) ((float*)out[k].data)[c] = k % 2 ? mean[c] : variance[c];
-  }
+  for (int k = 1; k < 5 && k < n_out; k++)
+    memcpy(out[k].data, k % 2 ? mean : variance, job->channels * sizeof(float));
   sweep(call, job, normalise_blocks, &run);
   if (n_out > 5) *(float*)out[5].data = 0;
   return THW_OK;

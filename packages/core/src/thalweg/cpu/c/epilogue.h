@@ -4,8 +4,8 @@
 #include <stdint.h>
 
 typedef struct {
-  int32_t shift, residual;     /* inputs, or -1: y = clamp(sum * scale + shift + residual) */
-  int32_t normalisation;       /* the first of scale, offset, mean, variance, which give scale and shift; or -1 */
+  int32_t shift, residual;     /* inputs, or -1: y = clamp(normalised(sum + shift) + residual) */
+  int32_t normalisation;       /* the first of scale, offset, mean, variance; or -1 */
   int32_t is_clamped;
   double low, high, epsilon;
 } thw_finish;

@@ -30,13 +30,14 @@ INLINE REAL NAME(finish_one)(const NAME(Epilogue)* e, REAL sum, const REAL* out,
   return sum;
 }
 
-/* scale = gamma / sqrt(variance + epsilon), shift = beta - mean * scale, in double. */
-static void NAME(fold_normalisation)(int64_t columns, double epsilon, const thw_tensor* in, REAL* scale, REAL* shift) {
+/* scale = gamma / sqrt(variance + epsilon), shift = beta + (bias - mean) * scale, in double. `bias`: or NULL. */
+static void NAME(fold_normalisation)(int64_t columns, double epsilon, const thw_tensor* in, const REAL* bias,
+                                     REAL* scale, REAL* shift) {
   const REAL *gamma = in[0].data, *beta = in[1].data, *mean = in[2].data, *variance = in[3].data;
   for (int64_t j = 0; j < columns; j++) {
-    double factor = (double)gamma[j] / sqrt((double)variance[j] + epsilon);
+    double factor = (double)gamma[j] / sqrt((double)variance[j] + epsilon), before = bias ? (double)bias[j] : 0;
     scale[j] = (REAL)factor;
-    shift[j] = (REAL)((double)beta[j] - (double)mean[j] * factor);
+    shift[j] = (REAL)((double)beta[j] + (before - (double)mean[j]) * factor);
   }
 }
 
@@ -46,7 +47,7 @@ static int NAME(set_epilogue)(NAME(Epilogue)* e, const thw_finish* f, int64_t co
   if (f->shift >= 0) e->shift = in[f->shift].data;
   if (f->normalisation >= 0) {
     REAL* shift = folded + ceil_div(columns, 16) * 16;
-    NAME(fold_normalisation)(columns, f->epsilon, in + f->normalisation, folded, shift);
+    NAME(fold_normalisation)(columns, f->epsilon, in + f->normalisation, e->shift, folded, shift);
     e->scale = folded, e->shift = shift;
   }
   e->has_residual = f->residual >= 0;
