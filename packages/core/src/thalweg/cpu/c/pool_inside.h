@@ -1,5 +1,6 @@
-/* Windows of 2 x 2 and 3 x 3 that lie inside their image, once per REAL, unrolled: a vector of channels stays
- * in registers from its window to its result. Order of elements and treatment of NaN are those of the other windows. */
+/* Windows of 2 x 2 and 3 x 3 that lie inside their image, once per REAL, unrolled: a vector of channels stays in
+ * registers from its window to its result. Order of elements and treatment of NaN are those of the other windows.
+ */
 
 /* The maximum or mean of one vector of channels. x: the window's corner; line: numbers in a line of the image. */
 INLINE vector NAME(pooled)(const int is_max, const int size, REAL start, const REAL* x, int64_t line,
