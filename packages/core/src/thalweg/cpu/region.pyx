@@ -1,5 +1,5 @@
 """The region kernel: a chain of elementwise ops run as a little program, block by block, so that what passes between
-the ops stays in the L1 cache and never reaches memory.
+the ops stays in the L1 cache and never reaches memory; between two ops that have a loop together, in registers.
 
 Attributes of a `_Region` node (lists of strings and floats arrive as one string with commas):
     ops      op types in the order of execution
@@ -30,8 +30,9 @@ cdef enum:
     BLOCK_BYTES = 4096          # of one value: a handful of values fit into the L1 cache
     NOWHERE = -1
 
-# Elementwise ops that a region of float32 or float64 may hold.
 PAIRS = pairs()
+
+# Elementwise ops that a region of float32 or float64 may hold.
 SUPPORTED = frozenset([op for op, dtype in supported() if dtype == 1 and (op, 2) in supported()])
 
 

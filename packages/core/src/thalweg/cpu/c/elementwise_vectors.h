@@ -1,5 +1,6 @@
 /* Elementwise loops in vectors, once per REAL: pairs of ops as one loop, so that what passes between the two stays in
- * registers, and loops that store past the caches. Bits are those of the ops one by one: each rounds its result. */
+ * registers, and loops that store past the caches. Bits are those of the ops one by one: each rounds its result.
+ */
 
 INLINE vector NAME(relu)(vector v) { return NAME(larger)((vector){0}, v); }
 
@@ -38,7 +39,6 @@ INLINE void NAME(set_operands)(const int arity, const void* const* x, const int6
     set->x[k] = set->lanes[k];
   }
 }
-
 
 #define VECTOR_LOOP(op, arity, expression)                                                                \
   INLINE vector NAME(op##_of)(vector a, vector b, vector c) {                                             \
