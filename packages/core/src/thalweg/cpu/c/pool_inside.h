@@ -16,29 +16,35 @@ INLINE vector NAME(pooled)(const int is_max, const int size, REAL start, const R
   return total;
 }
 
+/* The channels from c on, fewer than a vector has. Not inlined: they would take the other channels' registers. */
+static __attribute__((noinline)) void NAME(pool_last)(int is_max, int size, REAL start, const REAL* x, int64_t line,
+                                                      int64_t channels, int64_t c, REAL* y) {
+  for (; c < channels; c++) {
+    REAL total = start;
+    for (int i = 0; i < size; i++)
+      for (int j = 0; j < size; j++) {
+        REAL v = x[i * line + j * channels + c];
+        total = is_max ? (v > total ? v : total) : total + v;
+      }
+    y[c] = is_max ? total : total / (REAL)(size * size);
+  }
+}
+
 /* Places [from, to) of a row. x: the image's first line of the window, y: the row of results. */
 INLINE void NAME(pool_inside)(const int is_max, const int size, const int is_streamed, const thw_pool_job* job,
                               int64_t from, int64_t to, const REAL* x, REAL* y) {
   const REAL start = is_max ? (REAL)job->lowest : 0;
   const int64_t channels = job->channels, line = job->size[2] * channels, step = job->step[2] * channels;
+  const int64_t vectors = channels / VL * VL;
   x += (from * job->step[2] - job->before[2]) * channels;
   y += from * channels;
   for (int64_t place = from; place < to; place++, x += step, y += channels) {
-    int64_t c = 0;
-    for (; c + VL <= channels; c += VL) {
+    for (int64_t c = 0; c < vectors; c += VL) {
       vector pooled = NAME(pooled)(is_max, size, start, x + c, line, channels);
       if (is_streamed) STREAM(y + c, pooled);
       else STORE(y + c, pooled);
     }
-    for (; c < channels; c++) {
-      REAL total = start;
-      for (int i = 0; i < size; i++)
-        for (int j = 0; j < size; j++) {
-          REAL v = x[i * line + j * channels + c];
-          total = is_max ? (v > total ? v : total) : total + v;
-        }
-      y[c] = is_max ? total : total / (REAL)(size * size);
-    }
+    if (vectors < channels) NAME(pool_last)(is_max, size, start, x, line, channels, vectors, y);
   }
 }
 
@@ -51,29 +57,9 @@ INLINE mask NAME(takes_part)(const int kind, vector value, vector best, mask* is
   return equal;
 }
 
-/* Adds the share of dy[c] that belongs to each element of a window to dx; without `adds` it is set. */
-INLINE void NAME(spread_inside)(const int kind, const int adds, const int size, const int is_streamed, const REAL* x,
-                                const REAL* dy, int64_t line, int64_t channels, REAL* dx) {
-  int64_t c = 0;
-  for (; c + VL <= channels; c += VL) {
-    vector value[9], gradient = LOAD(dy + c), best = gradient;
-    mask is_taken = {0};
-    if (kind == SPREAD_MEAN) gradient = gradient / SPLAT((REAL)(size * size));
-    if (kind == SPREAD_FIRST) {
-      UNROLLED for (int k = 0; k < size * size; k++) value[k] = LOAD(x + k / size * line + k % size * channels + c);
-      best = value[0];
-      UNROLLED for (int k = 1; k < size * size; k++) best = NAME(larger)(value[k], best);
-    }
-    UNROLLED for (int k = 0; k < size * size; k++) {
-      REAL* target = dx + k / size * line + k % size * channels + c;
-      vector share = gradient;
-      if (kind == SPREAD_FIRST)
-        share = (vector)((mask)gradient & NAME(takes_part)(kind, value[k], best, &is_taken));
-      if (adds) share += LOAD(target);
-      if (is_streamed) STREAM(target, share);
-      else STORE(target, share);
-    }
-  }
+/* The channels from c on, fewer than a vector has. */
+static __attribute__((noinline)) void NAME(spread_last)(int kind, int adds, int size, const REAL* x, const REAL* dy,
+                                                        int64_t line, int64_t channels, int64_t c, REAL* dx) {
   for (; c < channels; c++) {
     int64_t first = c;
     for (int k = 1; k < size * size; k++) {
@@ -88,12 +74,37 @@ INLINE void NAME(spread_inside)(const int kind, const int adds, const int size, 
   }
 }
 
-/* The same for places [from, to) of a row. x, dx: the first line of the row's windows. */
+/* Adds the share of a vector of dy that belongs to each element of its window to dx; without `adds` it is set. */
+INLINE void NAME(spread_inside)(const int kind, const int adds, const int size, const int is_streamed, const REAL* x,
+                                const REAL* dy, int64_t line, int64_t channels, REAL* dx) {
+  vector value[9], gradient = LOAD(dy), best = gradient;
+  mask is_taken = {0};
+  if (kind == SPREAD_MEAN) gradient = gradient / SPLAT((REAL)(size * size));
+  if (kind == SPREAD_FIRST) {
+    UNROLLED for (int k = 0; k < size * size; k++) value[k] = LOAD(x + k / size * line + k % size * channels);
+    best = value[0];
+    UNROLLED for (int k = 1; k < size * size; k++) best = NAME(larger)(value[k], best);
+  }
+  UNROLLED for (int k = 0; k < size * size; k++) {
+    REAL* target = dx + k / size * line + k % size * channels;
+    vector share = gradient;
+    if (kind == SPREAD_FIRST) share = (vector)((mask)gradient & NAME(takes_part)(kind, value[k], best, &is_taken));
+    if (adds) share += LOAD(target);
+    if (is_streamed) STREAM(target, share);
+    else STORE(target, share);
+  }
+}
+
+/* Places [from, to) of a row. x, dx: the first line of the row's windows. */
 INLINE void NAME(spread_row)(const int kind, const int adds, const int size, const int is_streamed,
                              const thw_pool_job* job, int64_t from, int64_t to, const REAL* x, const REAL* dy,
                              REAL* dx) {
   const int64_t channels = job->channels, line = job->size[2] * channels, step = job->step[2] * channels;
-  int64_t at = (from * job->step[2] - job->before[2]) * channels;
-  for (int64_t place = from; place < to; place++, at += step)
-    NAME(spread_inside)(kind, adds, size, is_streamed, x + at, dy + place * channels, line, channels, dx + at);
+  const int64_t vectors = channels / VL * VL, at = (from * job->step[2] - job->before[2]) * channels;
+  x += at, dx += at, dy += from * channels;
+  for (int64_t place = from; place < to; place++, x += step, dx += step, dy += channels) {
+    for (int64_t c = 0; c < vectors; c += VL)
+      NAME(spread_inside)(kind, adds, size, is_streamed, x + c, dy + c, line, channels, dx + c);
+    if (vectors < channels) NAME(spread_last)(kind, adds, size, x, dy, line, channels, vectors, dx);
+  }
 }
