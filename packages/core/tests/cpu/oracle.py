@@ -13,6 +13,13 @@ def numbers(*shape, seed=0, dtype=np.float32):
     return np.random.default_rng([seed, *shape]).uniform(-1, 1, shape).astype(dtype)
 
 
+def aligned(shape):
+    """A float32 array that begins where a session's do: at a line of the caches."""
+    memory = np.empty(int(np.prod(shape)) + 16, np.float32)
+    start = -memory.ctypes.data % 64 // 4
+    return memory[start:start + memory.size - 16].reshape(shape)
+
+
 def run(prepare, op_type, inputs, outputs, attrs=None, constants=(), threads=1):
     """A kernel's outputs, copied; outputs begin as NaN and NaNs lie around inputs: what is missed or beyond shows."""
     call = KernelCall(prepare, op_type, [_amid_nans(x) for x in inputs], outputs, attrs, constants, threads)

@@ -3,6 +3,7 @@ accuracy. A new op needs nothing here: what it means, its operands and its attri
 """
 import numpy as np
 import pytest
+from oracle import aligned
 
 from thalweg.cpu._loops import supported
 from thalweg.cpu._request import Unsupported
@@ -161,6 +162,26 @@ def test_in_place():
                 copies = [a.copy() for a in arrays]
                 y, = call_kernel(elementwise, op, copies, [copies[k]])
                 assert y is copies[k] and y.tobytes() == want.tobytes(), (op, k)
+
+
+@pytest.mark.parametrize("op, scalars", [("Add", ()), ("AddV2", (1,)), ("Sub", (0,)), ("Mul", ()), ("Relu", ()),
+                                         ("AddN", ()), ("Maximum", ())])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_results_past_the_caches_have_the_bits_of_small_ones(op, scalars, dtype):
+    n = (16 << 20) // np.dtype(dtype).itemsize + 37
+    count = {"Relu": 1, "AddN": 3}.get(op, 2)
+    arrays = [values(dtype, () if k in scalars else n) for k in range(count)]
+    parts = [call_kernel(elementwise, op, [a if a.ndim == 0 else a[part] for a in arrays], [((size,), dtype)])[0]
+             for part, size in ((slice(0, n // 2), n // 2), (slice(n // 2, n), n - n // 2))]
+    want = np.concatenate(parts).tobytes()
+    for first in (0, 1):                                              # at a vector, and at none
+        y = aligned(2 * n + 2).view(dtype)[first:first + n]
+        got, = call_kernel(elementwise, op, arrays, [y], threads=2)
+        assert got.tobytes() == want
+    mine = [a.copy() for a in arrays]
+    k = next(k for k in range(count) if k not in scalars)
+    got, = call_kernel(elementwise, op, mine, [mine[k]], threads=2)   # in place
+    assert got.tobytes() == want
 
 
 @pytest.mark.parametrize("op", ["Div", "FloorDiv", "FloorMod", "Mod", "TruncateDiv", "TruncateMod"])

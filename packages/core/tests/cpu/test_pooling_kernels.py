@@ -3,7 +3,7 @@ import itertools
 
 import numpy as np
 import pytest
-from oracle import check, numbers, paddings, run
+from oracle import aligned, check, numbers, paddings, run
 
 from thalweg.cpu import pooling
 from thalweg.cpu._request import Unsupported
@@ -20,6 +20,10 @@ CASES = {
     "global": ((2, 5, 4, 40), (5, 4), (5, 4), "VALID"),
     "window beyond the image": ((1, 2, 3, 8), (5, 5), (1, 1), "SAME"),
     "bands": ((1, 130, 20, 24), (3, 3), (2, 2), "SAME"),
+    "bands, side by side": ((1, 131, 20, 24), (2, 2), (2, 2), "SAME"),
+    "3x3, every place": ((1, 7, 8, 37), (3, 3), (1, 1), "SAME"),
+    "3x3, side by side": ((2, 9, 12, 21), (3, 3), (3, 3), "VALID"),
+    "3x3, unlike steps": ((2, 8, 9, 16), (3, 3), (4, 2), "VALID"),
     "no images": ((0, 8, 8, 4), (2, 2), (2, 2), "VALID"),
     "no channels": ((2, 8, 8, 0), (2, 2), (2, 2), "VALID"),
     "no places": ((2, 1, 8, 4), (2, 2), (2, 2), "VALID"),
@@ -136,6 +140,22 @@ def test_avg_pool_and_its_gradient(case, dtype):
           attributes(case))
     check(pooling.avg_pool3d_grad if volume else pooling.avg_pool_grad, "AvgPool3DGrad" if volume else "AvgPoolGrad",
           [np.array(case[0], np.int32), dy], [dx], attributes(case), constants=(0,))
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_results_past_the_caches_are_those_of_single_images(size):
+    shape, pooled = (20, 128, 128, 64), (20, 64, 64, 64)              # 84 MB pooled to 21; an image is 4 MB
+    x, dy = numbers(*shape), numbers(*pooled, seed=1)
+    attrs = attributes((shape, (size, size), (2, 2), "SAME"))
+    kernels = {"MaxPool": (pooling.max_pool, pooled), "AvgPool": (pooling.avg_pool, pooled),
+               "MaxPoolGrad": (pooling.max_pool_grad, shape), "AvgPoolGrad": (pooling.avg_pool_grad, shape)}
+    for op, (kernel, out) in kernels.items():
+        of_inputs = {"MaxPoolGrad": [x, dy, dy], "AvgPoolGrad": [np.array(shape, np.int32), dy]}.get(op, [x])
+        whole, = run(kernel, op, of_inputs, [aligned(out)], attrs)
+        for n in (0, 19):
+            of_image = [np.array([1, *shape[1:]], np.int32) if v.ndim == 1 else v[n:n + 1] for v in of_inputs]
+            image, = run(kernel, op, of_image, [((1, *out[1:]), np.float32)], attrs)
+            assert image.tobytes() == whole[n:n + 1].tobytes()
 
 
 LOWEST = np.finfo(np.float32).min

@@ -1,7 +1,9 @@
 """The region kernel: programs of elementwise ops against the same ops one by one."""
 import numpy as np
 import pytest
+from oracle import aligned
 
+from thalweg.cpu._loops import pairs
 from thalweg.cpu._request import Unsupported
 from thalweg.cpu.elementwise import elementwise
 from thalweg.cpu.region import SUPPORTED, region
@@ -104,6 +106,50 @@ def test_in_place():
             copies = [x.copy() for x in inputs]
             got = call_kernel(region, "_Region", copies, [copies[k], *outputs[1:]], attrs)
             assert [y.tobytes() for y in got] == [y.tobytes() for y in want]
+
+
+PAIRS = {"Add+Relu": (0, 1), "Mul+Add": (0, 1, 2), "Mul+Mul": (0, 1, 2), "Sub+Square": (0, 1)}
+
+
+def test_pairs_are_tested():
+    assert set(PAIRS) == pairs()
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_two_ops_as_one_loop_have_the_bits_of_both(pair, dtype):
+    first, second = pair.split("+")
+    odd = np.array([np.nan, np.inf, -np.inf, -0.0, 0.0, 1e-40, 3e38], dtype)
+    for shapes in (((7, 7), (7, 7), (7, 7)), ((49,), (), (49,)), ((49,), (49,), ()), ((), (49,), (1,)),
+                   ((), (), ()), ((2000, 3), (3,), (2000, 1)), ((70000,),) * 3):
+        inputs = [RNG.normal(0, 1, s).astype(dtype) for s in shapes]
+        inputs[0].ravel()[:7], inputs[-1].ravel()[-7:] = odd[:inputs[0].size], odd[:inputs[-1].size]
+        with np.errstate(all="ignore"):
+            if len(PAIRS[pair]) == 2:
+                check([(first, 0, 1), (second, 2)], [1], [inputs[0], inputs[2]])
+            else:
+                check([(first, 0, 1), (second, 3, 2)], [1], inputs)
+                check([(first, 0, 1), (second, 2, 3)], [1], inputs)
+                check([(first, 0, 1), (second, 3, 2)], [0, 1], inputs)      # both leave: no pair
+                check([(first, 0, 1), (second, 3, 3)], [1], inputs)
+
+
+@pytest.mark.parametrize("program, results", [
+    ([("Add", 0, 1), ("Relu", 2)], [1]), ([("AddV2", 0, 1), ("Mul", 2, 0), ("AddV2", 1, 3)], [2]),
+    ([("Sub", 0, 1), ("Square", 2), ("Mul", 3, 3), ("Neg", 4)], [3]),
+    ([("Sigmoid", 0), ("Sub", 2, 1)], [0, 1])], ids=str)
+def test_results_past_the_caches_have_the_bits_of_small_ones(program, results):
+    n = (16 << 20) // 4 + 37
+    x, y = RNG.normal(0, 1, (2, n)).astype(np.float32)
+    attrs = describe(program, results, 2)
+    parts = [call_kernel(region, "_Region", [a, b], [(a.shape, np.float32)] * len(results), attrs)
+             for a, b in zip(np.array_split(x, 3), np.array_split(y, 3), strict=True)]
+    want = [np.concatenate(result).tobytes() for result in zip(*parts, strict=True)]
+    mine = x.copy()                                                   # is written in place
+    for a, outputs in ((x, [(x.shape, np.float32)] * len(results)), (x, [aligned(n) for _ in results]),
+                       (mine, [mine, *[aligned(n) for _ in results[1:]]])):
+        got = call_kernel(region, "_Region", [a, y], outputs, attrs, threads=2)
+        assert [v.tobytes() for v in got] == want
 
 
 def test_long_scalar_chain():

@@ -47,6 +47,9 @@ cdef extern from "cpu/c/broadcast.h" nogil:
 
 
 cdef const thw_loop_entry* find_loop(str op_type, int dtype) noexcept
+cdef const thw_loop_entry* find_pair(str name, int dtype) noexcept
+cdef thw_loop find_streamed(str name, int dtype, int64_t n) noexcept
+cdef void stream_end() noexcept nogil
 cdef int item_size(int dtype) except -1
 cdef int init_operand(thw_operand* operand, int item, tuple shape, tuple out_shape) except -1
 cdef void init_grid(thw_grid* grid, tuple shape, thw_operand* operands, int n, int64_t max_block,

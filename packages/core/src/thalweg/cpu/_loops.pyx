@@ -3,9 +3,15 @@ from thalweg.cpu._request import Unsupported
 
 
 cdef extern from "cpu/c/elementwise.h" nogil:
-    ctypedef struct thw_elementwise_table:
+    ctypedef struct thw_loops:
         const thw_loop_entry* entries
         int count
+    ctypedef struct thw_elementwise_table:
+        thw_loops ops
+        thw_loops pairs
+        thw_loops streamed
+        int64_t streamed_bytes
+        void (*stream_end)() noexcept nogil
     const thw_elementwise_table* thw_elementwise()
 
 
@@ -21,8 +27,13 @@ cdef extern from "cpu/c/broadcast.h" nogil:
 
 cdef const thw_elementwise_table* TABLE = thw_elementwise()
 
-# (op type, DataType of the operands) -> row of the table
-cdef dict ROWS = {(TABLE.entries[i].op.decode(), TABLE.entries[i].dtype): i for i in range(TABLE.count)}
+
+cdef dict _rows(const thw_loops* loops):
+    """(op type, DataType of the operands) -> row of the table."""
+    return {(loops.entries[i].op.decode(), loops.entries[i].dtype): i for i in range(loops.count)}
+
+
+cdef dict OPS = _rows(&TABLE.ops), PAIRS = _rows(&TABLE.pairs), STREAMED = _rows(&TABLE.streamed)
 
 # DataType -> bytes of an element
 cdef dict ITEM_SIZES = {1: 4, 2: 8, 3: 4, 4: 1, 5: 2, 6: 1, 8: 8, 9: 8, 10: 1, 14: 2, 17: 2, 18: 16, 19: 2, 22: 4,
@@ -31,13 +42,44 @@ cdef dict ITEM_SIZES = {1: 4, 2: 8, 3: 4, 4: 1, 5: 2, 6: 1, 8: 8, 9: 8, 10: 1, 1
 
 def supported():
     """Every (op type, DataType of the operands) that has a loop."""
-    return frozenset(ROWS)
+    return frozenset(OPS)
+
+
+def pairs():
+    """The names of the pairs of ops, "Mul+Add", that have a loop of their own, for float32 and float64."""
+    return frozenset([name for name, _ in PAIRS])
 
 
 cdef const thw_loop_entry* find_loop(str op_type, int dtype) noexcept:
     """The loop of an op for operands of a dtype; NULL where there is none."""
-    row = ROWS.get((op_type, dtype))
-    return NULL if row is None else &TABLE.entries[<int>row]
+    row = OPS.get((op_type, dtype))
+    if row is None:
+        return NULL
+    return TABLE.ops.entries + <int>row
+
+
+cdef const thw_loop_entry* find_pair(str name, int dtype) noexcept:
+    """The loop of a pair of ops, as pairs() names it; NULL where there is none."""
+    row = PAIRS.get((name, dtype))
+    if row is None:
+        return NULL
+    return TABLE.pairs.entries + <int>row
+
+
+cdef thw_loop find_streamed(str name, int dtype, int64_t n) noexcept:
+    """The loop of an op or a pair for a result of n elements that is stored past the caches: a large one leaves them
+    before it is read, and costs no read of its lines. NULL where it is small, or there is none."""
+    row = STREAMED.get((name, dtype))
+    cdef const thw_loop_entry* entry
+    if row is None or TABLE.streamed_bytes == 0:
+        return NULL
+    entry = TABLE.streamed.entries + <int>row
+    return entry.fn if n * item_size(entry.out_dtype) >= TABLE.streamed_bytes else NULL
+
+
+cdef void stream_end() noexcept nogil:
+    """After the last of them, in each thread."""
+    TABLE.stream_end()
 
 
 cdef int item_size(int dtype) except -1:

@@ -1,9 +1,11 @@
 """The elementwise kernels: one prepare function for all of them; the loops are in cpu/c/elementwise_impl.h."""
 from libc.string cimport memcpy
 
-from thalweg.cpu._loops cimport (THW_SCALAR, THW_ALONG, find_loop, init_grid, init_operand, item_size, loop_error,
-                                 operand_block, thw_block, thw_block_at, thw_grid, thw_loop, thw_loop_entry,
-                                 thw_operand, tile_operand)
+from math import prod
+
+from thalweg.cpu._loops cimport (THW_ALONG, THW_SCALAR, find_loop, find_streamed, init_grid, init_operand, item_size,
+                                 loop_error, operand_block, stream_end, thw_block, thw_block_at, thw_grid, thw_loop,
+                                 thw_loop_entry, thw_operand, tile_operand)
 from thalweg.cpu._request cimport Request
 from thalweg.devices.abi cimport (THW_INPLACE, THW_INVALID, THW_OK, int32_t, int64_t, thw_call, thw_tensor, uint64_t)
 
@@ -22,6 +24,7 @@ cdef enum:
 
 cdef struct State:
     thw_loop loop
+    thw_loop streamed           # or NULL
     double alpha
     int n_operands
     int out_item
@@ -35,6 +38,7 @@ cdef struct Job:
     const State* state
     const thw_tensor* x
     char* y
+    bint is_streamed
     int error                   # what some worker has met; any of them is as good as another
 
 
@@ -48,6 +52,7 @@ def elementwise(Request r):
         raise Unsupported(f"{r.op_type} on the CPU has no loop for DataType {dtype}")
     cdef State* state = <State*>r.new_state(sizeof(State))
     state.loop, state.n_operands, state.out_item = entry.fn, r.n_in, item_size(entry.out_dtype)
+    state.streamed = find_streamed(r.op_type, dtype, prod(r.out_shapes[0]))
     state.alpha = r.attr_float(_ALPHAS.get(r.op_type, "alpha"), 0.0)
     for k in range(r.n_in):
         init_operand(&state.operands[k], item_size(r.in_dtypes[k]), _operand_shape(r, k), r.out_shapes[0])
@@ -104,7 +109,11 @@ cdef int _report(thw_call* call, int error) noexcept nogil:
 cdef int in_blocks(thw_call* call, const thw_tensor* x, int32_t n_in, thw_tensor* y, int32_t n_out) noexcept nogil:
     """Block by block; chunks of blocks over the pool where there is enough work."""
     cdef const State* state = <const State*>call.state
-    cdef Job job = Job(state, x, <char*>y[0].data, 0)
+    cdef Job job = Job(state, x, <char*>y[0].data, state.streamed != NULL, 0)
+    cdef int k
+    for k in range(n_in):
+        if x[k].data == job.y:                                  # its lines are in the caches
+            job.is_streamed = False
     if state.grid.n_blocks <= state.grain:
         some_blocks(&job, 0, state.grid.n_blocks, call.workspace)
     else:
@@ -116,6 +125,7 @@ cdef void some_blocks(void* arg, int64_t begin, int64_t end, void* scratch) noex
     cdef Job* job = <Job*>arg
     cdef const State* state = job.state
     cdef const thw_grid* grid = &state.grid
+    cdef thw_loop loop = state.streamed if job.is_streamed else state.loop
     cdef const void* data[MAX_OPERANDS]
     cdef int64_t step[MAX_OPERANDS]
     cdef thw_block block
@@ -127,15 +137,18 @@ cdef void some_blocks(void* arg, int64_t begin, int64_t end, void* scratch) noex
         block = thw_block_at(grid, i)
         for k in range(state.n_operands):
             data[k] = operand_block(grid, &state.operands[k], job.x[k].data, block, <char*>scratch, &step[k])
-        error = state.loop(data, step, job.y + block.start * state.out_item, block.size, state.alpha)
+        error = loop(data, step, job.y + block.start * state.out_item, block.size, state.alpha)
         if error:
             job.error = error
+    if job.is_streamed:
+        stream_end()
 
 
 # --- AddN: a sum of any number of tensors of one shape ---------------------------------------------------------
 
 cdef struct SumState:
     thw_loop add
+    thw_loop streamed           # or NULL
     int item
     int64_t n
     int64_t grain
@@ -150,6 +163,9 @@ def _add_n(Request r):
     state.add, state.item, state.n, state.grain = entry.fn, item_size(r.in_dtypes[0]), 1, entry.grain
     for size in r.out_shapes[0]:
         state.n *= size
+    if r.n_in > 1:
+        state.streamed = find_streamed("Add", r.in_dtypes[0], state.n)
+        r.kernel.scratch_bytes = COPY_BLOCK * state.item if state.streamed != NULL else 0
     # Input 2 and later are read after the first sum is written, so they cannot be its memory.
     r.set(sum_of_all, THW_INPLACE(0) | (THW_INPLACE(1) if r.n_in > 1 else 0))
 
@@ -159,11 +175,13 @@ cdef struct SumJob:
     const thw_tensor* x
     int32_t n_in
     char* y
+    bint is_streamed
 
 
 cdef int sum_of_all(thw_call* call, const thw_tensor* x, int32_t n_in, thw_tensor* y, int32_t n_out) noexcept nogil:
     cdef const SumState* state = <const SumState*>call.state
-    cdef SumJob job = SumJob(state, x, n_in, <char*>y[0].data)
+    cdef SumJob job = SumJob(state, x, n_in, <char*>y[0].data, False)
+    job.is_streamed = state.streamed != NULL and job.y != x[0].data and job.y != x[1].data
     if state.n <= state.grain:
         some_sums(&job, 0, state.n, NULL)
     else:
@@ -179,6 +197,7 @@ cdef void some_sums(void* arg, int64_t begin, int64_t end, void* scratch) noexce
     cdef int64_t i = begin, size
     cdef int32_t k
     cdef char* y
+    cdef char* sums
     step[0] = step[1] = 1
     while i < end:
         size = min(end - i, <int64_t>COPY_BLOCK)
@@ -186,8 +205,14 @@ cdef void some_sums(void* arg, int64_t begin, int64_t end, void* scratch) noexce
         pair[0] = <const char*>job.x[0].data + i * state.item
         if job.n_in == 1 and pair[0] != y:
             memcpy(y, pair[0], size * state.item)
+        sums = <char*>scratch if job.is_streamed else y
         for k in range(1, job.n_in):
             pair[1] = <const char*>job.x[k].data + i * state.item
-            state.add(pair, step, y, size, 0)
-            pair[0] = y
+            if job.is_streamed and k == job.n_in - 1:
+                state.streamed(pair, step, y, size, 0)
+            else:
+                state.add(pair, step, sums, size, 0)
+            pair[0] = sums
         i += size
+    if job.is_streamed:
+        stream_end()

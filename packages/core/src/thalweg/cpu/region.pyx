@@ -1,5 +1,5 @@
 """The region kernel: a chain of elementwise ops run as a little program, block by block, so that what passes between
-the ops stays in the L1 cache and never reaches memory.
+the ops stays in the L1 cache and never reaches memory; between two ops that have a loop together, in registers.
 
 Attributes of a `_Region` node (lists of strings and floats arrive as one string with commas):
     ops      op types in the order of execution
@@ -11,12 +11,16 @@ Inputs broadcast against each other; every output has the shape of the whole.
 """
 from libc.string cimport memcpy
 
-from thalweg.cpu._loops cimport (find_loop, init_grid, init_operand, item_size, loop_error, operand_block, thw_block,
-                                 thw_block_at, thw_grid, thw_loop, thw_loop_entry, thw_operand, tile_operand)
+from collections import Counter
+from math import prod
+
+from thalweg.cpu._loops cimport (find_loop, find_pair, find_streamed, init_grid, init_operand, item_size, loop_error,
+                                 operand_block, stream_end, thw_block, thw_block_at, thw_grid, thw_loop,
+                                 thw_loop_entry, thw_operand, tile_operand)
 from thalweg.cpu._request cimport Request
 from thalweg.devices.abi cimport (THW_INPLACE, THW_INVALID, THW_OK, int32_t, int64_t, thw_call, thw_tensor, uint64_t)
 
-from thalweg.cpu._loops import supported
+from thalweg.cpu._loops import pairs, supported
 from thalweg.cpu._request import Unsupported
 
 cdef enum:
@@ -26,12 +30,15 @@ cdef enum:
     BLOCK_BYTES = 4096          # of one value: a handful of values fit into the L1 cache
     NOWHERE = -1
 
+PAIRS = pairs()
+
 # Elementwise ops that a region of float32 or float64 may hold.
 SUPPORTED = frozenset([op for op, dtype in supported() if dtype == 1 and (op, 2) in supported()])
 
 
 cdef struct Step:
     thw_loop loop
+    thw_loop streamed           # for a result that leaves the region and is read by nothing in it; or NULL
     double alpha
     int arity
     int item                    # bytes of an element of the result
@@ -43,6 +50,7 @@ cdef struct Step:
 cdef struct State:
     int n_in
     int n_ops
+    bint is_streamed            # some results are stored past the caches
     int64_t grain               # blocks of a chunk
     thw_grid grid
     thw_operand operands[MAX_INPUTS]
@@ -53,21 +61,24 @@ cdef struct State:
 
 def region(Request r):
     """Prepare a `_Region` of float32 or float64."""
-    ops = r.attr_str("ops").split(",")
+    ops = ["Add" if op == "AddV2" else op for op in r.attr_str("ops").split(",")]
     slots = _slots(r, ops)
+    alphas = [float(a) for a in r.attr_str("alphas", "").split(",") if a]
     if r.n_in > MAX_INPUTS or len(ops) > MAX_OPS:
         raise Unsupported(f"a region of {len(ops)} ops over {r.n_in} inputs: at most {MAX_OPS} over {MAX_INPUTS}")
     results = list(r.attr_ints("results"))
     if len(set(results)) != len(results) or len(results) != r.n_out or len(set(r.out_shapes)) != 1:
         raise Unsupported(f"a region with results {results} for outputs of shapes {r.out_shapes}")
+    ops, slots, alphas, results = _join_pairs(r.n_in, ops, slots, alphas, results)
     cdef State* state = <State*>r.new_state(sizeof(State) + len(ops) * sizeof(Step))
     state.n_in, state.n_ops = r.n_in, len(ops)
-    dtypes, cost = _find_loops(r, state, ops, slots)
+    dtypes, cost = _find_loops(r, state, ops, slots, alphas)
     for number, result in enumerate(results):
         state.steps[<int>result].output = number
         if dtypes[r.n_in + result] != r.out_dtypes[number]:
             raise ValueError(f"region: output {number} has DataType {r.out_dtypes[number]}, "
                              f"its op gives {dtypes[r.n_in + result]}")
+    _find_streamed_loops(r, state, ops, slots, results)
     _plan_blocks(r, state, cost)
     r.kernel.scratch_bytes = r.kernel.workspace_bytes = _place_results(state, slots)
     r.set(run_program, _inplace_flags(r, state, slots, results[0]))
@@ -86,16 +97,40 @@ def _slots(Request r, ops):
     return slots
 
 
-cdef tuple _find_loops(Request r, State* state, list ops, list slots):
+def _join_pairs(n_in, ops, slots, alphas, results):
+    """The program with one op in the place of two where their pair has a loop, and nothing else takes the first's
+    result. The order of two addends does not show."""
+    uses = Counter([slot for operands in slots for slot in operands])
+    joined, gone = {}, set()                                    # number of the second op -> (name, operands)
+    for j, (op, operands) in enumerate(zip(ops, slots)):
+        for k, slot in enumerate(operands):
+            first = slot - n_in
+            name = f"{ops[first]}+{op}" if first >= 0 else None
+            if name in PAIRS and uses[slot] == 1 and first not in results and first not in joined \
+                    and (k == 0 or op in ("Add", "Mul")):
+                joined[j] = name, slots[first] + operands[:k] + operands[k + 1:]
+                gone.add(first)
+                break
+    if not joined:
+        return ops, slots, alphas, results
+    kept = [j for j in range(len(ops)) if j not in gone]
+    number = {**{k: k for k in range(n_in)}, **{n_in + j: n_in + i for i, j in enumerate(kept)}}
+    program = [joined.get(j, (ops[j], slots[j])) for j in kept]
+    return ([op for op, _ in program], [tuple([number[slot] for slot in operands]) for _, operands in program],
+            [alphas[j] if j < len(alphas) else 0.0 for j in kept], [number[n_in + j] - n_in for j in results])
+
+
+cdef tuple _find_loops(Request r, State* state, list ops, list slots, list alphas):
     """Fills loops, constants and operands in; gives the dtype of every slot and the cost of one element."""
     cdef const thw_loop_entry* entry
     cdef Step* step
-    alphas = [float(a) for a in r.attr_str("alphas", "").split(",") if a]
     dtypes = list(r.in_dtypes)
     cost = 0.0
     for j, (op, operands) in enumerate(zip(ops, slots)):
-        entry = find_loop(op, dtypes[operands[len(operands) - 1]])
-        if op not in SUPPORTED and op != "Select" and not op.startswith("Logical") or entry == NULL:
+        dtype = dtypes[operands[len(operands) - 1]]
+        entry = find_pair(op, dtype) if op in PAIRS else find_loop(op, dtype)
+        is_known = op in SUPPORTED or op in PAIRS or op == "Select" or op.startswith("Logical")
+        if not is_known or entry == NULL:
             raise Unsupported(f"{op} of DataTypes {[dtypes[k] for k in operands]} in a region")
         if entry.arity != len(operands):
             raise ValueError(f"region: op {j}, {op}, takes {entry.arity} operands, not {len(operands)}")
@@ -109,13 +144,25 @@ cdef tuple _find_loops(Request r, State* state, list ops, list slots):
     return dtypes, cost
 
 
+cdef int _find_streamed_loops(Request r, State* state, list ops, list slots, list results) except -1:
+    read = {slot for operands in slots for slot in operands}
+    for result, dtype, shape in zip(results, r.out_dtypes, r.out_shapes):
+        if r.n_in + result not in read:
+            state.steps[<int>result].streamed = find_streamed(ops[result], dtype, prod(shape))
+            state.is_streamed |= state.steps[<int>result].streamed != NULL
+    return 0
+
+
 cdef int _plan_blocks(Request r, State* state, double cost) except -1:
     cdef int largest = 1
+    cdef int64_t block
     shape = r.out_shapes[0]
     for k in range(r.n_in):
         init_operand(&state.operands[k], item_size(r.in_dtypes[k]), r.in_shapes[k], shape)
         largest = max(largest, state.operands[k].item)
-    init_grid(&state.grid, shape, state.operands, r.n_in, BLOCK_BYTES // largest, BLOCK_BYTES // largest)
+    block = BLOCK_BYTES // largest
+    # A single op has nothing to keep in the L1 cache.
+    init_grid(&state.grid, shape, state.operands, r.n_in, <int64_t>(1 / cost) if state.n_ops == 1 else block, block)
     state.grain = max(1, <int64_t>(1 / cost) // max(1, state.grid.block))
     return 0
 
@@ -167,12 +214,17 @@ cdef struct Job:
     const State* state
     const thw_tensor* x
     thw_tensor* y
+    bint is_streamed
     int error
 
 
 cdef int run_program(thw_call* call, const thw_tensor* x, int32_t n_in, thw_tensor* y, int32_t n_out) noexcept nogil:
     cdef const State* state = <const State*>call.state
-    cdef Job job = Job(state, x, y, 0)
+    cdef Job job = Job(state, x, y, state.is_streamed, 0)
+    cdef int k
+    for k in range(n_in):
+        if x[k].data == y[0].data:                              # its lines are in the caches
+            job.is_streamed = False
     if state.grid.n_blocks <= state.grain:
         some_blocks(&job, 0, state.grid.n_blocks, call.workspace)
     else:
@@ -199,6 +251,8 @@ cdef void some_blocks(void* arg, int64_t begin, int64_t end, void* scratch) noex
         for k in range(state.n_in):
             data[k] = operand_block(grid, &state.operands[k], job.x[k].data, block, <char*>scratch, &step[k])
         run_steps(job, block, <char*>scratch, data, step)
+    if job.is_streamed:
+        stream_end()
 
 
 cdef void run_steps(Job* job, thw_block block, char* scratch, const void** data, int64_t* step) noexcept nogil:
@@ -208,6 +262,7 @@ cdef void run_steps(Job* job, thw_block block, char* scratch, const void** data,
     cdef const void* x[MAX_OPERANDS]
     cdef int64_t x_step[MAX_OPERANDS]
     cdef int64_t any_step
+    cdef thw_loop loop
     cdef char* y
     cdef int j, k, error
     for j in range(state.n_in, state.n_in + state.n_ops):
@@ -218,7 +273,8 @@ cdef void run_steps(Job* job, thw_block block, char* scratch, const void** data,
         y = scratch + op.at
         if op.output != NOWHERE:
             y = <char*>job.y[op.output].data + block.start * op.item
-        error = op.loop(x, x_step, y, block.size if any_step else 1, op.alpha)
+        loop = op.streamed if job.is_streamed and op.streamed != NULL else op.loop
+        error = loop(x, x_step, y, block.size if any_step else 1, op.alpha)
         if error:
             job.error = error
         if op.output != NOWHERE and not any_step:

@@ -21,7 +21,15 @@ typedef struct {
   thw_loop fn;
 } thw_loop_entry;
 
-typedef struct { const thw_loop_entry* entries; int count; } thw_elementwise_table;
+typedef struct { const thw_loop_entry* entries; int count; } thw_loops;
+
+typedef struct {
+  thw_loops ops;
+  thw_loops pairs;        /* two ops as one loop, "Mul+Add": operands of the first, then the other one of the second */
+  thw_loops streamed;     /* of ops and pairs, with y past the caches: for results of `streamed_bytes` or more */
+  int64_t streamed_bytes; /* 0: never */
+  void (*stream_end)(void); /* other threads see what was stored past the caches */
+} thw_elementwise_table;
 
 THW_CHOOSE_TABLE(elementwise)
 

@@ -6,6 +6,14 @@
 #include "cpu/c/elementwise_formulas.h"
 #include "cpu/c/math_f32.h"
 #include "cpu/c/math_f64.h"
+#include "cpu/c/simd.h"
+
+#define REAL float
+#include "cpu/c/elementwise_vectors.h"
+#undef REAL
+#define REAL double
+#include "cpu/c/elementwise_vectors.h"
+#undef REAL
 
 /* Loops are INDEPENDENT: the only overlap of x and y is the same element. */
 
@@ -229,4 +237,29 @@ static const thw_loop_entry ENTRIES[] = {
   {"Select", C64, C64, 3, CHEAP, select_64},
 };
 
-const thw_elementwise_table THW_TABLE(elementwise) = {ENTRIES, sizeof(ENTRIES) / sizeof(ENTRIES[0])};
+#define BOTH(name, op, arity, kind) \
+  {name, F32, F32, arity, CHEAP, op##_##kind##_float}, {name, F64, F64, arity, CHEAP / 2, op##_##kind##_double},
+
+static const thw_loop_entry PAIRS[] = {
+  BOTH("Add+Relu", AddRelu, 2, pair)
+  BOTH("Mul+Add", MulAdd, 3, pair)
+  BOTH("Mul+Mul", MulMul, 3, pair)
+  BOTH("Sub+Square", SubSquare, 2, pair)
+};
+
+static const thw_loop_entry STREAMED[] = {
+  BOTH("Add", Add, 2, streamed)
+  BOTH("AddV2", Add, 2, streamed)
+  BOTH("Sub", Sub, 2, streamed)
+  BOTH("Mul", Mul, 2, streamed)
+  BOTH("Relu", Relu, 1, streamed)
+  BOTH("Add+Relu", AddRelu, 2, streamed)
+  BOTH("Mul+Add", MulAdd, 3, streamed)
+  BOTH("Mul+Mul", MulMul, 3, streamed)
+  BOTH("Sub+Square", SubSquare, 2, streamed)
+};
+
+#define LOOPS(entries) {entries, sizeof(entries) / sizeof(entries[0])}
+
+const thw_elementwise_table THW_TABLE(elementwise) = {LOOPS(ENTRIES), LOOPS(PAIRS), LOOPS(STREAMED),
+                                                      THW_X86 ? STREAMED_BYTES : 0, stream_end};

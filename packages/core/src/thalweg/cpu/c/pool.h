@@ -17,6 +17,8 @@ typedef struct {
   /* chosen by plan */
   int64_t rows, grain;    /* rows of places, and how many make a task worth its while */
   int32_t is_tiled;       /* each position belongs to exactly one window */
+  int32_t form;           /* 2 or 3: windows of that many lines and columns, unrolled where they lie inside; else 0 */
+  int64_t inside[3][2];   /* the places of an axis, from and to, whose windows lie inside */
   int64_t band_axis, band_size, bands; /* gradients: a task owns so many positions of this axis of one image */
 } thw_pool_job;
 

@@ -4,15 +4,6 @@
  * of windows. Which element was the maximum is found again from x, as TensorFlow does, so that nothing is kept.
  */
 
-/* Where element k of a window takes part: the first that has the very bits of the maximum (there is always one, NaN
-   included), or every one that equals what was pooled. */
-INLINE mask NAME(takes_part)(const int kind, vector value, vector best, mask* is_taken) {
-  if (kind == SPREAD_ALL) return (mask)(value == best);
-  mask equal = (mask)((mask)value == (mask)best) & ~*is_taken;
-  *is_taken |= equal;
-  return equal;
-}
-
 /* Offset of the pixel that holds the first maximum of channel c. */
 INLINE int64_t NAME(first_maximum)(const Positions* list, const REAL* x, int64_t channels, int64_t c) {
   int64_t first = list->at[0] * channels;
@@ -56,44 +47,91 @@ INLINE void NAME(spread)(const int kind, const int adds, const Positions* list, 
   }
 }
 
+/* Clears positions [begin, end) of the band's axis. */
 static void NAME(clear_band)(const NAME(Pool)* run, REAL* dx, int64_t begin, int64_t end) {
   const thw_pool_job* job = run->job;
   int64_t line = job->size[2] * job->channels;
   if (job->band_axis == 0) line *= job->size[1];
   /* axis 1 has bands only where axis 0 has size 1 */
-  memset(dx + begin * line, 0, (end - begin) * line * sizeof(REAL));
+  if (end > begin) memset(dx + begin * line, 0, (end - begin) * line * sizeof(REAL));
 }
 
-INLINE void NAME(spread_bands)(const int kind, const int adds, const NAME(Pool)* run, int64_t begin, int64_t end,
-                               void* scratch) {
+typedef struct { int64_t image, low, high; } NAME(Band); /* positions [low, high) of the band's axis of an image */
+
+/* Windows [from, to) of a row, by lists of positions. */
+INLINE void NAME(spread_listed)(const int kind, const int adds, const NAME(Pool)* run, const NAME(Band)* band,
+                                int64_t z, int64_t y, int64_t from, int64_t to, Positions* list) {
   const thw_pool_job* job = run->job;
-  int axis = (int)job->band_axis;
+  int64_t pixels = band->image * image_pixels(job) * job->channels;
+  int64_t row = (band->image * job->places[0] + z) * job->places[1] + y;
+  for (int64_t x = from; x < to; x++) {
+    int64_t place = (row * job->places[2] + x) * job->channels;
+    if (x == from) list_positions(job, z, y, x, band->low, band->high, list);
+    else next_positions(job, z, y, x, band->low, band->high, list);
+    NAME(spread)(kind, adds, list, run->x + pixels, run->pooled + place, run->dy + place, job->channels,
+                 run->y + pixels);
+  }
+}
+
+/* A row of windows: those that lie inside the band as job->form has them, the others by lists. */
+INLINE void NAME(spread_windows)(const int kind, const int adds, const int is_streamed, const NAME(Pool)* run,
+                                 const NAME(Band)* band, int64_t z, int64_t y, Positions* list) {
+  const thw_pool_job* job = run->job;
+  int64_t from = job->places[2], to = from, corner = y * job->step[1] - job->before[1];
+  if (kind != SPREAD_ALL && job->form && corner >= band->low && corner + job->window[1] <= band->high)
+    from = job->inside[2][0], to = job->inside[2][1];
+  int64_t at = (band->image * job->size[1] + corner) * job->size[2] * job->channels;
+  const REAL* dy = run->dy + (band->image * job->places[1] + y) * job->places[2] * job->channels;
+  NAME(spread_listed)(kind, adds, run, band, z, y, 0, from, list);
+  if (from < to && job->form == 2)
+    NAME(spread_row)(kind, adds, 2, is_streamed, job, from, to, run->x + at, dy, run->y + at);
+  else if (from < to)
+    NAME(spread_row)(kind, adds, 3, is_streamed, job, from, to, run->x + at, dy, run->y + at);
+  NAME(spread_listed)(kind, adds, run, band, z, y, to, job->places[2], list);
+}
+
+/* With `adds` positions are cleared just before the first window reaches them, while they stay in the caches. */
+INLINE void NAME(spread_band)(const int kind, const int adds, const int is_streamed, const NAME(Pool)* run,
+                              const NAME(Band)* band, Positions* list) {
+  const thw_pool_job* job = run->job;
+  const int axis = (int)job->band_axis;
+  REAL* dx = run->y + band->image * image_pixels(job) * job->channels;
+  int64_t first[3] = {0, 0, 0}, last[3] = {job->places[0], job->places[1], job->places[2]}, cleared = band->low;
+  first[axis] = most(0, ceil_div(band->low + job->before[axis] - job->window[axis] + 1, job->step[axis]));
+  last[axis] = least(last[axis], (band->high - 1 + job->before[axis]) / job->step[axis] + 1);
+  for (int64_t z = first[0]; z < last[0]; z++)
+    for (int64_t y = first[1]; y < last[1]; y++) {
+      int64_t reached = (axis ? y : z) * job->step[axis] - job->before[axis] + job->window[axis];
+      reached = least(band->high, most(cleared, reached));
+      if (adds) NAME(clear_band)(run, dx, cleared, reached);
+      cleared = reached;
+      NAME(spread_windows)(kind, adds, is_streamed, run, band, z, y, list);
+    }
+  if (adds) NAME(clear_band)(run, dx, cleared, band->high);
+}
+
+INLINE void NAME(spread_bands)(const int kind, const int adds, const int is_streamed, const NAME(Pool)* run,
+                               int64_t begin, int64_t end, void* scratch) {
+  const thw_pool_job* job = run->job;
   Positions list;
   set_scratch(job, scratch, &list);
   for (int64_t task = begin; task < end; task++) {
-    int64_t image = task / job->bands, low = task % job->bands * job->band_size;
-    int64_t high = least(low + job->band_size, job->size[axis]), pixels = image * image_pixels(job) * job->channels;
-    int64_t first[3] = {0, 0, 0}, last[3] = {job->places[0], job->places[1], job->places[2]};
-    first[axis] = most(0, ceil_div(low + job->before[axis] - job->window[axis] + 1, job->step[axis]));
-    last[axis] = least(last[axis], (high - 1 + job->before[axis]) / job->step[axis] + 1);
-    if (adds) NAME(clear_band)(run, run->y + pixels, low, high);
-    for (int64_t z = first[0]; z < last[0]; z++)
-      for (int64_t y = first[1]; y < last[1]; y++)
-        for (int64_t x = 0; x < last[2]; x++) {
-          int64_t place = (((image * job->places[0] + z) * job->places[1] + y) * job->places[2] + x) * job->channels;
-          next_positions(job, z, y, x, low, high, &list);
-          NAME(spread)(kind, adds, &list, run->x + pixels, run->pooled + place, run->dy + place, job->channels,
-                       run->y + pixels);
-        }
+    int64_t low = task % job->bands * job->band_size;
+    NAME(Band) band = {task / job->bands, low, least(low + job->band_size, job->size[job->band_axis])};
+    NAME(spread_band)(kind, adds, is_streamed, run, &band, &list);
   }
+  if (is_streamed) stream_end();
 }
 
 #define SPREAD(name, kind)                                                                                        \
   static void NAME(name##_bands)(void* arg, int64_t begin, int64_t end, void* scratch) {                          \
-    if (((const NAME(Pool)*)arg)->job->is_tiled)                                                                  \
-      NAME(spread_bands)(kind, 0, arg, begin, end, scratch);                                                      \
+    const NAME(Pool)* run = arg;                                                                                  \
+    if (!run->job->is_tiled)                                                                                      \
+      NAME(spread_bands)(kind, 1, 0, run, begin, end, scratch);                                                   \
+    else if (NAME(is_streamed)(run->job, run->y, image_pixels(run->job)))                                         \
+      NAME(spread_bands)(kind, 0, 1, run, begin, end, scratch);                                                   \
     else                                                                                                          \
-      NAME(spread_bands)(kind, 1, arg, begin, end, scratch);                                                      \
+      NAME(spread_bands)(kind, 0, 0, run, begin, end, scratch);                                                   \
   }                                                                                                               \
   static int NAME(name)(thw_call* call, const thw_tensor* in, int32_t n_in, thw_tensor* out, int32_t n_out) {     \
     (void)n_in, (void)n_out;                                                                                      \

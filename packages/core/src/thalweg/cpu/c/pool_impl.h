@@ -10,11 +10,13 @@
 enum { SPREAD_MEAN, SPREAD_FIRST, SPREAD_ALL }; /* who has a share in a window's gradient */
 
 #define REAL float
+#include "cpu/c/pool_inside.h"
 #include "cpu/c/pool_rows.h"
 #include "cpu/c/pool_grads.h"
 #include "cpu/c/pool_argmax.h"
 #undef REAL
 #define REAL double
+#include "cpu/c/pool_inside.h"
 #include "cpu/c/pool_rows.h"
 #include "cpu/c/pool_grads.h"
 #include "cpu/c/pool_argmax.h"

@@ -13,6 +13,13 @@ INLINE void window_range(const thw_pool_job* job, int axis, int64_t place, int64
   *end = least(first + job->window[axis], job->size[axis]);
 }
 
+/* The first and last place, exclusive, whose windows on an axis lie within positions [low, high). */
+INLINE void places_within(const thw_pool_job* job, int axis, int64_t low, int64_t high, int64_t* begin, int64_t* end) {
+  int64_t last = high + job->before[axis] - job->window[axis];
+  *begin = least(job->places[axis], ceil_div(most(0, low + job->before[axis]), job->step[axis]));
+  *end = last < 0 ? *begin : most(*begin, least(job->places[axis], last / job->step[axis] + 1));
+}
+
 /* Positions of the window at (z, y, x); those in [low, high) of the band's axis are owned. */
 static void list_positions(const thw_pool_job* job, int64_t z, int64_t y, int64_t x, int64_t low, int64_t high,
                            Positions* list) {
@@ -59,11 +66,17 @@ static void plan(thw_pool_job* job, int64_t item_bytes, size_t* scratch) {
   for (int d = 0; d < 3; d++)
     job->is_tiled &= job->window[d] == job->step[d] && !job->before[d] &&
                      job->places[d] * job->step[d] >= job->size[d];
+  for (int d = 0; d < 3; d++) places_within(job, d, 0, job->size[d], &job->inside[d][0], &job->inside[d][1]);
+  int64_t edge = job->window[1];
+  job->form = job->size[0] == 1 && job->window[0] == 1 && job->window[2] == edge && (edge == 2 || edge == 3)
+                  ? (int32_t)edge
+                  : 0;
   job->band_axis = job->size[0] > 1 ? 0 : 1;
   /* About 16 tasks in all; windows that reach over a band's edge are looked at twice. */
   int64_t length = job->size[job->band_axis], bands = least(ceil_div(16, most(1, job->images)), most(1, length / 8));
   if (image_pixels(job) * job->channels * job->images * item_bytes < SMALL_BYTES) bands = 1;
   job->band_size = most(1, ceil_div(length, bands));
+  if (job->is_tiled) job->band_size = ceil_div(job->band_size, job->step[job->band_axis]) * job->step[job->band_axis];
   job->bands = ceil_div(length, job->band_size);
   *scratch = window_volume(job) * (sizeof(int64_t) + 1);
 }

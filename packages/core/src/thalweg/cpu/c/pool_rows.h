@@ -35,23 +35,46 @@ INLINE void NAME(fold)(const int is_max, REAL start, int64_t count, const int64_
   }
 }
 
-INLINE void NAME(pool_rows)(const int is_max, const NAME(Pool)* run, int64_t begin, int64_t end, void* scratch) {
+/* Whether results are written past the caches: large ones leave them before they are read. */
+static int NAME(is_streamed)(const thw_pool_job* job, const REAL* y, int64_t pixels) {
+  return job->images * pixels * job->channels * (int64_t)sizeof(REAL) >= STREAMED_BYTES && job->channels % VL == 0 &&
+         (uintptr_t)y % VECTOR_BYTES == 0;
+}
+
+/* Places [from, to) of a row, by lists of positions. */
+INLINE void NAME(pool_listed)(const int is_max, const NAME(Pool)* run, int64_t row, int64_t from, int64_t to,
+                              Positions* list) {
   const thw_pool_job* job = run->job;
   const REAL start = is_max ? (REAL)job->lowest : 0;
+  int64_t y = row % job->places[1], z = row / job->places[1] % job->places[0];
+  const REAL* image = run->x + row / job->places[1] / job->places[0] * image_pixels(job) * job->channels;
+  for (int64_t x = from; x < to; x++) {
+    REAL* target = run->y + (row * job->places[2] + x) * job->channels;
+    if (x == from) list_positions(job, z, y, x, 0, 0, list);
+    else next_positions(job, z, y, x, 0, 0, list);
+    NAME(fold)(is_max, start, list->count, list->at, image, job->channels, target);
+  }
+}
+
+INLINE void NAME(pool_rows)(const int is_max, const NAME(Pool)* run, int64_t begin, int64_t end, void* scratch) {
+  const thw_pool_job* job = run->job;
+  const int is_streamed = NAME(is_streamed)(job, run->y, image_places(job));
+  const int64_t line = job->size[2] * job->channels;
   Positions list;
   set_scratch(job, scratch, &list);
   for (int64_t row = begin; row < end; row++) {
-    int64_t y = row % job->places[1], z = row / job->places[1] % job->places[0];
-    const REAL* image = run->x + row / job->places[1] / job->places[0] * image_pixels(job) * job->channels;
-    for (int64_t x = 0; x < job->places[2]; x++) {
-      REAL* target = run->y + (row * job->places[2] + x) * job->channels;
-      next_positions(job, z, y, x, 0, 0, &list);
-      if (list.count == 4) /* 2 x 2 inside: positions stay in registers */
-        NAME(fold)(is_max, start, 4, list.at, image, job->channels, target);
-      else
-        NAME(fold)(is_max, start, list.count, list.at, image, job->channels, target);
-    }
+    int64_t y = row % job->places[1], from = job->places[2], to = from;
+    if (job->form && y >= job->inside[1][0] && y < job->inside[1][1]) from = job->inside[2][0], to = job->inside[2][1];
+    const REAL* x = run->x + (row / job->places[1] * job->size[1] + y * job->step[1] - job->before[1]) * line;
+    REAL* target = run->y + row * job->places[2] * job->channels;
+    NAME(pool_listed)(is_max, run, row, 0, from, &list);
+    if (job->form == 2 && is_streamed) NAME(pool_inside)(is_max, 2, 1, job, from, to, x, target);
+    else if (job->form == 2) NAME(pool_inside)(is_max, 2, 0, job, from, to, x, target);
+    else if (job->form == 3 && is_streamed) NAME(pool_inside)(is_max, 3, 1, job, from, to, x, target);
+    else if (job->form == 3) NAME(pool_inside)(is_max, 3, 0, job, from, to, x, target);
+    NAME(pool_listed)(is_max, run, row, to, job->places[2], &list);
   }
+  if (is_streamed) stream_end();
 }
 
 static void NAME(max_rows)(void* arg, int64_t begin, int64_t end, void* scratch) {
