@@ -315,6 +315,25 @@ def test_a_device_that_fails_half_way_into_a_recording_goes_on(delayed):
     assert delayed.counts["record"] == 1 and not delayed.ordinals[0].recorder and not delayed.live_recordings()
 
 
+def test_a_first_run_that_fails_does_not_count(delayed, monkeypatch):
+    """Kernels behind the one that failed have not run once, and may have to be loaded."""
+    call, failures = delayed_device._Kernel.__call__, [RuntimeError("not now")]
+
+    def failing_once(*args, **more):
+        if failures:
+            raise failures.pop()
+        return call(*args, **more)
+    monkeypatch.setattr(delayed_device._Kernel, "__call__", failing_once)
+    with tf.device(DEVICE):
+        x = tf.placeholder(tf.float32, [4])
+        y = chain(x)
+    with tf.Session() as session:
+        with pytest.raises(tf.errors.OpError, match="not now"):
+            session.run(y, {x: np.ones(4)})
+        seen = [modes(run(session, y, {x: np.ones(4)})[1]) for _ in range(3)]
+    assert seen == [["eager"], ["recorded"], ["replayed"]]
+
+
 def test_an_interrupt_at_the_end_of_a_recording_that_has_failed_is_an_interrupt():
     with delayed_device.registered(unrecordable={"Cumprod"}) as delayed, tf.Session() as session:
         with tf.device(DEVICE):

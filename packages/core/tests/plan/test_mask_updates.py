@@ -122,6 +122,41 @@ def test_ops_that_may_raise_stay_in_their_branch(delayed):
     assert taken_to_the_host(delayed, build) == [3, 3, 5]
 
 
+def test_what_only_the_condition_keeps_from_raising_stays_in_its_branch(delayed):
+    with tf.device(DEVICE):
+        a, n = variables(a=np.zeros(3), n=np.int64(3))
+        index, x = tf.placeholder(tf.int32, [1]), tf.placeholder(tf.float64, [None])
+        power = tf.placeholder(tf.int64, [])
+        scatter = tf.cond(tf.reduce_all(index < 3), lambda: tf.scatter_add(a, index, [1.0]).op, tf.no_op)
+        assign = tf.cond(power >= 0, lambda: n.assign(tf.pow(tf.constant(2, tf.int64), power)).op, tf.no_op)
+        add = tf.cond(tf.equal(tf.size(x), 3), lambda: a.assign_add(x).op, tf.no_op)
+    assert runs(delayed, scatter, [{index: [i]} for i in (1, 9, 2)], [a])[1][-1][0].tolist() == [0, 1, 1]
+    assert [int(v) for v, in runs(delayed, assign, [{power: e} for e in (2, -1)], [n])[1]] == [4, 4]
+    feeds = [{x: [1.0, 1.0, 1.0]}, {x: [1.0, 2.0]}]
+    assert runs(delayed, add, feeds, [a])[1][-1][0].tolist() == [1, 1, 1]
+
+
+def test_every_number_of_an_update_is_masked(delayed):
+    """A rate of 1 / 0 and a beta power that makes 0 / 0, in the runs that are skipped."""
+    def descent_by_norm(a, m, v, x, norm):
+        return training.apply_gradient_descent(a._ref(), 1.0 / norm, x).op
+
+    def adam_by_power(a, m, v, x, norm):
+        power = 1.0 - norm
+        return training.apply_adam(a._ref(), m._ref(), v._ref(), power, power, 0.1, 0.9, 0.99, 1e-8, x).op
+
+    for update in descent_by_norm, adam_by_power:
+        with tf.Graph().as_default(), tf.device(DEVICE):
+            a, m, v = variables(a=[1.0, -2.0], m=[0.5, 0.25], v=[0.1, 0.2])
+            x = tf.placeholder(tf.float64, [2])
+            of = a, m, v, x, tf.reduce_sum(x * x)
+            op = tf.cond(tf.reduce_sum(x * a) > 0, lambda of=of, u=update: u(*of), tf.no_op)
+            stayed, found = runs(delayed, op, [{x: [0.0, 0.0]}, {x: [np.nan, 0.0]}], [a, m, v])
+        assert stayed
+        for values in found:
+            assert [value.tolist() for value in values] == [[1, -2], [0.5, 0.25], [0.1, 0.2]]
+
+
 def test_a_branch_that_gives_a_value_is_not_masked(delayed):
     assert taken_to_the_host(delayed, lambda a, b, good: a.assign(
         tf.cond(good, lambda: b.assign_add(1.0), lambda: b.assign_add(10.0)))) == [3, 13, 14]

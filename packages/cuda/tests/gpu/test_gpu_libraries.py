@@ -13,6 +13,7 @@ from thalweg_cuda.kernels import _by_im2col
 from thalweg_cuda.libraries.choices import Choices
 from thalweg_cuda.libraries.cublaslt import CublasLt
 from thalweg_cuda.libraries.cudnn import Cudnn
+from thalweg_cuda.work import Source
 
 RNG = np.random.default_rng(0)
 
@@ -156,6 +157,17 @@ def test_what_does_not_fit_is_not_timed(card):
     request = KernelRequest("MatMul", attrs, [(40, 50), (50, 60)], [(40, 60)], [1, 1], [1])
     work = kernels.prepare(request, card.target._replace(libraries={}))
     assert card.target.choices.measure(work._replace(workspace_bytes=1 << 50), (8000, 12000), (9600,)) is None
+
+
+def test_a_way_that_does_not_compile_is_left_out(card, caplog):
+    caplog.set_level("INFO", "thalweg")
+    work = kernels.prepare(KernelRequest("Neg", {}, [(3,)], [(3,)], [1], [1]), card.target)
+    launch, *rest = work.commands
+    broken = work._replace(commands=(launch._replace(source=Source("this is no C")), *rest))
+    assert card.target.choices.measure(broken, (12,), (12,)) == float("inf")
+    assert "a way to compute a node is left out: " in caplog.text
+    choices = Choices(measure=card.target.choices.measure)
+    assert choices.choose("key", [("broken", broken), ("sound", work)], (12,), (12,)) is work
 
 
 def test_nothing_is_timed_while_a_recording_is_open(card):

@@ -39,6 +39,16 @@ def test_a_training_step_is_one_launch(session, build, counters):
         assert (done["allocations"], done["host_allocations"], done["frees"], done["launches"]) == (0, 0, 0, 0), done
 
 
+def test_feeds_that_fill_the_pinned_ring_wait_for_nothing(session, counters):
+    with tf.device("/gpu:0"):
+        x = tf.placeholder(tf.float32, [15000])
+        y = tf.reduce_sum(tf.exp(x) * 2 + 1)
+    for k in range(100):                 # 6 MB: more than the ring has
+        session.run(y, {x: np.zeros(15000)})
+        done = counters()
+        assert k < 4 or done["synchronizations"] == 1, (k, done)
+
+
 def test_what_is_replayed_is_told(session):
     program = trained(session, programs.mlp, 4)
     metadata = tf.RunMetadata()

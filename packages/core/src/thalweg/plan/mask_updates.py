@@ -5,11 +5,13 @@ host's memory. Where both branches only compute numbers and update variables, th
 with numbers that leave the variable and its slots as they are unless its branch is the one: a sum with 0, an
 assignment of what is there, Adam with both decays 1 and a learning rate of 0. So a training step that is skipped when
 a gradient is not finite (a dynamic loss scale) stays on the card. What is kept so is equal as long as it is finite; a
-zero may lose its sign.
+zero may lose its sign. Every number that the update computes with is masked, as each may be NaN in the other branch.
 
 Left as they are: branches on the host, where a branch costs nothing and what it skips is saved; those with any other
-op, which could raise or take long; and those with a variable that has no value yet, which the branch that is not
-taken may be there to give.
+op, which could raise or take long, scatters by indices that only the condition keeps within bounds say; those with a
+shape that the graph does not tell, which may fit in the branch that is taken only; and those with a variable that has
+no value yet, which the branch that is not taken may be there to give. Both branches are computed in every run: a rare
+one with much to compute costs what it costs.
 """
 import numpy as np
 
@@ -23,14 +25,14 @@ from .ir import Node, Value, sorted_nodes
 
 _PURE = frozenset("""
     Add AddV2 Cast Const Equal Exp Greater GreaterEqual Identity IsFinite Less LessEqual LogicalAnd LogicalNot
-    LogicalOr Maximum Minimum Mul Neg NoOp NotEqual OnesLike Placeholder Pow RealDiv Rsqrt Select SelectV2 Sqrt Square
-    Sub ZerosLike""".split()) | frozenset(VARIABLES)
+    LogicalOr Maximum Minimum Mul Neg NoOp NotEqual OnesLike Placeholder RealDiv Rsqrt Select SelectV2 Sqrt Square
+    Sub ZerosLike""".split()) | frozenset(VARIABLES)      # no Pow: integers raise for a negative one
 # op -> {input: the number with which the op changes nothing}; of Assign it is what the variable holds
 _NEUTRAL = {
-    "AssignAdd": {1: 0}, "AssignSub": {1: 0}, "ScatterAdd": {2: 0}, "ScatterSub": {2: 0},
-    "ApplyGradientDescent": {2: 0},                                  # delta
+    "AssignAdd": {1: 0}, "AssignSub": {1: 0},
+    "ApplyGradientDescent": {1: 0, 2: 0},                            # alpha, delta
     "ApplyMomentum": {2: 0, 3: 0, 4: 1},                             # lr, grad, momentum
-    "ApplyAdam": {5: 0, 6: 1, 7: 1, 8: 1, 9: 0},                     # lr, beta1, beta2, epsilon, grad
+    "ApplyAdam": {3: 0, 4: 0, 5: 0, 6: 1, 7: 1, 8: 1, 9: 0},         # beta powers, lr, beta1, beta2, epsilon, grad
 }
 
 
@@ -68,9 +70,13 @@ def _is_masked_easily(graph):
             to, value = (t._shape for t in op.inputs)
             if to is None or None in to or to != value:
                 return False
-        elif op.type not in _PURE and op.type not in _NEUTRAL:
+        elif op.type not in _PURE and op.type not in _NEUTRAL or not all(map(_is_told, [*op.inputs, *op.outputs])):
             return False
     return True
+
+
+def _is_told(tensor):
+    return tensor._shape is not None and None not in tensor._shape
 
 
 def _is_for_order(value, ir):

@@ -184,7 +184,12 @@ cdef class Program(BoundPlan):
             self._run_steps(frame)
         except BaseException as error:
             self._end_work(error)
+            self._forget_first_runs(frame)
             raise
+
+    cdef _forget_first_runs(self, Frame frame):
+        """A segment that a run without recording has not ended may have kernels that are not loaded yet."""
+        frame.recordings = [None if kept is True else kept for kept in frame.recordings]
 
     cdef _end_work(self, error):
         """Waits for what a run that failed has enqueued: memory of the host may be its target."""

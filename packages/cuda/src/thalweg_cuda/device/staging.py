@@ -173,7 +173,8 @@ class _Ring:
         self._part, self._used = (self._part + 1) % _RING_PARTS, 0
         event, self._events[self._part] = self._events[self._part], None
         if event is not None:
-            event.synchronize()
+            if not event.query():
+                event.synchronize()
             self._streams.done_with(event)
 
 
