@@ -11,7 +11,7 @@ KNOWN = {flag.name: flag for flag in [*flags.FLAGS, *flags.BUILD_FLAGS]}
 # Include guards have such names too, and are none.
 FLAG = re.compile(r"\bTHALWEG_(?!\w*_H\b)[A-Z_]*[A-Z]\b")
 ALIASES = {"THALWEG_GPU"}                # the example of THALWEG_<ALIAS>
-OF_TESTS = re.compile(r"THALWEG_(CRASH|DAMAGE|EMULATOR|FUZZ|STANDIN)_\w+")       # how the tests go: none of thalweg's own
+OF_TESTS = re.compile(r"THALWEG_(CRASH|DAMAGE|EMULATOR|FUZZ|STANDIN)_\w+")   # how the tests go: none of thalweg's own
 SOURCES = {".py", ".pyx", ".pxd", ".c", ".h", ".md", ".ini", ""}
 
 

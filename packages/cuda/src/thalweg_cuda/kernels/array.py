@@ -141,7 +141,7 @@ def reverse_v2(r, target):
     """Dimensions of input 1 backwards."""
     if r.values.get(1) is None:
         return at_run(r, target, reverse_v2, (1,))
-    axes, shape = *constants(r, 1), r.in_shapes[0]
+    (axes,), shape = constants(r, 1), r.in_shapes[0]
     for k, axis in enumerate(axes):
         if not -len(shape) <= axis < len(shape):
             raise ValueError(f"ReverseV2: axis {axis} is out of range for an input of shape {shape}")
