@@ -31,38 +31,42 @@ INLINE REAL* NAME(result_row)(const NAME(Correlation)* run, int64_t i) {
 }
 
 #define TOGETHER (THW_VL >= 16 ? 4 : 2) /* rows that share what is read of the matrix: as the registers allow */
+#define CHUNK 1024 /* columns whose sums stay in the nearest cache, where several rows have some */
 
-/* sums[i][j] += sum over four k of x[i][k] * b[k][j], for `count` rows of x. */
+/* sums[i][j] += sum over four k of x[i][k] * b[k][j], for `count` rows of x. The four rows after these are fetched:
+   pieces of rows are too short for the hardware. */
 INLINE void NAME(add_four)(const int count, const REAL* const* x, const REAL* b, int64_t stride, int64_t columns,
-                           REAL* sums) {
+                           REAL* sums, int64_t sums_stride) {
   const REAL *b1 = b + stride, *b2 = b1 + stride, *b3 = b2 + stride;
   vector factor[4][4];
   int64_t j = 0;
   UNROLLED for (int i = 0; i < count; i++) UNROLLED for (int k = 0; k < 4; k++) factor[i][k] = SPLAT(x[i][k]);
   for (; j + VL <= columns; j += VL) {
     const vector row = LOAD(b + j), row1 = LOAD(b1 + j), row2 = LOAD(b2 + j), row3 = LOAD(b3 + j);
+    UNROLLED for (int k = 4; k < 8; k++) __builtin_prefetch(b + k * stride + j);
     UNROLLED for (int i = 0; i < count; i++) {
-      REAL* sum = sums + i * columns + j;
+      REAL* sum = sums + i * sums_stride + j;
       STORE(sum, LOAD(sum) + (factor[i][0] * row + factor[i][1] * row1) + (factor[i][2] * row2 + factor[i][3] * row3));
     }
   }
   for (; j < columns; j++)
     UNROLLED for (int i = 0; i < count; i++)
-      sums[i * columns + j] += (x[i][0] * b[j] + x[i][1] * b1[j]) + (x[i][2] * b2[j] + x[i][3] * b3[j]);
+      sums[i * sums_stride + j] += (x[i][0] * b[j] + x[i][1] * b1[j]) + (x[i][2] * b2[j] + x[i][3] * b3[j]);
 }
 
-/* The same for all rows of a run, from k on. */
-static void NAME(add_four_to_rows)(const NAME(Correlation)* run, int64_t k, REAL* sums) {
+/* The same for all rows of a run, from k on, and columns [first, first + columns). */
+static void NAME(add_four_to_rows)(const NAME(Correlation)* run, int64_t k, int64_t first, int64_t columns, REAL* sums) {
   const thw_correlation* job = run->job;
-  const REAL *b = run->filter + k * job->row_stride, *x[4];
+  const REAL *b = run->filter + k * job->row_stride + first, *x[4];
+  sums += first;
   for (int64_t i = 0, count; i < job->windows[0].places; i += count, sums += count * job->columns) {
     count = least(TOGETHER, job->windows[0].places - i);
     for (int64_t r = 0; r < count; r++) x[r] = NAME(left_row)(run, i + r) + k;
     if (count == TOGETHER) {
-      NAME(add_four)(TOGETHER, x, b, job->row_stride, job->columns, sums);
+      NAME(add_four)(TOGETHER, x, b, job->row_stride, columns, sums, job->columns);
     } else {
       for (int64_t r = 0; r < count; r++)
-        NAME(add_four)(1, x + r, b, job->row_stride, job->columns, sums + r * job->columns);
+        NAME(add_four)(1, x + r, b, job->row_stride, columns, sums + r * job->columns, job->columns);
     }
   }
 }
@@ -78,8 +82,11 @@ static void NAME(sum_parts)(void* arg, int64_t begin, int64_t end, void* scratch
     REAL* sums = product->sums + part * rows * columns;
     int64_t k = part * job->depth_block, last = least(k + job->depth_block, job->depth);
     memset(sums, 0, rows * columns * sizeof(REAL));
-    for (; k + 4 <= last; k += 4) NAME(add_four_to_rows)(run, k, sums);
-    for (; k < last; k++)
+    int64_t chunk = rows > 1 ? CHUNK : columns, fours = k + (last - k) / 4 * 4;
+    for (int64_t first = 0; first < columns; first += chunk)
+      for (int64_t row = k; row < fours; row += 4)
+        NAME(add_four_to_rows)(run, row, first, least(chunk, columns - first), sums);
+    for (k = fours; k < last; k++)
       for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < columns; j++)
           sums[i * columns + j] += NAME(left_row)(run, i)[k] * run->filter[k * job->row_stride + j];
