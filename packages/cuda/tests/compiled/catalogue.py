@@ -27,6 +27,8 @@ def sources(target=None):
 
     def take(op_type, work):
         commands = work.commands({}) if callable(work.commands) else work.commands
+        if callable(commands):           # axes that come at run time: the kernels are those of constant ones
+            return
         for command in commands:
             if isinstance(command, Launch):
                 found[command.source].add(op_type)
