@@ -228,6 +228,11 @@ def test_what_measures_nothing_is_refused(option, count):
     assert done.returncode == 2 and f"argument {option}: {count!r} is no whole number above 0" in done.stderr
 
 
+def test_figures_that_are_not_there():
+    done = bench("--from", "nowhere.json")
+    assert done.returncode == 2 and "there is no file nowhere.json" in done.stderr
+
+
 @pytest.mark.parametrize("more", [[], ["--list"]])
 def test_an_unknown_work_is_named(more):
     done = bench("run_1", "resnet5_inference_8", *more)

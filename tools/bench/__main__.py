@@ -30,6 +30,8 @@ def main():
     if args.list:
         print(*(work.name for work in select(args.works)), sep="\n")
         return
+    if args.from_file and not Path(args.from_file).is_file():
+        parser.error(f"there is no file {args.from_file}")
     if args.from_file:
         collected, left = results.load(args.from_file), []
     else:

@@ -84,6 +84,15 @@ def test_a_filter_larger_than_the_caches_goes_by_blocks_of_phases():
     np.testing.assert_allclose(tiled, exact, atol=2e-5 * np.sqrt(np.mean(exact ** 2)))
 
 
+def test_taps_that_meet_no_pixel_have_no_gradient():
+    x, dy = numbers(32, 1, 17, 64), numbers(32, 1, 17, 64, seed=2)
+    for algorithm in ("auto", "4x4"):
+        dw, = KernelCall(conv_grad.conv2d_backprop_filter, "Conv2DBackpropFilter",
+                         [x, np.array([5, 5, 64, 64], np.int32), dy], [((5, 5, 64, 64), np.float32)],
+                         asked(algorithm, "SAME"), constants=(1,)).run()
+        assert not dw[[0, 1, 3, 4]].any() and dw[2].any()
+
+
 def test_nothing_to_do_is_left_to_direct_sums():
     for x_shape, w_shape in [((0, 8, 8, 4), (3, 3, 4, 5)), ((2, 8, 8, 0), (3, 3, 0, 5)), ((2, 8, 8, 4), (3, 3, 4, 0))]:
         y = convolve(np.zeros(x_shape), np.zeros(w_shape), (1, 1), "SAME", (1, 1))

@@ -43,6 +43,10 @@ cdef bint _can(Request r, Geometry g, int64_t columns, str wish, bint is_turned)
     return not is_turned or (g.before[1] < g.window[1] and g.before[2] < g.window[2])
 
 
+cdef bint _is_beyond(Geometry g):
+    return any([size < window for size, window in zip(g.size, g.window)])
+
+
 cdef int _fill_tiling(thw_tiling* tiling, Geometry g, int64_t columns, bint is_turned) except -1:
     """The image side, or with `is_turned` the output side, which is read for the image's gradient."""
     tiling.images = g.images
@@ -68,10 +72,13 @@ cdef thw_winograd* winograd_job(Request r, Geometry g, int64_t columns, bint is_
 
 
 cdef thw_winograd_gradient* gradient_job(Request r, Geometry g, int64_t columns) except? NULL:
-    """The gradient of the filter; NULL: by direct sums. The caller sets `x` and `dy`, and plans it."""
+    """The gradient of the filter; NULL: by direct sums. The caller sets `x` and `dy`, and plans it.
+
+    A window larger than the image has taps that meet no pixel: by direct sums their gradient is 0, not rounding.
+    """
     cdef thw_tiling tiling
     wish = _wish(r)
-    if wish in ("exact", "2x2") or not _can(r, g, columns, wish, False):
+    if wish in ("exact", "2x2") or not _can(r, g, columns, wish, False) or _is_beyond(g):
         return NULL
     _fill_tiling(&tiling, g, columns, False)
     if wish == "auto" and not is_gradient_quicker(&tiling):
