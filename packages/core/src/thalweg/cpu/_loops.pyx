@@ -50,30 +50,29 @@ def pairs():
     return frozenset([name for name, _ in PAIRS])
 
 
-cdef const thw_loop_entry* find_loop(str op_type, int dtype) noexcept:
-    """The loop of an op for operands of a dtype; NULL where there is none."""
-    row = OPS.get((op_type, dtype))
+cdef const thw_loop_entry* _entry(dict rows, const thw_loops* loops, str name, int dtype) noexcept:
+    row = rows.get((name, dtype))
     if row is None:
         return NULL
-    return TABLE.ops.entries + <int>row
+    return loops.entries + <int>row
+
+
+cdef const thw_loop_entry* find_loop(str op_type, int dtype) noexcept:
+    """The loop of an op for operands of a dtype; NULL where there is none."""
+    return _entry(OPS, &TABLE.ops, op_type, dtype)
 
 
 cdef const thw_loop_entry* find_pair(str name, int dtype) noexcept:
     """The loop of a pair of ops, as pairs() names it; NULL where there is none."""
-    row = PAIRS.get((name, dtype))
-    if row is None:
-        return NULL
-    return TABLE.pairs.entries + <int>row
+    return _entry(PAIRS, &TABLE.pairs, name, dtype)
 
 
 cdef thw_loop find_streamed(str name, int dtype, int64_t n) noexcept:
     """The loop of an op or a pair for a result of n elements that is stored past the caches: a large one leaves them
     before it is read, and costs no read of its lines. NULL where it is small, or there is none."""
-    row = STREAMED.get((name, dtype))
-    cdef const thw_loop_entry* entry
-    if row is None or TABLE.streamed_bytes == 0:
+    cdef const thw_loop_entry* entry = _entry(STREAMED, &TABLE.streamed, name, dtype)
+    if entry == NULL or TABLE.streamed_bytes == 0:
         return NULL
-    entry = TABLE.streamed.entries + <int>row
     return entry.fn if n * item_size(entry.out_dtype) >= TABLE.streamed_bytes else NULL
 
 
