@@ -173,8 +173,7 @@ class _Ring:
         self._part, self._used = (self._part + 1) % _RING_PARTS, 0
         event, self._events[self._part] = self._events[self._part], None
         if event is not None:
-            if not event.query():
-                event.synchronize()
+            _wait(event)
             self._streams.done_with(event)
 
 
@@ -190,8 +189,7 @@ class _Pieces:
         """A place whose last copy is done, and the event to record behind the next one."""
         self._turn ^= 1
         event = self._events[self._turn]
-        if not event.query():            # it is done where it was never recorded
-            event.synchronize()
+        _wait(event)                     # it is done where it was never recorded
         return self._places[self._turn], event
 
 
@@ -222,6 +220,12 @@ class _Room:
         """Makes the room free."""
         self._copies.clear()
         self._used = 0
+
+
+def _wait(event):
+    """Asks before it waits: to wait for what is done is a synchronization, too."""
+    if not event.query():
+        event.synchronize()
 
 
 def _empty(piece, place, event):
