@@ -67,8 +67,7 @@ def _is_masked_easily(graph):
                     or not all(map(_is_masked_easily, function_graphs(op.attrs))):
                 return False
         elif op.type == "Assign":
-            to, value = (t._shape for t in op.inputs)
-            if to is None or None in to or to != value:
+            if not _is_told(op.inputs[0]) or op.inputs[0]._shape != op.inputs[1]._shape:
                 return False
         elif op.type not in _PURE and op.type not in _NEUTRAL or not all(map(_is_told, [*op.inputs, *op.outputs])):
             return False
