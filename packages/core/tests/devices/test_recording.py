@@ -99,26 +99,27 @@ def test_core_records_in_the_second_run_and_gives_back_with_the_session(recorder
     assert not recorder.recordings
 
 
-@pytest.mark.parametrize("recorder", [(abi.UNIMPLEMENTED,), (abi.INTERNAL,)], indirect=True)
-def test_a_code_of_record_end_makes_the_segment_eager(recorder):
+def run_four_times():
+    """The metadata of the last run of three negations, whose results are right in each."""
     x, y = negations(3)
     metadata = tf.RunMetadata()
     with tf.Session(config=CONFIG) as session:
         for k in range(4):
             value = session.run(y, {x: np.arange(4) + k}, run_metadata=metadata)
             assert value.tolist() == [-k, -1 - k, -2 - k, -3 - k]
+    return metadata
+
+
+@pytest.mark.parametrize("recorder", [(abi.UNIMPLEMENTED,), (abi.INTERNAL,)], indirect=True)
+def test_a_code_of_record_end_makes_the_segment_eager(recorder):
+    metadata = run_four_times()
     assert recorder.calls == [*["kernel"] * 3, "begin", *["kernel"] * 3, "end", *["kernel"] * 9]
     assert [s.refusal for s in metadata.segments] == ["the stream was left in a bad state"]
 
 
 @pytest.mark.parametrize("recorder", [(abi.OK, abi.INTERNAL), (abi.INTERNAL, abi.INTERNAL)], indirect=True)
 def test_after_a_code_of_record_begin_the_recording_is_ended_too(recorder):
-    x, y = negations(3)
-    metadata = tf.RunMetadata()
-    with tf.Session(config=CONFIG) as session:
-        for k in range(4):
-            value = session.run(y, {x: np.arange(4) + k}, run_metadata=metadata)
-            assert value.tolist() == [-k, -1 - k, -2 - k, -3 - k]
+    metadata = run_four_times()
     ending = [] if recorder.code_of_end else ["free"]        # what it gave all the same is given back
     assert recorder.calls == [*["kernel"] * 3, "begin", "end", *ending, *["kernel"] * 9]
     assert [s.refusal for s in metadata.segments] == ["half of it went well"]
