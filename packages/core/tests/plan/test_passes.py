@@ -231,10 +231,14 @@ def test_convolution_takes_over_normalisation_residual_and_activation():
 
 def test_convolution_takes_over_bias_and_then_normalisation():
     """What tf.layers make of a convolution, with its bias, and a normalisation after it."""
-    tf.set_random_seed(3)
+    rng = np.random.RandomState(3)
+
+    def variable(*shape):
+        return tf.Variable(rng.rand(*shape).astype(np.float32), use_resource=True)
+
     x = tf.placeholder(tf.float32, [2, 6, 6, 8])
-    h = tf.layers.conv2d(x, 8, 3, padding="same", bias_initializer=tf.random_normal_initializer(seed=1))
-    h = tf.layers.batch_normalization(h, moving_mean_initializer=tf.random_normal_initializer(seed=2))
+    h = tf.nn.bias_add(tf.nn.conv2d(x, variable(3, 3, 8, 8), [1, 1, 1, 1], "SAME"), variable(8))
+    h = tf.nn.fused_batch_norm(h, *(variable(8) for _ in range(4)), epsilon=0.25, is_training=False)[0]
     y = tf.nn.relu(h + x)
     computed = [n for n in made([y], [x]).nodes if n.inputs and n.op_type not in ("Identity", FETCH)]
     assert [n.op_type for n in computed] == ["_FusedConv2D"]
