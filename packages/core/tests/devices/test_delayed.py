@@ -451,6 +451,49 @@ def test_a_session_keeps_64_recordings(delayed):
             assert session.run(y, {x: np.ones(4)}).tolist() == (ys.index(y) * np.float32([1, 4, 10, 20])).tolist()
 
 
+def test_a_session_of_more_segments_than_it_keeps_records_ever_less(delayed):
+    with tf.device(DEVICE):
+        x = tf.placeholder(tf.float32, [4])
+        ys = [chain(x * float(k), 3) for k in range(70)]
+    with tf.Session() as session:
+        recorded = []
+        for _ in range(24):
+            before = delayed.counts["record"]
+            for y in ys:
+                session.run(y, {x: np.ones(4)})
+            recorded.append(delayed.counts["record"] - before)
+        assert delayed.live_recordings() == 64
+    assert recorded[:2] == [0, 70]
+    assert sum(recorded[2:12]) < 70 * 3 and sum(recorded[12:]) < 70 * 2
+    assert delayed.counts["replay"] > 70 * 12
+
+
+def test_a_recording_that_finds_no_memory_is_tried_again_ever_later(delayed, caplog):
+    caplog.set_level("INFO", "thalweg")
+    end, failures = delayed.record_end, [MemoryError("no memory for a graph")] * 2
+
+    def failing_twice(i):
+        recording = end(i)
+        if failures:
+            raise failures.pop()
+        return recording
+    delayed.record_end = failing_twice
+    with tf.device(DEVICE):
+        x = tf.placeholder(tf.float32, [4])
+        y = chain(x)
+    seen = []
+    with tf.Session() as session:
+        for k in range(11):
+            value, metadata = run(session, y, {x: np.full(4, k)})
+            assert value.tolist() == [k, 6 * k, 21 * k, 56 * k]
+            seen += [(s.mode, s.refusal) for s in metadata.segments]
+    assert seen == [("eager", "")] * 9 + [("recorded", ""), ("replayed", "")]
+    assert delayed.counts["record"] == 3
+    told = [r.message for r in caplog.records if "does not record" in r.message]
+    assert told == ["/device:DELAYED:0 does not record the 5 steps from 'Cumsum' to 'Cumsum_4', which run one by one for a "
+                    "while: no memory for a graph"] * 2
+
+
 def test_nobody_else_calls_a_device_while_one_records(delayed):
     with tf.device(DEVICE):
         x = tf.placeholder(tf.float32, [None])
@@ -859,11 +902,14 @@ def is_kept_out(delayed, busy, origin, target):
     return answer
 
 
-@pytest.mark.parametrize("busy", [0, 1])
-def test_copies_in_opposite_directions_stand_in_the_same_gate_while_they_wait_at_the_other(busy):
+def test_copies_in_opposite_directions_stand_in_the_same_gate_while_they_wait_at_the_other():
+    """They enter one gate first, whichever it is: who waits there stands in none, who waits at the other stands in it."""
     with delayed_device.registered(devices=2) as delayed:
-        assert is_kept_out(delayed, busy, 0, 1) == is_kept_out(delayed, busy, 1, 0)
-        assert delayed.counts["peer"] == 8 and delayed.counts["record"] == 4
+        answers = {(busy, origin): is_kept_out(delayed, busy, origin, 1 - origin)
+                   for busy in (0, 1) for origin in (0, 1)}
+        assert [answers[busy, 0] for busy in (0, 1)] == [answers[busy, 1] for busy in (0, 1)]
+        assert sorted(answers.values()) == [False, False, True, True]
+        assert delayed.counts["peer"] == 16 and delayed.counts["record"] == 8
 
 
 def cut(x):

@@ -56,6 +56,18 @@ def test_what_is_replayed_is_told(session):
     assert [s.mode for s in metadata.segments if not s.refusal] == ["replayed"], metadata.segments
 
 
+def test_a_graph_that_finds_no_memory_is_captured_again_later(session, standin, counters):
+    with tf.device("/gpu:0"):
+        x = tf.placeholder(tf.float32, [15])
+        y = tf.reduce_sum(tf.cumsum(tf.exp(x)) * 2 + 1)
+    standin.fail("graph")
+    launches, metadata = [], tf.RunMetadata()
+    for _ in range(6):
+        assert session.run(y, {x: np.zeros(15)}, run_metadata=metadata) == 255
+        launches.append(counters()["graph_launches"])
+    assert launches == [0, 0, 0, 0, 1, 1] and not metadata.segments[0].refusal
+
+
 def test_other_shapes_are_other_plans(session):
     with tf.device("/gpu:0"):
         x = tf.placeholder(tf.float32, [None])

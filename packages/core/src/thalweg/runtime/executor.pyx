@@ -21,7 +21,7 @@ from thalweg.runtime.arrays cimport as_array, is_free, new_array
 from thalweg.runtime.bound_plan cimport BoundPlan
 from thalweg.runtime.frame cimport Frame
 from thalweg.runtime.memory cimport aligned_array, allocated
-from thalweg.runtime.segments cimport Recording, record, replay
+from thalweg.runtime.segments cimport Slot, record, replay
 from thalweg.runtime.shared cimport Shared
 from thalweg.runtime.steps cimport (ARENA, CHECK, CONST, FEED, FETCH, GIVEN, KERNEL, MARK, MOVE, OBJECT, PYTHON,
                                     REMOTE, SEGMENT, TAKE, VARIABLE, WAIT, CStep, End, are_peers, call_remote, move,
@@ -90,7 +90,7 @@ cdef class Program(BoundPlan):
             frame.operands[<int>k].data = <char*>frame.bases[<int>arena] + <size_t>offset
         for end, drawn in self.draws:
             self._place_generators(frame, (<End>end).device, drawn)
-        frame.recordings = [None] * len(self.plan.segments)
+        frame.slots = [Slot() for _ in self.plan.segments]
         frame.views = [None] * len(self.values)
         return frame
 
@@ -128,7 +128,7 @@ cdef class Program(BoundPlan):
             moved = moved or buffer.device.gate != NULL and frame.operands[<int>k].data != buffer.data
             frame.operands[<int>k].data = buffer.data
         if moved:
-            frame.recordings = [None] * len(self.plan.segments)
+            frame.slots = [Slot() for _ in self.plan.segments]
         frame.buffers = [(<VariableBuffer>buffer).memory for _, buffer, _ in self.patch_variables]
         frame.views = [None] * len(self.values)
         frame.generation = generation
@@ -189,7 +189,9 @@ cdef class Program(BoundPlan):
 
     cdef _forget_first_runs(self, Frame frame):
         """A segment that a run without recording has not ended may have kernels that are not loaded yet."""
-        frame.recordings = [None if kept is True else kept for kept in frame.recordings]
+        cdef Slot slot
+        for slot in frame.slots:
+            slot.wait = max(slot.wait, 1)
 
     cdef _end_work(self, error):
         """Waits for what a run that failed has enqueued: memory of the host may be its target."""
@@ -431,26 +433,24 @@ cdef class Program(BoundPlan):
     cdef int _run_segment(self, Frame frame, int position, segment) except -1:
         """Replays a segment, which the second run of a frame records; gives the step after it.
 
-        Gives its first step where they are to run one by one: in the first run, and where the device refuses.
+        Gives its first step where they are to run one by one: where there is no recording yet, or the device refuses.
         """
-        cdef Recording recording
-        cdef int begin = position + 1, end = segment.end, index = segment.index
+        cdef int begin = position + 1, end = segment.end
         if segment.refusal:
             return begin
         self._check_variables(frame, begin, end)
-        kept, mode = frame.recordings[index], "replayed"
-        if kept is None:
-            frame.recordings[index] = True
+        cdef Slot slot = frame.slots[segment.index]      # another one, if the checks have found a buffer moved
+        if not slot.is_ready():
             return begin
-        if kept is True or (<Recording>kept).pointer == 0:
-            kept, mode = record(frame, segment, begin, end, self.shared.recordings), "recorded"
-            if kept is None:
+        mode = "replayed"
+        if slot.recording is None:
+            slot.recording, mode = record(frame, segment, begin, end, self.shared.recordings), "recorded"
+            if slot.recording is None:
+                slot.put_off()
                 return begin
-            frame.recordings[index] = kept
-        recording = kept
-        replay(frame, segment, begin, end, recording, self.shared.recordings)
+        replay(frame, segment, begin, end, slot.recording, self.shared.recordings)
         if frame.ran is not None:
-            frame.ran[index] = mode
+            frame.ran[segment.index] = mode
         return end
 
     cdef _check_variables(self, Frame frame, int begin, int end):

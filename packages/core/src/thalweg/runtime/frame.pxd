@@ -16,7 +16,7 @@ cdef class Frame:
     cdef list objects, views, feeds, fetched, given
     cdef list buffers                    # the variables' memory that the operands point to
     cdef list remote_feeds               # numbers of the feeds that this run takes from where they lie on a device
-    cdef list recordings                 # per segment of the plan: a Recording, True after one run without, or None
+    cdef list slots                      # per segment of the plan, its Slot
     cdef list ran                        # per segment, how this run runs it; None where nobody asks
     cdef long generation
     cdef int code                        # what the step that failed gave

@@ -13,6 +13,15 @@ cdef class Recording:
     cdef int drop(self) except -1
 
 
+cdef class Slot:
+    cdef Recording recording             # None: there is none
+    cdef int wait                        # runs without it before it is recorded
+    cdef int patience                    # of these, when it does not last
+
+    cdef bint is_ready(self) except -1
+    cdef void put_off(self) noexcept
+
+
 cdef class Recordings:
     cdef object held                     # WeakSet
     cdef long clock                      # grows with each use of one

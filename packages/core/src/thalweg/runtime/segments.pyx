@@ -4,6 +4,7 @@ cimport cython
 import logging
 from weakref import WeakSet
 
+from thalweg.devices.abi cimport THW_OOM
 from thalweg.devices.core_api cimport RunContext, fresh_outside_context, take_error, take_outside_error
 from thalweg.devices.device cimport Device, close_gate, enter, leave, open_gate
 from thalweg.runtime.frame cimport Frame
@@ -13,6 +14,7 @@ from thalweg.runtime.variables cimport set_flag
 _log = logging.getLogger("thalweg")
 
 cdef int _MOST_RECORDINGS = 64           # that a session keeps
+cdef int _MOST_PATIENCE = 256            # runs one by one between two recordings of a segment
 
 
 @cython.no_gc
@@ -27,6 +29,33 @@ cdef class Recording:
 
     def __dealloc__(self):
         self.drop()
+
+
+@cython.no_gc
+cdef class Slot:
+    """What a frame has of a segment: a recording, or how long it runs without.
+
+    The first run goes without, as kernels may have to be loaded. After a recording that was given back for others, or
+    that found no memory, come 2, 4, 8 ... runs without: where a session has more segments than it keeps recordings,
+    it does not spend its time on recording.
+    """
+
+    def __init__(self):
+        self.wait, self.patience = 1, 2
+
+    cdef bint is_ready(self) except -1:
+        """Whether the segment is to be replayed, or recorded, in this run."""
+        if self.recording is not None and self.recording.pointer == 0:
+            self.put_off()
+        if self.recording is None and self.wait:
+            self.wait -= 1
+            return False
+        return True
+
+    cdef void put_off(self) noexcept:
+        """Goes without a recording for a while."""
+        self.recording, self.wait = None, self.patience
+        self.patience = min(2 * self.patience, _MOST_PATIENCE)
 
 
 cdef class Recordings:
@@ -55,7 +84,10 @@ def _last_use(Recording recording):
 
 
 cdef Recording record(Frame frame, segment, int begin, int end, Recordings recordings):
-    """Records a segment; None, and a refusal that says why, where that does not work. Nothing is run here."""
+    """Records a segment; None where that does not work, and, if memory was not all that lacked, a refusal that says why.
+
+    Nothing is run here.
+    """
     cdef Device device = segment.device
     cdef void* pointer = NULL
     cdef int code, code_of_end
@@ -82,10 +114,13 @@ cdef Recording record(Frame frame, segment, int begin, int end, Recordings recor
     for _, error in told:
         if not isinstance(error, Exception | None):
             raise error                  # an interrupt
-    segment.refusal = next((str(error or text) for text, error in told if error is not None or text),
-                           f"{device.name} gave code {code or code_of_end}")
-    _log.info("%s does not record the %d steps from %r to %r, which run one by one: %s", device.name,
-              segment.count, segment.first.name, segment.last.name, segment.refusal)
+    why = next((str(error or text) for text, error in told if error is not None or text),
+               f"{device.name} gave code {code or code_of_end}")
+    is_passing = (code or code_of_end) == THW_OOM
+    if not is_passing:
+        segment.refusal = why
+    _log.info("%s does not record the %d steps from %r to %r, which run one by one%s: %s", device.name, segment.count,
+              segment.first.name, segment.last.name, " for a while" if is_passing else "", why)
     return None
 
 

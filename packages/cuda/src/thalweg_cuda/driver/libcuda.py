@@ -8,6 +8,7 @@ from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint64, c_ulongl
 
 THREAD_LOCAL = 1                         # CUstreamCaptureMode: what other threads do meanwhile is not looked at
 _DEVICE_ORDINAL = 9                      # CUpointer_attribute
+_OUT_OF_MEMORY = 2                       # CUresult
 
 _FUNCTIONS = {
     "cuStreamBeginCapture_v2": (c_void_p, c_int),
@@ -30,6 +31,10 @@ class DriverError(RuntimeError):
         self.code = code
 
 
+class OutOfMemoryError(DriverError, MemoryError):
+    """The card or the driver had no room for what was asked; it may have some later."""
+
+
 @functools.cache
 def _library():
     library = ctypes.CDLL("libcuda.so.1")               # PyCUDA has loaded it: this is the same one
@@ -46,7 +51,8 @@ def call(name, *args):
     if code:
         text = c_char_p()
         _library().cuGetErrorString(code, byref(text))
-        raise DriverError(name, code, (text.value or b"unknown error").decode())
+        kind = OutOfMemoryError if code == _OUT_OF_MEMORY else DriverError
+        raise kind(name, code, (text.value or b"unknown error").decode())
 
 
 def begin_capture(stream):

@@ -98,6 +98,7 @@ API cuGraphInstantiateWithFlags(CUgraphExec *result, CUgraph graph, unsigned lon
 {
     ENTER_CONTEXT
     if (!is_alive(graph)) return INVALID_VALUE;
+    if (planted("graph")) return OUT_OF_MEMORY;
     *result = new GraphExec{context, arranged(*graph)};
     state().handles.insert(*result);
     count("graph_instantiations");
