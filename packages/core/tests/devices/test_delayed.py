@@ -9,6 +9,7 @@ import pytest
 
 import thalweg as tf
 from thalweg.devices import placement
+from thalweg.runtime import engine
 from thalweg.testing import delayed_device
 
 DEVICE = "/device:DELAYED:0"
@@ -436,6 +437,19 @@ def test_recordings_die_with_their_session(delayed):
     assert delayed.live_recordings() == 0
     delayed.ordinals[0].drain()
     assert delayed.stats(0)["bytes_in_use"] == 0
+
+
+def test_the_plan_for_a_shape_that_is_used_stays_when_others_come(delayed, monkeypatch):
+    monkeypatch.setattr(engine, "MAX_PROGRAMS", 3)
+    with tf.device(DEVICE):
+        x = tf.placeholder(tf.float32, [None])
+        y = chain(x)
+    seen = []
+    with tf.Session() as session:
+        for n in (7, 2, 7, 3, 7, 4, 7, 5, 7, 2):
+            seen.append((n, *modes(run(session, y, {x: np.ones(n)})[1])))
+    assert [mode for n, mode in seen if n == 7] == ["eager", "recorded", *["replayed"] * 3]
+    assert [mode for n, mode in seen if n != 7] == ["eager"] * 5
 
 
 def test_a_session_keeps_64_recordings(delayed):

@@ -96,6 +96,7 @@ class Engine:
         if program is None:
             with self._lock:
                 program = entry.programs.get(key) or self._specialise(entry, elements, values, key)
+        program.last_use = entry.last_use
         return program, arrays
 
     def _taken(self, op, fed, arrays, trace):
@@ -145,7 +146,7 @@ class Engine:
     def _specialise(self, entry, elements, values, key):
         """The program for these fed shapes; when they never repeat, one whose steps find their shapes as they run.
 
-        Such steps run on the host: a plan for another device takes the place of the one that was made first.
+        Such steps run on the host: a plan for another device takes the place of the one that was used longest ago.
         Only a function graph can be fed with shapes that the graph does not allow (a loop variable of which set_shape
         has said something wrong, a capture of what a feed has changed): its plans believe no static shape.
         """
@@ -153,7 +154,7 @@ class Engine:
         doubts = not all([shapes.compatible(shape, t._shape) for t, shape in zip(fed, key)])
         shapes_in = key
         if len(entry.programs) >= MAX_PROGRAMS and entry.template.leaves_host:
-            entry.programs.pop(next(iter(entry.programs)))
+            entry.programs.pop(min(entry.programs, key=lambda shapes: entry.programs[shapes].last_use))
         elif len(entry.programs) >= MAX_PROGRAMS:
             shapes_in = [None if doubts else t._shape for t in fed]
             key = doubts, *[None] * len(key)

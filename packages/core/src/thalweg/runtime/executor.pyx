@@ -44,6 +44,7 @@ cdef size_t _RNG_BYTES = 32              # a thw_rng and what aligns the next
 cdef class Program(BoundPlan):
     """A bound plan, and the frames that its runs borrow."""
 
+    cdef public long last_use            # number of the session's run
     cdef list pool
     cdef object __weakref__
 
