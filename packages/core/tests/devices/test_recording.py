@@ -1,12 +1,15 @@
 """A plugin in C that records: what core calls, through the table alone."""
 import ctypes
+import os
+import signal
+import threading
 
 import numpy as np
 import pytest
 
 import thalweg as tf
 from thalweg import devices
-from thalweg.devices import DevicePlugin
+from thalweg.devices import DevicePlugin, KernelPlugin
 from thalweg.testing import ctypes_abi as abi
 
 ENTRIES = dict(abi.DeviceApi._fields_)
@@ -131,3 +134,65 @@ def test_a_code_without_words_names_the_op(recorder):
     with tf.Session(config=CONFIG) as session, pytest.raises(
             tf.errors.ResourceExhaustedError, match=r"kernel failed with code 2\n\t \[\[Neg 'Neg'\]\]"):
         session.run(y, {x: np.ones(4)})
+
+
+class Held:
+    """A thread that records on the device RECORDER, from its creation until `end()`."""
+
+    def __init__(self, recorder):
+        has_begun, self.may_end = threading.Event(), threading.Event()
+
+        def begin(dev, stream):
+            has_begun.set()
+            assert self.may_end.wait(60)
+            return Recorder.record_begin(recorder, dev, stream)
+        recorder.table.record_begin = self.begin = ENTRIES["record_begin"](begin)
+        devices.unregister("RECORDER")                   # the table is copied when a device is opened
+        devices.register(DevicePlugin("RECORDER", recorder.open))
+        x, y = negations(3)
+        self.session = tf.Session(config=CONFIG)
+        self.session.run(y, {x: np.ones(4)})
+        self.thread = threading.Thread(target=self.session.run, args=(y, {x: np.ones(4)}))
+        self.thread.start()
+        assert has_begun.wait(60)
+
+    def end(self):
+        self.may_end.set()
+        self.thread.join(60)
+        self.session.close()
+
+
+def test_the_child_of_a_fork_does_not_wait_for_a_recording(recorder):
+    held = Held(recorder)
+    device = devices.find_device("RECORDER")[0]
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        device.free(device.alloc(64))
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    held.end()
+    assert status == 0
+
+
+def test_kernels_of_another_package_are_not_prepared_while_one_records(recorder, request):
+    calls = recorder.calls
+
+    def find(dev, core, desc, out):
+        calls.append("provider")
+        return abi.UNIMPLEMENTED
+    function = dict(abi.KernelsApi._fields_)["find_kernel"](find)
+    table = abi.KernelsApi(struct_size=ctypes.sizeof(abi.KernelsApi), abi_major=abi.ABI_MAJOR, find_kernel=function)
+    devices.register(KernelPlugin("RECORDER", abi.capsule(table, abi.KERNELS_CAPSULE), name="extra"))
+    request.addfinalizer(lambda: devices.unregister("extra"))
+    held = Held(recorder)
+    x, y = negations(3)
+    with tf.Session(config=CONFIG) as session:
+        del calls[:]
+        thread = threading.Thread(target=session.run, args=(y, {x: np.ones(4)}))
+        thread.start()
+        thread.join(0.3)
+        assert thread.is_alive() and not calls
+        held.end()
+        thread.join(60)
+    assert calls.index("end") < calls.index("provider")

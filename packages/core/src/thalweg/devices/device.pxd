@@ -8,6 +8,7 @@ cdef extern from "devices/gate.h" nogil:
         pass
     Gate* new_gate "thw_gate_new"()
     void delete_gate "thw_gate_delete"(Gate* gate)
+    void reset_gate "thw_gate_reset"(Gate* gate)
     void enter "thw_gate_enter"(Gate* gate)
     bint try_enter "thw_gate_try_enter"(Gate* gate)
     void leave "thw_gate_leave"(Gate* gate)

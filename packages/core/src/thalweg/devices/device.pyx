@@ -296,8 +296,11 @@ cdef bint _ask_provider(Device device, provider, KernelRequest request, Kernel k
         python_kernel(function, request, None if device.is_host else <PyHandle>device.handle, &kernel.kernel)
         return True
     api = <const thw_kernels_api*>PyCapsule_GetPointer(provider.find, THW_KERNELS_CAPSULE)
+    with nogil:
+        enter(device.gate)               # as Device.find_kernel does
     fresh_outside_context()
     code = api.find_kernel(device.handle, core_table(), &request.desc, &kernel.kernel)
+    leave(device.gate)
     if code:
         memset(&kernel.kernel, 0, sizeof(thw_kernel))
         kernel.kernel.struct_size = sizeof(thw_kernel)

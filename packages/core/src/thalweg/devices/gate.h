@@ -15,12 +15,16 @@ typedef struct {
   int is_closed; /* one of them records */
 } thw_gate;
 
+/* Nobody is inside, nobody records: at first, and in the child of a fork, which has no other thread. */
+static inline void thw_gate_reset(thw_gate* gate) {
+  pthread_mutex_init(&gate->lock, NULL);
+  pthread_cond_init(&gate->changed, NULL);
+  gate->inside = gate->recorders = gate->is_closed = 0;
+}
+
 static inline thw_gate* thw_gate_new(void) {
-  thw_gate* gate = (thw_gate*)calloc(1, sizeof(thw_gate));
-  if (gate) {
-    pthread_mutex_init(&gate->lock, NULL);
-    pthread_cond_init(&gate->changed, NULL);
-  }
+  thw_gate* gate = (thw_gate*)malloc(sizeof(thw_gate));
+  if (gate) thw_gate_reset(gate);
   return gate;
 }
 
@@ -50,10 +54,11 @@ static inline int thw_gate_try_enter(thw_gate* gate) {
   return may_enter;
 }
 
+/* After a call; it may have begun before a fork. */
 static inline void thw_gate_leave(thw_gate* gate) {
   if (!gate) return;
   pthread_mutex_lock(&gate->lock);
-  if (--gate->inside == 0) pthread_cond_broadcast(&gate->changed);
+  if (gate->inside && --gate->inside == 0) pthread_cond_broadcast(&gate->changed);
   pthread_mutex_unlock(&gate->lock);
 }
 
@@ -68,7 +73,7 @@ static inline void thw_gate_close(thw_gate* gate) {
 
 static inline void thw_gate_open(thw_gate* gate) {
   pthread_mutex_lock(&gate->lock);
-  gate->recorders--;
+  if (gate->recorders) gate->recorders--;
   gate->is_closed = 0;
   pthread_cond_broadcast(&gate->changed);
   pthread_mutex_unlock(&gate->lock);

@@ -3,13 +3,15 @@ from cpython.pycapsule cimport PyCapsule_CheckExact, PyCapsule_GetName, PyCapsul
 from libc.stdlib cimport calloc
 from libc.string cimport memcpy
 
+import os
 import re
+from weakref import WeakSet
 
 from thalweg._version import __version__ as CORE_VERSION
 
 from thalweg.devices.abi cimport THW_ABI_MAJOR, THW_ABI_MINOR, THW_CAPSULE, int32_t, thw_device_api
 from thalweg.devices.core_api cimport core_table, fresh_outside_context, take_outside_error
-from thalweg.devices.device cimport Device, new_gate
+from thalweg.devices.device cimport Device, new_gate, reset_gate
 from thalweg.devices.python_tier cimport fill_python_table, open_python_device
 
 from thalweg.devices.device import NoDevices, PluginError
@@ -23,6 +25,8 @@ cdef extern from * nogil:
     #define THW_REQUIRED_BYTES (offsetof(thw_device_api, find_kernel) + sizeof(void*))
     """
     size_t THW_REQUIRED_BYTES
+
+_gated = WeakSet()                       # devices with a gate
 
 
 def open_plugin(plugin, product, str label, str package=""):
@@ -77,7 +81,18 @@ cdef Device _new_device(plugin, owner, int ordinal, const thw_device_api* table)
         device.gate = new_gate()
         if device.gate == NULL:
             raise MemoryError()
+        _gated.add(device)
     return device
+
+
+def _reset_gates():
+    """In the child of a fork: whoever recorded, or was in a call, is not there."""
+    cdef Device device
+    for device in _gated:
+        reset_gate(device.gate)
+
+
+os.register_at_fork(after_in_child=_reset_gates)
 
 
 cdef Device _open_python(plugin, product, int ordinal):
