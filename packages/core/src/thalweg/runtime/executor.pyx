@@ -46,11 +46,12 @@ cdef class Program(BoundPlan):
 
     cdef public long last_use            # number of the session's run
     cdef list pool
+    cdef dict copies_of_feeds            # number of a feed -> see _copies_of_feed
     cdef object __weakref__
 
     def __init__(self, plan, engine, Shared shared):
         BoundPlan.__init__(self, plan, engine, shared)
-        self.pool = []
+        self.pool, self.copies_of_feeds = [], {}
         shared.programs.add(self)
 
     @property
@@ -264,6 +265,11 @@ cdef class Program(BoundPlan):
 
     cdef _copies_of_feed(self, Py_ssize_t i):
         """Positions of the steps that copy a feed to a device; None where the host reads it, too."""
+        if i not in self.copies_of_feeds:
+            self.copies_of_feeds[i] = self._find_copies(i)
+        return self.copies_of_feeds[i]
+
+    cdef _find_copies(self, Py_ssize_t i):
         positions = []
         for position, planned in enumerate(self.plan.steps):
             if not any([v.storage.kind == FEED and v.storage.payload == i for v in planned.inputs]):
