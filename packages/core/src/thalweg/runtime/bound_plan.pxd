@@ -20,6 +20,7 @@ cdef class BoundPlan:
     cdef int* operand_value              # operand -> index of its value
     cdef uint64_t** operand_version      # operand -> the version of its bytes; NULL where they last for the run only
     cdef list patch_feeds, patch_fetches, patch_given, patch_variables, patch_arena
+    cdef dict copies_of_feeds            # number of a feed -> see _copies_of_feed in feeds.pyx
     cdef list fetch_shapes, fetch_dtypes  # of the caller's arrays; None where a step brings the value
     cdef list written                    # buffers that steps write in place
     cdef set taken_objects               # values that only an assignment needs, which may read them itself

@@ -31,6 +31,7 @@ cdef class BoundPlan:
     def __init__(self, plan, engine, Shared shared):
         self.plan, self.shared, self.threads = plan, shared, plan.placement.threads
         self.keep, self.calls, self.variables, self.remote, self.draws = [], [], [], [], []
+        self.copies_of_feeds = {}
         self.arena_devices = list(plan.arena_bytes)
         self.arena_sizes = [plan.arena_bytes[d] for d in self.arena_devices]
         self.arena_total = sum(self.arena_sizes)

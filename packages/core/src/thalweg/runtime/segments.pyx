@@ -84,7 +84,7 @@ def _last_use(Recording recording):
 
 
 cdef Recording record(Frame frame, segment, int begin, int end, Recordings recordings):
-    """Records a segment; None where that does not work, and, if memory was not all that lacked, a refusal that says why.
+    """Records a segment; None where that does not work, and a refusal that says why unless it was for want of memory.
 
     Nothing is run here.
     """
