@@ -504,8 +504,8 @@ def test_a_recording_that_finds_no_memory_is_tried_again_ever_later(delayed, cap
     assert seen == [("eager", "")] * 9 + [("recorded", ""), ("replayed", "")]
     assert delayed.counts["record"] == 3
     told = [r.message for r in caplog.records if "does not record" in r.message]
-    assert told == ["/device:DELAYED:0 does not record the 5 steps from 'Cumsum' to 'Cumsum_4', which run one by one for a "
-                    "while: no memory for a graph"] * 2
+    assert told == ["/device:DELAYED:0 does not record the 5 steps from 'Cumsum' to 'Cumsum_4', which run one by one for "
+                    "a while: no memory for a graph"] * 2
 
 
 def test_nobody_else_calls_a_device_while_one_records(delayed):
@@ -917,7 +917,7 @@ def is_kept_out(delayed, busy, origin, target):
 
 
 def test_copies_in_opposite_directions_stand_in_the_same_gate_while_they_wait_at_the_other():
-    """They enter one gate first, whichever it is: who waits there stands in none, who waits at the other stands in it."""
+    """They enter one gate first: who waits there stands in none, who waits at the other stands in that one."""
     with delayed_device.registered(devices=2) as delayed:
         answers = {(busy, origin): is_kept_out(delayed, busy, origin, 1 - origin)
                    for busy in (0, 1) for origin in (0, 1)}

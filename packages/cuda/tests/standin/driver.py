@@ -159,7 +159,8 @@ def reset_counters():
 def fail(what, n=1, times=1):
     """Lets the n-th "launch" (kernel that runs), "allocation", "host_allocation", "copy" or "graph" from now fail.
 
-    A graph fails when it is instantiated. And those that follow, up to `times`; 0: none. PyCUDA asks for memory twice, with a garbage collection between.
+    A graph fails when it is instantiated. And those that follow, up to `times`; 0: none. PyCUDA asks for memory twice,
+    with a garbage collection between.
     """
     _library().thw_standin_fail(what.encode(), n, times)
 

@@ -37,7 +37,8 @@ from .samples import Sample
 _TRIED = [dtypes.as_dtype(name) for name in ("float32", "float64", "float16", "bfloat16", "int32", "int64", "uint8",
                                              "complex64", "complex128", "bool", "string")]
 _SIXTEEN_BITS = [dtypes.float16, dtypes.bfloat16]
-# relative to an element, or to the middle one of those that are not 0 if that is larger; sums and functions of 16 bits are rounded once, but on the device maybe twice
+# relative to an element, or to the middle one of those that are not 0 if that is larger; sums and functions of 16 bits
+# are rounded once, but on the device maybe twice
 _TOLERANCE = {"float16": 2e-3, "bfloat16": 8e-3, "float32": 2e-6, "float64": 1e-12, "complex64": 4e-6,
               "complex128": 1e-12}
 
