@@ -504,8 +504,8 @@ def test_a_recording_that_finds_no_memory_is_tried_again_ever_later(delayed, cap
     assert seen == [("eager", "")] * 9 + [("recorded", ""), ("replayed", "")]
     assert delayed.counts["record"] == 3
     told = [r.message for r in caplog.records if "does not record" in r.message]
-    assert told == ["/device:DELAYED:0 does not record the 5 steps from 'Cumsum' to 'Cumsum_4', which run one by one for "
-                    "a while: no memory for a graph"] * 2
+    assert told == ["/device:DELAYED:0 does not record the 5 steps from 'Cumsum' to 'Cumsum_4', which run one by one "
+                    "for a while: no memory for a graph"] * 2
 
 
 def test_nobody_else_calls_a_device_while_one_records(delayed):

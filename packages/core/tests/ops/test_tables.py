@@ -4,10 +4,13 @@ import pathlib
 import re
 import runpy
 
+import numpy as np
 import pytest
 
+from thalweg.framework import dtypes
 from thalweg.framework.declaration import REGISTRY
-from thalweg.testing.table import table_test
+from thalweg.framework.packed import to_packed
+from thalweg.testing.table import check_close, table_test
 
 HERE = pathlib.Path(__file__).parent
 # Ops whose tests are elsewhere: file -> ops. The file names them, by op type or public name.
@@ -79,3 +82,16 @@ def test_every_kernel_that_an_op_names_exists():
 
 def test_table_test_keeps_its_rows():
     assert table_test([]).rows == []
+
+
+@pytest.mark.parametrize("dtype, off", [("float16", 2e-2), ("bfloat16", 8e-2), ("float32", 2e-5)])
+def test_an_element_is_not_excused_by_one_that_is_large(dtype, off):
+    want = np.array([0.0, 0.7, 1e4], np.float32)
+    check_close(*rounded(dtype, want, want), 1.0, "y")
+    check_close(*rounded(dtype, [0, 0.7 * (1 + off / 20), 1e4], want), 1.0, "y")
+    with pytest.raises(AssertionError, match="y"):
+        check_close(*rounded(dtype, [0, 0.7 + off, 1e4], want), 1.0, "y")
+
+
+def rounded(dtype, *values):
+    return [to_packed(np.float32(v), dtypes.bfloat16) if dtype == "bfloat16" else np.array(v, dtype) for v in values]
