@@ -3,13 +3,15 @@
 One launch (or one copy of bytes) per pair of views. Where the target is dense along another dimension than the source,
 tiles go through shared memory, so that both are accessed by whole cache lines.
 """
+import math
+
 import numpy as np
 
-from thalweg_cuda.work import Copy, Launch
+from thalweg_cuda.work import Copy, Launch, Work, input_, output
 
 from ._geometry import QUOTIENT, Walk, ceil_div, collapse, grid_stride, index_for
 from ._items import moving, widened
-from ._views import begin
+from ._views import begin, item_bytes
 
 TILE, TILE_ROWS = 32, 8
 _LEAST_SIDE = 8                  # of what is worth a tile
@@ -41,6 +43,14 @@ extern "C" __global__ void transpose(const T* x, T* y, INDEX x_begin, INDEX y_be
   }
 }
 """
+
+
+def copied(r, target, pairs, before=()):
+    """The Work of a request that only copies: (number of the input, its view, number of the output, its view) each."""
+    item = item_bytes(r, r.out_dtypes[0])
+    full = [(input_(k), x, math.prod(r.in_shapes[k]), output(j), y, math.prod(r.out_shapes[j]))
+            for k, x, j, y in pairs]
+    return Work((*before, *copies(full, item, target)))
 
 
 def copies(pairs, item, target):
