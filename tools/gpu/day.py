@@ -27,7 +27,7 @@ class Day:
 
     def __init__(self, stages, folder, page, rehearsed=False, seconds=SECONDS):
         self.stages, self.folder, self.page, self.rehearsed, self.seconds = stages, folder, page, rehearsed, seconds
-        self.machine = {}
+        self.machine, self.sources = None, sources()
         self.kept = folder / ("rehearsal.json" if rehearsed else "results.json")
 
     def run(self, names):
@@ -40,7 +40,8 @@ class Day:
         for name in names:
             spent += SHARES[name]
             self._run(name, start + self.seconds * spent / shares)
-            self.machine = self.machine or self.stages.machine()
+            if self.machine is None:     # after the first stage, which may have built what it takes to ask
+                self.machine = self.stages.machine()
             self.write()
         return {name: self.results[name] for name in names}
 
@@ -66,14 +67,14 @@ class Day:
             kept = json.loads(self.kept.read_text())
         except FileNotFoundError:
             return {}
-        return kept["stages"] if kept["sources"] == sources() else {}
+        return kept["stages"] if kept["sources"] == self.sources else {}
 
     def write(self):
         """Keeps the results, and writes the page. A page of all stages is not replaced by one of some."""
         fresh = self.kept.with_suffix(".new")
-        fresh.write_text(json.dumps({"sources": sources(), "stages": self.results}, indent=1))
+        fresh.write_text(json.dumps({"sources": self.sources, "stages": self.results}, indent=1))
         fresh.replace(self.kept)
-        text = report(self.results, datetime.date.today(), self.machine, self.rehearsed)
+        text = report(self.results, datetime.date.today(), self.machine or {}, self.rehearsed)
         is_whole = self.all_asked or set(self.results) == set(SHARES)
         self.written = self.folder / "rehearsal.md" if self.rehearsed else self.page if is_whole \
             else self.folder / "gpu.md"

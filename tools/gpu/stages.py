@@ -110,7 +110,7 @@ class Stages:
         """What the device tells about itself; {} where there is none yet."""
         code = "import json; from thalweg import devices; print(json.dumps(devices.find_device('CUDA')[0].describe()))"
         try:
-            output = self._run("machine", 60, self.python, "-c", code, **self._played())
+            output = self._run("machine", 20, self.python, "-c", code, **self._played())
             return json.loads(output.strip().splitlines()[-1])
         except (OSError, Failed, NotFinished, ValueError) as error:
             print(f"    the device told nothing about itself: {str(error)[-300:]}", flush=True)
