@@ -14,6 +14,8 @@ from processes import Failed, NotFinished
 from works import works
 
 SANITIZERS = ("memcheck", "racecheck", "initcheck")
+# An error of the driver's is an exception of thalweg's, which some tests ask for: no finding.
+SANITIZING = ["--error-exitcode", "9", "--target-processes", "all", "--report-api-errors", "no"]
 GPU_TESTS = ["-m", "pytest", "-q", "packages/cuda/tests/gpu"]
 SUITE = "thalweg.testing.suite"
 # Of the conformance kit: these tell how long things take, or what memory holds, and want the card for themselves ...
@@ -101,8 +103,8 @@ class Stages:
         for k, (what, program) in enumerate((("rows", [rows]), ("tests", [*GPU_TESTS, "-x"]))):
             seconds = left(2 - k)
             parts |= _at_once({f"{check} of {what}": functools.partial(       # most of the time is the host's
-                self._part, f"{check} of {what}", seconds, tool, "--tool", check, "--error-exitcode", "9",
-                "--target-processes", "all", self.python, *program) for check in SANITIZERS})
+                self._part, f"{check} of {what}", seconds, tool, "--tool", check, *SANITIZING, self.python,
+                *program) for check in SANITIZERS})
         logs = [self.logs / f"{check}-of-rows.txt" for check in SANITIZERS if parts[f"{check} of rows"] == "passed"]
         return {**_summed(parts), **(rows_result(logs[0].read_text()) if logs else {})}
 

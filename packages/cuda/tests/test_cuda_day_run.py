@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -82,6 +83,30 @@ def test_all_that_runs_is_ended_at_once(processes, tmp_path):
     processes.end_all()
     thread.join(20)
     assert is_gone_soon(int(outcome[0].output))
+
+
+def test_a_day_that_is_stopped_leaves_nothing_behind(tmp_path):
+    """A stage's processes have THALWEG_CACHE in that folder."""
+    def running():
+        cache = f"THALWEG_CACHE={tmp_path}".encode()
+        return [path for path in Path("/proc").glob("[0-9]*/environ") if cache in content(path)]
+
+    def content(path):
+        try:
+            return path.read_bytes()
+        except OSError:                  # it has ended, or is somebody else's
+            return b""
+    day = subprocess.Popen([sys.executable, TOOLS / "gpu_day", "--rehearse", "--only", "tests", "--folder", tmp_path],
+                           stdout=subprocess.DEVNULL)
+    while not running():
+        assert day.poll() is None
+        time.sleep(0.02)
+    day.terminate()
+    assert day.wait(60) == 128 + signal.SIGTERM
+    end = time.monotonic() + 10
+    while running() and time.monotonic() < end:
+        time.sleep(0.02)
+    assert not running() and "| tests | not run |" in (tmp_path / "rehearsal.md").read_text()
 
 
 # --- the order of a day ------------------------------------------------------------------------------
@@ -316,7 +341,7 @@ def test_what_hangs_takes_no_time_of_other_tests(stages, monkeypatch):
 def fake_sanitizer(path):
     """Finds an error in racecheck, takes too long for initcheck, else runs nothing and says what the rows say."""
     path.write_text("""#!/bin/sh
-test "$1" = --tool || exit 3
+case "$*" in "--tool "*" --error-exitcode 9 "*" --report-api-errors no "*) ;; *) exit 3;; esac
 test $2 = initcheck && sleep 300
 echo '{"rows": 3, "failed": 0, "without_row": ["draws", "steps"]}'
 test $2 != racecheck
