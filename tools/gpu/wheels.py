@@ -2,8 +2,8 @@
 
     python3.12 tools/gpu/wheels.py FOLDER
 
-In it are thalweg, PyCUDA with what it needs, and compute-sanitizer (not with --rehearse). NumPy, SciPy, pytest and
-NVRTC are taken to be where the wheels go; pip download --dest FOLDER numpy scipy pytest nvidia-cuda-nvrtc adds them.
+In it are thalweg and PyCUDA with what they need, and compute-sanitizer (not with --rehearse). SciPy, pytest and NVRTC
+are taken to be where the wheels go; pip download --dest FOLDER scipy pytest nvidia-cuda-nvrtc adds them.
 """
 import os
 import subprocess
@@ -28,7 +28,9 @@ def main():
     if pycuda.wait():
         sys.exit(pycuda.returncode)
     more = [] if "--rehearse" in sys.argv else [SANITIZER]
-    ours = folder.glob(f"pycuda-*-{sys.implementation.cache_tag.replace('cpython-', 'cp')}-*.whl")
+    tags = "-py3-none-any", sys.implementation.cache_tag.replace("cpython-", "-cp")     # another Python's may be there
+    ours = [path for path in folder.glob("*.whl") if path.name.startswith(("thalweg_", "pycuda-"))
+            and any(tag in path.name for tag in tags)]
     venvs.run(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
               "--only-binary", ":all:", "--dest", folder, *ours, *more)
 
