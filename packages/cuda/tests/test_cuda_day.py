@@ -77,6 +77,7 @@ def test_a_rehearsal_of_what_is_sanitized(tmp_path):
     command = [sys.executable, TOOLS / "gpu_day", "--rehearse", "--only", "sanitizer", "--folder", tmp_path]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert " rows |\n" in done.stdout and "the tests of the device alone run them: " in done.stdout
+    assert " rows on the stand-in, without compute-sanitizer |\n" in done.stdout
+    assert "the tests of the device alone run them: " in done.stdout
     assert "**not shown**: " in done.stdout and "sanitizer (" not in done.stdout
     assert (tmp_path / "rehearsal.md").read_text() in done.stdout
