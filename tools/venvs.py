@@ -25,13 +25,18 @@ def run(*command, **options):
         sys.exit(f"failed with status {result.returncode}: {shlex.join(str(part) for part in command)}")
 
 
-def make(folder):
-    """The Python of the virtual environment `folder`, made if it is not there."""
+def make(folder, with_packages=False):
+    """The Python of the virtual environment `folder`, made if it is not there; with the packages of this one, too."""
     if sys.version_info < OLDEST:
         sys.exit(f"thalweg needs Python 3.11 or newer, this is {sys.version.split()[0]} ({sys.executable})")
     python = pathlib.Path(folder) / "bin" / "python"
     if not python.exists():
-        run(sys.executable, "-m", "venv", "--without-pip", folder)
+        inherits = ["--system-site-packages"] if with_packages else []
+        run(sys.executable, "-m", "venv", "--without-pip", *inherits, folder)
+    if with_packages and sys.prefix != sys.base_prefix:
+        # This Python is of an environment itself, and the packages of that are no system's.
+        own = next(pathlib.Path(folder).glob("lib/python*/site-packages"))
+        (own / "parent.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
     if subprocess.run([str(python), "-m", "pip", "--version"], capture_output=True).returncode:   # new or interrupted
         _add_pip(python)
     return python

@@ -29,11 +29,11 @@ def musts(results):
 
 
 def ratio(work, found, peer):
-    """The figure beside that of `peer`, or the figure itself where it is asked for; None without one."""
-    figures = found.get("figures", {})
+    """The figure beside that of `peer` in the same turns, or itself where it is asked for; None without one."""
     if work.unit == "us":
-        return figures.get("thalweg")
-    return figures["thalweg"] / figures[peer] if peer in figures else None
+        return found.get("figures", {}).get("thalweg")
+    turns = (found.get("figures", {}), found.get("goal_figures", {}))
+    return next((figures["thalweg"] / figures[peer] for figures in turns if peer in figures), None)
 
 
 def reaches(work, value, figure):

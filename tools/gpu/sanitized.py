@@ -3,10 +3,11 @@
     compute-sanitizer --tool memcheck python tools/gpu/sanitized.py
 
 A family is what one prepare function of thalweg_cuda/kernels makes. Its row is one of level L3 of the conformance kit,
-and must give what the kit asks. Prints a line per row and which families no row has, mostly of ops on variables,
-random numbers and fused steps: the programs in packages/cuda/tests/gpu have those. Status 1 where a row gives
-something else.
+and must give what the kit asks. Prints a line per row, which families no row has, mostly of ops on variables, random
+numbers and fused steps (the programs in packages/cuda/tests/gpu have those), and the same as JSON in the last line.
+Status 1 where a row gives something else.
 """
+import json
 import sys
 import traceback
 from pathlib import Path
@@ -24,6 +25,7 @@ def main():
     rows, missing = chosen(kit)
     failed = sum(not passes(kit, name, case) for name, case in rows.items())
     print(f"{len(rows)} rows, {failed} failed; families without a row: {', '.join(sorted(missing))}")
+    print(json.dumps({"rows": len(rows), "failed": failed, "without_row": sorted(missing)}))
     sys.exit(failed > 0)
 
 

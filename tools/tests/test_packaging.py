@@ -115,3 +115,10 @@ def test_a_source_archive_has_no_generated_file(archive):
 @pytest.mark.parametrize("folder", PACKAGES)
 def test_the_licence_is_the_same_everywhere(folder):
     assert (ROOT / "packages" / folder / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+
+
+def test_wheels_are_put_into_a_folder(tmp_path):
+    """For a machine without a network; what was built once is taken from where it was built."""
+    before = importlib.metadata.version("thalweg-nn")
+    subprocess.run([sys.executable, ROOT / "tools/install-packages", "--into", tmp_path / "wheels", "nn"], check=True)
+    assert [path.name for path in (tmp_path / "wheels").iterdir()] == [f"thalweg_nn-{before}-py3-none-any.whl"]

@@ -1,6 +1,7 @@
 """Makes the device EMULATED known. `emulation` and `standin` lie beside this file and are never installed.
 
-What the device CUDA compiles here is kept beside what the emulator does, apart from its user's.
+What the device CUDA compiles here is kept beside what the emulator does, apart from its user's, unless THALWEG_CACHE
+names a folder.
 """
 import importlib.util
 import os
@@ -15,5 +16,6 @@ else:
     from emulation import emulated
     from standin import compiler
 
-    os.environ["THALWEG_CACHE"] = str(compiler.cache() / "thalweg")
+    if "THALWEG_CACHE" not in os.environ:
+        os.environ["THALWEG_CACHE"] = str(compiler.cache() / "thalweg")
     emulated.register()

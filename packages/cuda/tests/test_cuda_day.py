@@ -29,6 +29,7 @@ def test_what_is_measured_runs_and_is_reported(page):
     done = subprocess.run(command, env=driver.environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     about, *results = map(json.loads, done.stdout.splitlines())
+    assert all(result["done"] for result in results)
     assert [r["name"] for r in results] == ["matmul_8192_bfloat16", "elementwise_1gb", "mlp_step_64"]
     assert all(r["figures"]["thalweg"] > 0 and r["allocations_after_warm_up"] == 0 and r["thalweg_bytes"] > 0
                for r in results)
@@ -51,7 +52,9 @@ def test_verdicts(page, ours, eager, verdict):
     assert f"| {verdict} |\n" in text and "| mlp_step_64 | us | no \\| card |" in text
     assert "| tests | FAILED | 2 | one \\| two |" in text
     assert "| sanitizer | not run | 0 | not here |" in text and text.startswith("# A rehearsal")
-    assert "* Correctness: **FAILED**: tests; not run: sanitizer.\n" in text
+    assert "| build | not run |  |  |" in text
+    unknown = "build (not run), kernels (not run), sanitizer (not run)"
+    assert f"* Correctness: **FAILED**: tests; **not shown**: {unknown}.\n" in text
     missed = "; **missed**: matmul_8192_bfloat16 0.97 (at least 0.98 of eager)" if verdict == "missed" else ""
     assert f"* Figures: {3 - bool(missed)} of 6 musts reached{missed}; not measured: 3.\n" in text
     assert "| matmul_8192_bfloat16 | 0 | 10 | 20 | 0.5 |" in text
@@ -64,15 +67,17 @@ def test_what_is_missed_is_no_mistake(page):
     results = {"speed": {"passed": True, "seconds": 1.0, "thalweg": "0.1.0", "torch": "2.11.0", "without_torch": "",
                          "results": [found]}}
     text = page(results, datetime.date(2026, 1, 2), {})
-    assert "* Correctness: all that was run passed.\n" in text
     assert ("* Figures: 0 of 3 musts reached; **missed**: mlp_step_64 61 (at most 60.0 us), mlp_step_64 2 (no "
             "allocation after warm-up), mlp_step_64 1.2 (memory at most 1.1 of eager).\n") in text
     assert "* Figures: none was measured.\n" in page({}, datetime.date(2026, 1, 2), {})
 
 
-def test_a_rehearsal_of_what_is_sanitized():
+def test_a_rehearsal_of_what_is_sanitized(tmp_path):
     """A row for each family of kernels gives what the conformance kit asks, as the script runs it on a card."""
-    command = [sys.executable, TOOLS / "gpu_day", "--rehearse", "--only", "sanitizer"]
+    command = [sys.executable, TOOLS / "gpu_day", "--rehearse", "--only", "sanitizer", "--folder", tmp_path]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert "rows, 0 failed" in done.stdout and "Correctness: all that was run passed." in done.stdout
+    assert " rows on the stand-in, without compute-sanitizer |\n" in done.stdout
+    assert "the tests of the device alone run them: " in done.stdout
+    assert "**not shown**: " in done.stdout and "sanitizer (" not in done.stdout
+    assert (tmp_path / "rehearsal.md").read_text() in done.stdout

@@ -35,11 +35,11 @@ def libraries(request, card):
 
 
 def _double(name):
-    from emulation.fake_cublaslt import FakeCublasLt
-    from emulation.fake_cudnn import FakeCudnn
     from standin import driver
     if not driver.is_loaded():
         pytest.skip("a double computes on memory of the host, which a real card's is not")
+    from emulation.fake_cublaslt import FakeCublasLt
+    from emulation.fake_cudnn import FakeCudnn
     return CublasLt(FakeCublasLt(enqueue=_enqueue)) if name == "cublaslt" else Cudnn(FakeCudnn(enqueue=_enqueue))
 
 
