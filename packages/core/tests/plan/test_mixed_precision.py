@@ -415,3 +415,16 @@ def test_the_cpu_computes_float32_whatever_tf32_says():
         with tf.Session(config=tf.ConfigProto(allow_tf32=allowed)) as session:
             found.append(session.run(y, {x: numbers(2, 6, 6, 4)}))
     np.testing.assert_array_equal(*found)
+
+
+def test_devices_are_asked_in_the_order_of_the_plan(monkeypatch):
+    """What a device answers for one shape counts for all: in the order of a set, each run would ask for another."""
+    asked, ask = [], mixed_precision._ask
+    monkeypatch.setattr(mixed_precision, "_ask", lambda twin, where: asked.append(twin.rank) or ask(twin, where))
+    x = tf.placeholder(tf.float32, [4, 8])
+    y = x
+    for k in range(12):
+        y = tf.matmul(y, variable(8, 8, seed=k), transpose_b=bool(k % 2))
+        y = (tf.nn.relu, tf.tanh, tf.nn.elu, tf.nn.softplus)[k % 4](y)
+    steps_of([y], [x])
+    assert len(asked) >= 4 and asked == sorted(asked)

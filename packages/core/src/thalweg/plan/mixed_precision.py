@@ -59,7 +59,7 @@ def mix_precision(ir, placement, dtype, only_where_faster):
     ports = {n: p for n, p in ports.items() if n.op_type in ALLOW or _holds_constants(n, p, dtype)}
     while True:
         painted = _painted(ir, ports)
-        refused = [n for n in painted if not _has_kernel(n, ports[n], placement, dtype)]
+        refused = [n for n in ir.nodes if n in painted and not _has_kernel(n, ports[n], placement, dtype)]
         if not refused:
             break
         for node in refused:
