@@ -1,15 +1,15 @@
 """Memory of devices, freed with the object that stands for it, and aligned arrays of the host."""
 cimport cython
 
-from weakref import WeakSet
-
 import numpy as np
 
 from thalweg.devices.device cimport Device
 
 from thalweg.framework import errors
 
-keepers = WeakSet()                      # what may keep memory that it does not use: `free_idle(device)` drops it
+from .living import Living
+
+keepers = Living()                       # what may keep memory that it does not use: `free_idle(device)` drops it
 
 
 cdef size_t allocated(Device device, size_t nbytes) except 0:
@@ -17,7 +17,7 @@ cdef size_t allocated(Device device, size_t nbytes) except 0:
     try:
         return device.alloc(nbytes)
     except errors.ResourceExhaustedError:
-        if not any([keeper.free_idle(device) for keeper in list(keepers)]):
+        if not any([keeper.free_idle(device) for keeper in keepers]):
             raise
     if not device.is_host:
         device.sync()                    # memory is free when the work before is done

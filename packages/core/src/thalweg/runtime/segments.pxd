@@ -23,7 +23,7 @@ cdef class Slot:
 
 
 cdef class Recordings:
-    cdef object held                     # WeakSet
+    cdef object held                     # Living
     cdef long clock                      # grows with each use of one
 
     cdef int add(self, Recording recording) except -1

@@ -2,7 +2,6 @@
 cimport cython
 
 import logging
-from weakref import WeakSet
 
 from thalweg.devices.abi cimport THW_OOM
 from thalweg.devices.core_api cimport RunContext, fresh_outside_context, take_error, take_outside_error
@@ -10,6 +9,8 @@ from thalweg.devices.device cimport Device, close_gate, enter, leave, open_gate
 from thalweg.runtime.frame cimport Frame
 from thalweg.runtime.steps cimport MARK, MOVE, REMOTE, CStep, note_writes
 from thalweg.runtime.variables cimport set_flag
+
+from .living import Living
 
 _log = logging.getLogger("thalweg")
 
@@ -62,7 +63,7 @@ cdef class Recordings:
     """Those of all frames of a session."""
 
     def __init__(self):
-        self.held = WeakSet()
+        self.held = Living()
 
     cdef int add(self, Recording recording) except -1:
         """Keeps a recording; gives back the one that was used longest ago where there are too many."""

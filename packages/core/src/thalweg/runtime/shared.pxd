@@ -10,7 +10,7 @@ cdef class Shared:
     cdef object idle                     # programs that keep large arenas, the longest unused first: OrderedDict
     cdef object constants                # array's id -> ConstantVersion, as long as a program keeps that
     cdef object uploads                  # (array's id, Device) -> VariableBuffer, likewise
-    cdef object programs                 # alive: WeakSet
+    cdef object programs                 # Living
     cdef Recordings recordings           # of all frames
     cdef object __weakref__
 

@@ -1,12 +1,13 @@
 """What all programs of a session share."""
 from collections import OrderedDict
-from weakref import WeakSet, WeakValueDictionary
+from weakref import WeakValueDictionary
 
 from thalweg.runtime.segments cimport Recordings
 from thalweg.runtime.variables cimport ConstantVersion
 
 from thalweg.framework import errors
 
+from .living import Living
 from .memory import keepers
 
 cdef size_t _IDLE_BYTES = 64 << 20
@@ -18,7 +19,7 @@ cdef class Shared:
     def __init__(self):
         self.idle = OrderedDict()
         self.constants, self.uploads = WeakValueDictionary(), WeakValueDictionary()
-        self.recordings, self.programs = Recordings(), WeakSet()
+        self.recordings, self.programs = Recordings(), Living()
         keepers.add(self)
 
     cdef ConstantVersion version_of(self, array):
@@ -39,12 +40,12 @@ cdef class Shared:
         """
         self.idle.pop(program, None)
         self.idle[program] = nbytes
-        while sum(self.idle.values()) > max(_IDLE_BYTES, 4 * max(self.idle.values())):
+        while sum(self.idle.values()) > max(_IDLE_BYTES, 4 * max(self.idle.values(), default=0)):    # or just closed
             self.idle.popitem(last=False)[0].drop_frames()
 
     def free_idle(self, device):
         """Gives back what frames that are not in use keep on a device; whether there were any."""
-        return any([program.drop_frames(device.name) for program in list(self.programs)])
+        return any([program.drop_frames(device.name) for program in self.programs])
 
     def check_open(self, node=None):
         """CancelledError when the session has been closed during a run."""
