@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from thalweg.devices import DevicePlugin, KernelPlugin, PluginError, get_include
+from thalweg.devices.limits import Limits
 from thalweg.devices.registry import Registry
 from thalweg.framework import declaration
 from thalweg.testing import ctypes_abi as abi
@@ -291,3 +292,26 @@ def test_importing_looks_for_nothing():
 
 def test_the_header_is_where_compilers_are_sent():
     assert (Path(get_include()) / "thalweg_abi.h").exists()
+
+
+def test_the_counts_of_a_session_hold_for_all_names_of_a_type():
+    native = abi.Plugin(count=3)
+    found = registry(cpu(), Point("acme", DevicePlugin("ACME", native.open, aliases=("GPU",))))
+    for name in ("GPU", "gpu", "ACME"):
+        none = Limits({name: 0})
+        assert found.default_device(none).type == "HOST" and not native.log
+        for asked in ("GPU", "ACME"):
+            assert found.find_device(asked, 0, none) == (
+                None, f"ConfigProto(device_count) allows 0 of {name.upper()}") and not native.log
+        assert [r.name for r in found.list_devices(none)] == ["/device:HOST:0"] and not native.log
+    two = Limits({"GPU": 2, "TPU": 0})
+    assert found.default_device(two).name == "/device:ACME:0" and found.find_device("ACME", 1, two)[0].ordinal == 1
+    assert found.find_device("GPU", 2, two)[1] == "ConfigProto(device_count) allows 2 of GPU"
+    assert [r.name for r in found.list_devices(two)] == ["/device:ACME:0", "/device:ACME:1", "/device:HOST:0"]
+    assert found.default_device(Limits({"HOST": 0, "GPU": 0})).type == "HOST"        # a session needs one
+
+
+def test_counts_are_numbers_of_devices():
+    for count in (-1, 1.5, "2", True):
+        with pytest.raises(ValueError, match=r"ConfigProto: device_count\['GPU'\] must be a count of devices"):
+            Limits({"GPU": count})

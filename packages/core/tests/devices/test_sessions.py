@@ -7,6 +7,7 @@ import pytest
 import thalweg as tf
 from thalweg import devices
 from thalweg.devices import DevicePlugin, placement
+from thalweg.devices.reference import ReferenceDevice
 from thalweg.ops import training
 from thalweg.testing import fake_device
 
@@ -234,3 +235,26 @@ def test_a_device_that_is_not_there_is_reported_once(name, full, caplog, monkeyp
     for text in (f"there is no device {full} (", "operation 'here'", "run on /device:CPU:0",
                  "allow_soft_placement=False"):
         assert text in record.getMessage()
+
+
+@pytest.mark.parametrize("count, names", [
+    (0, {"/device:CPU:0"}), (1, {"/device:FAST:0", "/device:CPU:0"}), (2, {"/device:FAST:0", "/device:FAST:1"})])
+def test_a_session_uses_as_many_devices_as_its_config_allows(count, names):
+    class Two(ReferenceDevice):
+        def count(self):
+            return 2
+    devices.register(DevicePlugin("FAST", Two, aliases=("GPU",), priority=900))
+    try:
+        x = tf.placeholder(tf.float32, [2])
+        values = [tf.negative(x)]
+        for device in ("/gpu:0", "/device:FAST:0", "/gpu:1"):
+            with tf.device(device):
+                values.append(tf.negative(x))
+        config, metadata = tf.ConfigProto(device_count={"GPU": count}), tf.RunMetadata()
+        with tf.Session(config=config) as session:
+            session.run(values, {x: [1, 2]}, tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE), metadata)
+            listed = {row.name for row in session.list_devices() if row.device_type == "FAST"}
+        assert {device for _, op, device, *_ in metadata.step_stats if op == "Neg"} == names
+        assert listed == {f"/device:FAST:{i}" for i in range(count)}
+    finally:
+        devices.unregister("FAST")

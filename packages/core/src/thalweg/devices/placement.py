@@ -13,6 +13,8 @@ from thalweg.framework.dtypes import float32
 from thalweg.framework.errors import explain, size_text
 from thalweg.framework.naming import user_frame
 
+from .limits import Limits
+
 _log = logging.getLogger("thalweg")
 _reported: set = set()                   # requests, and (op type, device)
 
@@ -35,7 +37,7 @@ class Placement:
         self.sends_bfloat16 = config.graph_options.enable_bfloat16_sendrecv
         self.threads = config.intra_op_parallelism_threads
         devices.follow_processors()
-        self._limits = dict(config.device_count)
+        self._limits = Limits(config.device_count)
         self.host = devices.host_device()
         self._by_name, self._config = {}, config
         self._use(self.host)
@@ -57,14 +59,14 @@ class Placement:
 
     def list_devices(self):
         """The devices that are ready, as rows of name, type and memory limit."""
-        return devices.list_devices()
+        return devices.list_devices(self._limits)
 
     def resolve(self, request, node):
         """The Device for a device string; the host where nothing is asked for, or nothing better is there."""
         spec = DeviceSpec.from_string(request)
         if spec.device_type is None and spec.device_index is None:
-            return self._default(spec)
-        device, reason = self._find(spec)
+            return self._use(devices.default_device(self._limits))
+        device, reason = devices.find_device(spec.device_type, spec.device_index or 0, self._limits)
         if device is None:
             if not self.is_soft:
                 raise errors.InvalidArgumentError(None, node.source, explain(
@@ -77,22 +79,12 @@ class Placement:
             return self.host
         return self._use(device)
 
-    def _default(self, spec):
-        return self._use(devices.default_device())
-
     def _use(self, device):
         """The same device, which has heard the session's options before its first use."""
         if self._by_name.get(device.name) is not device:
             _configure(device, self._config)
             self._by_name[device.name] = device
         return device
-
-    def _find(self, spec):
-        limit = self._limits.get(spec.device_type)
-        index = spec.device_index or 0
-        if limit is not None and index >= limit:
-            return None, f"ConfigProto(device_count) allows {limit} of {spec.device_type}"
-        return devices.find_device(spec.device_type, index)
 
     def fuses(self, name, op_type, dtype, part=None):
         """Whether a device takes the plan's fused op type, a `_Region` with op `part` in it.
@@ -142,9 +134,8 @@ class Placement:
         """The Device that takes over what `device` has no kernel for; None after the host."""
         if device is self.host:
             return None
-        other, _ = devices.find_device(device.fallback, 0) if device.fallback else (None, "")
+        other, _ = devices.find_device(device.fallback, 0, self._limits) if device.fallback else (None, "")
         return self.host if other is None else self._use(other)
-
 
     def tell_fallback(self, op_type, wanted, count, copied_bytes, refusal):
         """Says once per process which ops of a type run elsewhere than asked for, and what that costs."""

@@ -15,6 +15,7 @@ from thalweg.framework import declaration
 
 from .device import PluginError
 from .entry import ABSENT, BLOCKED, DEVICES, FAILED, FOUND, KERNELS, LOADED, OPEN, OPS, READY, Entry
+from .limits import NO_LIMITS
 from .listing import Row, Table
 from .plugin import DevicePlugin, KernelPlugin
 
@@ -176,30 +177,34 @@ class Registry:
                   if e.state in (READY, OPEN)]
         return [found for found in opened if found]
 
-    def default_device(self):
-        """The device of ops that ask for none."""
-        return self._first(lambda device: True)
+    def default_device(self, limits=NO_LIMITS):
+        """The device of ops that ask for none. `limits`, as ConfigProto's device_count: a type of 0 is not opened."""
+        return self._first(lambda device: True, lambda plugin: plugin.host_memory or limits.of(plugin)[0] > 0)
 
     def host_device(self):
         """The best device whose memory is the host's: where feeds, fetches and Python steps are."""
         return self._first(lambda device: device.is_host)
 
-    def _first(self, suits):
+    def _first(self, suits, may_open=lambda plugin: True):
         for entry in self._in_order():
-            for device in self._demanded(entry):
+            for device in self._demanded(entry) if may_open(entry.plugin) else ():
                 if suits(device):
                     return device
         rows = "\n".join(f"  {entry.explain()}" for entry in self._device_entries())
         raise PluginError("no device can be used. " + (f"Installed:\n{rows}" if rows else
                           f"No entry point of group {DEVICES} was found: is {_CORE} installed in this environment?"))
 
-    def find_device(self, device_type, index=0):
+    def find_device(self, device_type, index=0, limits=NO_LIMITS):
         """`(device, "")`, or `(None, why there is none)`, for a device type or an alias."""
         self.discover()
         device_type = device_type.upper()
         entries = self._candidates(device_type)
         reasons = []
         for entry in entries:
+            most, name = limits.of(entry.plugin)
+            if index >= most:
+                reasons.append(f"ConfigProto(device_count) allows {most} of {name}")
+                continue
             devices = self._demanded(entry)
             if index < len(devices):
                 return devices[index], ""
@@ -220,12 +225,15 @@ class Registry:
         return sorted(found, key=lambda e: (e.type != name, e.state not in (READY, OPEN),
                                             -e.plugin.priority if isinstance(e.plugin, DevicePlugin) else 0))
 
-    def list_devices(self):
+    def list_devices(self, limits=NO_LIMITS):
         """A Row per opened device, and one for each plugin that gave none; opens what is ready."""
         rows = Table()
         for entry in sorted(self.entries(), key=lambda e: (e.group != DEVICES, e.name)):
+            most, _ = limits.of(entry.plugin)
+            if most == 0:
+                continue
             devices = self.opened(entry) if entry.group == DEVICES and entry.state in (READY, OPEN) else []
-            rows += [Row(entry, device) for device in devices] or [Row(entry, None)]
+            rows += [Row(entry, device) for device in devices if device.ordinal < most] or [Row(entry, None)]
         return rows
 
 
