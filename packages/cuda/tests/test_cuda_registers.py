@@ -12,9 +12,10 @@ from thalweg_cuda.work import Target, Unsupported
 sys.path.insert(0, str(Path(__file__).with_name("compiled")))
 
 import catalogue
+import stacks
 from cubin import Use
 from direct_requests import requests
-from registers import greedier
+from registers import ARCHS, greedier, read
 from texts import in_none, texts
 
 # ops whose kernels are none: their results are their inputs, copies or zeros
@@ -99,3 +100,19 @@ def test_what_is_said_of_kernels(now, said):
     sentences = list(greedier(table, found))
     assert len(sentences) == (said is not None) and all(said in sentence for sentence in sentences)
     assert list(greedier({}, {("Abs", 75): (1, Use(9, 0, 0))})) == ["Abs on sm_75 is not in registers.csv"]
+
+
+def test_every_stack_has_a_reason_and_every_reason_a_stack():
+    _, table = read()
+    assert {arch for _, arch in table} == set(ARCHS)
+    assert list(stacks.unexplained(table)) == [] and stacks.idle(table) == []
+
+
+def test_a_stack_without_a_reason_is_named():
+    reasons = [stacks.Reason("an array", 40, ("Sin", "Cos")), stacks.Reason("four words", 16, ("Sin",))]
+    table = {(op_type, 90): (1, Use(32, nbytes, 0)) for op_type, nbytes in (("Sin", 56), ("Cos", 48), ("Tan", 8))}
+    cos, tan = stacks.unexplained(table, reasons)
+    assert "Cos on sm_90 has a stack of 48 bytes, stacks.py has reasons for 40" in cos
+    assert "Tan on sm_90 has a stack of 8 bytes, stacks.py has reasons for 0" in tan
+    assert stacks.idle({("Sin", 90): (1, Use(32, 56, 0)), ("Cos", 90): (1, Use(32, 0, 0))}, reasons) == [
+        ("Cos", "an array")]
