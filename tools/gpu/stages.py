@@ -39,9 +39,7 @@ class Stages:
         self.folder, self.wheels, self.rehearse, self.python = folder, wheels, rehearse, python
         self.logs = folder / "logs"
         self.logs.mkdir(parents=True, exist_ok=True)
-        # How a plan fuses, and so which kernels it asks for, may hang on the order of a set.
-        self.environment = {**os.environ, "THALWEG_CACHE": str(folder / "cache"), "PYTHONHASHSEED": "0",
-                            "PYTHONUNBUFFERED": "1"}
+        self.environment = {**os.environ, "THALWEG_CACHE": str(folder / "cache"), "PYTHONUNBUFFERED": "1"}
 
     def build(self, left):
         """The environment, with everything built for the Python that runs this, on all processors."""

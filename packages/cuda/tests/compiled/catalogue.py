@@ -1,7 +1,12 @@
-"""Every kernel's source that op tables, plans of networks and direct requests ask for, on a card that is described."""
+"""The sources that op tables, plans of networks and direct requests ask for, on a card that is described.
+
+test_cuda_registers.py tells a text of thalweg_cuda/kernels, or an op, that is in none of them.
+"""
+import sys
 from collections import defaultdict
 from contextlib import suppress
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 from direct_requests import requests
@@ -18,26 +23,60 @@ from thalweg.framework.graph import Graph
 from thalweg.testing import tables
 from thalweg.testing.table import Row
 from thalweg_cuda import kernels
+from thalweg_cuda.libraries.cublaslt import CublasLt
+from thalweg_cuda.libraries.cudnn import Cudnn
 from thalweg_cuda.work import Launch, Target, Unsupported
 
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-def sources(target=None):
+from emulation.fake_cublaslt import FakeCublasLt
+from emulation.fake_cudnn import FakeCudnn
+
+
+def sources():
     """{Source: op types whose kernels launch it}."""
-    target, found = target or Target(), defaultdict(set)
+    catalogue = Catalogue()
+    of_graphs = (request(op, shapes) for graph, shapes in graphs() for op in graph.get_operations())
+    for r in chain(of_graphs, requests()):
+        with suppress(Unsupported):
+            catalogue.prepare(r)
+    plan_networks(catalogue)
+    return dict(catalogue.found)
 
-    def take(op_type, work):
+
+class Catalogue:
+    """Kernels for a card that has both libraries, which are doubles; where there is a choice, all that it is between.
+
+    Attributes
+    ----------
+    found : {Source: op types whose kernels launch it}
+    """
+
+    def __init__(self):
+        self.found, self._candidates = defaultdict(set), []
+        self._target = Target(libraries={"cublaslt": CublasLt(FakeCublasLt()), "cudnn": Cudnn(FakeCudnn())},
+                              choices=self)
+
+    def prepare(self, request):
+        """The Work for a request; its sources and those of all that it was chosen from are found."""
+        self._candidates.clear()
+        work = kernels.prepare(request, self._target)
+        for each in self._candidates or [work]:
+            self._take(request.op_type, each)
+        return work
+
+    def choose(self, key, candidates, in_bytes, out_bytes):
+        """What _rivals.best asks of a Target's choices."""
+        self._candidates += [work for _, work in candidates]
+        return self._candidates[-1]
+
+    def _take(self, op_type, work):
         commands = work.commands({}) if callable(work.commands) else work.commands
         if callable(commands):           # axes that come at run time: the kernels are those of constant ones
             return
         for command in commands:
             if isinstance(command, Launch):
-                found[command.source].add(op_type)
-    of_graphs = (request(op, shapes) for graph, shapes in graphs() for op in graph.get_operations())
-    for r in chain(of_graphs, requests()):
-        with suppress(Unsupported):
-            take(r.op_type, kernels.prepare(r, target))
-    plan_networks(target, take)
-    return dict(found)
+                self.found[command.source].add(op_type)
 
 
 def graphs():
@@ -85,9 +124,10 @@ def _build(row, dtype):
 
 
 def request(op, shapes):
-    """What a device is asked about an op of a graph."""
+    """What a device is asked about an op of a graph, where TF32 is allowed: then there are the most rivals."""
     values = {k: constant_value(tensor) for k, tensor in enumerate(op.inputs)}
-    return KernelRequest(op.type, kernel_attrs(op.attrs), [shapes.get(t) or _shape(t) for t in op.inputs],
+    return KernelRequest(op.type, {**kernel_attrs(op.attrs), "allow_tf32": True},
+                         [shapes.get(t) or _shape(t) for t in op.inputs],
                          [shapes.get(t) or _shape(t) for t in op.outputs], [t.dtype for t in op.inputs],
                          [t.dtype for t in op.outputs], {k: value for k, value in values.items() if value is not None},
                          op.declaration, op.name)

@@ -7,7 +7,6 @@ from thalweg import devices
 from thalweg.devices.placement import Placement
 from thalweg.plan import pipeline
 from thalweg.runtime.precision import plan_precision
-from thalweg_cuda import kernels
 from thalweg_cuda.work import Unsupported
 
 sys.path.append(str(Path(__file__).resolve().parents[4] / "tools/bench"))
@@ -20,10 +19,10 @@ _BATCH = 32
 
 
 class Described:
-    """A device that has the kernels of the device CUDA and runs none. `take(op type, Work)` gets each of them."""
+    """A device that has the kernels of a Catalogue and runs none."""
 
-    def __init__(self, target, take):
-        self.target, self.take = target, take
+    def __init__(self, catalogue):
+        self._catalogue = catalogue
 
     def count(self):
         return 1
@@ -33,12 +32,10 @@ class Described:
 
     def kernel(self, i, op):
         try:
-            work = kernels.prepare(op, self.target)
+            return _Kernel(self._catalogue.prepare(op))
         except Unsupported as refusal:
             op.refusal = str(refusal)
             return None
-        self.take(op.op_type, work)
-        return _Kernel(work)
 
     def alloc(self, i, nbytes, align):
         raise MemoryError("a card that is described has no memory")
@@ -57,13 +54,16 @@ class _Kernel:
         raise RuntimeError("a card that is described runs nothing")
 
 
-def plan_networks(target, take):
-    """Plans a step of training and one of inference of each network, in float32, bfloat16 and float16."""
-    devices.register(devices.DevicePlugin("DESCRIBED", lambda: Described(target, take), addresses=True))
-    for name in ("lenet", "resnet50", "vgg16", "inception3", "mobilenet"):
-        for is_training in (True, False):
-            for precision in ("", "bfloat16", "float16"):
-                _plan(name, is_training, tf.ConfigProto(compute_type=precision))
+def plan_networks(catalogue):
+    """Plans a step of training and one of inference of each network, in float32 (or TF32), bfloat16 and float16."""
+    devices.register(devices.DevicePlugin("DESCRIBED", lambda: Described(catalogue), addresses=True))
+    try:
+        for name in ("lenet", "resnet50", "vgg16", "inception3", "mobilenet"):
+            for is_training in (True, False):
+                for precision in ("", "bfloat16", "float16"):
+                    _plan(name, is_training, tf.ConfigProto(compute_type=precision, allow_tf32=True))
+    finally:
+        devices.unregister("DESCRIBED")
 
 
 def _plan(name, is_training, config):

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Compiles every kernel for the processors of NVIDIA's cards and writes registers.csv: what the kernels take.
+"""Compiles the catalogue's sources for the processors of NVIDIA's cards and writes registers.csv: what kernels take.
 
-    tox -e cuda-compile -- --write      all of ARCHS, some minutes each: after a change to kernels
+    tox -e cuda-compile -- --write      all of ARCHS, two minutes each: after a change to kernels
     tox -e cuda-compile                 two of them, and nothing is written: status 1 if the table says otherwise
     registers.py --check 90 100         the same for others, where NVRTC and the packages are installed
 
 A row is an op type: how many kernels launch for it, and the most that one of them takes. A kernel that needs more
 than the table says, by 5 % of registers or by any stack, is a mistake or wants a new table, as does an op of the table
 that no kernel is asked for any more; the compiler's version stands in the first line, and another version is an error.
+A stack is a mistake unless stacks.py has a reason for it.
 """
 import argparse
 import csv
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from catalogue import sources
 from cubin import Use, uses
+from stacks import unexplained
 
 from thalweg_cuda import kernels
 from thalweg_cuda.compiler.nvrtc import Nvrtc
@@ -87,12 +89,16 @@ def main():
     version = ".".join(map(str, nvrtc.version))
     if args.write:
         write(version, now)
-        return
+        _end(unexplained(now))
     known, table = read()
     if known != version:
         sys.exit(f"{TABLE.name} is of NVRTC {known}, this is {version}: all kernels compile, but registers were not "
                  f"compared; make the table anew, or install nvidia-cuda-nvrtc=={known}.*")
-    wrong = list(greedier(table, now))
+    _end([*greedier(table, now), *unexplained(now)])
+
+
+def _end(wrong):
+    wrong = list(wrong)
     print(*wrong, sep="\n")
     sys.exit(bool(wrong))
 

@@ -104,12 +104,15 @@ class Product(NamedTuple):
 
 
 def tile_for(product, target):
-    """The tile of a product: as large as keeps all multiprocessors busy."""
+    """The tile of a product: as large as keeps all multiprocessors busy.
+
+    What a thread fetches ahead lies in registers: of slices of 16, numbers of 8 bytes spill.
+    """
     compute = product.dtype.compute
     if compute == "complex128":
         return SMALL
     if compute != "float":
-        return MEDIUM
+        return MEDIUM._replace(bk=8) if product.dtype.nbytes == 8 else MEDIUM
     if product.n <= 32:
         return NARROW
     if product.m <= 32:

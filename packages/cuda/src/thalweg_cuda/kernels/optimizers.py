@@ -24,6 +24,7 @@ extern "C" __global__ void step(PARAMETERS, int option, INDEX n) {
   const INDEX per = 16 / sizeof(T), packs = (ADDRESSES) % 16 ? 0 : n / per;
   for (INDEX i = first; i < packs; i += threads) {
     LOAD_PACKS
+#pragma unroll                                      /* else packs of 16 bits lie in local memory */
     for (int k = 0; k < (int)per; k++) {
       LOAD_OF_PACKS
       FORMULA
