@@ -48,14 +48,19 @@ def sum_grad(node, dy):
 
 @reduction("Mean", _SIGNATURE, T=NUMBERS, Tidx=INDEX_TYPES, cpu=_CPU)
 def mean_op(input, reduction_indices, *, keep_dims: bool = False):
-    """The arithmetic mean along the axes, NaN along an empty one; of integers without the fraction."""
+    """The arithmetic mean along the axes, NaN along an empty one; of integers without the fraction.
+
+    A sum of integers wraps around in their type before it is divided, as in TensorFlow: of uint8 a mean wants a cast.
+    """
     axes = _axes(input, reduction_indices)
     count = int(np.prod([input.shape[a] for a in axes], dtype=np.int64))
     if input.dtype.kind not in "iu":             # not np.mean: it warns where there is nothing to take the mean of
         total = np.sum(input, axes, dtype=accurate(input.dtype), keepdims=keep_dims)
         return np.true_divide(total, count).astype(input.dtype)
     total = np.sum(input, axes, dtype=input.dtype, keepdims=keep_dims)
-    return np.trunc(total / max(1, count)).astype(input.dtype)
+    total = total.astype(np.uint64 if input.dtype.kind == "u" else np.int64)
+    below, rest = np.divmod(total, total.dtype.type(max(1, count)))
+    return (below + ((total < 0) & (rest != 0))).astype(input.dtype)       # towards 0
 
 
 @mean_op.gradient

@@ -83,10 +83,10 @@ enum { LANES = 64, UNROLLED_ROWS = 4 };
   DEFINE_FOLD(SumOfSquares_##S, T, double, 0, SQUARED, PLUS)                                              \
   DEFINE_FINISH(SumOfSquares_##S, T, double, a[j] / divisor)
 
-/* Sums and products wrap around: uint64 arithmetic, cut to T at the end. */
+/* Sums and products wrap around: uint64 arithmetic, cut to T at the end, before a mean is divided. */
 #define DEFINE_INT(S, T, SMALLEST, LARGEST)                                                               \
   DEFINE_FOLD(Sum_##S, T, uint64_t, 0, ITSELF, PLUS)                                                      \
-  DEFINE_FINISH(Sum_##S, T, uint64_t, divisor > 1 ? (int64_t)a[j] / (int64_t)divisor : (int64_t)a[j])     \
+  DEFINE_FINISH(Sum_##S, T, uint64_t, divisor > 1 ? (int64_t)(T)a[j] / (int64_t)divisor : (int64_t)a[j])  \
   DEFINE_FOLD(Prod_##S, T, uint64_t, 1, ITSELF, TIMES)                                                    \
   DEFINE_FINISH(Prod_##S, T, uint64_t, a[j])                                                              \
   DEFINE_FOLD(Max_##S, T, T, SMALLEST, ITSELF, LARGER)                                                    \

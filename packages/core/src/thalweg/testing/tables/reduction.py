@@ -23,6 +23,10 @@ ROWS = [
     Row(tf.reduce_mean, reals(2, 3, 4), [1], against=lambda x: x.mean(1), dtypes=F),
     Row(tf.reduce_mean, reals(2, 3), of("int32", 0), against=lambda x, a: x.mean(0), dtypes=F),
     Row(tf.reduce_mean, exactly(1, 2, 4, -9), dtypes=["int32", "int64"], against=lambda x: np.array(0)),
+    Row(tf.reduce_mean, exactly([200, 100, 100], [255, 255, 255]), 1, dtypes=["uint8"], label="wraps",
+        against=lambda x: np.array([48, 84])),                                   # as TensorFlow 1.15.5
+    Row(tf.reduce_mean, exactly([2**31 - 1, 3], [-2**31, -5]), 1, dtypes=["int32"], label="wraps",
+        against=lambda x: np.array([-1073741823, 1073741821])),
     Row(tf.reduce_mean, reals(0), gradient=False, dtypes=F, against=lambda x: np.array(np.nan)),
     Row(tf.reduce_prod, reals(2, 3), against=np.prod, dtypes=[*F, "int32"]),
     Row(tf.reduce_prod, reals(2, 3, 4), [0, 2], against=lambda x: x.prod((0, 2)), dtypes=F),
