@@ -144,7 +144,7 @@ def counters():
     launches (not in graphs), graph_launches, graph_kernels (in them), graph_instantiations, graph_updates;
     synchronizations, implicit_synchronizations (copies that the host waits for); allocations, frees, host_allocations,
     bytes_in_use, peak_bytes; copies, bytes_h2d, bytes_d2h, bytes_d2d, bytes_peer, bytes_h2h, memsets;
-    streams, events, modules.
+    streams, events, modules; host_bytes_in_use (pinned), streams_in_use.
     """
     text = ctypes.create_string_buffer(1 << 14)
     _library().thw_standin_counters(text, len(text))
@@ -152,7 +152,7 @@ def counters():
 
 
 def reset_counters():
-    """Sets the counters to 0; the peak begins with the bytes that are in use."""
+    """Sets the counters to 0, but for what is in use; the peak begins with the bytes that are."""
     _library().thw_standin_reset_counters()
 
 

@@ -47,7 +47,8 @@ bool planted(const char *what)
 static const char *const COUNTED[] = {
     "launches", "graph_launches", "graph_kernels", "graph_instantiations", "graph_updates", "synchronizations",
     "implicit_synchronizations", "allocations", "frees", "host_allocations", "bytes_in_use", "peak_bytes", "copies",
-    "bytes_h2d", "bytes_d2h", "bytes_d2d", "bytes_peer", "bytes_h2h", "memsets", "streams", "events", "modules"};
+    "bytes_h2d", "bytes_d2h", "bytes_d2d", "bytes_peer", "bytes_h2h", "memsets", "streams", "events", "modules",
+    "host_bytes_in_use", "streams_in_use"};
 
 #define TEST_API extern "C" __attribute__((visibility("default")))
 
@@ -64,13 +65,15 @@ TEST_API size_t thw_standin_counters(char *text, size_t room)
     return json.size() + 1;
 }
 
-// Sets all counters to 0 but for the bytes that are in use, from which the peak begins again.
+// Sets all counters to 0 but for what is in use; the peak begins again from that.
 TEST_API void thw_standin_reset_counters(void)
 {
     std::lock_guard<std::recursive_mutex> guard(state().lock);
-    unsigned long long in_use = state().counters["bytes_in_use"];
+    auto before = std::move(state().counters);
     state().counters.clear();
-    state().counters["bytes_in_use"] = state().counters["peak_bytes"] = in_use;
+    for (const char *name : {"bytes_in_use", "host_bytes_in_use", "streams_in_use"})
+        state().counters[name] = before[name];
+    state().counters["peak_bytes"] = before["bytes_in_use"];
 }
 
 // The n-th "launch" (kernel that runs), "allocation", "host_allocation" or "copy" from now fails, and those after it
