@@ -85,6 +85,7 @@ class Context:
                 self.abandon(self.refusal)
                 raise
             self._context.detach()
+            _opened.remove(self)
 
     def _others_inside(self):
         me = get_ident()                 # Ctrl-C may have ended an exit of this thread before it took itself off
