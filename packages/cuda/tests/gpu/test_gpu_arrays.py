@@ -7,6 +7,7 @@ import pytest
 import thalweg as tf
 import thalweg_cuda
 from thalweg_cuda import dlpack
+from thalweg_cuda.device import cuda_device
 
 VALUE = np.arange(6, dtype=np.float32).reshape(2, 3)
 
@@ -66,6 +67,18 @@ def test_a_variables_memory(array, card):
     card.d2h(memoryview(there).cast("B"), taken.address)
     card.sync()
     np.testing.assert_array_equal(there, VALUE)
+
+
+def test_a_plugin_that_is_opened_again_makes_no_second_card(session, variable, card, monkeypatch):
+    monkeypatch.setattr(cuda_device, "_opened", [])
+    again = cuda_device.CudaDevice.open()
+    array = thalweg_cuda.variable_array(session, variable)
+    for ask in (array.__dlpack__, lambda: array.__cuda_array_interface__):
+        card.h2d(array.address, memoryview(VALUE * 10).cast("B"))
+        ask()
+        with card.context:
+            assert card.streams.compute.is_done()        # the stand-in does nothing before somebody waits for it
+    assert not again._cards and array.__dlpack_device__() == (2, 0)
 
 
 def test_what_another_package_writes_is_the_variables_value(session, variable, array, card):

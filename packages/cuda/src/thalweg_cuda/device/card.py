@@ -168,11 +168,6 @@ class Card:
                              "that card: start a new one. compute-sanitizer, from NVIDIA's toolkit, finds the place")
         return errors.InternalError(None, None, self.context.refusal)
 
-    def wait(self):
-        """Waits for all that is enqueued; what threads have asked for stays theirs to take up by `sync`."""
-        with self.context:
-            self.streams.compute.synchronize()
-
     def wait_for(self, stream):
         """Waits for another package's stream: a handle."""
         with self.context:
