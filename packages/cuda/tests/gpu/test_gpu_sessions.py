@@ -316,6 +316,26 @@ other.detach()
     assert done.returncode == 0 and done.stderr == "", done
 
 
+def test_cards_that_cannot_be_peers_copy_all_the_same(standin):
+    done = python("""
+import logging, sys
+sys.path.insert(0, sys.argv[1])
+from standin import driver
+logging.basicConfig(format="%(message)s", stream=sys.stdout)
+logging.getLogger("thalweg").setLevel("INFO")
+driver.fail("peer", times=9)
+with tf.device("/gpu:1"):
+    z = y * 2
+for k in range(3):
+    print(session.run(z, {x: [0, 0, 0]}).tolist())
+print(driver.counters()["bytes_peer"])
+""", str(Path(__file__).parent.parent))
+    text = "copies from card 0 to card 1 do not go directly: cuCtxEnablePeerAccess failed: peer mapping resources"
+    lines = [line for line in done.stdout.splitlines() if not line.startswith(text)]
+    assert lines == 3 * ["[4.0, 4.0, 4.0]"] + ["36"] and done.stdout.count(text) == 1, done
+    assert done.returncode == 0, done
+
+
 def test_a_process_ends_cleanly():
     for code in ("", "session.close()", "import sys; sys.exit(3)", "keep = globals().copy(); del session"):
         done = python(code)

@@ -157,10 +157,11 @@ def reset_counters():
 
 
 def fail(what, n=1, times=1):
-    """Lets the n-th "launch" (kernel that runs), "allocation", "host_allocation", "copy" or "graph" from now fail.
+    """Lets the n-th of something from now fail, and those that follow, up to `times`; 0: none.
 
-    A graph fails when it is instantiated. And those that follow, up to `times`; 0: none. PyCUDA asks for memory twice,
-    with a garbage collection between.
+    "launch" is a kernel that runs, "graph" one that is instantiated, "peer" access to another card that is enabled;
+    "allocation", "host_allocation" and "copy" are what they say. PyCUDA asks for memory twice, with a garbage
+    collection between.
     """
     _library().thw_standin_fail(what.encode(), n, times)
 

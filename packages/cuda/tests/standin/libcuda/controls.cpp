@@ -76,8 +76,8 @@ TEST_API void thw_standin_reset_counters(void)
     state().counters["peak_bytes"] = before["bytes_in_use"];
 }
 
-// The n-th "launch" (kernel that runs), "allocation", "host_allocation" or "copy" from now fails, and those after it
-// up to `times`; 0: none does.
+// The n-th "launch" (kernel that runs), "allocation", "host_allocation", "copy" or "peer" from now fails, and those
+// after it up to `times`; 0: none does.
 TEST_API void thw_standin_fail(const char *what, unsigned long long n, unsigned long long times)
 {
     std::lock_guard<std::recursive_mutex> guard(state().lock);
@@ -129,6 +129,7 @@ static const Named NAMES[] = {
     {LAUNCH_OUT_OF_RESOURCES, "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES", "too many resources requested for launch"},
     {PEER_ACCESS_ALREADY_ENABLED, "CUDA_ERROR_PEER_ACCESS_ALREADY_ENABLED", "peer access is already enabled"},
     {PEER_ACCESS_NOT_ENABLED, "CUDA_ERROR_PEER_ACCESS_NOT_ENABLED", "peer access has not been enabled"},
+    {TOO_MANY_PEERS, "CUDA_ERROR_TOO_MANY_PEERS", "peer mapping resources exhausted"},
     {CONTEXT_IS_DESTROYED, "CUDA_ERROR_CONTEXT_IS_DESTROYED", "context is destroyed"},
     {HOST_MEMORY_ALREADY_REGISTERED, "CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED",
      "part or all of the requested memory range is already mapped"},
