@@ -101,6 +101,25 @@ def test_a_feed_on_a_card_stays_there(session, array, counters, wrap):
     np.testing.assert_allclose(session.run(y, {x: wrap(array)}), want, rtol=1e-5)
 
 
+def test_a_result_stays_on_the_card(session, array, card, counters):
+    """The recipe of the README."""
+    with tf.device("/gpu:0"):
+        x = tf.placeholder(tf.float32, [None, 3])
+        place = tf.Variable(tf.zeros([2, 3]), trainable=False, collections=[])
+        keep = place.assign(tf.cumsum(tf.cumsum(tf.exp(x)))).op
+    for _ in range(3):
+        session.run(keep, {x: array})
+    counters()
+    assert session.run(keep, {x: array}) is None
+    done = counters()
+    assert (done["bytes_h2d"], done["bytes_d2h"], done["bytes_d2d"], done["graph_launches"]) == (0, 0, 48, 1)
+    taken, there = dlpack.Taken(thalweg_cuda.variable_array(session, place).__dlpack__()), np.empty((2, 3), np.float32)
+    assert counters()["bytes_d2h"] == 0
+    card.d2h(memoryview(there).cast("B"), taken.address)
+    card.sync()
+    np.testing.assert_allclose(there, np.exp(VALUE).cumsum(0).cumsum(0), rtol=1e-5)
+
+
 def test_the_other_package_gets_our_stream(session, array, card):
     with tf.device("/gpu:0"):
         x = tf.placeholder(tf.float32, [2, 3])
