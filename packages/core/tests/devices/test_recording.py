@@ -162,6 +162,26 @@ class Held:
         self.session.close()
 
 
+def test_a_recording_waits_for_one_node_of_a_plan_that_is_made_meanwhile(recorder):
+    calls = recorder.calls
+    (x, y), (x2, y2) = negations(3), negations(3)
+
+    def find(dev, desc, out):
+        calls.append("find")
+        if calls.count("find") == 4:     # the first of the second plan
+            thread.start()
+            thread.join(0.5)             # it comes as far as the gate
+        return Recorder._find(recorder, dev, desc, out)
+    recorder.table.find_kernel = function = ENTRIES["find_kernel"](find)
+    with tf.Session(config=CONFIG) as session:
+        session.run(y, {x: np.ones(4)})
+        thread = threading.Thread(target=session.run, args=(y, {x: np.ones(4)}))
+        session.run(y2, {x2: np.ones(4)})
+        thread.join(60)
+    assert function and calls[:12] == [*["find"] * 3, *["kernel"] * 3, "find", "begin", *["kernel"] * 3, "end"]
+    assert calls.count("find") == 6
+
+
 def test_the_child_of_a_fork_does_not_wait_for_a_recording(recorder):
     held = Held(recorder)
     device = devices.find_device("RECORDER")[0]

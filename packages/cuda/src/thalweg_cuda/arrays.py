@@ -4,7 +4,7 @@ from math import prod
 from thalweg.framework import errors
 from thalweg.framework.dtypes import as_dtype
 from thalweg_cuda import dlpack
-from thalweg_cuda.device.cuda_device import opened_card
+from thalweg_cuda.driver.libcuda import number_of_card
 
 
 class DeviceArray:
@@ -21,8 +21,9 @@ class DeviceArray:
     dtype : tf.DType
     """
 
-    def __init__(self, card, address, shape, dtype, owner):
-        self._card, self._owner = card, owner
+    def __init__(self, device, address, shape, dtype, owner):
+        device.sync()                    # where the card cannot be used any more, this says why
+        self._device, self._owner, self._number = device, owner, number_of_card(address)
         self.address, self.shape, self.dtype = address, tuple(shape), as_dtype(dtype)
 
     @property
@@ -33,7 +34,7 @@ class DeviceArray:
     def __cuda_array_interface__(self):
         if self.dtype.name == "bfloat16":
             raise AttributeError("__cuda_array_interface__ has no bfloat16: use DLPack")
-        self._card.wait()
+        self._device.sync()
         return {"shape": self.shape, "typestr": self.dtype.np.str, "data": (self.address, False), "strides": None,
                 "version": 3, "stream": None}
 
@@ -43,14 +44,14 @@ class DeviceArray:
         if dl_device is not None and tuple(dl_device) != self.__dlpack_device__():
             raise BufferError(f"the array lies on DLPack's device {self.__dlpack_device__()}, not on "
                               f"{tuple(dl_device)}")
-        self._card.wait()                # so that it is there for every stream
-        return dlpack.capsule(self.address, self.shape, self.dtype, self._card.number, self)
+        self._device.sync()              # so that it is there for every stream
+        return dlpack.capsule(self.address, self.shape, self.dtype, self._number, self)
 
     def __dlpack_device__(self):
-        return dlpack.CUDA, self._card.number
+        return dlpack.CUDA, self._number
 
     def __repr__(self):
-        return f"<DeviceArray {self.dtype.name} {list(self.shape)} on card {self._card.number}>"
+        return f"<DeviceArray {self.dtype.name} {list(self.shape)} on card {self._number}>"
 
 
 def variable_array(session, variable):
@@ -69,4 +70,4 @@ def variable_array(session, variable):
     if buffer.device.type != "CUDA":
         raise ValueError(f"Variable {name} lies on {buffer.device.name}, not on a card: its value is "
                          "session.run(variable)")
-    return DeviceArray(opened_card(buffer.device.ordinal), buffer.address, buffer.shape, buffer.dtype, buffer.memory)
+    return DeviceArray(buffer.device, buffer.address, buffer.shape, buffer.dtype, buffer.memory)

@@ -7,6 +7,7 @@ import pytest
 import thalweg as tf
 import thalweg_cuda
 from thalweg_cuda import dlpack
+from thalweg_cuda.device import cuda_device
 
 VALUE = np.arange(6, dtype=np.float32).reshape(2, 3)
 
@@ -68,6 +69,18 @@ def test_a_variables_memory(array, card):
     np.testing.assert_array_equal(there, VALUE)
 
 
+def test_a_plugin_that_is_opened_again_makes_no_second_card(session, variable, card, monkeypatch):
+    monkeypatch.setattr(cuda_device, "_opened", [])
+    again = cuda_device.CudaDevice.open()
+    array = thalweg_cuda.variable_array(session, variable)
+    for ask in (array.__dlpack__, lambda: array.__cuda_array_interface__):
+        card.h2d(array.address, memoryview(VALUE * 10).cast("B"))
+        ask()
+        with card.context:
+            assert card.streams.compute.is_done()        # the stand-in does nothing before somebody waits for it
+    assert not again._cards and array.__dlpack_device__() == (2, 0)
+
+
 def test_what_another_package_writes_is_the_variables_value(session, variable, array, card):
     card.h2d(array.address, memoryview(VALUE * 10).cast("B"))
     np.testing.assert_array_equal(session.run(variable), VALUE * 10)
@@ -86,6 +99,25 @@ def test_a_feed_on_a_card_stays_there(session, array, counters, wrap):
     assert (done["bytes_h2d"], done["bytes_d2h"], done["bytes_d2d"]) == (0, 4, 24)
     np.testing.assert_allclose(session.run(y, {x: VALUE * 0}), 12, rtol=1e-6)        # and a feed of the host after it
     np.testing.assert_allclose(session.run(y, {x: wrap(array)}), want, rtol=1e-5)
+
+
+def test_a_result_stays_on_the_card(session, array, card, counters):
+    """The recipe of the README."""
+    with tf.device("/gpu:0"):
+        x = tf.placeholder(tf.float32, [None, 3])
+        place = tf.Variable(tf.zeros([2, 3]), trainable=False, collections=[])
+        keep = place.assign(tf.cumsum(tf.cumsum(tf.exp(x)))).op
+    for _ in range(3):
+        session.run(keep, {x: array})
+    counters()
+    assert session.run(keep, {x: array}) is None
+    done = counters()
+    assert (done["bytes_h2d"], done["bytes_d2h"], done["bytes_d2d"], done["graph_launches"]) == (0, 0, 48, 1)
+    taken, there = dlpack.Taken(thalweg_cuda.variable_array(session, place).__dlpack__()), np.empty((2, 3), np.float32)
+    assert counters()["bytes_d2h"] == 0
+    card.d2h(memoryview(there).cast("B"), taken.address)
+    card.sync()
+    np.testing.assert_allclose(there, np.exp(VALUE).cumsum(0).cumsum(0), rtol=1e-5)
 
 
 def test_the_other_package_gets_our_stream(session, array, card):

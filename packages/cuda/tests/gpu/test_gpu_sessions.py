@@ -281,6 +281,61 @@ except RuntimeError as error:
     assert done.returncode == 0, done
 
 
+def test_a_card_that_opens_half_way_leaves_nothing_behind(standin):
+    done = python("""
+import sys
+sys.path.insert(0, sys.argv[1])
+import pycuda.driver
+from standin import driver
+from thalweg_cuda.device import card, cuda_device
+from thalweg_cuda.driver import context
+def held():
+    now = driver.counters()
+    return [now[name] for name in ("streams_in_use", "host_bytes_in_use", "bytes_in_use")], len(context._opened)
+def interrupt(*arguments):
+    raise KeyboardInterrupt
+other = pycuda.driver.Device(1).retain_primary_context() # another package's: the context outlives the half of a card
+before, real = held(), card.Choices
+for failure in (1, 3, "interrupt"):
+    if failure == "interrupt":
+        card.Choices = interrupt
+    else:
+        driver.fail("host_allocation", failure)
+    try:
+        cuda_device._opened[0].card(1)
+    except (MemoryError, KeyboardInterrupt) as error:
+        print(type(error).__name__)
+    assert held() == before, (failure, held(), before)
+card.Choices = real
+with tf.device("/gpu:1"):
+    print(session.run(tf.exp(x) + 2, {x: [0, 0, 0]}).tolist())
+other.push()
+other.detach()
+""", str(Path(__file__).parent.parent))
+    assert done.stdout.splitlines() == ["MemoryError", "MemoryError", "KeyboardInterrupt", "[3.0, 3.0, 3.0]"], done
+    assert done.returncode == 0 and done.stderr == "", done
+
+
+def test_cards_that_cannot_be_peers_copy_all_the_same(standin):
+    done = python("""
+import logging, sys
+sys.path.insert(0, sys.argv[1])
+from standin import driver
+logging.basicConfig(format="%(message)s", stream=sys.stdout)
+logging.getLogger("thalweg").setLevel("INFO")
+driver.fail("peer", times=9)
+with tf.device("/gpu:1"):
+    z = y * 2
+for k in range(3):
+    print(session.run(z, {x: [0, 0, 0]}).tolist())
+print(driver.counters()["bytes_peer"])
+""", str(Path(__file__).parent.parent))
+    text = "copies from card 0 to card 1 do not go directly: cuCtxEnablePeerAccess failed: peer mapping resources"
+    lines = [line for line in done.stdout.splitlines() if not line.startswith(text)]
+    assert lines == 3 * ["[4.0, 4.0, 4.0]"] + ["36"] and done.stdout.count(text) == 1, done
+    assert done.returncode == 0, done
+
+
 def test_a_process_ends_cleanly():
     for code in ("", "session.close()", "import sys; sys.exit(3)", "keep = globals().copy(); del session"):
         done = python(code)

@@ -144,7 +144,7 @@ def counters():
     launches (not in graphs), graph_launches, graph_kernels (in them), graph_instantiations, graph_updates;
     synchronizations, implicit_synchronizations (copies that the host waits for); allocations, frees, host_allocations,
     bytes_in_use, peak_bytes; copies, bytes_h2d, bytes_d2h, bytes_d2d, bytes_peer, bytes_h2h, memsets;
-    streams, events, modules.
+    streams, events, modules; host_bytes_in_use (pinned), streams_in_use.
     """
     text = ctypes.create_string_buffer(1 << 14)
     _library().thw_standin_counters(text, len(text))
@@ -152,15 +152,16 @@ def counters():
 
 
 def reset_counters():
-    """Sets the counters to 0; the peak begins with the bytes that are in use."""
+    """Sets the counters to 0, but for what is in use; the peak begins with the bytes that are."""
     _library().thw_standin_reset_counters()
 
 
 def fail(what, n=1, times=1):
-    """Lets the n-th "launch" (kernel that runs), "allocation", "host_allocation", "copy" or "graph" from now fail.
+    """Lets the n-th of something from now fail, and those that follow, up to `times`; 0: none.
 
-    A graph fails when it is instantiated. And those that follow, up to `times`; 0: none. PyCUDA asks for memory twice,
-    with a garbage collection between.
+    "launch" is a kernel that runs, "graph" one that is instantiated, "peer" access to another card that is enabled;
+    "allocation", "host_allocation" and "copy" are what they say. PyCUDA asks for memory twice, with a garbage
+    collection between.
     """
     _library().thw_standin_fail(what.encode(), n, times)
 

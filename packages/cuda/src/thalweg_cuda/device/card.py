@@ -1,5 +1,6 @@
 """One card: its context, streams, memory and programs. Any thread may use it; the lock orders what is enqueued."""
 import collections
+import contextlib
 import threading
 
 import numpy as np
@@ -44,21 +45,30 @@ class Card:
         self.driver, self.number = driver, number
         self.lock, self.dropped, self._reached = threading.RLock(), collections.deque(), set()
         self.device = device = driver.Device(number)
-        self.context = Context(driver, device, self)
-        attribute = driver.device_attribute
-        with self.context:
-            self.streams = Streams(driver)
-            self.pool = Pool(self._allocate, self._mark, limit_bytes)
-            self.inbox = Inbox(driver, self.streams, self.lock)
-            self.outbox = Outbox(driver, self.streams, self.lock)
-            self.flags, self.recorder = Flags(driver), Recorder(self)
-            self.target = Target(tuple(device.compute_capability()),
-                                 device.get_attribute(attribute.MULTIPROCESSOR_COUNT),
-                                 device.get_attribute(attribute.MAX_SHARED_MEMORY_PER_BLOCK_OPTIN),
-                                 Libraries(self.context),
-                                 Choices(_choices_file(), f"{device.name()}, thalweg-cuda {__version__}",
-                                         self._measure))
-        self.programs = Programs(self, compiler)
+        self.context, self._parts = Context(driver, device, self), contextlib.ExitStack()
+        try:
+            with self.context:
+                self._open(device, compiler, limit_bytes)
+        except BaseException:            # it is opened anew when it is next asked for
+            self.context.close(self._free_all)
+            raise
+
+    def _open(self, device, compiler, limit_bytes):
+        driver, attribute = self.driver, self.driver.device_attribute
+
+        def kept(part):                  # until `close`, which closes the last one first
+            return self._parts.enter_context(contextlib.closing(part))
+        self.streams = kept(Streams(driver))
+        self.pool = kept(Pool(self._allocate, self._mark, limit_bytes))
+        self.inbox = kept(Inbox(driver, self.streams, self.lock))
+        self.outbox = kept(Outbox(driver, self.streams, self.lock))
+        self.flags, self.recorder = kept(Flags(driver)), Recorder(self)
+        self.target = Target(tuple(device.compute_capability()),
+                             device.get_attribute(attribute.MULTIPROCESSOR_COUNT),
+                             device.get_attribute(attribute.MAX_SHARED_MEMORY_PER_BLOCK_OPTIN),
+                             kept(Libraries(self.context)),
+                             Choices(_choices_file(), f"{device.name()}, thalweg-cuda {__version__}", self._measure))
+        self.programs = kept(Programs(self, compiler))
 
     @property
     def stream(self):
@@ -158,11 +168,6 @@ class Card:
                              "that card: start a new one. compute-sanitizer, from NVIDIA's toolkit, finds the place")
         return errors.InternalError(None, None, self.context.refusal)
 
-    def wait(self):
-        """Waits for all that is enqueued; what threads have asked for stays theirs to take up by `sync`."""
-        with self.context:
-            self.streams.compute.synchronize()
-
     def wait_for(self, stream):
         """Waits for another package's stream: a handle."""
         with self.context:
@@ -249,9 +254,7 @@ class Card:
     def _free_all(self):
         self.driver.Context.synchronize()
         self.free_dropped()
-        self.target.libraries.close()
-        for part in (self.programs, self.inbox, self.outbox, self.flags, self.pool, self.streams):
-            part.close()
+        self._parts.close()
 
 
 def _choices_file():

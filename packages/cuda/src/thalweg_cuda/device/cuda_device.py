@@ -16,11 +16,11 @@ from .foreign import ForeignArray, is_on_card
 from .options import Options
 from .usable import check_driver, fast_types, pair, sorted_out
 
-_opened: list = []                       # the CudaDevice of this process
+_opened: list = []                       # the CudaDevice that was opened last
 
 
 def opened_card(i):
-    """The Card of `/device:CUDA:i`, once the device is open."""
+    """The Card of `/device:CUDA:i`, once the device is open: for tests and tools. Sessions know their own."""
     return _opened[0].card(i)
 
 

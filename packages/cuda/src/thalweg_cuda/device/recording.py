@@ -25,7 +25,7 @@ class Recorder:
     """Captures the work of one card; core lets nobody else use the card meanwhile."""
 
     def __init__(self, card):
-        self._card, self._stream = card, card.streams.capture
+        self._card = card
         self.current = None              # the Recording under way
         self._thread = 0                 # that it is of
 
@@ -39,20 +39,20 @@ class Recorder:
             self.abandon()
         self._card.flags.reserve()
         self._thread, self.current = get_ident(), Recording(self._card)
-        libcuda.begin_capture(self._stream.handle)
+        libcuda.begin_capture(self._card.streams.capture.handle)
 
     def end(self):
         """The Recording; None where `begin` has failed, DriverError where something cannot be captured."""
         recording, self.current = self.current, None
         if recording is None:
             return None
-        recording.executable = libcuda.end_capture(self._stream.handle)
+        recording.executable = libcuda.end_capture(self._card.streams.capture.handle)
         return recording
 
     def abandon(self):
         """Ends a capture that somebody has left."""
         self.current = None
-        libcuda.abandon_capture(self._stream.handle)
+        libcuda.abandon_capture(self._card.streams.capture.handle)
 
     def replay(self, recording):
         """Enqueues all work of a recording, behind what was enqueued before."""

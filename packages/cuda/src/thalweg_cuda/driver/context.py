@@ -1,5 +1,6 @@
 """The primary context of a card, which cuBLAS, cuDNN and other packages use too, made current by `with`."""
 import ctypes
+import logging
 import os
 import time
 from threading import get_ident
@@ -7,6 +8,7 @@ from threading import get_ident
 _PATIENCE_S = 5.0                        # for threads whose work on the card is not done at the process's end
 _opened: list = []                       # contexts of this process, for the fork guard
 _fork_guard: list = []
+_log = logging.getLogger("thalweg")
 
 
 class Context:
@@ -85,20 +87,22 @@ class Context:
                 self.abandon(self.refusal)
                 raise
             self._context.detach()
+            _opened.remove(self)
 
     def _others_inside(self):
         me = get_ident()                 # Ctrl-C may have ended an exit of this thread before it took itself off
         return [thread for thread in self._inside if thread != me]
 
     def reach(self, other):
-        """Lets copies from another card go between the two directly, where they can."""
+        """Lets copies from another card go between the two directly, where they can; else the log says why not."""
         if self.device.can_access_peer(other.device):
             with self:
                 try:
                     self.driver.Context.enable_peer_access(other._context)
-                except self.driver.Error as error:
+                except self.driver.Error as error:       # a card may have few peers; the driver copies all the same
                     if "already enabled" not in str(error):          # by another package
-                        raise
+                        _log.info("copies from card %d to card %d do not go directly: %s", other.owner.number,
+                                  self.owner.number, error)
 
 
 def _forbid():

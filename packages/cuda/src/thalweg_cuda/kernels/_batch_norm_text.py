@@ -3,23 +3,12 @@
 A block takes LANES groups of V channels and 256 / LANES rows at a time. Sums are of floats for eight rows of a thread,
 and of doubles beyond; all in a fixed order.
 """
+from ._elements import GROUPS
 
 # A row r of channel c, in memory; with channels first, a row is an image's pixel.
-HEAD = r"""
+HEAD = GROUPS + r"""
 #define ROW_LANES (256 / LANES)
 #define ROWS 8
-
-typedef Pack<X, V> Group;
-
-__device__ inline void take(const X* from, float* to) {
-  Group group = *(const Group*)from;
-  for (int v = 0; v < V; v++) to[v] = load(group.at[v]);
-}
-__device__ inline void give(X* to, const float* from) {
-  Group group;
-  for (int v = 0; v < V; v++) store(&group.at[v], from[v]);
-  *(Group*)to = group;
-}
 
 __device__ inline INDEX place(const Frame& f, uint32 row, int c) {
 #if CHANNELS_FIRST

@@ -1,8 +1,22 @@
 """Loops over the elements of a tensor of images or volumes, some neighbouring channels at a time."""
 from ._frame import add_divisor
 
-# Needs T, QUOTIENT, in Frame what `add` adds, and the macros V (channels at a time), RANK and CHANNELS_FIRST.
-ELEMENTS = r"""
+# V channels that lie together, from and to memory; needs the macro V.
+GROUPS = r"""
+template <class U, class C> __device__ inline void take(const U* from, C* to) {
+  Pack<U, V> group = *(const Pack<U, V>*)from;
+  for (int v = 0; v < V; v++) to[v] = (C)load(group.at[v]);
+}
+
+template <class U, class C> __device__ inline void give(U* to, const C* from) {
+  Pack<U, V> group;
+  for (int v = 0; v < V; v++) store(&group.at[v], from[v]);
+  *(Pack<U, V>*)to = group;
+}
+"""
+
+# Needs QUOTIENT, in Frame what `add` adds, and the macros V (channels at a time), RANK and CHANNELS_FIRST.
+ELEMENTS = GROUPS + r"""
 struct Element { int n, z, y, x, c; };
 
 /* Group number i of V channels, in the order of memory. */
@@ -32,17 +46,6 @@ __device__ inline Element element_of(const Frame& f, uint32 i) {
   e.n = volumes;
 #endif
   return e;
-}
-
-template <class U> __device__ inline void take(const U* from, T* to) {
-  Pack<U, V> group = *(const Pack<U, V>*)from;
-  for (int v = 0; v < V; v++) to[v] = (T)load(group.at[v]);
-}
-
-template <class U, class C> __device__ inline void give(U* to, const C* from) {
-  Pack<U, V> group;
-  for (int v = 0; v < V; v++) store(&group.at[v], from[v]);
-  *(Pack<U, V>*)to = group;
 }
 """
 

@@ -230,6 +230,15 @@ __device__ inline Element of_number(const Frame& f, int64 at) {
   return e;
 }
 
+/* Element number i of the places, which are images (channels last). */
+__device__ inline Element place_of(const Frame& f, uint32 i) {
+  Element place;
+  place.z = 0; place.c = i % f.channels;
+  uint32 pixel = i / f.channels, row = pixel / f.out_x;
+  place.x = pixel - row * f.out_x; place.n = row / f.out_y; place.y = row - place.n * f.out_y;
+  return place;
+}
+
 __device__ inline bool is_own(const Frame& f, const Element& place, int64 at) {
   Element e = of_number(f, at);
   Box b = window_of(f, place);
@@ -239,10 +248,7 @@ __device__ inline bool is_own(const Frame& f, const Element& place, int64 at) {
 extern "C" __global__ void __launch_bounds__(256) examine(PARAMETERS) {
   const Frame f = {ARGUMENTS};
   for (uint32 i = blockIdx.x * 256u + threadIdx.x; i < f.places; i += gridDim.x * 256u) {
-    Element place;
-    place.z = 0; place.c = i % f.channels;
-    uint32 pixel = i / f.channels, row = pixel / f.out_x;
-    place.x = pixel - row * f.out_x; place.n = row / f.out_y; place.y = row - place.n * f.out_y;
+    Element place = place_of(f, i);
     int64 at = named(f, place, i);
     if (at < 0 || at >= f.elements) claim(f.flag, 1);
     else if (!is_own(f, place, at)) atomicAdd(f.strays, 1);
@@ -267,10 +273,7 @@ extern "C" __global__ void __launch_bounds__(1) add_strays(PARAMETERS) {
   const Frame f = {ARGUMENTS};
   if (!*f.strays) return;
   for (uint32 i = 0; i < f.places; i++) {
-    Element place;
-    place.z = 0; place.c = i % f.channels;
-    uint32 pixel = i / f.channels, row = pixel / f.out_x;
-    place.x = pixel - row * f.out_x; place.n = row / f.out_y; place.y = row - place.n * f.out_y;
+    Element place = place_of(f, i);
     int64 at = named(f, place, i);
     if (at < 0 || at >= f.elements || is_own(f, place, at)) continue;
     store(f.dx + at, (T)(load(f.dx[at]) + load(f.dy[i])));

@@ -6,6 +6,8 @@ type of sums, {S} the storage of T, {L} that of labels, {I} the index type, and 
 """
 from typing import NamedTuple
 
+from ._functions import functions_for, of_type
+
 THREADS = 256
 
 
@@ -60,8 +62,6 @@ SPARSE_CROSS_ENTROPY = Form(
 _COMMON = """
 typedef {T} T;
 typedef {A} A;
-__device__ inline float not_a_number() { return float_of(0x7fc00000u); }
-__device__ inline float infinity() { return float_of(0x7f800000u); }
 __device__ inline T larger(T a, T b) { return b > a ? b : a; }
 /* All threads of the warp get the result, of the same order of operands. */
 __device__ inline T warp_largest(T x) {
@@ -166,4 +166,5 @@ def kernel_text(form, kind, labels, held, index):
               "HELD": held, "THREADS": THREADS, "WARPS": THREADS // 32, "ROWS": THREADS // 32}
     for name, value in values.items():               # the form's own parts come first: they have {S}, {I} and {L}
         text = text.replace("{" + name + "}", str(value))
-    return text.replace("@", "f" if kind.compute == "float" else "")
+    text = of_type(text, kind.compute == "float")
+    return functions_for(text) + text

@@ -9,10 +9,10 @@ from thalweg_cuda.work import Copy, Flag, Launch, Source, Unsupported, Work, inp
 from . import kernel
 from ._geometry import grid_stride, index_for
 from ._places import Places
-from ._runs import FIRST, Runs, each
+from ._runs import FIRST, Runs, each, head
 from ._steps import HELPERS, STEPS
 from ._workspace import Workspace
-from .prelude import PRELUDE, ctype
+from .prelude import ctype
 
 _TEXT = """
 typedef Pack<T, 16 / sizeof(T)> pack;
@@ -43,7 +43,7 @@ extern "C" __global__ void step(PARAMETERS, int option, INDEX n) {
 
 def typed(text, t, index):
     """PRELUDE, the names of the types T (in memory), C (computed with) and INDEX, then the text."""
-    return f"{PRELUDE}typedef {t.storage} T;\ntypedef {t.compute} C;\ntypedef {index.name} INDEX;\n{text}"
+    return head(t).replace("INDEX_TYPE", index.name) + text
 
 
 def float_type(r, dtype):
@@ -91,7 +91,7 @@ def _dense(step):
     pairs = list(zip(step.letters, step.names.split()))
     slots, whole = [name for letter, name in pairs if letter == "v"], [p for p in pairs if p[0] in "vg"]
     of = {"v": "C", "g": "const C"}
-    fill = {
+    names = {
         "PARAMETERS": declared, "HYPERS": hypers, "SETUP": step.setup, "FORMULA": step.formula,
         "ADDRESSES": " | ".join(f"(uint64){name}_in" for _, name in whole),
         "LOAD_PACKS": " ".join(f"pack {name}_pack = ((const pack*){name}_in)[i];" for _, name in whole),
@@ -100,10 +100,10 @@ def _dense(step):
         "STORE_PACKS": " ".join(f"((pack*){name}_in)[i] = {name}_pack;" for name in slots),
         "LOAD": " ".join(f"{of[letter]} {name} = load({name}_in[i]);" for letter, name in whole),
         "STORE": " ".join(f"store(&{name}_in[i], {name});" for name in slots)}
-    return filled(_TEXT, fill)
+    return with_names(_TEXT, names)
 
 
-def filled(text, names):
+def with_names(text, names):
     """The text with whole lines or words of capitals replaced; longer names first."""
     for name in sorted(names, key=len, reverse=True):
         text = text.replace(name, names[name])
@@ -198,8 +198,7 @@ def sparse_apply(r, target):
       {step.formula}
     }} while (++p < n && KEY(p) == key);
     {stores}"""
-    head = f"{PRELUDE}typedef {t.storage} T;\ntypedef {t.compute} C;\ntypedef INDEX_TYPE INDEX;\n"
     args = *map(input_, operands), np.int32(option(r))
-    launch = each(head, HELPERS, body, f"{declared}, int option", args, row, runs, places.rows, target,
+    launch = each(head(t), HELPERS, body, f"{declared}, int option", args, row, runs, places.rows, target,
                   f"{hypers} {step.setup} (void)option;")
     return Work((*runs.commands, launch), space.nbytes)

@@ -309,6 +309,7 @@ API cuCtxEnablePeerAccess(CUcontext peer, unsigned)
     ENTER_CONTEXT
     TRY(find_context(peer));
     if (peer->device == context->device) return INVALID_DEVICE;
+    if (planted("peer")) return TOO_MANY_PEERS;
     return context->peers.insert(peer).second ? SUCCESS : PEER_ACCESS_ALREADY_ENABLED;
 }
 

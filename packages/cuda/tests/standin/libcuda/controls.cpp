@@ -47,7 +47,8 @@ bool planted(const char *what)
 static const char *const COUNTED[] = {
     "launches", "graph_launches", "graph_kernels", "graph_instantiations", "graph_updates", "synchronizations",
     "implicit_synchronizations", "allocations", "frees", "host_allocations", "bytes_in_use", "peak_bytes", "copies",
-    "bytes_h2d", "bytes_d2h", "bytes_d2d", "bytes_peer", "bytes_h2h", "memsets", "streams", "events", "modules"};
+    "bytes_h2d", "bytes_d2h", "bytes_d2d", "bytes_peer", "bytes_h2h", "memsets", "streams", "events", "modules",
+    "host_bytes_in_use", "streams_in_use"};
 
 #define TEST_API extern "C" __attribute__((visibility("default")))
 
@@ -64,17 +65,19 @@ TEST_API size_t thw_standin_counters(char *text, size_t room)
     return json.size() + 1;
 }
 
-// Sets all counters to 0 but for the bytes that are in use, from which the peak begins again.
+// Sets all counters to 0 but for what is in use; the peak begins again from that.
 TEST_API void thw_standin_reset_counters(void)
 {
     std::lock_guard<std::recursive_mutex> guard(state().lock);
-    unsigned long long in_use = state().counters["bytes_in_use"];
+    auto before = std::move(state().counters);
     state().counters.clear();
-    state().counters["bytes_in_use"] = state().counters["peak_bytes"] = in_use;
+    for (const char *name : {"bytes_in_use", "host_bytes_in_use", "streams_in_use"})
+        state().counters[name] = before[name];
+    state().counters["peak_bytes"] = before["bytes_in_use"];
 }
 
-// The n-th "launch" (kernel that runs), "allocation", "host_allocation" or "copy" from now fails, and those after it
-// up to `times`; 0: none does.
+// The n-th "launch" (kernel that runs), "allocation", "host_allocation", "copy" or "peer" from now fails, and those
+// after it up to `times`; 0: none does.
 TEST_API void thw_standin_fail(const char *what, unsigned long long n, unsigned long long times)
 {
     std::lock_guard<std::recursive_mutex> guard(state().lock);
@@ -126,6 +129,7 @@ static const Named NAMES[] = {
     {LAUNCH_OUT_OF_RESOURCES, "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES", "too many resources requested for launch"},
     {PEER_ACCESS_ALREADY_ENABLED, "CUDA_ERROR_PEER_ACCESS_ALREADY_ENABLED", "peer access is already enabled"},
     {PEER_ACCESS_NOT_ENABLED, "CUDA_ERROR_PEER_ACCESS_NOT_ENABLED", "peer access has not been enabled"},
+    {TOO_MANY_PEERS, "CUDA_ERROR_TOO_MANY_PEERS", "peer mapping resources exhausted"},
     {CONTEXT_IS_DESTROYED, "CUDA_ERROR_CONTEXT_IS_DESTROYED", "context is destroyed"},
     {HOST_MEMORY_ALREADY_REGISTERED, "CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED",
      "part or all of the requested memory range is already mapped"},

@@ -97,8 +97,10 @@ static void release(const Allocation &a)
         mmap(a.mapping, a.mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
         a.context->device->used -= up(a.bytes, GRAIN);
         state().counters["bytes_in_use"] -= up(a.bytes, GRAIN);
-    } else if (a.kind == Allocation::PINNED)
+    } else if (a.kind == Allocation::PINNED) {
         munmap(a.mapping, a.mapped + PAGE);
+        state().counters["host_bytes_in_use"] -= a.bytes;
+    }
     state().memory.erase((uintptr_t)a.base);
 }
 
@@ -173,6 +175,7 @@ API cuMemHostAlloc(void **pointer, size_t bytes, unsigned flags)
     a.flags = flags;
     state().memory[(uintptr_t)a.base] = a;
     count("host_allocations");
+    count("host_bytes_in_use", bytes);
     *pointer = a.base;
     return SUCCESS;
 }

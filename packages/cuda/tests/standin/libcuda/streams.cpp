@@ -119,6 +119,7 @@ API cuStreamCreateWithPriority(CUstream *stream, unsigned flags, int priority)
     context->streams.push_back(*stream);
     state().handles.insert(*stream);
     count("streams");
+    count("streams_in_use");
     return SUCCESS;
 }
 
@@ -130,7 +131,7 @@ void destroy_stream(CUstream stream)
     auto &streams = stream->context->streams;
     for (size_t i = 0; i < streams.size(); i++)
         if (streams[i] == stream) streams.erase(streams.begin() + i--);
-    state().handles.erase(stream);
+    if (state().handles.erase(stream)) state().counters["streams_in_use"]--;    // a thread's own is not counted
     delete stream;
 }
 
