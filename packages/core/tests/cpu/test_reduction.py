@@ -35,7 +35,7 @@ def expected(op, x, axes):
     axes = tuple(int(a) for a in np.ravel(axes))
     if op == "Mean" and x.dtype.kind in "iu":
         count = np.prod([x.shape[a] for a in axes], dtype=int)
-        return np.trunc(np.sum(x, axis=axes, dtype=np.int64) / count).astype(x.dtype)
+        return np.trunc(np.sum(x, axis=axes, dtype=x.dtype) / count).astype(x.dtype)          # TensorFlow wraps, too
     dtype = {"dtype": np.float64 if x.dtype.kind == "f" else x.dtype} if op in ("Sum", "Mean", "Prod") else {}
     return FOLDS[op](x, axis=axes, **dtype)
 
