@@ -53,7 +53,7 @@ def test_copies_and_frees_get_the_address_that_alloc_gave():
     device.d2h(bytearray(4), pointer + 4)
     device.free(pointer)
     assert pointer == book.next
-    assert book.log == [("alloc", 16, 64), ("h2d", pointer + 4, b"abcd"), ("d2h", pointer + 4, 4), ("free", pointer)]
+    assert book.log == [("alloc", 16, 256), ("h2d", pointer + 4, b"abcd"), ("d2h", pointer + 4, 4), ("free", pointer)]
 
 
 def test_a_copy_inside_the_device_is_told_its_size():
@@ -66,14 +66,14 @@ def test_a_copy_inside_the_device_is_told_its_size():
 def test_what_is_empty_has_an_address_too():
     book = Book()
     assert opened(book).alloc(0) == book.next
-    assert book.log == [("alloc", 1, 64)]
+    assert book.log == [("alloc", 1, 256)]
 
 
 @pytest.mark.parametrize("answer", [0, 100])
 def test_an_address_that_does_not_fit(answer):
     book = Book()
     book.alloc = lambda i, nbytes, align: answer
-    with pytest.raises(ValueError, match=f"alloc gave the address {answer:#x}; one that is a multiple of 64"):
+    with pytest.raises(ValueError, match=f"alloc gave the address {answer:#x}; one that is a multiple of 256"):
         opened(book).alloc(16)
 
 
@@ -133,7 +133,7 @@ def test_a_kernel_that_wants_a_workspace_gets_its_address():
     function.workspace_bytes = 1000
     book = Book(function)
     call(opened(book).find_kernel(addition()), np.float32([1, 2]), np.float32([3, 4]))
-    assert ("alloc", 1000, 64) in book.log and ("free", calls[0]) in book.log
+    assert ("alloc", 1000, 256) in book.log and ("free", calls[0]) in book.log
 
 
 def test_an_attribute_that_names_no_input():

@@ -162,6 +162,25 @@ def test_a_source_may_change_as_soon_as_it_has_been_copied(delayed):
     np.testing.assert_allclose(value[0], np.cumsum(np.cumsum(np.ones(1000))))
 
 
+def test_workspaces_lie_where_libraries_want_them(monkeypatch):
+    seen, call = [], delayed_device._Kernel.__call__
+
+    def noting(kernel, inputs, outputs, workspace=None, rng=None):
+        seen.append(workspace)
+        return call(kernel, inputs, outputs, workspace, rng)
+    monkeypatch.setattr(delayed_device._Kernel, "__call__", noting)
+    with delayed_device.registered(workspace_bytes=100), tf.Session() as session:
+        with tf.device(DEVICE):
+            x = tf.placeholder(tf.float32, [4])
+            values = [x]
+            for _ in range(6):
+                values.append(tf.cumsum(values[-1]))
+            for value in reversed(values):               # all are alive until then
+                y = tf.cumsum(value if value is values[-1] else tf.concat([y, value], 0))
+        session.run(y, {x: np.ones(4)})
+    assert len(set(seen)) > 1 and not any(workspace % 256 for workspace in seen)
+
+
 def test_a_workspace_on_the_device_is_its_own():
     with delayed_device.registered(workspace_bytes=100), tf.Session() as session:
         with tf.device(DEVICE):

@@ -50,10 +50,16 @@ cdef class Device:
 
     # memory --------------------------------------------------------------------------------------
 
-    def alloc(self, size_t nbytes, size_t align=64):
-        """Memory on the device, its address. ResourceExhaustedError if there is none."""
+    @property
+    def alignment(self):
+        """What core aligns arenas, workspaces and values in them to: a cache line, or what NVIDIA's libraries want."""
+        return 64 if self.is_host else 256
+
+    def alloc(self, size_t nbytes, size_t align=0):
+        """Memory on the device, its address; `align` 0: `alignment`. ResourceExhaustedError if there is none."""
         cdef void* pointer = NULL
         cdef int code
+        align = align or self.alignment
         self.give_back_unfreed()
         fresh_outside_context()
         with nogil:

@@ -59,7 +59,7 @@ class Placement:
 
     def list_devices(self):
         """The devices that are ready, as rows of name, type and memory limit."""
-        return devices.list_devices(self._limits)
+        return devices.REGISTRY.list_devices(self._limits)
 
     def resolve(self, request, node):
         """The Device for a device string; the host where nothing is asked for, or nothing better is there."""

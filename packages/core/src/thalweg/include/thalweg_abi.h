@@ -41,7 +41,8 @@ typedef struct { /* one per kernel call */
   void* device;     /* what thw_device_api.open gave */
   void* stream;     /* the device's, as stream_create gave it; NULL on devices without streams */
   void* state;      /* thw_kernel.state */
-  void* workspace;  /* thw_kernel.workspace_bytes, on the device, 64-byte aligned, contents undefined */
+  void* workspace;  /* thw_kernel.workspace_bytes, on the device, contents undefined; at a multiple of 64 bytes, of 256
+                       where the host does not see the memory */
   thw_rng* rng;     /* random ops: their generator, for rng_reserve; where the kernel has rng_blocks, memory on the
                        device that holds the key and the counter of the first of this call's blocks; else NULL */
   /* [n_in], or NULL. For an input that stays from run to run (a variable, a constant) a number that nothing else in

@@ -14,7 +14,6 @@ from .effects import ALIASES
 from .ir import COPY, FEED, FETCH
 
 CONST, FEEDS, VARIABLE, FETCHES, ARENA, OBJECT, GIVEN = range(7)
-_ALIGN = 64
 
 
 class Storage:
@@ -80,8 +79,9 @@ def lay_out(ir, device_of, with_value):
         elif taking.may_take(node, device_of):
             _give(node, held, with_value, layout.given)
         if node.kernel is not None and node.kernel.workspace_bytes:
-            layout.workspaces[node] = Allocation(node.kernel.workspace_bytes, node.position, node.position,
-                                                 device_of(node).name)
+            device = device_of(node)
+            layout.workspaces[node] = Allocation(_round_up(node.kernel.workspace_bytes, device), node.position,
+                                                 node.position, device.name)
             allocations.append(layout.workspaces[node])
     used = {v.storage.payload for n in ir.nodes for v in n.outputs if v.storage.kind == ARENA}
     used.update(layout.workspaces.values())
@@ -123,9 +123,8 @@ def _fixed_storage(value):
 
 
 def _allocate(value, node, ends, device_of, allocations):
-    nbytes = _round_up(size_of(value.shape) * value.dtype.size)
-    end = ends[value]
-    device = device_of(node)
+    end, device = ends[value], device_of(node)
+    nbytes = _round_up(size_of(value.shape) * value.dtype.size, device)
     shared = _in_place(value, node, ends, nbytes, device)
     if shared is not None:
         shared.end = max(shared.end, end)
@@ -169,8 +168,9 @@ def _give(node, held, with_value, given):
             value.storage.kind, value.storage.payload = GIVEN, len(given) - 1
 
 
-def _round_up(nbytes):
-    return max(_ALIGN, -(-nbytes // _ALIGN) * _ALIGN)
+def _round_up(nbytes, device):
+    """`nbytes`, such that what lies behind them is aligned."""
+    return max(device.alignment, -(-nbytes // device.alignment) * device.alignment)
 
 
 # --- offsets ----------------------------------------------------------------------------------------------
@@ -215,7 +215,6 @@ def _assign_offsets(allocations):
             other = heappop(running)[2]
             arenas[other.device].give(other.offset, other.nbytes)
         arena = arenas.setdefault(allocation.device, _FreeList())
-        allocation.nbytes = _round_up(allocation.nbytes)
         allocation.offset = arena.take(allocation.nbytes)
         heappush(running, (allocation.end, number, allocation))
     return {device: arena.size for device, arena in arenas.items()}
