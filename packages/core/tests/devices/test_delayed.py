@@ -175,8 +175,9 @@ def test_workspaces_lie_where_libraries_want_them(monkeypatch):
             values = [x]
             for _ in range(6):
                 values.append(tf.cumsum(values[-1]))
-            for value in reversed(values):               # all are alive until then
-                y = tf.cumsum(value if value is values[-1] else tf.concat([y, value], 0))
+            y = values.pop()
+            for value in reversed(values):               # which are alive until then
+                y = tf.cumsum(tf.concat([y, value], 0))
         session.run(y, {x: np.ones(4)})
     assert len(set(seen)) > 1 and not any(workspace % 256 for workspace in seen)
 
