@@ -170,7 +170,7 @@ def test_a_recording_waits_for_one_node_of_a_plan_that_is_made_meanwhile(recorde
         calls.append("find")
         if calls.count("find") == 4:     # the first of the second plan
             thread.start()
-            thread.join(0.5)             # it comes as far as the gate
+            thread.join(2)               # it comes as far as the gate
         return Recorder._find(recorder, dev, desc, out)
     recorder.table.find_kernel = function = ENTRIES["find_kernel"](find)
     with tf.Session(config=CONFIG) as session:
