@@ -5,11 +5,10 @@ import pathlib
 import re
 
 import numpy as np
+import pytest
 
 import thalweg as tf
 from thalweg import devices
-from thalweg.devices import KernelRequest
-from thalweg.testing.device_call import call
 
 PAGE = pathlib.Path(__file__).resolve().parent.parent / "docs/devices.md"
 
@@ -20,11 +19,14 @@ def test_the_sample_device():
     exec(source, names)
     devices.register(names["plugin"])
     try:
-        sample, _ = devices.find_device("SAMPLE")
-        kernel = sample.find_kernel(KernelRequest("BitwiseNot", {}, [(2,)], [(2,)], [4], [4]))
-        assert call(kernel, np.uint8([1, 254]))[0].tolist() == [254, 1]
-        assert sample.find_kernel(KernelRequest("Neg", {}, [(2,)], [(2,)], [4], [4])) is None
-        assert sample.last_refusal == "only BitwiseNot"
+        with tf.Graph().as_default(), tf.device("/device:SAMPLE:0"), tf.Session() as session:
+            x = tf.placeholder(tf.int32, [3])
+            metadata = tf.RunMetadata()
+            inverted = session.run(tf.bitwise.invert(x), {x: [1, -1, 254]}, run_metadata=metadata)
+            assert inverted.tolist() == [-2, 0, -255] and not metadata.fallbacks
+            hard = tf.Session(config=tf.ConfigProto(allow_soft_placement=False))
+            with hard, pytest.raises(tf.errors.InvalidArgumentError, match="only Invert"):
+                hard.run(-x, {x: [1, -1, 254]})
     finally:
         devices.unregister("SAMPLE")
 

@@ -25,6 +25,18 @@ def test_an_op_without_gradient_says_why():
     assert "none: it changes a variable" in card.card("Assign")
 
 
+def test_devices_that_no_declaration_names_are_asked():
+    text = card.card("Unique")
+    assert "CPU: none; its reference body runs" in text and "REFERENCE: asked when a plan is made" in text
+    assert "REFERENCE: " not in card.card("Mean").replace("REFERENCE: asked when a plan is made", "")
+
+
+def test_rows_of_the_op_tables():
+    text = card.card("Softplus")
+    assert "Row(tf.nn.softplus" in text.partition("test rows")[2]
+    assert "tables/activation.py:" in text or "tables/special.py:" in text
+
+
 def test_the_command():
     command = [sys.executable, "-m", "thalweg.card"]
     assert "MatMul" in subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -133,6 +133,14 @@ def test_devices_and_cards(run):
     assert status == 2 and "Near: Softplus" in stderr
 
 
+def test_packages_that_bring_devices_are_listed(run, tmp_path):
+    (tmp_path / "acme-1.0.dist-info/entry_points.txt").write_text("[thalweg.devices]\nacme = acme_device:plugin\n")
+    _, stdout, _ = run()
+    packages = stdout.partition("\n\n")[0].splitlines()[1:]
+    assert "  acme: installed" in packages and not [line for line in packages if "thalweg-core" in line]
+    assert any(line.startswith("acme ") and "acme_device" in line for line in stdout.splitlines())
+
+
 def test_a_missing_package_is_named(monkeypatch, capsys):
     monkeypatch.setattr(registry, "_first_party", lambda: dict(registry.CORE))
     with pytest.raises(SystemExit) as exit_:

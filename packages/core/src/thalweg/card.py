@@ -86,18 +86,18 @@ def _gradient(op):
 
 
 def _kernels(op):
-    """One line per device that is there: the kernel that the declaration names, or what runs instead."""
-    return "\n".join(f"{device}: {_kernel(op, device)}" for device in _device_types())
-
-
-def _device_types():
-    return dict.fromkeys(row.device_type for row in devices.list_devices() if row.state == "open")
+    """One line per kind of device that declarations name kernels for, then which devices are asked for theirs."""
+    named = {kind for other in REGISTRY.values() for kind in other.kernels}
+    there = dict.fromkeys(row.device_type for row in devices.list_devices() if row.state == "open")
+    asked = [device for device in there if device.lower() not in named]
+    lines = [f"{device}: {_kernel(op, device)}" for device in there if device.lower() in named]
+    return "\n".join(lines + [f"{', '.join(asked)}: asked when a plan is made"] * bool(asked))
 
 
 def _kernel(op, device):
     name = op.kernels.get(device.lower())
     if name is None:
-        return "reference body"
+        return "none; its reference body runs"
     module, _, function = name.partition(":")
     module = f"thalweg.{device.lower()}.{module}"
     try:
@@ -117,13 +117,11 @@ def _place(function):
 
 
 def _test_rows(op):
-    """The rows of the table tests that use the op by its public names or its own; known in a checkout only."""
-    folder = _SOURCE.parents[1] / "tests"
-    if not folder.is_dir():
-        return ""
+    """The rows of the op tables, and of the tests of a checkout, that use the op by its public names or its own."""
     names = {name.rpartition(".")[2] for name in _public_names(op).split()} | {op.__name__, op.name}
     is_row = re.compile(rf"\b(?:Row|Bad)\(\s*(?:[\w.]+\.)?(?:{'|'.join(map(re.escape, names))})\b.*")
-    found = [f"{path.name}:{number}: {line.strip()}" for path in sorted(folder.rglob("test_*.py"))
+    files = [*(_SOURCE / "testing/tables").glob("*.py"), *(_SOURCE.parents[1] / "tests").rglob("test_*.py")]
+    found = [f"{path.parent.name}/{path.name}:{number}: {line.strip()}" for path in sorted(files)
              for number, line in enumerate(path.read_text().splitlines(), 1) if is_row.search(line)]
     return "\n".join(found) or "none"
 

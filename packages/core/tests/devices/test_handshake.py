@@ -29,6 +29,18 @@ def test_a_plugin_made_of_the_header_alone_computes():
     assert (device.name, device.type, device.ordinal, device.build_tag) == ("/device:ACME:0", "ACME", 0, "ctypes")
 
 
+@pytest.mark.parametrize("shape", [(3,), (0,), ()])
+def test_a_kernel_that_writes_behind_its_output_is_found(shape):
+    def beyond(call, ins, n_in, outs, n_out):
+        ctypes.memset(outs[0].data, 0, 4 * int(np.prod(shape)) + 1)
+        return abi.OK
+    native = abi.Plugin()
+    native._kernel = abi.KernelFunction(beyond)
+    kernel = opened(native, host_memory=True)[0].find_kernel(negation(shape))
+    with pytest.raises(AssertionError, match=r"Neg on /device:ACME:0 has written behind the \d+ bytes of output 0"):
+        call(kernel, np.zeros(shape, np.float32))
+
+
 def test_every_open_has_one_close_and_every_block_is_freed():
     native = abi.Plugin(count=2)
     devices = opened(native, host_memory=True)

@@ -11,9 +11,9 @@ from thalweg.testing.capabilities import Capabilities, CapabilityError, matches
 PLUGIN = ["-p", "no:cacheprovider", "-p", "thalweg.testing.plugin"]
 
 
-def pytest_of(tmp_path, *arguments):
+def pytest_of(tmp_path, *arguments, timeout_s=300):
     return subprocess.run([sys.executable, "-m", "pytest", "-q", *arguments], cwd=tmp_path, capture_output=True,
-                          text=True, timeout=300)
+                          text=True, timeout=timeout_s)
 
 
 def test_claims():
@@ -102,11 +102,76 @@ def test_a_class_of_claims_and_the_report(tmp_path):
     assert report["device"]["name"] == "/device:REFERENCE:0"
     assert (levels["L1"]["passed"], levels["L2"]["failed"], levels["L2"]["skipped"]) == (1, 1, 1)
     assert levels["L3"]["passed"] >= 1 and levels["L3"]["skipped"] >= 1 and levels["L3"]["percent"] == 100
-    assert report["summary"] == "L0 not claimed, L1 100 %, L2 0/1, L3 100 %, L4-L6 not claimed"
+    assert report["summary"] == "L0 not run, L1 100 %, L2 0/1, L3 100 %, L4-L6 not run"
     page = (tmp_path / "r.json.md").read_text()
     assert page.startswith("/device:REFERENCE:0 (thalweg-core") and "| L1 memory | 1 | 0 | 0 | 0 |" in page
     assert "* L2, 1 skipped: the device does not claim pinned" in page
     assert "| a kernel call on 8 floats, ns |" in page
+
+
+def test_a_level_that_nothing_is_claimed_for_and_one_that_is_left_out(tmp_path):
+    (tmp_path / "caps.toml").write_text('device = "REFERENCE"\n')
+    modules = [f"thalweg.testing.suite.test_{name}" for name in ("l4_gradients", "l6_interop", "l7_cost")]
+    pytest_of(tmp_path, *PLUGIN, "--thalweg-caps=caps.toml", "--thalweg-report=r.json", "--pyargs", *modules,
+              "-k", "l4 or l7")
+    assert json.loads((tmp_path / "r.json").read_text())["summary"] == "L0-L3 not run, L4 not claimed, L5-L6 not run"
+
+
+BROKEN = '''
+import os, time
+from thalweg.devices import DevicePlugin, entry
+from thalweg.testing.capabilities import Capabilities
+from thalweg.testing.suite import *
+
+entry._PATIENCE_S = 0.5
+
+class Device:
+    def count(self): return 1
+    def alloc(self, i, nbytes, align): return bytearray(nbytes)
+    def free(self, i, buf): pass
+    def h2d(self, i, buf, src, stream=None): buf[:] = src
+    def d2h(self, i, dst, buf, stream=None): dst[:] = buf
+    def kernel(self, i, op):
+        return (lambda inputs, outputs: os.abort()) if op.op_type == "Neg" else None
+
+def open_it():
+    OPEN
+    return Device()
+
+plugin = DevicePlugin("BROKEN", open_it, priority=20)
+
+class Here(Capabilities):
+    device = "BROKEN"
+    descriptor = "test_here:plugin"
+    ops = {"Neg": ["float32"]}
+'''
+
+
+@pytest.mark.parametrize("act, told", [
+    ("time.sleep(100)", ["a child process did not end within 12 s",
+                         "plugin broken has not come back from its open for 0.5 s; THALWEG_BLOCK=broken leaves"]),
+    ("os.abort()", ["a child process ended with status -6"]),
+    ("os._exit(0)", ["a child process ended while it was opened"]),
+])
+def test_a_device_that_does_not_come_back_from_its_open_ends_the_kit(tmp_path, act, told):
+    (tmp_path / "test_here.py").write_text(BROKEN.replace("OPEN", act))
+    (tmp_path / "conftest.py").write_text("from thalweg.testing import kit\nkit.OPENING_S = 12\n")
+    done = pytest_of(tmp_path, *PLUGIN, timeout_s=60)
+    assert done.returncode == 2 and all(text in done.stdout for text in told), done.stdout
+    assert "is asked to test BROKEN, which cannot be opened" in done.stdout
+
+
+def test_what_was_tested_when_the_process_ended_is_on_file(tmp_path):
+    (tmp_path / "test_here.py").write_text(BROKEN.replace("OPEN", "pass"))
+    for name in ("r.json", "r.json.md"):
+        (tmp_path / name).write_text("of an earlier run")
+    done = pytest_of(tmp_path, *PLUGIN, "--thalweg-report=r.json", "-k", "test_values")
+    assert done.returncode < 0
+    running = (tmp_path / "r.json.running").read_text()
+    assert running.startswith("test_here.py::test_values[unary ") and "negative [3x4] float32]" in running
+    assert not (tmp_path / "r.json").exists() and not (tmp_path / "r.json.md").exists()
+    pytest_of(tmp_path, *PLUGIN, "--thalweg-report=r.json", "-k", "no_bytes")
+    assert (tmp_path / "r.json").exists() and not (tmp_path / "r.json.running").exists()
 
 
 def test_a_pattern_that_fits_no_test_is_an_error(tmp_path):

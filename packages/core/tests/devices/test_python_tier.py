@@ -42,7 +42,7 @@ class Listing:
         if op.op_type == "Draw":
             return lambda inputs, outputs, rng: outputs[0].__setitem__(
                 slice(None), np.uint32([*rng.key, *rng.reserve(5), *rng.reserve(1)]).tobytes())
-        if op.op_type != "BitwiseNot":
+        if op.op_type != "Invert":
             op.refusal = f"lists know no {op.op_type}"
             return None
         return lambda inputs, outputs: outputs[0].__setitem__(slice(None), [255 - b for b in inputs[0]])
@@ -58,7 +58,7 @@ def device(listing):
     return open_plugin(DevicePlugin("LISTING", lambda: listing), listing, "plugin listing")[1]
 
 
-def request(op_type="BitwiseNot", shape=(4,), dtype=4):
+def request(op_type="Invert", shape=(4,), dtype=4):
     return KernelRequest(op_type, {}, [shape], [shape], [dtype], [dtype])
 
 

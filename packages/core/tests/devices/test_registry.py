@@ -108,6 +108,12 @@ def test_asking_for_what_nobody_provides():
         None, "no installed package provides a device ACME; known: HOST")
 
 
+def test_an_alias_that_the_environment_gives_to_nobody():
+    point = Point("acme", device("ACME", aliases=("GPU",)))
+    assert registry(cpu(), point, THALWEG_GPU="nosuch").find_device("GPU") == (
+        None, "THALWEG_GPU=nosuch, but no installed package provides a device nosuch; known: ACME, HOST")
+
+
 def test_asking_for_too_high_a_number():
     assert registry(cpu()).find_device("HOST", 3) == (None, "there is 1 of HOST")
 

@@ -1,5 +1,6 @@
 """Sessions on devices of every kind: the same values, copies where they must be, and errors that say what failed."""
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -216,9 +217,26 @@ def test_a_device_that_is_not_there_without_soft_placement():
     with tf.device("/device:ACME:0"):
         y = tf.constant(1.0) + 1.0
     config = tf.ConfigProto(allow_soft_placement=False)
-    with tf.Session(config=config) as session, pytest.raises(tf.errors.InvalidArgumentError,
-                                                             match="no installed package provides a device ACME"):
+    devices.find_device("FAKE")
+    with tf.Session(config=config) as session, pytest.raises(tf.errors.InvalidArgumentError) as caught:
         session.run(y)
+    assert "no installed package provides a device ACME" in str(caught.value)
+    available, = re.findall("available +(.*)", str(caught.value))
+    assert {"/device:CPU:0", "/device:FAKE:0"} <= set(available.split(", "))      # it has used one
+
+
+@pytest.mark.parametrize("build, reason", [
+    (lambda x: tf.where(x), "only the values of a run tell the shape of "),
+    (lambda x: tf.as_string(x), "has elements of type string"),
+    (lambda x: tf.py_func(np.sum, [x], tf.float32), "such steps run in Python"),
+])
+def test_without_soft_placement_an_error_says_why_there_is_no_kernel(build, reason):
+    with tf.device("/device:FAKE:0"):
+        x = tf.placeholder(tf.float32, [2])
+        y = build(x)
+    with tf.Session(config=tf.ConfigProto(allow_soft_placement=False)) as session, \
+            pytest.raises(tf.errors.InvalidArgumentError, match=f"cannot place .*\n +reason +.*{reason}"):
+        session.run(y, {x: [1, 0]})
 
 
 @pytest.mark.parametrize("name, full", [("/foo:0", "/device:FOO:0"), ("/cpu:7", "/device:CPU:7")])

@@ -86,6 +86,14 @@ def test_bad_devices(device):
         pass
 
 
+@pytest.mark.parametrize("device", ["/gpu:0/cpu:0", "/gpu:0/device:CPU:1", "/device:CPU:0/gpu:1", "/cpu:0/cpu:0"])
+def test_one_device_at_a_time_as_in_tensorflow(device):
+    with pytest.raises(ValueError, match=f"Cannot specify multiple device types: {device}"), tf.device(device):
+        pass
+    with tf.device("/gpu:0"), tf.device("/cpu:0"):
+        assert tf.constant(1).device == "/device:CPU:0"
+
+
 def test_control_dependencies_take_variables_and_slices():
     v = tf.Variable(1.0)
     slices = tf.IndexedSlices(tf.ones([1, 1]), tf.constant([0]))

@@ -7,10 +7,13 @@ import runpy
 import numpy as np
 import pytest
 
+from thalweg import devices
 from thalweg.framework import dtypes
 from thalweg.framework.declaration import REGISTRY
 from thalweg.framework.packed import to_packed
+from thalweg.ops import unary as unary_ops
 from thalweg.testing.table import check_close, table_test
+from thalweg.testing.tables import unary
 
 HERE = pathlib.Path(__file__).parent
 # Ops whose tests are elsewhere: file -> ops. The file names them, by op type or public name.
@@ -91,6 +94,40 @@ def test_an_element_is_not_excused_by_one_that_is_large(dtype, off):
     check_close(*rounded(dtype, [0, 0.7 * (1 + off / 20), 1e4], want), 1.0, "y")
     with pytest.raises(AssertionError, match="y"):
         check_close(*rounded(dtype, [0, 0.7 + off, 1e4], want), 1.0, "y")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64", "complex64"])
+def test_signs_of_zeros_where_a_row_asks(dtype):
+    for value in (-0.0, 0.0, complex(0, -0.0))[:3 if dtype == "complex64" else 2]:
+        same, other = rounded(dtype, [value, 2], [-value, 2])
+        check_close(same, same, 1.0, "y", signs=True)
+        check_close(other, same, 1.0, "y")
+        with pytest.raises(AssertionError, match="y.*the signs of zeros differ"):
+            check_close(other, same, 1.0, "y", signs=True)
+
+
+class Halfway:
+    """A device whose Abs leaves -0.0 as it is."""
+
+    def count(self): return 1
+    def alloc(self, i, nbytes, align): return np.empty(nbytes, np.uint8)
+    def free(self, i, buf): pass
+    def h2d(self, i, buf, src, stream=None): buf[:] = src
+    def d2h(self, i, dst, buf, stream=None): dst[:] = buf
+
+    def kernel(self, i, op):
+        return lambda inputs, outputs: np.copyto(outputs[0], np.where(inputs[0] < 0, -inputs[0], inputs[0]))
+
+
+def test_a_row_holds_devices_to_the_signs_of_zeros():
+    zeros, = [row for row in unary.ROWS if row.function is unary_ops.abs_op]
+    devices.register(devices.DevicePlugin("HALFWAY", Halfway, priority=20, host_memory=True))
+    try:
+        with pytest.raises(AssertionError, match="/device:HALFWAY:0.*the signs of zeros differ"):
+            zeros.check_device("/device:HALFWAY:0", dtypes.float32, zeros.draw(dtypes.float32),
+                               zeros.expected(dtypes.float32, zeros.draw(dtypes.float32)))
+    finally:
+        devices.unregister("HALFWAY")
 
 
 def rounded(dtype, *values):

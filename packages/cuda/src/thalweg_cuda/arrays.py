@@ -59,9 +59,13 @@ def variable_array(session, variable):
 
     Raises
     ------
+    TypeError                           for what is no variable
     tf.errors.FailedPreconditionError   if it has no value yet
     ValueError                          if it does not lie on a card
     """
+    if getattr(getattr(variable, "op", None), "type", None) not in ("VariableV2", "Variable"):
+        raise TypeError(f"variable_array: got {variable!r}, expected a tf.Variable; of any other tensor "
+                        "session.run gives a value on the host")
     name = variable.op.name
     buffer = session._engine.variables.get(name)
     if buffer is None or not buffer.is_initialized:

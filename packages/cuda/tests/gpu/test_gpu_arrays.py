@@ -222,6 +222,14 @@ def test_variables_without_an_array(session):
         thalweg_cuda.variable_array(session, v)
 
 
+def test_what_is_no_variable_has_no_array(session, variable):
+    for other in ("weights", variable + 1.0, None):
+        with pytest.raises(TypeError, match="variable_array: got .*, expected a tf.Variable"):
+            thalweg_cuda.variable_array(session, other)
+    tensor = tf.get_default_graph().get_tensor_by_name("weights:0")
+    assert thalweg_cuda.variable_array(session, tensor).shape == (2, 3)
+
+
 def test_bfloat16(session, card):
     with tf.device("/gpu:0"):
         v = tf.Variable(tf.cast(tf.constant(VALUE), tf.bfloat16))

@@ -82,10 +82,11 @@ def _run(arguments):
 def _overview():
     """The version, the packages, the devices, the commands: what `thalweg` alone prints."""
     from thalweg import devices  # opens them
-    installed = tables.first_party_tables()
-    packages = "\n".join(f"  {name}: {'installed' if name in installed else f'pip install {name}'}"
-                         for name in tables.FIRST_PARTY.values())
-    return f"thalweg {thalweg.__version__}\n{packages}\n\n{devices.list_devices()}\n\n{_list_of_commands('thalweg ')}"
+    there, installed = devices.list_devices(), tables.first_party_tables()
+    plugins = sorted({row.package for row in there} - {"", "thalweg-core", *tables.FIRST_PARTY.values()})
+    packages = "\n".join(f"  {name}: {'installed' if name in [*installed, *plugins] else f'pip install {name}'}"
+                         for name in [*tables.FIRST_PARTY.values(), *plugins])
+    return f"thalweg {thalweg.__version__}\n{packages}\n\n{there}\n\n{_list_of_commands('thalweg ')}"
 
 
 def _failed(options, line):

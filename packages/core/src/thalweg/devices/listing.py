@@ -11,9 +11,11 @@ class Row:
     device_type : str
     memory_limit_bytes : int    0 where the device does not say
     state, reason, source : str
+    package : str           the distribution that brings the plugin; empty where it is registered by hand
     """
 
-    __slots__ = ("name", "device_type", "memory_limit_bytes", "state", "reason", "source", "priority", "build_tag")
+    __slots__ = ("name", "device_type", "memory_limit_bytes", "state", "reason", "source", "package", "priority",
+                 "build_tag")
 
     def __init__(self, entry, device):
         self.device_type = entry.type if entry.group == DEVICES else entry.group.rpartition(".")[2]
@@ -21,6 +23,7 @@ class Row:
         stats = device.mem_stats() if device is not None else None
         self.memory_limit_bytes = stats["bytes_limit"] if stats else 0
         self.state, self.reason, self.source = entry.state, entry.reason, entry.source
+        self.package = entry.package
         self.priority = getattr(entry.plugin, "priority", None)
         self.build_tag = device.build_tag if device is not None else ""
 

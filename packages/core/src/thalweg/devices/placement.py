@@ -72,7 +72,8 @@ class Placement:
                 raise errors.InvalidArgumentError(None, node.source, explain(
                     f"Cannot assign a device for operation {node.name!r} (op {node.op_type}): it was explicitly "
                     f"assigned to {request}, but {reason}",
-                    available=", ".join(d.name for d in self.devices()),
+                    available=", ".join(d.name for family in devices.REGISTRY.families() for d in family
+                                        if d.ordinal < self._limits.of(d.plugin)[0]),
                     hint="ConfigProto(allow_soft_placement=True), or another tf.device(...)",
                     built_at=node.source and node.source.frame))
             _report(request, reason, node, self.host)

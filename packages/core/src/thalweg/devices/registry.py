@@ -213,11 +213,19 @@ class Registry:
         if reasons:
             return None, "; ".join(reasons)
         known = sorted({e.type for e in self._device_entries()})
-        return None, f"no installed package provides a device {device_type}; known: {', '.join(known) or 'none'}"
+        variable, wish = self._wish(device_type)
+        asked = f"{variable}={wish}, but " if wish else ""
+        return None, (f"{asked}no installed package provides a device {wish or device_type}; "
+                      f"known: {', '.join(known) or 'none'}")
+
+    def _wish(self, alias):
+        """The environment variable that says which device an alias means, and what it says."""
+        variable = f"THALWEG_{alias}"
+        return variable, self._environ.get(variable, "").lower()
 
     def _candidates(self, name):
         """Plugins that a device type or alias may mean, the best first."""
-        wish = self._environ.get(f"THALWEG_{name}", "").lower()
+        _, wish = self._wish(name)
         found = [e for e in self._device_entries() if e.type == name or isinstance(e.plugin, DevicePlugin)
                  and name in [a.upper() for a in e.plugin.aliases]]
         if wish:

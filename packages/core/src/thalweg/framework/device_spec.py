@@ -54,6 +54,8 @@ def _parse(spec):
             job = value
         elif key in ("replica", "task") and value.isdigit():
             replica, task = (int(value), task) if key == "replica" else (replica, int(value))
+        elif device_type is not None and (key == "device" or _SHORT.match(part)):
+            raise ValueError(f"Cannot specify multiple device types: {spec}")
         elif key == "device" and value:
             device_type, _, index = value.partition(":")
             device_type = None if device_type == "*" else device_type.upper()

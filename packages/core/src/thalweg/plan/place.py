@@ -6,7 +6,7 @@ raises where soft placement is off.
 """
 from thalweg.framework import errors
 from thalweg.framework.errors import explain
-from thalweg.framework.shapes import size_of, text
+from thalweg.framework.shapes import is_known, size_of, text
 
 from .effects import ALIASES, VARIABLES, reads_and_writes
 from .ir import COPY, FEED, FETCH
@@ -115,7 +115,7 @@ def _moved(node, wanted, device, placement, fallbacks):
         dtypes = ", ".join(dict.fromkeys(v.dtype.name for v in node.inputs or node.outputs))
         raise errors.InvalidArgumentError(None, node.source, explain(
             f"cannot place {node.name!r} (op {node.op_type}) on {wanted.name}: no kernel for {dtypes}",
-            reason=node.refusal, kernel_on=device.name,
+            reason=node.refusal or _why_not_asked(node), kernel_on=device.name,
             hint="ConfigProto(allow_soft_placement=True), or with tf.device('/cpu:0') around this line",
             built_at=node.source.frame))
     node.wanted = wanted.name
@@ -136,17 +136,27 @@ def kernel_request(node, placement, written):
 
     `written`: the variables that the plan writes. What it only reads, and constants, may last from run to run.
     """
-    values = [*node.inputs, *node.outputs]
-    if not all(v.is_static for v in values) or node.op_type in _IN_PYTHON or _reshapes_variable(node):
+    if _why_not_asked(node):
         return None
-    if not all(v.is_proven for v in node.outputs):
-        return None                      # a Python step compares what comes with what the graph says
     constants = {k: known_value(v) for k, v in enumerate(node.inputs) if v.node.op_type == "Const"}
     lasting = [k for k, v in enumerate(node.inputs)
                if k in constants or v.variable is not None and v.variable not in written]
     attrs = {**node.attrs, "inputs:lasting": lasting} if lasting else node.attrs
     return placement.request(node.op_type, attrs, node.inputs, node.outputs, constants, node.declaration,
                              node.name)
+
+
+def _why_not_asked(node):
+    """Why no kernel in C can serve a node, whatever the device; "" where one may."""
+    if node.op_type in _IN_PYTHON:
+        return "such steps run in Python"
+    for value in (*node.inputs, *node.outputs):
+        if not value.is_static:
+            return (f"{value!r} has elements of type {value.dtype.name}" if is_known(value.shape) else
+                    f"only the values of a run tell the shape of {value!r}; kernels are for shapes that are known")
+    if not all(v.is_proven for v in node.outputs):
+        return "the shape that the graph says is compared with what comes, which a Python step does"
+    return "it gives the variable another shape" if _reshapes_variable(node) else ""
 
 
 def _reshapes_variable(node):

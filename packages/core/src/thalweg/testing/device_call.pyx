@@ -1,7 +1,7 @@
 """Calls one kernel of any device on NumPy arrays, without graph or session."""
 from libc.stdint cimport uintptr_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memset
+from libc.string cimport memcmp, memset
 
 import time
 
@@ -15,11 +15,19 @@ from thalweg.devices.core_api import error_of_code
 from thalweg.framework.dtypes import as_dtype
 
 
+cdef enum:
+    GUARD_BYTES = 64                     # behind each output, where its memory is the host's
+
+cdef unsigned char[GUARD_BYTES] UNTOUCHED
+memset(UNTOUCHED, 0xA5, GUARD_BYTES)
+
+
 def call(Kernel kernel, *arrays, int threads=0, rng=None, uintptr_t stream=0):
     """The outputs of one call, a list of arrays.
 
     Inputs that the op changes (a variable's own buffer) are changed in `arrays`. `threads` as in a session's
     configuration; `rng` is (key, counter), two and four 32-bit words. `stream` takes the copies and the kernel.
+    AssertionError where a kernel on memory of the host has written behind an output.
     """
     return DeviceCall(kernel, arrays, stream).run(threads, rng)
 
@@ -62,7 +70,7 @@ cdef class DeviceCall:
         for k, array in enumerate(self.outputs):
             # An output that is a reference is the buffer of the first input that is one.
             self.describe(len(self.arrays) + k, array, <uintptr_t>self.operands[<int>kernel.ref_inputs[0]].data
-                          if k in kernel.ref_outputs else self.reserve(array.nbytes))
+                          if k in kernel.ref_outputs else self.reserve_guarded(array.nbytes))
 
     def put(self, array):
         pointer = self.reserve(array.nbytes)
@@ -76,6 +84,13 @@ cdef class DeviceCall:
     def reserve(self, nbytes):
         pointer = self.kernel.device.alloc(nbytes)
         self.pointers.append(pointer)
+        return pointer
+
+    def reserve_guarded(self, nbytes):
+        if not self.kernel.device.is_host:
+            return self.reserve(nbytes)
+        pointer = self.reserve(nbytes + GUARD_BYTES)
+        memset(<char*><uintptr_t>pointer + <size_t>nbytes, 0xA5, GUARD_BYTES)
         return pointer
 
     cdef int describe(self, int k, array, uintptr_t pointer) except -1:
@@ -127,7 +142,15 @@ cdef class DeviceCall:
         for k, array in enumerate(self.outputs):
             self.fetch(array, <uintptr_t>self.operands[n_in + <int>k].data)
         device.check(device.api.sync(device.handle, <void*>self.stream), "work on the device")
+        for k, array in enumerate(self.outputs):
+            if device.is_host and k not in self.kernel.ref_outputs:
+                self.check_guard(k, array.nbytes, <uintptr_t>self.operands[n_in + <int>k].data)
         return self.outputs
+
+    def check_guard(self, k, size_t nbytes, uintptr_t pointer):
+        if memcmp(<char*>pointer + nbytes, UNTOUCHED, GUARD_BYTES):
+            raise AssertionError(f"{self.kernel.op_type} on {self.kernel.device.name} has written behind the "
+                                 f"{nbytes} bytes of output {k}")
 
     def fetch(self, array, pointer):
         cdef Device device = self.kernel.device

@@ -26,6 +26,16 @@ _OPENED = """
 from thalweg.testing.kit import find
 device = find({device!r}, {descriptor!r})
 """
+# What is raised here is raised again where the parent opens the device, and told there.
+_TRIED = """
+from thalweg.testing.kit import find
+try:
+    find({device!r}, {descriptor!r})
+except BaseException:
+    pass
+report(came_back=True)
+"""
+OPENING_S = 60                           # then a plugin hangs: as long as `python -m thalweg.devices --isolate` waits
 
 
 def needs(*features):
@@ -83,6 +93,7 @@ class Kit:
 
     def __init__(self, caps):
         self.caps = caps
+        _try_opening(caps)
         self.device = find(caps.device, caps.descriptor)
         self.place = self.device.name
         self.measured = {}
@@ -134,6 +145,18 @@ class Kit:
         """
         opening = _OPENED.format(device=self.caps.device, descriptor=self.caps.descriptor) if opened else ""
         return run_child(_PRELUDE + opening + program, timeout_s, expected, arguments, path, environ)
+
+
+def _try_opening(caps):
+    """KitError where the device hangs or ends its process while it is opened: in a child, for here none could tell."""
+    program = _PRELUDE + _TRIED.format(device=caps.device, descriptor=caps.descriptor)
+    try:
+        came_back = run_child(program, OPENING_S, expected=0).get("came_back")
+        why = "a child process ended while it was opened"
+    except ChildFailed as error:
+        came_back, why = False, str(error).strip()
+    if not came_back:
+        raise KitError(f"the conformance kit is asked to test {caps.device}, which cannot be opened: {why}")
 
 
 def run_child(program, timeout_s=120, expected=0, arguments=(), path="", environ=None):

@@ -6,6 +6,7 @@
 A plugin's own repository may have a file with `from thalweg.testing.suite import *` and a class derived from
 Capabilities instead; pytest is told of the plugin by `-p` there too.
 """
+import pathlib
 import re
 
 from . import MISSING
@@ -44,6 +45,7 @@ class _Kits:
     def __init__(self, config):
         self.config, self.report, self.by_caps, self.made = config, Report(), {}, {}
         self.from_options = self._read_options()
+        self.running = _Running(config)
 
     def _read_options(self):
         device, path = self.config.getoption("thalweg_device"), self.config.getoption("thalweg_caps")
@@ -78,6 +80,7 @@ class _Kits:
     def kit_of(self, module):
         caps = self.caps_of(module)
         if caps not in self.by_caps:
+            self.running.note(f"opening {caps.device}")
             try:
                 self.by_caps[caps] = Kit(caps)
             except KitError as error:
@@ -96,7 +99,9 @@ class _Kits:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items):
-        items[:] = [i for i in items if level_of(getattr(i, "function", None)) is None or "[NOTSET]" not in i.name]
+        unclaimed = [i for i in items if level_of(getattr(i, "function", None)) is not None and "[NOTSET]" in i.name]
+        self.report.unclaimed = {level_of(item.function) for item in unclaimed}
+        items[:] = [item for item in items if item not in unclaimed]
         mine = [item for item in items if level_of(getattr(item, "function", None)) is not None]
         for item in mine:
             caps, level = self.caps_of(item.module), level_of(item.function)
@@ -127,7 +132,16 @@ class _Kits:
         with Graph().as_default():
             yield self.kit_of(request.module)
 
+    def pytest_deselected(self, items):
+        self.report.deselected |= {level_of(getattr(item, "function", None)) for item in items}
+
     # --- reporting ----------------------------------------------------------------------------------
+
+    def pytest_runtest_logstart(self, nodeid):
+        self.running.note(nodeid)
+
+    def pytest_sessionfinish(self):
+        self.running.end()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item, call):
@@ -150,6 +164,28 @@ class _Kits:
         path = self.config.getoption("thalweg_report")
         if path:
             self.report.write(path)
+
+
+class _Running:
+    """FILE.running beside the report FILE: what is being done, so that a crash or a hang can be told by it.
+
+    It is gone after a run that comes to its end; the report of an earlier run is gone from the start.
+    """
+
+    def __init__(self, config):
+        path = config.getoption("thalweg_report")
+        self.path = pathlib.Path(f"{path}.running").absolute() if path and not config.option.collectonly else None
+        if self.path is not None:
+            for old in (path, f"{path}.md"):
+                pathlib.Path(old).unlink(missing_ok=True)
+
+    def note(self, what):
+        if self.path is not None:
+            self.path.write_text(f"{what}\n")
+
+    def end(self):
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
 
 
 def level_of(function):

@@ -14,10 +14,16 @@ _OUTCOMES = ("passed", "failed", "xfailed", "skipped")
 
 
 class Report:
-    """Outcomes of tests by level, and what was measured."""
+    """Outcomes of tests by level, and what was measured.
+
+    Attributes
+    ----------
+    unclaimed, deselected : set of int      levels with tests that no claim gives a case, or that -k left out
+    """
 
     def __init__(self):
         self.device, self.outcomes, self.measured = {}, {}, {}
+        self.unclaimed, self.deselected = set(), set()
 
     @property
     def is_empty(self):
@@ -59,11 +65,15 @@ class Report:
         return result
 
     def summary(self):
-        """One line: levels that are whole together, the others by count, "L0-L4 100 %, L5 9/11, L6 not claimed"."""
+        """One line: levels that are whole together, the others by count, "L0-L4 100 %, L5 9/11, L6 not claimed".
+
+        A level of which nothing was run is "not run" where tests of it were left out, or never reached.
+        """
         groups = []
-        for name, level in list(self.levels().items())[:-1]:                # L7 has no share
-            word = ("not claimed" if not level["of"] else "100 %" if level["passed"] == level["of"]
-                    else f"{level['passed']}/{level['of']}")
+        for number, (name, level) in enumerate(list(self.levels().items())[:-1]):            # L7 has no share
+            left_out = number in self.deselected or not level["skipped"] and number not in self.unclaimed
+            word = (f"{level['passed']}/{level['of']}" if level["passed"] != level["of"] else "100 %" if level["of"]
+                    else "not run" if left_out else "not claimed")
             if groups and groups[-1][2] == word and "/" not in word:
                 groups[-1][1] = name
             else:

@@ -56,6 +56,7 @@ class Row:
     against : callable        an independent source: float64 arrays -> array or list of arrays
     accuracy : float          tolerated relative error against it
     tolerance : float         factor on the tolerance of devices
+    signs : bool              devices give zeros the sign that the bodies give them
     unknown : bool            build with unknown dimensions and ranks too; "dimensions": with those only
     label : str               in the name of the test
 
@@ -63,11 +64,11 @@ class Row:
     """
 
     def __init__(self, function, *inputs, gradient=True, second=True, keep_apart=0.0, dtypes=None, against=None,
-                 accuracy=1e-12, tolerance=1.0, unknown=True, label="", **options):
+                 accuracy=1e-12, tolerance=1.0, signs=False, unknown=True, label="", **options):
         self.function, self.inputs, self.options = function, inputs, options
         self.gradient, self.second, self.keep_apart = gradient, second, keep_apart
         self.dtypes, self.against, self.accuracy = dtypes, against, accuracy
-        self.tolerance, self.unknown, self.label = tolerance, unknown, label
+        self.tolerance, self.signs, self.unknown, self.label = tolerance, signs, unknown, label
 
     @property
     def name(self):
@@ -194,7 +195,7 @@ class Row:
                     got = session.run(outputs, dict(zip(feeds, given)))
                     for tensor, value, want in zip(outputs, got, expected):
                         value = np.asarray(value, object if want.dtype == object else None)
-                        check_close(value, want, self.tolerance * factor, f"{tensor.name} on {name}")
+                        check_close(value, want, self.tolerance * factor, f"{tensor.name} on {name}", self.signs)
 
     def expected(self, dtype, arrays):
         """What the reference bodies give."""
@@ -399,9 +400,10 @@ def numbers_of(array):
     return array.astype(np.float32) if dtypes.is_numpy_bfloat16(array.dtype) else array
 
 
-def check_close(got, want, factor, what):
+def check_close(got, want, factor, what, signs=False):
     """AssertionError where an array is not what the bodies give: shape, dtype, and values within `factor` tolerances.
 
+    With `signs` zeros have the sign of those that the bodies give.
     bfloat16 is `want` as bits, and `got` as bits or as a user gets it.
     """
     assert got.shape == want.shape, f"{what} has shape {got.shape}, not {want.shape}"
@@ -416,3 +418,7 @@ def check_close(got, want, factor, what):
     sizes = np.sort(np.abs(want[np.isfinite(want) & (want != 0)]))
     scale = min(float(sizes[-1]), _SPREAD * float(sizes[(sizes.size - 1) // 2])) if sizes.size else 0.0
     np.testing.assert_allclose(got, want, relative * factor, relative * factor * min(scale, 1e30), err_msg=what)
+    if signs:
+        parts = [(got.real, want.real), (got.imag, want.imag)] if np.iscomplexobj(want) else [(got, want)]
+        assert all(np.array_equal(np.signbit(a[b == 0]), np.signbit(b[b == 0])) for a, b in parts), \
+            f"{what}: {got!r}, not {want!r}: the signs of zeros differ"

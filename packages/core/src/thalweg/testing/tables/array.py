@@ -49,6 +49,7 @@ ROWS = [
     Row(tf.transpose, reals(2, 3, 4, 5), [0, 3, 1, 2], against=lambda x: x.transpose(0, 3, 1, 2)),
     Row(tf.transpose, reals(2, 3), of("int32", 1, 0), against=lambda x, p: x.T),
     Row(tf.transpose, reals(2, 3), conjugate=True, against=lambda x: np.conj(x).T),
+    Row(tf.transpose, exactly(-0.0, 0.0, 1.0, 0.0, -0.0, -2.0, shape=(2, 3)), gradient=False, signs=True),
     Row(tf.transpose, reals(0, 3), against=np.transpose),
     Row(tf.transpose, reals()),
     Row(tf.matrix_transpose, reals(2, 3, 4), against=lambda x: x.swapaxes(1, 2)),

@@ -22,6 +22,8 @@ ROWS = [
     *[Row(tf.cast, of(a, 0, 1, 2, 3), dtype=b, gradient=False, against=converted(b), label=f"{a} to {b}")
       for a, b in itertools.permutations(KINDS, 2)],
     Row(tf.cast, reals(2, 3), dtype="float64", dtypes=["float64", "float32"], label="gradient"),
+    *[Row(tf.cast, of(a, -0.0, 0.0, -1.0), dtype=b, gradient=False, signs=True, label=f"{a} to {b}, signs of zeros")
+      for a, b in itertools.permutations(["float16", "float32", "float64"], 2)],
     Row(lambda x: tf.cast(tf.cast(x, tf.float32), tf.float64), reals(2, 3), dtypes=["float64"], gradient=False,
         label="back and forth", against=lambda x: x.astype(np.float32)),
     Row(tf.cast, of("float32", 2.7, -2.7), dtype="int32", gradient=False, against=np.trunc),

@@ -9,8 +9,9 @@ from thalweg.testing.table import Row
 
 ROWS = [
     Row(tf.abs, reals(3, 4), against=np.abs, dtypes=["float32", "float64", "float16", "int32", "int64"]),
-    Row(unary.abs_op, exactly(-1.0, 0.0, 2.0), gradient=False),
+    Row(unary.abs_op, exactly(-1.0, -0.0, 0.0, 2.0), gradient=False, signs=True),
     Row(tf.negative, reals(3, 4), against=np.negative),
+    Row(tf.negative, exactly(-1.0, -0.0, 0.0, 2.0), gradient=False, signs=True),
     Row(tf.sign, reals(3, 4), against=np.sign, gradient=False),
     Row(tf.sign, reals(3, 4), dtypes=["float32", "float64", "int32"]),
     Row(tf.sign, exactly(-2.0, 0.0, 3.0), gradient=False),
