@@ -102,6 +102,45 @@ def test_products_of_cublaslt(card, libraries):
              numbers(64, 64), numbers(64, 40), numbers(40))
 
 
+def test_workspaces_and_operands_are_aligned(card):
+    """The doubles look at every address: here the second algorithm's, which wants a workspace, between odd sizes."""
+    def build(a, b, c):
+        first = tf.matmul(a * 2, b)                      # 3 x 7
+        return [first, tf.matmul(tf.matmul(first * 3, c) * 2, c, transpose_b=True)]
+    compared(card, "cublaslt 1", {"cublaslt": _double("cublaslt")}, build, numbers(3, 5), numbers(5, 7), numbers(7, 11))
+
+
+def test_a_feed_that_starts_anywhere_is_aligned(card):
+    """Another package's view lies where it begins, and NVIDIA's libraries count on 16 bytes."""
+    before, only, offered = card.target, Only("cublaslt"), {"cublaslt": _double("cublaslt")}
+    card.target = before._replace(choices=only, libraries=offered)
+    try:
+        with tf.device("/gpu:0"):
+            x = tf.placeholder(tf.float32, [4, 4])
+            y = tf.matmul(x, x)
+        address, value = card.alloc(68), numbers(17)
+        card.h2d(address, memoryview(value).cast("B"))
+        view, inside = SimpleInterface(address + 4, (4, 4)), value[1:].reshape(4, 4)
+        with tf.Session() as session:
+            for _ in range(3):
+                np.testing.assert_allclose(session.run(y, {x: view}), inside @ inside, 1e-4, 1e-4)
+        card.pool.free(address)
+    finally:
+        card.target = before
+    assert only.taken
+
+
+class SimpleInterface:
+    """float32 at an address, as a package without DLPack tells of it."""
+
+    def __init__(self, address, shape):
+        self.interface = {"shape": shape, "typestr": "<f4", "data": (address, False), "version": 3}
+
+    @property
+    def __cuda_array_interface__(self):
+        return self.interface
+
+
 def test_convolutions_of_cudnn(card, libraries):
     def build(x, w):
         y = tf.nn.conv2d(x, w, strides=[1, 2, 2, 1], padding="SAME")
