@@ -11,7 +11,7 @@ _DTYPES = {"CUDA_R_32F": np.float32, "CUDA_R_64F": np.float64, "CUDA_R_16F": np.
 _DTYPES = {CONSTANTS[name]: np.dtype(dtype) for name, dtype in _DTYPES.items()}
 _NOT_SUPPORTED = 15
 WORKSPACE = 4096                 # bytes that the second algorithm asks for
-ALIGNMENT = 16                   # of all operands, as the preference must say; workspaces are aligned to 256, says NVIDIA
+ALIGNMENT = 16                   # of all operands, as the preference must say; NVIDIA wants 256 of workspaces
 
 
 class FakeCublasLt:
@@ -88,11 +88,10 @@ class FakeCublasLt:
         if beta:
             y = y + beta * _wide(c)
         epilogue = op[CONSTANTS["CUBLASLT_MATMUL_DESC_EPILOGUE"]]
-        if epilogue & CONSTANTS["CUBLASLT_EPILOGUE_BIAS"]:
+        assert epilogue in (CONSTANTS["CUBLASLT_EPILOGUE_DEFAULT"], CONSTANTS["CUBLASLT_EPILOGUE_BIAS"])
+        if epilogue == CONSTANTS["CUBLASLT_EPILOGUE_BIAS"]:
             pointer = op[CONSTANTS["CUBLASLT_MATMUL_DESC_BIAS_POINTER"]]
             y = y + _wide(_memory(pointer, result.dtype, result.shape[1:2], (result.itemsize,)))[:, None]
-        if epilogue & CONSTANTS["CUBLASLT_EPILOGUE_RELU"]:
-            y = np.maximum(y, 0)
         result[...] = y
 
     def _matrices(self, address, layout):

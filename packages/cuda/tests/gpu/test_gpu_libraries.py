@@ -102,12 +102,25 @@ def test_products_of_cublaslt(card, libraries):
              numbers(64, 64), numbers(64, 40), numbers(40))
 
 
+def test_a_nan_survives_relu(card, libraries):
+    """Our tiles keep it; of cuBLASLt's own epilogue, max(x, 0), that is not said."""
+    before, only, a = card.target, Only("cublaslt"), numbers(64, 64)
+    a[7, 3] = np.nan
+    card.target = before._replace(choices=only, libraries=libraries("cublaslt"))
+    try:
+        found, = results(lambda a, b, c: [tf.nn.relu(tf.matmul(a, b) + c)], [a, numbers(64, 40), numbers(40)])
+    finally:
+        card.target = before
+    assert only.taken and np.isnan(found[7]).all() and np.isnan(found).sum() == 40
+
+
 def test_workspaces_and_operands_are_aligned(card):
     """The doubles look at every address: here the second algorithm's, which wants a workspace, between odd sizes."""
     def build(a, b, c):
         first = tf.matmul(a * 2, b)                      # 3 x 7
         return [first, tf.matmul(tf.matmul(first * 3, c) * 2, c, transpose_b=True)]
-    compared(card, "cublaslt 1", {"cublaslt": _double("cublaslt")}, build, numbers(3, 5), numbers(5, 7), numbers(7, 11))
+    compared(card, "cublaslt 1", {"cublaslt": _double("cublaslt")}, build, numbers(3, 5), numbers(5, 7),
+             numbers(7, 11))
 
 
 def test_a_feed_that_starts_anywhere_is_aligned(card):

@@ -32,7 +32,8 @@ def works(request, products, target, zeroed=0):
         return []
     unfolded = [_Unfolded(p, allow_tf32, target) for p in products]
     try:
-        return [(f"cublaslt im2col {i}", _joined([u.work(i) for u in unfolded], zeroed))
+        end = [Work(_by_cublaslt.clamp(request, p, target)) for p in products]
+        return [(f"cublaslt im2col {i}", _joined([*[u.work(i) for u in unfolded], *end], zeroed))
                 for i in range(min(u.choices() for u in unfolded))]
     except LibraryError:
         return []
