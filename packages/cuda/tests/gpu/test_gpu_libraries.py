@@ -10,10 +10,11 @@ from thalweg.devices.core_api import KernelRequest
 from thalweg_cuda import kernels
 from thalweg_cuda._version import __version__
 from thalweg_cuda.kernels import _by_im2col
+from thalweg_cuda.libraries import LibraryError
 from thalweg_cuda.libraries.choices import Choices
 from thalweg_cuda.libraries.cublaslt import CublasLt
 from thalweg_cuda.libraries.cudnn import Cudnn
-from thalweg_cuda.work import Source
+from thalweg_cuda.work import Fill, LibraryCall, Source, Work, output
 
 RNG = np.random.default_rng(0)
 
@@ -185,6 +186,57 @@ def test_a_kernel_is_timed(card, tmp_path):
 
 def _repeated(work, times):
     return work._replace(commands=work.commands * times)
+
+
+def negation(card):
+    return kernels.prepare(KernelRequest("Neg", {}, [(3,)], [(3,)], [1], [1]), card.target)
+
+
+def test_what_is_timed_is_the_replay_of_a_graph(card, counters):
+    """As a plan runs in its steady state: of launches by the host there are but the first two, which warm up."""
+    counters()
+    assert 0 < card.target.choices.measure(negation(card), (12,), (12,)) < 1e9
+    done = counters()
+    assert done["launches"] == 2 and done["graph_instantiations"] == 1
+    assert done["graph_launches"] >= 4 and done["graph_kernels"] >= done["graph_launches"]
+
+
+def test_small_kernels_are_timed_over_many_calls(card, monkeypatch):
+    """An event tells half a microsecond, and the host takes some to launch: 100 us pass in what is timed."""
+    spans = []
+
+    def time_ns(enqueue, repeats=3, times=1):
+        enqueue()
+        spans.append(times)
+        return [10_000.0, 25_000.0, 24_000.0][len(spans) - 1]      # a call, a replay of ten, replays in a row
+    monkeypatch.setattr(card, "time_ns", time_ns)
+    assert card.target.choices.measure(negation(card), (12,), (12,)) == 2_400
+    assert spans == [1, 1, 4]
+
+
+def test_what_cannot_be_recorded_is_timed_call_by_call(card, counters, caplog):
+    caplog.set_level("INFO", "thalweg")
+    called = []
+
+    def call(stream):
+        called.append(stream)
+        if stream == card.streams.capture.handle:
+            raise LibraryError("it cannot be captured")
+    work = Work((LibraryCall("a call", call, ()),))
+    counters()
+    assert 0 < card.target.choices.measure(work, (12,), (12,)) < 1e9
+    assert "is timed call by call, as it cannot be recorded: it cannot be captured" in caplog.text
+    assert called.count(card.streams.capture.handle) == 1 and len(called) > 6 and not counters()["graph_launches"]
+    assert 0 < card.target.choices.measure(negation(card), (12,), (12,)) < 1e9       # the recording has been left
+
+
+def test_what_choices_were_timed_with_is_given_back(card):
+    before = card.stats()
+    work = Work((Fill(output(), 5 << 20),), 3 << 20)
+    for size in 5, 7, 9:
+        assert card.target.choices.measure(work, (size << 20,), (size << 20,)) > 0
+    after = card.stats()
+    assert (after["bytes_reserved"], after["bytes_in_use"]) == (before["bytes_reserved"], before["bytes_in_use"])
 
 
 def test_choices_are_of_a_card_and_a_version(card):
