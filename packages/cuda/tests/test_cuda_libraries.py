@@ -183,9 +183,10 @@ def test_written_out_windows_take_bounded_memory(target, monkeypatch):
     y = (*x[:3], 32)
     for op_type, ins, out in (("Conv2D", [x, w], y), ("Conv2DBackpropInput", [(4,), w, y], x),
                               ("Conv2DBackpropFilter", [x, (4,), y], w)):
-        work = kernels.prepare(conv_request(op_type, ins, out, 14), target)
+        seen = Listing()
+        work = kernels.prepare(conv_request(op_type, ins, out, 14), target._replace(choices=seen))
         assert sum(isinstance(c, LibraryCall) for c in work.commands) > 100
-        assert (1 << 20) - 100_000 < work.workspace_bytes < (1 << 20) + 200_000
+        assert (1 << 20) - 100_000 < seen.seen[0][1] < (1 << 20) + 200_000
 
 
 def test_sums_over_parts_of_16_bits_are_formed_in_float32(target, blas, monkeypatch):
@@ -409,6 +410,39 @@ def test_the_fastest_is_timed_once_and_remembered(target, tmp_path):
     assert timed == [(0, (64, 64), (64,)), (WORKSPACE, (64, 64), (64,)), (0, (64, 64), (64,))]
     assert list(json.loads(path.read_text())["card 1"].values()) == ["own"]
     assert isinstance(works(target._replace(choices=Choices(path, "card 2"))).commands[0], LibraryCall)
+
+
+def test_a_refused_choice_is_struck_and_told_once(target, tmp_path, caplog):
+    """From the table and the file, where others' choices stay; a later process times it again."""
+    path, refusal = tmp_path / "choices.json", LibraryError("cublasLtMatmul: status 15")
+
+    def measure(work, ins, outs):
+        return 9.0 if isinstance(work.commands[0], Launch) else 1.0 + bool(work.workspace_bytes)
+
+    def stored():
+        return sorted(json.loads(path.read_text())["card"].values())
+    Choices(path, "card", lambda *of: 1.0).choose("another key", [("other", "work"), ("own", "work")])
+    choices = Choices(path, "card", measure)
+    for name in "cublaslt 0", "cublaslt 1":
+        work = works(target._replace(choices=choices))
+        assert isinstance(work.commands[0], LibraryCall) and stored() == [name, "other"]
+        assert isinstance(work.otherwise(refusal).commands[0], Launch) and stored() == ["other"]
+    work = works(target._replace(choices=choices))
+    assert isinstance(work.commands[0], Launch) and work.otherwise is None
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", "thalweg-cuda: cublaslt offered a plan for MatMul and refuses to run it (cublasLtMatmul: status "
+                    "15); a kernel of our own runs instead")]
+    works(target._replace(choices=Choices(path, "card", measure)))
+    assert stored() == ["cublaslt 0", "other"]
+
+
+def test_the_workspace_is_enough_for_what_runs_otherwise(target):
+    """The product of ours sums over slices of k."""
+    attrs = {"transpose_a": True, "transpose_b": False}
+    request = KernelRequest("MatMul", attrs, [(8192, 8)] * 2, [(8, 8)], [1, 1], [1])
+    theirs, own = kernels.prepare(request, target), kernels.prepare(request, Target())
+    assert isinstance(theirs.commands[0], LibraryCall)
+    assert theirs.workspace_bytes == own.workspace_bytes == theirs.otherwise(LibraryError("no")).workspace_bytes > 0
 
 
 def test_what_cannot_be_timed_now_is_not_remembered(target, tmp_path):

@@ -14,7 +14,7 @@ from thalweg_cuda.libraries import LibraryError
 from thalweg_cuda.libraries.choices import Choices
 from thalweg_cuda.libraries.cublaslt import CublasLt
 from thalweg_cuda.libraries.cudnn import Cudnn
-from thalweg_cuda.work import Fill, LibraryCall, Source, Work, output
+from thalweg_cuda.work import Fill, Launch, LibraryCall, Source, Work, output
 
 RNG = np.random.default_rng(0)
 
@@ -113,6 +113,30 @@ def test_a_nan_survives_relu(card, libraries):
     finally:
         card.target = before
     assert only.taken and np.isnan(found[7]).all() and np.isnan(found).sum() == 40
+
+
+def test_a_plan_that_is_refused_makes_way_for_our_kernel(card, counters, caplog, tmp_path):
+    """The first run meets it, and the second is recorded; the choice is gone from the file."""
+    before, double, path = card.target, _double("cublaslt"), tmp_path / "choices.json"
+    choices = Choices(path, "card", lambda work, ins, outs: float(isinstance(work.commands[0], Launch)))
+    double.library.cublasLtMatmul = lambda *args: 15
+    card.target = before._replace(choices=choices, libraries={"cublaslt": double})
+    a, b = numbers(30, 40), numbers(40, 50)
+    try:
+        with tf.device("/gpu:0"):
+            x = tf.placeholder(tf.float32, a.shape)
+            y = tf.tanh(tf.matmul(x * 2, b)) + 1         # three steps are enough for a recording
+        with tf.Session() as session:
+            for k in range(3):
+                counters()
+                np.testing.assert_allclose(session.run(y, {x: a}), np.tanh(a * 2 @ b) + 1, 1e-4, 1e-4)
+                assert counters()["graph_launches"] == (k > 0)
+                kept = json.loads(path.read_text())["card"]          # plans ask for fused products, too
+                assert not [key for key in kept if key.startswith("MatMul ")]
+    finally:
+        card.target = before
+    told = [record for record in caplog.records if "a kernel of our own runs instead" in record.getMessage()]
+    assert [record.levelname for record in told] == ["WARNING"]
 
 
 def test_workspaces_and_operands_are_aligned(card):
