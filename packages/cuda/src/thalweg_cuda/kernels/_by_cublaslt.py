@@ -7,6 +7,7 @@ from thalweg_cuda.work import LibraryCall, Work, output, workspace
 
 from ._expression import Expression, Step
 from ._generator import elementwise_work
+from ._rivals import no_plan
 
 _CLAMPS = {math.inf: "Relu", 6.0: "Relu6"}
 
@@ -18,8 +19,8 @@ def works(request, product, target):
         return []
     try:
         plans = library.plans(asked)
-    except LibraryError:
-        return []
+    except LibraryError as error:
+        return no_plan(request, "cublaslt", error)
     end = clamp(request, product, target)
     return [(f"cublaslt {i}", Work((call_of(product, plan, workspace()), *end), plan.workspace_bytes))
             for i, plan in enumerate(plans)]

@@ -37,6 +37,13 @@ def _unless_refused(op_type, about, choices, name, chosen, own):
     return chosen._replace(workspace_bytes=max(chosen.workspace_bytes, own.workspace_bytes), otherwise=otherwise)
 
 
+def no_plan(request, library, error):
+    """Tells, once for an op type, that a library has nothing to offer, and why; gives its empty list of Works."""
+    tell_once(logging.INFO, ("no plan", request.op_type, library), "thalweg-cuda: %s has nothing for a %s of shapes %s: "
+              "%s", library, request.op_type, request.in_shapes, error)
+    return []
+
+
 def key(request, versions):
     """What a choice holds for: the op type, shapes, dtypes, the attributes that matter, versions of the libraries."""
     attrs = {name: request.attrs[name] for name in _TELLING if request.attrs.get(name)}
