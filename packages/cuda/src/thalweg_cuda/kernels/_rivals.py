@@ -39,8 +39,8 @@ def _unless_refused(op_type, about, choices, name, chosen, own):
 
 def no_plan(request, library, error):
     """Tells, once for an op type, that a library has nothing to offer, and why; gives its empty list of Works."""
-    tell_once(logging.INFO, ("no plan", request.op_type, library), "thalweg-cuda: %s has nothing for a %s of shapes %s: "
-              "%s", library, request.op_type, request.in_shapes, error)
+    tell_once(logging.INFO, ("no plan", request.op_type, library), "thalweg-cuda: %s has nothing for a %s of shapes "
+              "%s: %s", library, request.op_type, request.in_shapes, error)
     return []
 
 
