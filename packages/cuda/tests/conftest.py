@@ -8,6 +8,8 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 if importlib.util.find_spec("thalweg_cuda") is None:
@@ -16,6 +18,13 @@ else:
     from emulation import emulated
     from standin import compiler
 
+    from thalweg_cuda import telling
+
     if "THALWEG_CACHE" not in os.environ:
         os.environ["THALWEG_CACHE"] = str(compiler.cache() / "thalweg")
     emulated.register()
+
+    @pytest.fixture(autouse=True)
+    def nothing_told():
+        """What is told once in a process is told in each test."""
+        telling.forget()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from thalweg_cuda.device.bound import Bound
+from thalweg_cuda.libraries import LibraryError
 from thalweg_cuda.work import Copy, Draw, Fill, Flag, Launch, LibraryCall, Source, Work, input_, output, workspace
 
 SOURCE = Source("text")
@@ -20,6 +21,7 @@ class Card:
         self.log, self.prepared = [], []
         self.lock, self.context = threading.RLock(), contextlib.nullcontext()
         self.stream, self.most_shared = SimpleNamespace(handle=77), 48 << 10
+        self.recorder = SimpleNamespace(current=None)
         self.driver = SimpleNamespace(
             memcpy_dtod_async=lambda *args: self.log.append(("copy", *args[:3])),
             memset_d8_async=lambda *args: self.log.append(("fill", *args[:3])),
@@ -73,6 +75,75 @@ def test_commands_run_in_order():
     Bound(card, work, "Op")([100], [200])
     assert card.log == [("copy", 204, 100, 10), ("fill", 200, 255, 8), ("f", (3, 1, 1), (64, 2, 1), b"", 0)]
     assert called == [((77, 100, 200), 2)]
+
+
+def refusing(refuses, told):
+    """A library's Work that raises while `refuses` holds something, and its own: a Fill."""
+    def call(*args):
+        if refuses:
+            raise LibraryError("gemm: not supported")
+    def otherwise(error):
+        told.append(str(error))
+        return Work((Fill(output(), 8),))
+    return Work((LibraryCall("gemm", call, ()),), otherwise=otherwise)
+
+
+def test_what_a_library_refuses_at_first_is_done_otherwise_from_then_on():
+    card, refuses, told = Card(), ["yes"], []
+    bound = Bound(card, refusing(refuses, told), "Op")
+    bound([], [1])
+    refuses.clear()
+    bound([], [2])
+    assert card.log == [("fill", 1, 0, 8), ("fill", 2, 0, 8)] and told == ["gemm: not supported"]
+
+
+def test_what_a_library_refuses_later_is_an_error():
+    card, refuses, told = Card(), [], []
+    bound = Bound(card, refusing(refuses, told), "Op")
+    bound([], [1])
+    refuses.append("yes")
+    with pytest.raises(LibraryError, match="gemm: not supported"):
+        bound([], [1])
+    refuses.clear()
+    bound([], [1])
+    assert not card.log and not told
+
+
+def test_what_a_library_refuses_while_that_is_recorded_is_an_error():
+    """It may just not be one that can be recorded; the next call, which is not recorded, tells."""
+    card, told = Card(), []
+    bound = Bound(card, refusing(["yes"], told), "Op")
+    card.recorder.current = "a recording"
+    with pytest.raises(LibraryError, match="gemm: not supported"):
+        bound([], [1])
+    assert not card.log and not told
+    card.recorder.current = None
+    bound([], [1])
+    assert card.log and told
+
+
+def test_threads_that_are_refused_at_once_all_go_on():
+    card, told, both = Card(), [], threading.Barrier(2)
+
+    def call(*args):
+        card.lock.release()              # as if each were at its call before the other has failed
+        both.wait(60)
+        card.lock.acquire()
+        raise LibraryError("gemm: not supported")
+    work = refusing([], told)._replace(commands=(LibraryCall("gemm", call, ()),))
+    bound, failed = Bound(card, work, "Op"), []
+
+    def run(k):
+        try:
+            bound([], [k])
+        except LibraryError as error:
+            failed.append(error)
+    threads = [threading.Thread(target=run, args=(k,)) for k in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not failed and len(told) == 1 and sorted(card.log) == [("fill", 1, 0, 8), ("fill", 2, 0, 8)]
 
 
 def test_a_draw_is_the_address_that_core_gives():

@@ -120,6 +120,19 @@ def test_idle_blocks_are_given_back_before_memory_is_said_to_be_full():
     assert driver.freed == [address] and driver.events[0].waits == 1
 
 
+def test_blocks_that_are_given_back_are_the_drivers_after_the_work_that_uses_them():
+    driver = Driver()
+    pool = driver.pool()
+    kept, idle, *wanted = [pool.alloc(n) for n in (1000, 2000, 3000, 4 * MIB)]
+    pool.free(idle)
+    reserved = pool.stats()["bytes_reserved"]
+    pool.give_back(wanted)
+    assert driver.freed == wanted and driver.events[-1].waits == 2 and len(driver.events) == 2
+    assert reserved - pool.stats()["bytes_reserved"] == 3072 + 4 * MIB and pool.stats()["bytes_in_use"] == 1024
+    pool.give_back([])
+    assert pool.alloc(1000) not in wanted and kept
+
+
 def test_no_memory_is_an_error_with_figures_and_the_pool_goes_on():
     driver = Driver(size=10 * MIB)
     pool = driver.pool()

@@ -7,8 +7,11 @@ PLUGINS = {
     "raising": "raise ImportError('no libraising.so')",
     "telling": "from thalweg.devices import DevicePlugin\nfrom thalweg.testing.delayed_device import Delayed\n"
                "class Telling(Delayed):\n    def describe(self, i):\n"
-               "        return {'name': 'Acme 9', 'driver': '1.2'}\n"
+               "        return {'name': 'Acme 9', 'driver': '1.2', 'lacks': ['libacme is too old', 'and more']}\n"
                "plugin = DevicePlugin('TELLING', Telling, addresses=True)",
+    "failing": "from thalweg.devices import DevicePlugin\nfrom thalweg.testing.delayed_device import Delayed\n"
+               "class Failing(Delayed):\n    def describe(self, i):\n        raise OSError('no such register')\n"
+               "plugin = DevicePlugin('FAILING', Failing, addresses=True)",
     "leaving": "import sys\nsys.exit('goodbye')",
     "crashing": "import ctypes\nfrom thalweg.devices import DevicePlugin\n"
                 "plugin = DevicePlugin('CRASHING', lambda: ctypes.string_at(8))",
@@ -41,6 +44,16 @@ def test_what_devices_tell_on_request(run):
     told = run(["telling"], "--verbose").stdout
     assert "/device:TELLING:0:\n  name: Acme 9\n  driver: 1.2\n  bytes_in_use: 0\n" in told
     assert "Acme" not in run([]).stdout
+
+
+def test_what_an_open_device_lacks_is_the_reason_of_its_row(run):
+    line, = [line for line in run(["telling"]).stdout.splitlines() if line.startswith("/device:TELLING:0")]
+    assert line.split()[1] == "open" and line.endswith("  libacme is too old; and more")
+
+
+def test_a_device_that_cannot_tell_about_itself_has_a_row(run):
+    line, = [line for line in run(["failing"]).stdout.splitlines() if line.startswith("/device:FAILING:0")]
+    assert line.split()[1] == "open" and "it cannot tell about itself: " in line and "no such register" in line
 
 
 def test_a_crash_is_named(run):

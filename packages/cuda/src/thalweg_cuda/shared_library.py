@@ -43,14 +43,36 @@ def _system_folders():
     return [folder for pattern in _FOLDERS for folder in sorted(glob.glob(pattern), reverse=True)]
 
 
+class NotInstalled(OSError):
+    """There is no file of a library; the text says what to install."""
+
+
 def open_first(stem, versions, hint):
-    """A ctypes.CDLL of the library; OSError that says what to install where there is none that can be opened."""
+    """A ctypes.CDLL of the library.
+
+    NotInstalled where there is none, OSError where none that is there can be opened; both say what to do.
+    """
     import ctypes  # here, as it opens libraries itself, which a probe must not
     reasons = []
     for path in candidates(stem, versions):
         try:
             return ctypes.CDLL(path)
-        except OSError as error:
-            reasons.append(str(error))
-    found = f"; what was found cannot be opened: {'; '.join(reasons)}" if reasons else ""
-    raise OSError(f"no lib{stem} of version {' or '.join(map(str, versions))} was found{found}. {hint}")
+        except OSError as error:         # which names a file that is missing, or this one
+            reasons.append(str(error) if path in str(error) else f"{path}: {error}")
+    name = f"lib{stem} of version {' or '.join(map(str, versions))}"
+    if not reasons:
+        raise NotInstalled(f"no {name} was found. {hint}")
+    raise OSError(f"{name} cannot be opened: {'; '.join(reasons)}. Install it anew, or take its folder out of "
+                  f"LD_LIBRARY_PATH. {hint}")
+
+
+@functools.cache
+def trouble(stem, versions, hint):
+    """Why a library that is there cannot be opened; "" where it can, or there is none."""
+    try:
+        open_first(stem, versions, hint)
+    except NotInstalled:
+        return ""
+    except OSError as error:
+        return str(error)
+    return ""

@@ -135,6 +135,8 @@ class Work(NamedTuple):
     workspace_bytes : int
     inplace, inplace_second : tuple of int    inputs in whose buffers output 0, output 1 may be made
     host_inputs : tuple of int  inputs that are read on the host, not on the device
+    otherwise : callable or None    of a library's plan: (LibraryError of its first call) -> the Work that is run
+                                instead from then on; `workspace_bytes` are enough for both
     """
 
     commands: object
@@ -142,6 +144,7 @@ class Work(NamedTuple):
     inplace: tuple = ()
     inplace_second: tuple = ()
     host_inputs: tuple = ()
+    otherwise: Callable | None = None
 
 
 class Target(NamedTuple):

@@ -11,6 +11,7 @@ _DTYPES = {"CUDA_R_32F": np.float32, "CUDA_R_64F": np.float64, "CUDA_R_16F": np.
 _DTYPES = {CONSTANTS[name]: np.dtype(dtype) for name, dtype in _DTYPES.items()}
 _NOT_SUPPORTED = 15
 WORKSPACE = 4096                 # bytes that the second algorithm asks for
+ALIGNMENT = 16                   # of all operands, as the preference must say; NVIDIA wants 256 of workspaces
 
 
 class FakeCublasLt:
@@ -62,7 +63,7 @@ class FakeCublasLt:
 
     def _MatmulAlgoGetHeuristic(self, handle, operation, a, b, c, d, preference, most, results, count):
         assert {self._objects[preference.value][CONSTANTS[f"CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_{x}_BYTES"]]
-                for x in "ABCD"} == {16}
+                for x in "ABCD"} == {ALIGNMENT}
         if self.refuses:
             return _NOT_SUPPORTED
         for i in range(2):
@@ -74,6 +75,7 @@ class FakeCublasLt:
     def _Matmul(self, handle, operation, alpha, a, a_layout, b, b_layout, beta, c, c_layout, d, d_layout, algo,
                 workspace, workspace_bytes, stream):
         assert algo._obj.data[0] in (1, 2) and workspace_bytes == (algo._obj.data[0] - 1) * WORKSPACE
+        assert workspace % 256 == 0 and not any(address % ALIGNMENT for address in (a, b, c, d))
         matrices = [self._matrices(*each) for each in ((a, a_layout), (b, b_layout), (c, c_layout), (d, d_layout))]
         op = dict(self._objects[operation.value])
         self._enqueue(stream, lambda: self._multiply(op, alpha[0], beta[0], *matrices))
@@ -86,11 +88,10 @@ class FakeCublasLt:
         if beta:
             y = y + beta * _wide(c)
         epilogue = op[CONSTANTS["CUBLASLT_MATMUL_DESC_EPILOGUE"]]
-        if epilogue & CONSTANTS["CUBLASLT_EPILOGUE_BIAS"]:
+        assert epilogue in (CONSTANTS["CUBLASLT_EPILOGUE_DEFAULT"], CONSTANTS["CUBLASLT_EPILOGUE_BIAS"])
+        if epilogue == CONSTANTS["CUBLASLT_EPILOGUE_BIAS"]:
             pointer = op[CONSTANTS["CUBLASLT_MATMUL_DESC_BIAS_POINTER"]]
             y = y + _wide(_memory(pointer, result.dtype, result.shape[1:2], (result.itemsize,)))[:, None]
-        if epilogue & CONSTANTS["CUBLASLT_EPILOGUE_RELU"]:
-            y = np.maximum(y, 0)
         result[...] = y
 
     def _matrices(self, address, layout):

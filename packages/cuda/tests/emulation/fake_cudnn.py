@@ -95,11 +95,15 @@ class FakeCudnn:
         operation = self._objects[graph[constant("ATTR_OPERATIONGRAPH_OPS")][0]]
         places = dict(zip(about[constant("ATTR_VARIANT_PACK_UNIQUE_IDS")],
                           about[constant("ATTR_VARIANT_PACK_DATA_POINTERS")]))
+        workspace, = about[constant("ATTR_VARIANT_PACK_WORKSPACE")]
+        assert (workspace or 0) % 256 == 0
         direction = operation["kind"].split("_")[-1]
         self.executed.append(direction)
         numbers = {"FORWARD": (702, 704, 703, 705), "DATA": (708, 710, 709, 711), "FILTER": (714, 716, 715, 717)}
         window, *tensors = [self._objects[operation[k][0]] for k in numbers[direction]]
-        x, w, y = (_memory(t, places[t[constant("ATTR_TENSOR_UNIQUE_ID")][0]]) for t in tensors)
+        addresses = [places[t[constant("ATTR_TENSOR_UNIQUE_ID")][0]] for t in tensors]
+        assert not any(a % t[constant("ATTR_TENSOR_BYTE_ALIGNMENT")][0] for a, t in zip(addresses, tensors))
+        x, w, y = map(_memory, tensors, addresses)
         self._enqueue(self.stream, lambda: _convolve(direction, window, x, w, y))
         return 0
 

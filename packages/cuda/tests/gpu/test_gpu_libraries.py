@@ -10,10 +10,11 @@ from thalweg.devices.core_api import KernelRequest
 from thalweg_cuda import kernels
 from thalweg_cuda._version import __version__
 from thalweg_cuda.kernels import _by_im2col
+from thalweg_cuda.libraries import LibraryError
 from thalweg_cuda.libraries.choices import Choices
 from thalweg_cuda.libraries.cublaslt import CublasLt
 from thalweg_cuda.libraries.cudnn import Cudnn
-from thalweg_cuda.work import Source
+from thalweg_cuda.work import Fill, Launch, LibraryCall, Source, Work, output
 
 RNG = np.random.default_rng(0)
 
@@ -102,6 +103,82 @@ def test_products_of_cublaslt(card, libraries):
              numbers(64, 64), numbers(64, 40), numbers(40))
 
 
+def test_a_nan_survives_relu(card, libraries):
+    """Our tiles keep it; of cuBLASLt's own epilogue, max(x, 0), that is not said."""
+    before, only, a = card.target, Only("cublaslt"), numbers(64, 64)
+    a[7, 3] = np.nan
+    card.target = before._replace(choices=only, libraries=libraries("cublaslt"))
+    try:
+        found, = results(lambda a, b, c: [tf.nn.relu(tf.matmul(a, b) + c)], [a, numbers(64, 40), numbers(40)])
+    finally:
+        card.target = before
+    assert only.taken and np.isnan(found[7]).all() and np.isnan(found).sum() == 40
+
+
+def test_a_plan_that_is_refused_makes_way_for_our_kernel(card, counters, caplog, tmp_path):
+    """The first run meets it, and the second is recorded; the choice is gone from the file."""
+    before, double, path = card.target, _double("cublaslt"), tmp_path / "choices.json"
+    choices = Choices(path, "card", lambda work, ins, outs: float(isinstance(work.commands[0], Launch)))
+    double.library.cublasLtMatmul = lambda *args: 15
+    card.target = before._replace(choices=choices, libraries={"cublaslt": double})
+    a, b = numbers(30, 40), numbers(40, 50)
+    try:
+        with tf.device("/gpu:0"):
+            x = tf.placeholder(tf.float32, a.shape)
+            y = tf.tanh(tf.matmul(x * 2, b)) + 1         # three steps are enough for a recording
+        with tf.Session() as session:
+            for k in range(3):
+                counters()
+                np.testing.assert_allclose(session.run(y, {x: a}), np.tanh(a * 2 @ b) + 1, 1e-4, 1e-4)
+                assert counters()["graph_launches"] == (k > 0)
+                kept = json.loads(path.read_text())["card"]          # plans ask for fused products, too
+                assert not [key for key in kept if key.startswith("MatMul ")]
+    finally:
+        card.target = before
+    told = [record for record in caplog.records if "a kernel of our own runs instead" in record.getMessage()]
+    assert [record.levelname for record in told] == ["WARNING"]
+
+
+def test_workspaces_and_operands_are_aligned(card):
+    """The doubles look at every address: here the second algorithm's, which wants a workspace, between odd sizes."""
+    def build(a, b, c):
+        first = tf.matmul(a * 2, b)                      # 3 x 7
+        return [first, tf.matmul(tf.matmul(first * 3, c) * 2, c, transpose_b=True)]
+    compared(card, "cublaslt 1", {"cublaslt": _double("cublaslt")}, build, numbers(3, 5), numbers(5, 7),
+             numbers(7, 11))
+
+
+def test_a_feed_that_starts_anywhere_is_aligned(card):
+    """Another package's view lies where it begins, and NVIDIA's libraries count on 16 bytes."""
+    before, only, offered = card.target, Only("cublaslt"), {"cublaslt": _double("cublaslt")}
+    card.target = before._replace(choices=only, libraries=offered)
+    try:
+        with tf.device("/gpu:0"):
+            x = tf.placeholder(tf.float32, [4, 4])
+            y = tf.matmul(x, x)
+        address, value = card.alloc(68), numbers(17)
+        card.h2d(address, memoryview(value).cast("B"))
+        view, inside = SimpleInterface(address + 4, (4, 4)), value[1:].reshape(4, 4)
+        with tf.Session() as session:
+            for _ in range(3):
+                np.testing.assert_allclose(session.run(y, {x: view}), inside @ inside, 1e-4, 1e-4)
+        card.pool.free(address)
+    finally:
+        card.target = before
+    assert only.taken
+
+
+class SimpleInterface:
+    """float32 at an address, as a package without DLPack tells of it."""
+
+    def __init__(self, address, shape):
+        self.interface = {"shape": shape, "typestr": "<f4", "data": (address, False), "version": 3}
+
+    @property
+    def __cuda_array_interface__(self):
+        return self.interface
+
+
 def test_convolutions_of_cudnn(card, libraries):
     def build(x, w):
         y = tf.nn.conv2d(x, w, strides=[1, 2, 2, 1], padding="SAME")
@@ -133,6 +210,58 @@ def test_a_kernel_is_timed(card, tmp_path):
 
 def _repeated(work, times):
     return work._replace(commands=work.commands * times)
+
+
+def negation(card):
+    return kernels.prepare(KernelRequest("Neg", {}, [(3,)], [(3,)], [1], [1]), card.target)
+
+
+def test_what_is_timed_is_the_replay_of_a_graph(card, counters):
+    """As a plan runs in its steady state: of launches by the host there are but the first two, which warm up."""
+    counters()
+    assert 0 < card.target.choices.measure(negation(card), (12,), (12,)) < 1e9
+    done = counters()
+    assert done["launches"] == 2 and done["graph_instantiations"] == 1
+    assert done["graph_launches"] >= 4 and done["graph_kernels"] >= done["graph_launches"]
+
+
+def test_small_kernels_are_timed_over_many_calls(card, monkeypatch):
+    """An event tells half a microsecond, and the host takes some to launch: 100 us pass in what is timed."""
+    spans = []
+
+    def time_ns(enqueue, repeats=3, times=1):
+        enqueue()
+        spans.append(times)
+        return [10_000.0, 25_000.0, 24_000.0][len(spans) - 1]      # a call, a replay of ten, replays in a row
+    monkeypatch.setattr(card, "time_ns", time_ns)
+    assert card.target.choices.measure(negation(card), (12,), (12,)) == 2_400
+    assert spans == [1, 1, 4]
+
+
+def test_what_cannot_be_recorded_is_timed_call_by_call(card, counters, caplog):
+    caplog.set_level("INFO", "thalweg")
+    called = []
+
+    def call(stream):
+        called.append(stream)
+        if stream == card.streams.capture.handle:
+            raise LibraryError("it cannot be captured")
+    work = Work((LibraryCall("a call", call, ()),))
+    counters()
+    assert 0 < card.target.choices.measure(work, (12,), (12,)) < 1e9
+    assert "is timed call by call, as it cannot be recorded: it cannot be captured" in caplog.text
+    assert called.count(card.streams.capture.handle) == 1 and len(called) > 6 and not counters()["graph_launches"]
+    assert 0 < card.target.choices.measure(negation(card), (12,), (12,)) < 1e9       # the recording has been left
+
+
+def test_what_choices_were_timed_with_is_given_back(card):
+    with card.lock, card.context:
+        card.pool.trim()                 # of what other tests have left
+    before, work = card.stats(), Work((Fill(output(), 5 << 20),), 3 << 20)
+    for size in 5, 7, 9:
+        assert card.target.choices.measure(work, (size << 20,), (size << 20,)) > 0
+    after = card.stats()
+    assert (after["bytes_reserved"], after["bytes_in_use"]) == (before["bytes_reserved"], before["bytes_in_use"])
 
 
 def test_choices_are_of_a_card_and_a_version(card):

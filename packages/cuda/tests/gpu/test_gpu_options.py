@@ -132,6 +132,23 @@ with tf.device("/gpu:0"), tf.Session(config=config) as session:
     assert got == (4 + 2.0**-11 if exact else 4.0)       # float16 has no room for the 2.0**-13
 
 
+def test_a_library_that_does_not_open_is_told(tmp_path, monkeypatch):
+    """By the card and in its row of the list, without a product that would have asked for it."""
+    from thalweg_cuda import shared_library
+    (tmp_path / "libcudnn.so.9").write_text("no library")
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
+    monkeypatch.setattr(shared_library, "_wheel_folders", list)
+    monkeypatch.setattr(shared_library, "_system_folders", list)
+    shared_library.trouble.cache_clear()
+    try:
+        row = next(row for row in tf.list_devices() if row.name == "/device:CUDA:1")
+        described = devices.find_device("CUDA", 1)[0].describe()["cuDNN"]
+    finally:
+        shared_library.trouble.cache_clear()
+    assert described.startswith(f"not used: libcudnn of version 9 cannot be opened: {tmp_path}/libcudnn.so.9: ")
+    assert row.state == "open" and row.reason == f"cuDNN is {described}"
+
+
 def test_what_a_card_tells():
     told = devices.find_device("CUDA", 0)[0].describe()
     assert told["compute_types"][0] == "float16"

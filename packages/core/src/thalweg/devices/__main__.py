@@ -47,6 +47,7 @@ def run(options):
 def _description(device):
     """What a device tells about itself and its memory, a line each; "" where it tells nothing."""
     told = {**device.describe(), **(device.mem_stats() or {})}
+    told.pop("lacks", None)              # the row has it
     return "".join([f"\n{device.name}:\n", *[f"  {name}: {value}\n" for name, value in told.items()]]) if told else ""
 
 

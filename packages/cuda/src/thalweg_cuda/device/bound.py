@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from thalweg_cuda.libraries import LibraryError
 from thalweg_cuda.work import Copy, Draw, Fill, Flag, Launch, LibraryCall, Operand
 
 _DEFAULT_SHARED_BYTES = 48 << 10         # more must be asked for, per function
@@ -19,10 +20,10 @@ class Bound:
     deterministic = True
 
     def __init__(self, card, work, op_type):
-        self._card, self._work, self.op_type = card, work, op_type
+        self._card, self._work, self._otherwise, self.op_type = card, work, work.otherwise, op_type
         self.workspace_bytes, self.host_inputs = work.workspace_bytes, tuple(work.host_inputs)
         self.inplace, self.inplace_second = tuple(work.inplace), tuple(work.inplace_second)
-        self.rng_blocks, self._steps, self._loading = 0, None, threading.Lock()
+        self.rng_blocks, self._steps, self._loading, self._has_run = 0, None, threading.Lock(), False
         if callable(work.commands):
             self.is_async = False        # its commands hang on values: no recording holds for the next run
             return
@@ -32,13 +33,35 @@ class Bound:
                 card.programs.prepare(command.source, self)
 
     def __call__(self, inputs, outputs, workspace=0, rng=None):
-        card = self._card
         steps = self._steps or self._load(inputs)
         places = {"in": inputs, "out": outputs, "workspace": (workspace,), "draw": (rng,)}
+        try:
+            self._enqueue(steps, places)
+        except LibraryError as error:
+            self._enqueue(self._other_steps(steps, error), places)
+        self._has_run = True
+
+    def _enqueue(self, steps, places):
+        card = self._card
         with card.lock, card.context:
             stream = card.stream
             for step in steps:
                 step(card, places, stream)
+
+    def _other_steps(self, steps, error):
+        """What is run where a library refuses at the first call; later, or where that is recorded, it is an error.
+
+        The first run of a plan is not recorded, so that it meets what a library never does. What comes later is no
+        fault of the choice: there is no memory, or work before it has failed.
+        """
+        if self._otherwise is None:
+            raise error
+        with self._loading:
+            if self._steps is steps:     # else another thread has been here
+                if self._has_run or self._card.recorder.current is not None:
+                    raise error
+                self._steps = self._made(self._otherwise(error).commands)
+            return self._steps
 
     def _load(self, inputs):
         """The steps of a call, made by the first one."""

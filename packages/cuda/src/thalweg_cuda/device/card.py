@@ -83,6 +83,11 @@ class Card:
             self.free_dropped()
             return self.pool.alloc(nbytes, align)
 
+    def give_back(self, addresses):
+        """Frees memory and gives it back to the driver, after what is enqueued."""
+        with self.lock, self.context:
+            self.pool.give_back(addresses)
+
     def stats(self):
         """What a PyDevice tells of its memory."""
         with self.lock, self.context:
@@ -214,8 +219,8 @@ class Card:
         with self.lock, self.context:
             self.recorder.replay(recording)
 
-    def time_ns(self, enqueue, repeats=3):
-        """The least time of `repeats` runs of what `enqueue(stream handle)` enqueues, by events of the card, ns.
+    def time_ns(self, enqueue, repeats=3, times=1):
+        """ns that what `enqueue()` enqueues takes: the least of `repeats` means over `times`, by events of the card.
 
         Under the lock: work of other threads would be timed, too.
         """
@@ -223,10 +228,11 @@ class Card:
             first, last, least = self.driver.Event(), self.driver.Event(), float("inf")
             for _ in range(repeats):
                 first.record(self.streams.compute)
-                enqueue(self.streams.compute.handle)
+                for _ in range(times):
+                    enqueue()
                 last.record(self.streams.compute)
                 last.synchronize()
-                least = min(least, last.time_since(first) * 1e6)
+                least = min(least, last.time_since(first) * 1e6 / times)
             return least
 
     def clear(self, address, nbytes):

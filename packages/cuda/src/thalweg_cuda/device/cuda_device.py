@@ -7,7 +7,7 @@ import threading
 from thalweg.framework import errors
 from thalweg_cuda import kernels
 from thalweg_cuda.compiler import Compiler, Nvrtc
-from thalweg_cuda.shared_library import described
+from thalweg_cuda.libraries.report import report
 from thalweg_cuda.work import Unsupported
 
 from .bound import Bound
@@ -153,15 +153,14 @@ class CudaDevice:
 
     def describe(self, i):
         """Name, capability, memory and the versions of all that takes part."""
-        device = self._driver.Device(self._number(i))
+        device, card = self._driver.Device(self._number(i)), self._cards.get(i)
+        libraries, lacks = report({} if card is None else card.target.libraries.reasons)
         return {"name": device.name(), "compute capability": ".".join(map(str, device.compute_capability())),
                 "compute_types": fast_types(device.compute_capability()),
                 "multiprocessors": device.get_attribute(self._driver.device_attribute.MULTIPROCESSOR_COUNT),
                 "memory": device.total_memory(), "driver": pair(self._driver.get_driver_version()),
                 "NVRTC": ".".join(map(str, self._compiler.nvrtc.version)),
-                "PyCUDA": importlib.metadata.version("pycuda"),
-                "cuBLASLt": described("cublasLt", (13,), "nvidia-cublas"),
-                "cuDNN": described("cudnn", (9,), "nvidia-cudnn-cu13")}
+                "PyCUDA": importlib.metadata.version("pycuda"), **libraries, **lacks}
 
     def adopt(self, array):
         """`(i, address, shape, DataType number, owner)` of another package's array on a card; None: it is on none."""

@@ -44,6 +44,15 @@ class Pool:
         """Gives a block back; calls no driver."""
         self._returned.append(address)
 
+    def give_back(self, addresses):
+        """Frees blocks and gives just them back to the driver, after the work that was enqueued before."""
+        event = self._mark() if addresses else None
+        for address in addresses:
+            block = self._used.pop(address)
+            self.bytes_in_use -= block.nbytes
+            block.event = event
+            self._release(block)
+
     def stats(self):
         """Counts of bytes, as a PyDevice gives them."""
         self._collect()
@@ -55,11 +64,14 @@ class Pool:
         """Gives all idle blocks back to the driver, after the work that may still use them."""
         self._collect()
         while self._idle:
-            block = self._idle.pop()[2]  # first, so that an error of the driver's does not free it twice
-            self.bytes_reserved -= block.nbytes
-            if block.event is not None:
-                block.event.synchronize()
-            block.memory.free()
+            self._release(self._idle.pop()[2])           # off the list first: an error must not free it twice
+
+    def _release(self, block):
+        """Gives a block back to the driver."""
+        self.bytes_reserved -= block.nbytes
+        if block.event is not None:
+            block.event.synchronize()
+        block.memory.free()
 
     def close(self):
         """Frees everything, also what is in use: the context goes."""

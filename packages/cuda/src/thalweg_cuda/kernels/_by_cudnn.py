@@ -13,6 +13,7 @@ from . import _tile_text
 from ._copy import copies
 from ._frame import Frame, add_divisor, defines
 from ._geometry import QUOTIENT, ceil_div, grid_stride
+from ._rivals import no_plan
 from ._tiles import types
 from ._views import whole
 from .prelude import PRELUDE
@@ -41,8 +42,8 @@ def works(request, direction, w, filter_shape, dtype, target, epilogue=None):
     asked = described(direction, w, filter_shape, dtype.storage, bool(request.attrs.get("allow_tf32", False)))
     try:
         plans = library.plans(asked)
-    except LibraryError:
-        return []
+    except LibraryError as error:
+        return no_plan(request, "cudnn", error)
     return [(f"cudnn {i}", _work(direction, w, filter_shape, dtype, target, plan, epilogue))
             for i, plan in enumerate(plans)]
 

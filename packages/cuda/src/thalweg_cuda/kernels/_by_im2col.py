@@ -11,6 +11,7 @@ from . import _tile_text as text
 from ._epilogue import Epilogue
 from ._frame import Frame, add_divisor, defines
 from ._geometry import QUOTIENT, grid_stride
+from ._rivals import no_plan
 from ._tiles import Factor, types
 from ._window_text import WINDOWS
 from ._workspace import Workspace
@@ -32,10 +33,11 @@ def works(request, products, target, zeroed=0):
         return []
     unfolded = [_Unfolded(p, allow_tf32, target) for p in products]
     try:
-        return [(f"cublaslt im2col {i}", _joined([u.work(i) for u in unfolded], zeroed))
+        end = [Work(_by_cublaslt.clamp(request, p, target)) for p in products]
+        return [(f"cublaslt im2col {i}", _joined([*[u.work(i) for u in unfolded], *end], zeroed))
                 for i in range(min(u.choices() for u in unfolded))]
-    except LibraryError:
-        return []
+    except LibraryError as error:
+        return no_plan(request, "cublaslt", error)
 
 
 def _gains(product, allow_tf32):

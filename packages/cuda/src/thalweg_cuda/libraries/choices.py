@@ -26,7 +26,7 @@ class Choices:
 
     def __init__(self, path=None, device="", measure=None):
         self.path, self.device, self.measure = path and Path(path), device, measure
-        self._lock = threading.Lock()
+        self._lock, self._struck = threading.Lock(), set()
         self._table = self._read().get(self.device, {})
 
     def choose(self, key, candidates, in_bytes=(), out_bytes=()):
@@ -34,8 +34,9 @@ class Choices:
 
         key : str       op type, shapes, dtypes, attributes, precision and the versions of the libraries
         """
-        works = dict(candidates)
         with self._lock:
+            candidates = [each for each in candidates if (key, each[0]) not in self._struck]
+            works = dict(candidates)
             known = self._table.get(key)
             if known in works:
                 return works[known]
@@ -48,6 +49,17 @@ class Choices:
             self._table[key] = best
             self._write()
             return works[best]
+
+    def strike(self, key, name):
+        """Takes a choice back that has failed, out of the table and the file; it is none any more in this process.
+
+        Later processes time it again: it may have failed for a reason of the day.
+        """
+        with self._lock:
+            self._struck.add((key, name))
+            if self._table.get(key) == name:
+                del self._table[key]
+            self._write()
 
     def _read(self):
         """The choices of all devices in the file; none where there is none, and those not that are damaged."""
@@ -76,7 +88,8 @@ class Choices:
             return
         with caches.alone(self.path.parent):
             stored = self._read()
-            self._table = {**stored.get(self.device, {}), **self._table}
+            others = stored.get(self.device, {}).items()
+            self._table = {**{key: name for key, name in others if (key, name) not in self._struck}, **self._table}
             stored[self.device] = self._table
             caches.write(self.path, json.dumps(stored, indent=1, sort_keys=True).encode())
 

@@ -1,4 +1,4 @@
-"""Matrix products by cuBLASLt, with an epilogue of bias and Relu; workspace is handed in, so that it can be captured.
+"""Matrix products by cuBLASLt, with an epilogue of bias; workspace is handed in, so that it can be captured.
 
 cuBLASLt counts by columns: a product y = a b of matrices by rows is y^T = b^T a^T there: the factors change places.
 """
@@ -36,7 +36,7 @@ class Product(NamedTuple):
     dtype : str                 "float", "half" and so on
     op_a, op_b : "N", "T", "C"
     batches : int               their strides: elements between matrices, 0 where one is repeated
-    has_bias, has_residual, has_relu : bool     y = relu(a b + residual + bias of n columns)
+    has_bias, has_residual : bool               y = a b + residual + bias of n columns
     allow_tf32 : bool           float32 may be multiplied as TF32
     is_wide : bool              y, and what is added to it, is float32, of factors of 16 bits
     """
@@ -52,7 +52,6 @@ class Product(NamedTuple):
     b_stride: int = 0
     has_bias: bool = False
     has_residual: bool = False
-    has_relu: bool = False
     allow_tf32: bool = False
     is_wide: bool = False
 
@@ -171,9 +170,7 @@ class CublasLt:
         # the factors change places
         operation.set("CUBLASLT_MATMUL_DESC_TRANSA", ctypes.c_int32(CONSTANTS[f"CUBLAS_OP_{product.op_b}"]))
         operation.set("CUBLASLT_MATMUL_DESC_TRANSB", ctypes.c_int32(CONSTANTS[f"CUBLAS_OP_{product.op_a}"]))
-        epilogue = CONSTANTS["CUBLASLT_EPILOGUE_BIAS"] * product.has_bias
-        epilogue |= CONSTANTS["CUBLASLT_EPILOGUE_RELU"] * product.has_relu
-        epilogue = epilogue or CONSTANTS["CUBLASLT_EPILOGUE_DEFAULT"]
+        epilogue = CONSTANTS[f"CUBLASLT_EPILOGUE_{'BIAS' if product.has_bias else 'DEFAULT'}"]
         operation.set("CUBLASLT_MATMUL_DESC_EPILOGUE", ctypes.c_uint32(epilogue))
         m, n, k = product.m, product.n, product.k
         a_rows, a_columns = (m, k) if product.op_a == "N" else (k, m)

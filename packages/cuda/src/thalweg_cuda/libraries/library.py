@@ -1,6 +1,10 @@
 """What both libraries share: functions with their types, status codes as exceptions, and opening them."""
 import ctypes
+import logging
 import threading
+
+from thalweg_cuda.shared_library import NotInstalled
+from thalweg_cuda.telling import tell_once
 
 MOST_PLANS = 256                         # sets of plans that a library keeps for shapes that may come again
 
@@ -49,15 +53,21 @@ class Libraries:
         self.reasons = {}
 
     def get(self, name):
-        """CublasLt for "cublaslt", Cudnn for "cudnn"; None where it cannot be opened."""
+        """CublasLt for "cublaslt", Cudnn for "cudnn"; None where it cannot be opened, which is logged once."""
         with self._lock:
             if name not in self._opened and name not in self.reasons:
                 try:
                     with self._context:
                         self._opened[name] = _kind(name).open(self._limit)
+                except NotInstalled as error:
+                    self._goes_without(name, error, logging.INFO)
                 except (LibraryError, OSError) as error:
-                    self.reasons[name] = str(error)
+                    self._goes_without(name, error, logging.WARNING)
             return self._opened.get(name)
+
+    def _goes_without(self, name, error, level):
+        self.reasons[name] = str(error)
+        tell_once(level, ("library", name), "thalweg-cuda goes without %s: %s", name, error)
 
     def items(self):
         """(name, library) of those that are open."""
