@@ -127,7 +127,7 @@ class CudaDevice:
         try:
             with card.context:           # libraries look for plans by handles that are bound to it
                 work = kernels.prepare(op, card.target)
-            return Bound(card, work, op.op_type)
+            return Bound(card, work, op.op_type, op.name)
         except Unsupported as refusal:
             op.refusal = str(refusal)
             return None
