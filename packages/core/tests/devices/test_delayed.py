@@ -203,20 +203,25 @@ def test_an_op_that_a_body_has_waited_for_is_one_of_the_run_around_it():
     assert_names(caught, wrong.op)
 
 
-def test_a_copy_that_fails_for_earlier_work_names_the_op_of_that_work(delayed):
-    def fail(i, target, address, stream=None):
+@pytest.mark.parametrize("method, asked", [("d2h", "0: a copy to the host"), ("h2d", "0: a copy to the device"),
+                                           ("copy_peer", "1: a copy from /device:DELAYED:0")])
+def test_a_copy_that_fails_for_earlier_work_names_the_op_of_that_work(method, asked):
+    def fail(*arguments, stream=None):
         error = RuntimeError("DELAYED was told to fail in Exp")
         error.op_name = "wrong"
         raise error
     with tf.device(DEVICE):
         x = tf.placeholder(tf.float32, [4])
         wrong = tf.exp(x, name="wrong")
-    delayed.d2h = fail
-    with tf.Session() as session, pytest.raises(tf.errors.UnknownError) as caught:
-        session.run(wrong, {x: np.ones(4)})
+    with tf.device("/device:DELAYED:1"):
+        y = tf.cumsum(wrong)
+    with delayed_device.registered(devices=2) as delayed, tf.Session() as session:
+        setattr(delayed, method, fail)
+        with pytest.raises(tf.errors.UnknownError) as caught:
+            session.run([wrong, y], {x: np.ones(4)})
     assert caught.value.op is wrong.op
-    assert str(caught.value).startswith("/device:DELAYED:0: a copy to the host failed: RuntimeError: DELAYED was told "
-                                        "to fail in Exp\n\t [[Exp 'wrong']]\n  built at  ")
+    assert str(caught.value).startswith(f"/device:DELAYED:{asked} failed: RuntimeError: DELAYED was told to fail in "
+                                        "Exp\n\t [[Exp 'wrong']]\n  built at  ")
 
 
 def test_a_name_that_no_op_of_the_run_has_says_nothing(delayed):

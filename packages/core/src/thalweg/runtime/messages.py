@@ -66,8 +66,8 @@ def copy_error(origin, target, error):
     """What a device in Python raised when it was asked for a copy; `origin`, `target`: Device, None for the host."""
     if target is None or target.is_host:
         return errors.of_device(f"{origin.name}: a copy to the host failed", error)
-    place = "the host" if origin is None or origin.is_host else origin.name
-    return errors.of_device(f"{target.name}: a copy from {place} failed", error)
+    asked = "to the device" if origin is None or origin.is_host else f"from {origin.name}"
+    return errors.of_device(f"{target.name}: a copy {asked} failed", error)
 
 
 python_error = errors.of_python             # a step in Python raised
