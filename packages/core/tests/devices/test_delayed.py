@@ -216,6 +216,7 @@ def test_a_copy_that_fails_for_earlier_work_names_the_op_of_that_work(method, as
     with tf.device("/device:DELAYED:1"):
         y = tf.cumsum(wrong)
     with delayed_device.registered(devices=2) as delayed, tf.Session() as session:
+        session.run([wrong, y], {x: np.ones(4)})                 # puts constants there
         setattr(delayed, method, fail)
         with pytest.raises(tf.errors.UnknownError) as caught:
             session.run([wrong, y], {x: np.ones(4)})
