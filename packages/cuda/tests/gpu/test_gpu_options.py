@@ -1,5 +1,6 @@
 """GPUOptions and what a card tells of itself. The first session to use a card decides, so each has its own process."""
 import json
+import os
 import subprocess
 import sys
 
@@ -97,6 +98,18 @@ pretend({old})
 row, = [row for row in tf.list_devices() if row.device_type == "CUDA"]
 print(json.dumps([row.state, row.reason]))""")
     assert state != "open" and reason in text, text
+
+
+@pytest.mark.parametrize("variable, value", [("CUDA_VISIBLE_DEVICES", ""), ("CUDA_VISIBLE_DEVICES", "-1"),
+                                             ("THALWEG_STANDIN_DEVICES", "0")])
+def test_a_driver_without_cards_is_no_fault(standin, variable, value):
+    done = subprocess.run([sys.executable, "-c", RUN + """
+row, = [row for row in tf.list_devices() if row.device_type == "CUDA"]
+print(json.dumps([row.state, row.reason, run("")]))"""], capture_output=True, text=True, check=True, timeout=120,
+                          env={**os.environ, variable: value})
+    state, reason, values = json.loads(done.stdout)
+    assert (state, values, done.stderr) == ("absent", [2, 2, 2], "")
+    assert reason.endswith("finds no device on this machine")
 
 
 def test_a_card_that_is_too_old_is_left_out(standin):

@@ -7,6 +7,7 @@ import threading
 from thalweg.framework import errors
 from thalweg_cuda import kernels
 from thalweg_cuda.compiler import Compiler, Nvrtc
+from thalweg_cuda.driver import libcuda
 from thalweg_cuda.shared_library import described
 from thalweg_cuda.work import Unsupported
 
@@ -48,6 +49,8 @@ class CudaDevice:
         except ImportError as error:
             raise ImportError(f"PyCUDA cannot be loaded: {error}. It needs the NVIDIA driver's libcuda.so.1; build it "
                               "anew if it was built for another Python") from error
+        if not libcuda.finds_cards():
+            return NoCards()
         driver.init()
         check_driver(driver)
         _opened[:] = [cls(driver, Compiler(Nvrtc.load()))]
@@ -184,3 +187,10 @@ class CudaDevice:
         with contextlib.ExitStack() as cards:            # each is closed, also where another one fails
             for card in self._cards.values():
                 cards.callback(card.close)
+
+
+class NoCards(CudaDevice):
+    """What there is under a driver without a card, or with CUDA_VISIBLE_DEVICES="": core counts, and asks no more."""
+
+    def __init__(self):
+        self._numbers = ()
