@@ -1,4 +1,4 @@
-"""What kernels find wrong while they run on a card is told as by the CPU's: op, line, words."""
+"""What kernels find wrong while they run on a card is told as by the CPU's: op, line, words; what runs elsewhere instead."""
 import numpy as np
 import pytest
 
@@ -70,3 +70,15 @@ def test_two_nodes_of_one_kernel_are_told_apart():
     with tf.Session() as session, pytest.raises(tf.errors.InvalidArgumentError, match="= 3 is not in") as caught:
         session.run(y, {x: [1, 2, 3], i: [0, 2]})
     assert caught.value.op.name == "second"
+
+
+@pytest.mark.parametrize("rank, device", [(32, "/device:CUDA:0"), (33, "/device:CPU:0")])
+def test_what_has_too_many_dimensions_runs_on_the_cpu(rank, device):
+    x = tf.placeholder(tf.float32, (2, *[1] * (rank - 2), 3))
+    with tf.device("/gpu:0"):
+        y = tf.transpose(x + tf.ones(x.shape)) * 2
+    metadata, value = tf.RunMetadata(), np.arange(6, dtype=np.float32).reshape(x.shape.as_list())
+    with tf.Session() as session:
+        got = session.run(y, {x: value}, tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE), metadata)
+    assert got.tolist() == ((value + 1).T * 2).tolist()
+    assert {row[2] for row in metadata.step_stats if row[1] == "Transpose"} == {device}
