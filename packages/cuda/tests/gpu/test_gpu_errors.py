@@ -1,4 +1,4 @@
-"""What kernels find wrong while they run on a card is told as by the CPU's: op, line, words; what runs elsewhere instead."""
+"""What kernels find wrong while they run on a card is told as by the CPU's; what a card refuses runs there."""
 import numpy as np
 import pytest
 
