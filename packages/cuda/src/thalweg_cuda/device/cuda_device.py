@@ -3,6 +3,7 @@ import atexit
 import contextlib
 import importlib.metadata
 import threading
+import traceback
 
 from thalweg.framework import errors
 from thalweg_cuda import kernels
@@ -44,11 +45,7 @@ class CudaDevice:
     @classmethod
     def open(cls):
         """Imports PyCUDA and loads NVRTC; an error says what is missing or too old."""
-        try:
-            import pycuda.driver as driver
-        except ImportError as error:
-            raise ImportError(f"PyCUDA cannot be loaded: {error}. It needs the NVIDIA driver's libcuda.so.1; build it "
-                              "anew if it was built for another Python") from error
+        driver = _pycuda()
         if not libcuda.finds_cards():
             return NoCards()
         driver.init()
@@ -187,6 +184,21 @@ class CudaDevice:
         with contextlib.ExitStack() as cards:            # each is closed, also where another one fails
             for card in self._cards.values():
                 cards.callback(card.close)
+
+
+def _pycuda():
+    """pycuda.driver; ImportError says what is wrong with it, also as the reason that a listing shows."""
+    try:
+        import pycuda.driver as driver
+        driver.init                      # a package of that name without its library has none
+    except (Exception, SystemExit) as error:
+        text = f"{type(error).__name__}: {error}"
+        if "libcuda.so" in text:
+            raise ImportError(f"PyCUDA cannot be loaded: {error}. It needs the NVIDIA driver's library") from error
+        broken = ImportError(f"PyCUDA is broken: {text}; install it anew: tools/pycuda-wheel builds it")
+        broken.add_note(traceback.format_exc())          # as its cause it would be the reason, in its own words
+        raise broken from None
+    return driver
 
 
 class NoCards(CudaDevice):
