@@ -78,7 +78,7 @@ ANEW = "; install it anew: tools/pycuda-wheel builds it"
 
 
 @pytest.mark.parametrize("text, reason", [
-    ("raise OSError('libcurand.so.10: cannot open')", "PyCUDA is broken: OSError: libcurand.so.10: cannot open" + ANEW),
+    ("raise OSError('libcurand.so.10: no file')", "PyCUDA is broken: OSError: libcurand.so.10: no file" + ANEW),
     ("import sys; sys.exit(3)", "PyCUDA is broken: SystemExit: 3" + ANEW),
     ("", "PyCUDA is broken: AttributeError: module 'pycuda.driver' has no attribute 'init'" + ANEW),
     ("raise ImportError('libcuda.so.1: cannot open')", "libcuda.so.1: cannot open")],
