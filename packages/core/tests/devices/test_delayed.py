@@ -845,6 +845,26 @@ def test_options_that_a_device_refuses(delayed):
         session.run(y)
 
 
+@pytest.mark.parametrize("is_soft", [True, False])
+def test_an_ordinal_that_the_options_leave_out_is_not_there(caplog, monkeypatch, is_soft):
+    def configure(i, options):
+        if i:
+            raise tf.errors.NotFoundError(None, None, "there is no second one: 1 is visible")
+    monkeypatch.setattr(placement, "_reported", set())
+    with tf.device("/device:DELAYED:1"):
+        y = tf.cumsum(tf.placeholder_with_default(tf.ones([4]), [4]))
+    config = tf.ConfigProto(gpu_options=tf.GPUOptions(allow_growth=True), allow_soft_placement=is_soft)
+    with delayed_device.registered(devices=2) as delayed, tf.Session(config=config) as session:
+        delayed.configure = configure
+        if is_soft:
+            assert session.run(y).tolist() == [1, 2, 3, 4] and delayed.counts["kernels"] == 0
+            assert "there is no device /device:DELAYED:1 (there is no second one: 1 is visible)" in caplog.text
+            return
+        with pytest.raises(tf.errors.InvalidArgumentError,
+                           match="assigned to /device:DELAYED:1, but there is no second one: 1 is visible\n"):
+            session.run(y)
+
+
 # --- fused steps ------------------------------------------------------------------------------------------
 
 def ops_of(metadata):

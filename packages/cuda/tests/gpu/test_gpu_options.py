@@ -12,8 +12,8 @@ from thalweg import devices
 RUN = """
 import json, numpy as np, thalweg as tf
 from thalweg import devices
-def run(device="/gpu:0", **options):
-    config = tf.ConfigProto(gpu_options=tf.GPUOptions(**options), allow_soft_placement=False)
+def run(device="/gpu:0", is_soft=False, **options):
+    config = tf.ConfigProto(gpu_options=tf.GPUOptions(**options), allow_soft_placement=is_soft)
     with tf.Graph().as_default() as graph, tf.device(device), tf.Session(graph=graph, config=config) as session:
         x = tf.placeholder(tf.float32, [3])
         return session.run(tf.exp(x) + 1, {x: [0, 0, 0]}).tolist()
@@ -71,11 +71,16 @@ def test_listing_opens_no_card():
 def test_cards_are_chosen_and_renumbered():
     if devices.find_device("CUDA", 1)[0] is None:
         pytest.skip("there is one GPU; this wants two")
-    number, text = answer("run(visible_device_list='1')\n"
-                          "print(json.dumps([card().number, refusal('/gpu:1', visible_device_list='1')]))")
-    assert number == 1
-    assert text.startswith("NotFoundError: ")
-    assert "/device:CUDA:1: GPUOptions' visible_device_list is '1', and the driver shows 2 cards" in text
+    number, text, soft, memory = answer("""
+run(visible_device_list='1')
+number, text = card().number, refusal('/gpu:1', visible_device_list='1')
+soft = run('/gpu:1', is_soft=True, visible_device_list='1')
+rows = [row for row in tf.list_devices() if row.device_type == "CUDA"]
+print(json.dumps([number, text, soft, [row.memory_limit_bytes for row in rows]]))""")
+    assert number == 1 and soft == [2, 2, 2]
+    assert text.startswith("InvalidArgumentError: Cannot assign a device for operation")
+    assert "it was explicitly assigned to /device:GPU:1, but there is no /device:CUDA:1: 1 card is visible" in text
+    assert len(memory) == 2 and all(memory)              # listing still works
 
 
 @pytest.mark.parametrize("options, text", [

@@ -68,9 +68,9 @@ class CudaDevice:
         card.context.check()
         return card
 
-    def _number(self, i):
+    def _number(self, i, options=None):
         """The driver's number of `/device:CUDA:i`; NotFoundError where a session's options leave it out."""
-        options = self._options[i]
+        options = options or self._options[i]
         if not options.visible:
             return self._numbers[i]
         number = options.number(i, self._driver.Device.count())
@@ -86,8 +86,9 @@ class CudaDevice:
 
     def configure(self, i, options):
         """Takes a session's GPUOptions, before any session has used the card."""
-        self._options[i] = Options(**options)
-        self._number(i)                  # names a card that is there, or raises
+        asked = Options(**options)
+        self._number(i, asked)           # names a card that is there, or raises
+        self._options[i] = asked
 
     # --- memory and copies ---------------------------------------------------------------------------
 
