@@ -53,16 +53,21 @@ class OpError(ThalwegError):
 
     def __init__(self, node_def, op, message, error_code=None):
         super().__init__(message)
-        self.node_def, self.op, self.message = node_def, op, message
+        self._node_def, self.op, self.message = node_def, op, message
         if error_code is not None:
             self.error_code = error_code
+
+    @property
+    def node_def(self):
+        """The NodeDef message of the failing operation (needs thalweg-io); None where none is known."""
+        return self.op.node_def if self._node_def is None and self.op is not None else self._node_def
 
     def __str__(self):
         return self.message
 
     def __reduce__(self):
         """For other processes: the operation stays behind with its graph, the message says which one it was."""
-        return _without_init, (type(self), self.args), {**self.__dict__, "node_def": None, "op": None}
+        return _without_init, (type(self), self.args), {**self.__dict__, "_node_def": None, "op": None}
 
 
 def _without_init(cls, args):
