@@ -39,7 +39,8 @@ class Card:
             self.log.append((attribute, nbytes))
         return SimpleNamespace(_launch_kernel=launch, get_attribute=lambda name: self.most_shared, set_attribute=allow)
 
-    def record_for(self, flag):
+    def record_for(self, flag, op_name):
+        self.log.append(("record", op_name))
         return SimpleNamespace(address=9000)
 
 
@@ -162,8 +163,9 @@ def test_two_draws_are_a_fault_of_the_kernel():
 
 def test_a_flag_gets_a_record():
     card = Card()
-    Bound(card, Work((launch(np.int32(1), Flag(str)),)), "Op")([], [])
-    assert card.log[0][3] == struct.pack("i4xQ", 1, 9000)
+    Bound(card, Work((launch(np.int32(1), Flag(str)),)), "Op", "scope/op")([], [])
+    assert card.log[0] == ("record", "scope/op")
+    assert card.log[1][3] == struct.pack("i4xQ", 1, 9000)
 
 
 def test_much_shared_memory_is_asked_for_once():

@@ -1,4 +1,5 @@
 """Sources become images once: in memory, on disk, side by side. The compiler itself is NVRTC where it is installed."""
+import logging
 import threading
 
 import pytest
@@ -152,3 +153,15 @@ def test_nvrtc_makes_cubins_and_ptx(real):
 def test_nvrtc_says_what_is_wrong(real):
     with pytest.raises(CompileError, match=r'thalweg.cu\(1\): error: identifier "foo" is undefined'):
         real.compile('extern "C" __global__ void f() { foo(); }', (), "sm_90")
+
+
+def test_a_cache_that_cannot_be_written_is_told_once(tmp_path, caplog):
+    (tmp_path / "file").write_text("no folder")
+    images = Images(tmp_path / "file" / "cuda")
+    with caplog.at_level(logging.WARNING, "thalweg"):
+        images.write("key", b"image")
+        images.write("other", b"image")
+    record, = caplog.records
+    assert record.getMessage().startswith(f"thalweg-cuda cannot keep in {images.folder} what it compiles and times")
+    assert "Not a directory" in record.getMessage() and "THALWEG_CACHE names another folder" in record.getMessage()
+    assert images.read("key") is None

@@ -28,6 +28,8 @@ def prepare(op_type, inputs, outputs, attrs=None, values=None):
     (("SpaceToBatchND", [((1, 9, 9, 1), F), ((2,), I), ((2, 2), I)], [((81, 1, 1, 1), F)], {},
       {1: [9, 9], 2: [[0, 0], [0, 0]]}), r"SpaceToBatchND on CUDA takes blocks of 64 places at most, not \[9, 9\]"),
     (("Range", [((), F)] * 3, [((None,), F)]), "Range: a shape is not known"),
+    (("Neg", [((1,) * 33, F)], [((1,) * 33, F)]), "Neg on CUDA takes 32 dimensions at most, not 33"),
+    (("OneHot", [((1,) * 32, I)], [((1,) * 33, F)]), "OneHot on CUDA takes 32 dimensions at most, not 33"),
     (("Range", [((), F)] * 3, [((3,), F)]), "Range on CUDA needs constant inputs"),
     (("LinSpace", [((), H), ((), H), ((), I)], [((3,), H)], {}, {0: 0.0, 1: 3.0, 2: 3}),
      "LinSpace on CUDA makes float32 and float64, not half"),

@@ -74,14 +74,29 @@ def test_thalweg_imports_nothing_of_it():
     assert run("import sys, thalweg; print([m for m in sys.modules if m.startswith('thalweg_cuda')])") == "[]"
 
 
-def test_a_driver_that_cannot_be_opened_is_a_reason(monkeypatch):
-    monkeypatch.setitem(sys.modules, "pycuda", None)     # `import pycuda` is an ImportError
+ANEW = "; install it anew: tools/pycuda-wheel builds it"
+
+
+@pytest.mark.parametrize("text, reason", [
+    ("raise OSError('libcurand.so.10: no file')", "PyCUDA is broken: OSError: libcurand.so.10: no file" + ANEW),
+    ("import sys; sys.exit(3)", "PyCUDA is broken: SystemExit: 3" + ANEW),
+    ("", "PyCUDA is broken: AttributeError: module 'pycuda.driver' has no attribute 'init'" + ANEW),
+    ("raise ImportError('libcuda.so.1: cannot open')", "libcuda.so.1: cannot open")],
+    ids=["library", "exit", "empty", "driver"])
+def test_pycuda_that_cannot_be_loaded_is_a_reason(tmp_path, monkeypatch, text, reason):
+    (tmp_path / "pycuda").mkdir()
+    (tmp_path / "pycuda" / "__init__.py").write_text("")
+    (tmp_path / "pycuda" / "driver.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pycuda"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr("thalweg.devices.entry._log.warning", lambda *args: None)
     entry = Entry("cuda", "thalweg.devices", "test", plugin=thalweg_cuda.plugin)
-    with pytest.MonkeyPatch.context() as quiet:
-        quiet.setattr("thalweg.devices.entry._log.warning", lambda *args: None)
-        entry.open()
-    assert entry.state == "failed" and "ModuleNotFoundError" in entry.reason
-    assert "PyCUDA cannot be loaded" in entry.traceback
+    entry.open()
+    for name in ("pycuda", "pycuda.driver"):
+        sys.modules.pop(name, None)
+    assert entry.state == "failed" and entry.reason == f"ImportError: {reason}"
+    assert "_pycuda" in entry.traceback and (not text or "driver.py" in entry.traceback)
 
 
 def test_a_library_is_sought_where_the_loader_looks_first(tmp_path, monkeypatch):

@@ -107,3 +107,13 @@ def test_what_cannot_be_written(graph):
         graph.as_graph_def()
     op._set_attr("_note", np.float32(2.0))
     assert graph.as_graph_def().node[0].attr["_note"].f == 2.0
+
+
+def test_an_error_has_the_node_that_failed():
+    x = tf.placeholder(tf.int32, [])
+    y = tf.floordiv(6, x, name="share")
+    with tf.Session() as session, pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        session.run(y, {x: 0})
+    assert caught.value.node_def == y.op.node_def and caught.value.node_def.name == "share"
+    assert tf.errors.NotFoundError(None, None, "of no op").node_def is None
+    assert tf.errors.NotFoundError("given", y.op, "as it was made").node_def == "given"

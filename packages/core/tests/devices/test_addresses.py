@@ -69,7 +69,16 @@ def test_what_is_empty_has_an_address_too():
     assert book.log == [("alloc", 1, 256)]
 
 
-@pytest.mark.parametrize("answer", [0, 100])
+@pytest.mark.parametrize("answer", [None, "x", 6.5])
+def test_an_address_that_is_none(answer):
+    book = Book()
+    book.alloc = lambda i, nbytes, align: answer
+    with pytest.raises(errors.InvalidArgumentError, match="^/device:BOOK:0: an allocation of 16 bytes failed: "
+                       f"TypeError: alloc gave {answer!r}; an address, an int, was expected$"):
+        opened(book).alloc(16)
+
+
+@pytest.mark.parametrize("answer", [0, 100, -64, 1 << 64])
 def test_an_address_that_does_not_fit(answer):
     book = Book()
     book.alloc = lambda i, nbytes, align: answer

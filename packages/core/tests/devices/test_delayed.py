@@ -3,6 +3,7 @@ import re
 import signal
 import threading
 import time
+import traceback
 
 import numpy as np
 import pytest
@@ -100,7 +101,7 @@ def test_what_goes_wrong_in_enqueued_work_ends_the_run_that_enqueued_it():
         with tf.device(DEVICE):
             x = tf.placeholder(tf.float32, [4])
             y, z = tf.cumsum(x), -x
-        with pytest.raises(RuntimeError, match="^DELAYED was told to fail in Cumsum$"):
+        with pytest.raises(tf.errors.UnknownError, match="DELAYED was told to fail in Cumsum"):
             session.run(y, {x: np.ones(4)})
         assert session.run(z, {x: np.ones(4)}).tolist() == [-1] * 4
         delayed.fail_in = set()
@@ -133,8 +134,110 @@ def test_work_that_fails_after_a_step_of_the_host_has_failed_is_noted():
             z = tf.py_func(fail, [x], tf.float32)
         with pytest.raises(tf.errors.InvalidArgumentError, match="ValueError: no") as caught:
             session.run(z, {x: np.ones(4)})
-    assert caught.value.__notes__ == ["Then, while waiting for /device:DELAYED:0: RuntimeError: DELAYED was told to "
-                                      "fail in Exp"]
+    note, = caught.value.__notes__
+    assert note.startswith("Then, while waiting for /device:DELAYED:0: UnknownError: /device:DELAYED:0: work on the "
+                           "device failed: RuntimeError: DELAYED was told to fail in Exp\n\t [[Exp 'Exp']]\n")
+
+
+def assert_names(caught, op):
+    """An error of enqueued work says which op's it was, and where that was built; the device's own is the cause."""
+    error = caught.value
+    assert error.op is op
+    assert str(error).startswith("/device:DELAYED:0: work on the device failed: RuntimeError: DELAYED was told to "
+                                 f"fail in Exp\n\t [[Exp '{op.name}']]\n  built at  {__file__}:")
+    assert str(error).count("built at") == 1
+    assert type(error.__cause__) is RuntimeError
+    assert "_run" in [entry.name for entry in traceback.extract_tb(error.__cause__.__traceback__)]
+
+
+@pytest.mark.parametrize("runs_before, records, replays", [(0, 0, 0), (1, 1, 1), (2, 1, 2)],
+                         ids=["eager", "recorded", "replayed"])
+def test_the_op_whose_work_fails_is_named(delayed, runs_before, records, replays):
+    with tf.device(DEVICE):
+        x = tf.placeholder(tf.float32, [4])
+        wrong = tf.exp(chain(x, 2), name="wrong")
+        y = chain(wrong, 2)
+    with tf.Session() as session:
+        for _ in range(runs_before):
+            session.run(y, {x: np.ones(4)})
+        delayed.fail_in = {"Exp"}
+        with pytest.raises(tf.errors.UnknownError) as caught:
+            session.run(y, {x: np.ones(4)})
+    assert_names(caught, wrong.op)
+    assert (delayed.counts["record"], delayed.counts["replay"]) == (records, replays)
+
+
+def test_the_op_whose_work_fails_is_named_in_a_traced_run():
+    with delayed_device.registered(fail_in={"Exp"}), tf.Session() as session:
+        with tf.device(DEVICE):
+            x = tf.placeholder(tf.float32, [4])
+            wrong = tf.exp(x)
+        with pytest.raises(tf.errors.UnknownError) as caught:
+            session.run(wrong, {x: np.ones(4)}, tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE), tf.RunMetadata())
+    assert_names(caught, wrong.op)
+
+
+@pytest.mark.parametrize("build", [
+    lambda x: tf.while_loop(lambda k, a: k < 2, lambda k, a: (k + 1, tf.exp(a, name="wrong")), [tf.constant(0), x])[1],
+    lambda x: tf.cond(tf.reduce_sum(x) > 0, lambda: tf.exp(x, name="wrong"), lambda: x)], ids=["while", "cond"])
+def test_the_op_whose_work_fails_is_named_inside_of(build):
+    with delayed_device.registered(fail_in={"Exp"}), tf.Session() as session:
+        with tf.device(DEVICE):
+            x = tf.placeholder(tf.float32, [4])
+            y = build(x)
+        with pytest.raises(tf.errors.UnknownError) as caught:
+            session.run(y, {x: np.ones(4)})
+    assert caught.value.op.type == "Exp"
+    assert_names(caught, caught.value.op)
+
+
+def test_an_op_that_a_body_has_waited_for_is_one_of_the_run_around_it():
+    with delayed_device.registered(fail_in={"Exp"}), tf.Session() as session:
+        with tf.device(DEVICE):
+            x = tf.placeholder(tf.float32, [4])
+            wrong = tf.exp(x, name="wrong")              # enqueued first: nobody waits for it before the body does
+            with tf.control_dependencies([wrong]):
+                count = tf.while_loop(lambda k, a: k < 2, lambda k, a: (k + 1, tf.cumsum(a)), [tf.constant(0), x])[1]
+        with pytest.raises(tf.errors.UnknownError) as caught:
+            session.run([wrong, count], {x: np.ones(4)})
+    assert_names(caught, wrong.op)
+
+
+@pytest.mark.parametrize("method, asked", [("d2h", "0: a copy to the host"), ("h2d", "0: a copy to the device"),
+                                           ("copy_peer", "1: a copy from /device:DELAYED:0")])
+def test_a_copy_that_fails_for_earlier_work_names_the_op_of_that_work(method, asked):
+    def fail(*arguments, stream=None):
+        error = RuntimeError("DELAYED was told to fail in Exp")
+        error.op_name = "wrong"
+        raise error
+    with tf.device(DEVICE):
+        x = tf.placeholder(tf.float32, [4])
+        wrong = tf.exp(x, name="wrong")
+    with tf.device("/device:DELAYED:1"):
+        y = tf.cumsum(wrong)
+    with delayed_device.registered(devices=2) as delayed, tf.Session() as session:
+        session.run([wrong, y], {x: np.ones(4)})                 # puts constants there
+        setattr(delayed, method, fail)
+        with pytest.raises(tf.errors.UnknownError) as caught:
+            session.run([wrong, y], {x: np.ones(4)})
+    assert caught.value.op is wrong.op
+    assert str(caught.value).startswith(f"/device:DELAYED:{asked} failed: RuntimeError: DELAYED was told to fail in "
+                                        "Exp\n\t [[Exp 'wrong']]\n  built at  ")
+
+
+def test_a_name_that_no_op_of_the_run_has_says_nothing(delayed):
+    def sync(i, stream=None):
+        error = RuntimeError("lost")
+        error.op_name = "of another session"
+        raise error
+    with tf.device(DEVICE):
+        x = tf.placeholder(tf.float32, [4])
+        y = tf.exp(x)
+    delayed.sync = sync
+    with tf.Session() as session, pytest.raises(tf.errors.UnknownError) as caught:
+        session.run(y, {x: np.ones(4)})
+    assert caught.value.op is None
+    assert str(caught.value) == "/device:DELAYED:0: work on the device failed: RuntimeError: lost"
 
 
 def test_a_traced_run_waits_after_each_step(delayed):
@@ -760,6 +863,26 @@ def test_options_that_a_device_refuses(delayed):
     config = tf.ConfigProto(gpu_options=tf.GPUOptions(per_process_gpu_memory_fraction=3.0))
     with tf.Session(config=config) as session, pytest.raises(ValueError, match="a fraction of 3 is more than all"):
         session.run(y)
+
+
+@pytest.mark.parametrize("is_soft", [True, False])
+def test_an_ordinal_that_the_options_leave_out_is_not_there(caplog, monkeypatch, is_soft):
+    def configure(i, options):
+        if i:
+            raise tf.errors.NotFoundError(None, None, "there is no second one: 1 is visible")
+    monkeypatch.setattr(placement, "_reported", set())
+    with tf.device("/device:DELAYED:1"):
+        y = tf.cumsum(tf.placeholder_with_default(tf.ones([4]), [4]))
+    config = tf.ConfigProto(gpu_options=tf.GPUOptions(allow_growth=True), allow_soft_placement=is_soft)
+    with delayed_device.registered(devices=2) as delayed, tf.Session(config=config) as session:
+        delayed.configure = configure
+        if is_soft:
+            assert session.run(y).tolist() == [1, 2, 3, 4] and delayed.counts["kernels"] == 0
+            assert "there is no device /device:DELAYED:1 (there is no second one: 1 is visible)" in caplog.text
+            return
+        with pytest.raises(tf.errors.InvalidArgumentError,
+                           match="assigned to /device:DELAYED:1, but there is no second one: 1 is visible\n"):
+            session.run(y)
 
 
 # --- fused steps ------------------------------------------------------------------------------------------

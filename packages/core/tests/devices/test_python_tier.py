@@ -140,9 +140,38 @@ def test_an_exception_in_a_kernel_passes_unchanged(device):
     assert "test_python_tier.py" in str(caught.traceback[-1].path)
 
 
-def test_an_exception_in_the_device_passes_unchanged(device, listing):
-    listing.kernel = lambda i, op: {}["missing"]
-    with pytest.raises(KeyError, match="missing"):
+def broken(error):
+    def method(*args):
+        raise error
+    return method
+
+
+@pytest.mark.parametrize("method, ask, words", [
+    ("kernel", lambda d: d.find_kernel(request()), "find_kernel for BitwiseNot ''"),
+    ("alloc", lambda d: d.h2d(d.alloc(4), b"abcd"), "a copy to the device"),
+    ("h2d", lambda d: d.h2d(d.alloc(4), b"abcd"), "a copy to the device"),
+    ("sync", lambda d: d.sync(), "work on the device"),
+    ("stats", lambda d: d.mem_stats(), "mem_stats"), ("describe", lambda d: d.describe(), "describe")])
+def test_what_a_device_raises_arrives_with_its_name_and_what_it_was_asked_for(device, listing, method, ask, words):
+    error = KeyError("missing")
+    setattr(listing, method, broken(error))
+    with pytest.raises(errors.InvalidArgumentError,
+                       match=f"^/device:LISTING:1: {words} failed: KeyError: 'missing'$") as caught:
+        ask(device)
+    assert caught.value.__cause__ is error
+
+
+@pytest.mark.parametrize("error", [errors.DataLossError(None, None, "told in full"), KeyboardInterrupt()])
+def test_our_own_errors_and_interrupts_pass_unchanged(device, listing, error):
+    listing.sync = broken(error)
+    with pytest.raises(type(error)) as caught:
+        device.sync()
+    assert caught.value is error and error.__cause__ is None
+
+
+def test_a_kernel_that_is_no_function(device, listing):
+    listing.kernel = lambda i, op: 7
+    with pytest.raises(errors.InvalidArgumentError, match="kernel gave 7; a function, or None, was expected$"):
         device.find_kernel(request())
 
 
@@ -158,7 +187,7 @@ def test_what_is_optional(device, listing):
     listing.stats = lambda i: {"bytes_in_use": 7}
     listing.describe = lambda i: {"maker": "us"}
     assert device.mem_stats()["bytes_in_use"] == 7 and device.describe() == {"maker": "us"}
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(errors.InvalidArgumentError, match="ZeroDivisionError: division by zero"):
         device.sync()
 
 

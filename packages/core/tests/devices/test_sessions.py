@@ -10,7 +10,7 @@ from thalweg import devices
 from thalweg.devices import DevicePlugin, placement
 from thalweg.devices.reference import ReferenceDevice
 from thalweg.ops import training
-from thalweg.testing import fake_device
+from thalweg.testing import delayed_device, fake_device
 
 DEVICES = ["/device:CPU:0", "/device:FAKE:0", "/device:REFERENCE:0"]
 
@@ -276,3 +276,60 @@ def test_a_session_uses_as_many_devices_as_its_config_allows(count, names):
         assert listed == {f"/device:FAST:{i}" for i in range(count)}
     finally:
         devices.unregister("FAST")
+
+
+class Objects:
+    """The device of docs/devices.md whose memory is objects; its kernels fail."""
+
+    def count(self):
+        return 1
+
+    def alloc(self, i, nbytes, align):
+        return bytearray(nbytes)
+
+    def free(self, i, buffer):
+        pass
+
+    def h2d(self, i, buffer, source, stream=None):
+        buffer[:] = source
+
+    def d2h(self, i, target, buffer, stream=None):
+        target[:] = buffer
+
+    def kernel(self, i, op):
+        def fail(inputs, outputs):
+            raise RuntimeError("told to fail in Exp")
+        return fail if op.op_type == "Exp" else None
+
+
+@pytest.fixture
+def failing(request):
+    if request.param == "DELAYED":
+        with delayed_device.registered(fail_in={"Exp"}, synchronous={"Exp"}):
+            yield "/device:DELAYED:0"
+        return
+    devices.register(DevicePlugin("OBJECTS", Objects, priority=20))
+    yield "/device:OBJECTS:0"
+    devices.unregister("OBJECTS")
+
+
+@pytest.mark.parametrize("failing", ["OBJECTS", "DELAYED"], indirect=True)
+def test_what_a_kernel_in_python_raises_is_the_cause_of_the_error(failing):
+    with tf.device(failing):
+        x = tf.placeholder(tf.float32, [4])
+        y = tf.exp(x)
+    with tf.Session() as session, pytest.raises(tf.errors.UnknownError) as caught:
+        session.run(y, {x: np.ones(4)})
+    assert caught.value.op is y.op and "told to fail in Exp\n\t [[Exp 'Exp']]\n  built at" in str(caught.value)
+    assert type(caught.value.__cause__) is RuntimeError
+
+
+def test_an_error_that_a_body_has_told_is_not_its_own_cause():
+    def body(k):
+        with tf.device("/cpu:0"):
+            return tf.gather(tf.constant([1, 2]), k)
+    wrong = tf.while_loop(lambda k: k < 9, body, [tf.constant(7)])
+    with tf.Session() as session:
+        with pytest.raises(tf.errors.InvalidArgumentError, match="7 is not in") as caught:
+            session.run(wrong)
+    assert caught.value.op.type == "GatherV2" and caught.value.__cause__ is None

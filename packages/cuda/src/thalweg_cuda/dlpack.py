@@ -5,6 +5,8 @@ The layouts are those of DLPack 1.0's unversioned DLManagedTensor, which every p
 import ctypes
 from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_int32, c_int64, c_uint8, c_uint16, c_uint64, c_void_p
 
+import numpy as np
+
 CUDA, CUDA_HOST, CUDA_MANAGED = 2, 3, 13
 _NAME, _USED = b"dltensor", b"used_dltensor"
 
@@ -33,14 +35,10 @@ class DLManagedTensor(Structure):
 _Deleter = CFUNCTYPE(None, POINTER(DLManagedTensor))
 DLManagedTensor._fields_ = [("tensor", DLTensor), ("context", c_void_p), ("deleter", _Deleter)]
 
-_Destructor = CFUNCTYPE(None, c_void_p)
 _api = ctypes.pythonapi
-_new = ctypes.PYFUNCTYPE(ctypes.py_object, c_void_p, c_char_p, c_void_p)(("PyCapsule_New", _api))
 _is_valid = ctypes.PYFUNCTYPE(ctypes.c_int, c_void_p, c_char_p)(("PyCapsule_IsValid", _api))
 _pointer = ctypes.PYFUNCTYPE(c_void_p, c_void_p, c_char_p)(("PyCapsule_GetPointer", _api))
 _set_name = ctypes.PYFUNCTYPE(ctypes.c_int, c_void_p, c_char_p)(("PyCapsule_SetName", _api))
-
-_exported: dict = {}                     # address of a DLManagedTensor -> what it needs, until its deleter is called
 
 
 def code_of(dtype):
@@ -51,27 +49,27 @@ def code_of(dtype):
 
 
 def capsule(address, shape, dtype, ordinal, owner):
-    """A capsule of dense memory on a card; `owner` lives until the consumer, or the capsule, is done."""
-    managed = DLManagedTensor()
-    sizes = (c_int64 * max(len(shape), 1))(*shape)
-    managed.tensor = DLTensor(address, DLDevice(CUDA, ordinal), len(shape), DLDataType(*code_of(dtype), 1), sizes,
-                              None, 0)
-    managed.deleter = _delete
-    where = ctypes.addressof(managed)
-    _exported[where] = managed, sizes, owner
-    return _new(where, _NAME, ctypes.cast(_destroy, c_void_p))
+    """A capsule of dense memory on a card; `owner` lives until the consumer, or the capsule, is done.
+
+    NumPy makes it, of an array whose memory nobody touches, and it is told here where the memory is. A consumer that
+    does not want the capsule drops it while its exception is pending: no Python may run then, and NumPy's destructor
+    is in C.
+    """
+    made = np.asarray(_Place(address, shape, _SAME_SIZE[dtype.size], owner)).__dlpack__()
+    tensor = ctypes.cast(_pointer(id(made), _NAME), POINTER(DLManagedTensor)).contents.tensor
+    tensor.device, tensor.dtype = DLDevice(CUDA, ordinal), DLDataType(*code_of(dtype), 1)
+    return made
 
 
-@_Deleter
-def _delete(managed):
-    _exported.pop(ctypes.addressof(managed.contents), None)
+_SAME_SIZE = {1: "|u1", 2: "<u2", 4: "<u4", 8: "<u8", 16: "<c16"}
 
 
-@_Destructor
-def _destroy(capsule_address):
-    """A capsule that nobody has taken still owns its tensor."""
-    if _is_valid(capsule_address, _NAME):
-        _exported.pop(_pointer(capsule_address, _NAME), None)
+class _Place:
+    """What NumPy takes for the owner of an array's memory."""
+
+    def __init__(self, address, shape, typestr, owner):
+        self._owner = owner
+        self.__array_interface__ = {"data": (address, False), "shape": tuple(shape), "typestr": typestr, "version": 3}
 
 
 class Taken:

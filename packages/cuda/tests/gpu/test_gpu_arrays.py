@@ -1,5 +1,6 @@
 """Memory that other packages see and give: DLPack and `__cuda_array_interface__`, without a copy by the host."""
 import gc
+import weakref
 
 import numpy as np
 import pytest
@@ -188,6 +189,36 @@ def test_memory_stays_as_long_as_somebody_has_it(card):
     card.d2h(memoryview(there).cast("B"), taken.address)
     card.sync()
     np.testing.assert_array_equal(there, VALUE)
+
+
+def test_a_consumer_that_refuses_the_array_says_so_itself_and_frees_it(session, variable):
+    array = thalweg_cuda.variable_array(session, variable)
+    alive = weakref.ref(array)
+    with pytest.raises(RuntimeError, match="nsupported device"):
+        np.from_dlpack(array)                            # drops the capsule while its exception is pending
+    capsule = array.__dlpack__()
+    del array
+    gc.collect()
+    assert alive() is not None
+    del capsule                                          # which nobody has taken
+    gc.collect()
+    assert alive() is None
+
+
+@pytest.mark.parametrize("name", ["bool", "int8", "float16", "bfloat16", "int32", "float64", "complex128"])
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3), (0, 4)])
+def test_what_a_capsule_says(name, shape):
+    dtype, owner = tf.as_dtype(name), {"anything"}
+    alive = weakref.ref(owner)
+    taken = dlpack.Taken(dlpack.capsule(1 << 40, shape, dtype, 3, owner))        # an address that nobody may touch
+    assert (taken.address, taken.shape, taken.is_dense) == (1 << 40, shape, True)
+    assert (taken.device_type, taken.ordinal, taken.code, taken.bits) == (dlpack.CUDA, 3, *dlpack.code_of(dtype))
+    del owner
+    gc.collect()
+    assert alive() is not None
+    del taken
+    gc.collect()
+    assert alive() is None
 
 
 @pytest.mark.parametrize("changes, error, text", [

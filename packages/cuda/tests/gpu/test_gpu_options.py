@@ -1,5 +1,6 @@
 """GPUOptions and what a card tells of itself. The first session to use a card decides, so each has its own process."""
 import json
+import os
 import subprocess
 import sys
 
@@ -11,8 +12,8 @@ from thalweg import devices
 RUN = """
 import json, numpy as np, thalweg as tf
 from thalweg import devices
-def run(device="/gpu:0", **options):
-    config = tf.ConfigProto(gpu_options=tf.GPUOptions(**options), allow_soft_placement=False)
+def run(device="/gpu:0", is_soft=False, **options):
+    config = tf.ConfigProto(gpu_options=tf.GPUOptions(**options), allow_soft_placement=is_soft)
     with tf.Graph().as_default() as graph, tf.device(device), tf.Session(graph=graph, config=config) as session:
         x = tf.placeholder(tf.float32, [3])
         return session.run(tf.exp(x) + 1, {x: [0, 0, 0]}).tolist()
@@ -70,11 +71,16 @@ def test_listing_opens_no_card():
 def test_cards_are_chosen_and_renumbered():
     if devices.find_device("CUDA", 1)[0] is None:
         pytest.skip("there is one GPU; this wants two")
-    number, text = answer("run(visible_device_list='1')\n"
-                          "print(json.dumps([card().number, refusal('/gpu:1', visible_device_list='1')]))")
-    assert number == 1
-    assert text.startswith("NotFoundError: ")
-    assert "/device:CUDA:1: GPUOptions' visible_device_list is '1', and the driver shows 2 cards" in text
+    number, text, soft, memory = answer("""
+run(visible_device_list='1')
+number, text = card().number, refusal('/gpu:1', visible_device_list='1')
+soft = run('/gpu:1', is_soft=True, visible_device_list='1')
+rows = [row for row in tf.list_devices() if row.device_type == "CUDA"]
+print(json.dumps([number, text, soft, [row.memory_limit_bytes for row in rows]]))""")
+    assert number == 1 and soft == [2, 2, 2]
+    assert text.startswith("InvalidArgumentError: Cannot assign a device for operation")
+    assert "it was explicitly assigned to /device:GPU:1, but there is no /device:CUDA:1: 1 card is visible" in text
+    assert len(memory) == 2 and all(memory)              # listing still works
 
 
 @pytest.mark.parametrize("options, text", [
@@ -97,6 +103,18 @@ pretend({old})
 row, = [row for row in tf.list_devices() if row.device_type == "CUDA"]
 print(json.dumps([row.state, row.reason]))""")
     assert state != "open" and reason in text, text
+
+
+@pytest.mark.parametrize("variable, value", [("CUDA_VISIBLE_DEVICES", ""), ("CUDA_VISIBLE_DEVICES", "-1"),
+                                             ("THALWEG_STANDIN_DEVICES", "0")])
+def test_a_driver_without_cards_is_no_fault(standin, variable, value):
+    done = subprocess.run([sys.executable, "-c", RUN + """
+row, = [row for row in tf.list_devices() if row.device_type == "CUDA"]
+print(json.dumps([row.state, row.reason, run("")]))"""], capture_output=True, text=True, check=True, timeout=120,
+                          env={**os.environ, variable: value})
+    state, reason, values = json.loads(done.stdout)
+    assert (state, values, done.stderr) == ("absent", [2, 2, 2], "")
+    assert reason.endswith("finds no device on this machine")
 
 
 def test_a_card_that_is_too_old_is_left_out(standin):

@@ -80,13 +80,13 @@ def _linked_by_pycuda():
 
 # ---- using ----
 
-def environment(base=None, devices=1, memory=None, capability=None, fail=None):
+def environment(base=None, devices=None, memory=None, capability=None, fail=None):
     """The environment of a child process that finds the stand-ins by their names.
 
     Parameters
     ----------
     base : dict             by default this process's
-    devices : int           how many GPUs it has
+    devices : int           how many GPUs it has; 1, or as `base` says
     memory : int            of each, bytes; 4 GiB
     capability : str        "9.0"
     fail : str              "launch:3,allocation:5x2": see `fail`
@@ -94,6 +94,7 @@ def environment(base=None, devices=1, memory=None, capability=None, fail=None):
     base = dict(os.environ if base is None else base)
     given = dict(DEVICES=devices, MEMORY=memory, CAPABILITY=capability, FAIL=fail)
     settings = {f"THALWEG_STANDIN_{name}": str(value) for name, value in given.items() if value is not None}
+    base.setdefault("THALWEG_STANDIN_DEVICES", "1")
     paths = [str(build()), *[path for path in base.get("LD_LIBRARY_PATH", "").split(":") if path]]
     images = str(compiler.cache() / "thalweg")                   # a user's cache is for images of a real compiler
     return {"THALWEG_CACHE": images, **base, **settings, "LD_LIBRARY_PATH": ":".join(dict.fromkeys(paths))}

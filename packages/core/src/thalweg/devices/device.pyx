@@ -44,9 +44,12 @@ cdef class Device:
             return 0
         raise_pending()
         _, message, error = take_outside_error()
-        if error is not None:
-            raise error
-        raise error_of_code(code, f"{self.name}: {what} failed: {message or f'the device gave code {code}'}")
+        if error is None:
+            raise error_of_code(code, f"{self.name}: {what} failed: {message or f'the device gave code {code}'}")
+        told = errors.of_device(f"{self.name}: {what} failed", error) if isinstance(error, Exception) else error
+        if told is error:
+            raise error                  # as it is: one of ours, or an interrupt
+        raise told from error
 
     # memory --------------------------------------------------------------------------------------
 

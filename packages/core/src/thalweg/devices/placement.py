@@ -67,18 +67,21 @@ class Placement:
         if spec.device_type is None and spec.device_index is None:
             return self._use(devices.default_device(self._limits))
         device, reason = devices.find_device(spec.device_type, spec.device_index or 0, self._limits)
-        if device is None:
-            if not self.is_soft:
-                raise errors.InvalidArgumentError(None, node.source, explain(
-                    f"Cannot assign a device for operation {node.name!r} (op {node.op_type}): it was explicitly "
-                    f"assigned to {request}, but {reason}",
-                    available=", ".join(d.name for family in devices.REGISTRY.families() for d in family
-                                        if d.ordinal < self._limits.of(d.plugin)[0]),
-                    hint="ConfigProto(allow_soft_placement=True), or another tf.device(...)",
-                    built_at=node.source and node.source.frame))
-            _report(request, reason, node, self.host)
-            return self.host
-        return self._use(device)
+        if device is not None:
+            try:
+                return self._use(device)
+            except errors.NotFoundError as error:        # the session's options leave it out
+                reason = str(error)
+        if not self.is_soft:
+            raise errors.InvalidArgumentError(None, node.source, explain(
+                f"Cannot assign a device for operation {node.name!r} (op {node.op_type}): it was explicitly "
+                f"assigned to {request}, but {reason}",
+                available=", ".join(d.name for family in devices.REGISTRY.families() for d in family
+                                    if d.ordinal < self._limits.of(d.plugin)[0]),
+                hint="ConfigProto(allow_soft_placement=True), or another tf.device(...)",
+                built_at=node.source and node.source.frame))
+        _report(request, reason, node, self.host)
+        return self.host
 
     def _use(self, device):
         """The same device, which has heard the session's options before its first use."""

@@ -32,8 +32,11 @@ cdef class PyHandle:
 
     cdef uintptr_t _alloc_address(self, size_t nbytes, size_t align) except 0:
         """Memory at the address that the device gives; what is empty has one of its own, too."""
-        cdef uintptr_t address = operator.index(self.device.alloc(self.ordinal, max(nbytes, 1), align))
-        if address == 0 or address % align:
+        given = self.device.alloc(self.ordinal, max(nbytes, 1), align)
+        if not hasattr(given, "__index__"):
+            raise TypeError(f"alloc gave {given!r}; an address, an int, was expected")
+        address = operator.index(given)
+        if not 0 < address < 1 << 64 or address % align:
             raise ValueError(f"alloc gave the address {address:#x}; one that is a multiple of {align}, and not 0, was "
                              "expected")
         return address

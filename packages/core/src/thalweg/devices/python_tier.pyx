@@ -211,6 +211,8 @@ cdef int _find(PyHandle handle, KernelRequest request, thw_kernel* out) except -
         if request.refusal:
             core_table().set_error(NULL, THW_UNIMPLEMENTED, request.refusal.encode())
         return THW_UNIMPLEMENTED
+    if not callable(function):
+        raise TypeError(f"kernel gave {function!r}; a function, or None, was expected")
     python_kernel(function, request, None if handle.is_host else handle, out)
     return THW_OK
 

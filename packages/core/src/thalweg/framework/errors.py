@@ -45,22 +45,29 @@ class OpError(ThalwegError):
     op : Operation or None    the failing operation, where one is known
     message : str             what went wrong
     error_code : int          the canonical code, `tf.errors.INVALID_ARGUMENT` = 3 and so on
+    op_name : str or None     by which a device says in whose work it went wrong (docs/devices.md, section 4)
     """
 
     error_code = 2
+    op_name = None
 
     def __init__(self, node_def, op, message, error_code=None):
         super().__init__(message)
-        self.node_def, self.op, self.message = node_def, op, message
+        self._node_def, self.op, self.message = node_def, op, message
         if error_code is not None:
             self.error_code = error_code
+
+    @property
+    def node_def(self):
+        """The NodeDef message of the failing operation (needs thalweg-io); None where none is known."""
+        return self.op.node_def if self._node_def is None and self.op is not None else self._node_def
 
     def __str__(self):
         return self.message
 
     def __reduce__(self):
         """For other processes: the operation stays behind with its graph, the message says which one it was."""
-        return _without_init, (type(self), self.args), {**self.__dict__, "node_def": None, "op": None}
+        return _without_init, (type(self), self.args), {**self.__dict__, "_node_def": None, "op": None}
 
 
 def _without_init(cls, args):
@@ -168,6 +175,22 @@ def of_operation(op, error):
     return _of_python(op.type, op.name, op, error)
 
 
+def of_device(problem, error):
+    """What a device in Python raised, with `problem`, which names the device and what it was asked for, before it.
+
+    Our own errors tell that themselves. `op_name`, where the device says in whose work it went wrong, is kept.
+    """
+    if isinstance(error, (OpError, ThalwegError)):
+        return error
+    told = _class_for(error, _OF_BODIES)(None, None, f"{problem}: {type(error).__name__}: {error}")
+    told.op_name = getattr(error, "op_name", None)
+    return told
+
+
+def _class_for(error, table):
+    return next((cls for kinds, cls in table if isinstance(error, kinds)), UnknownError)
+
+
 def _of_python(op_type, name, source, error):
     frame = source.frame if source is not None else None
     if isinstance(error, OpError):
@@ -177,9 +200,8 @@ def _of_python(op_type, name, source, error):
                 error.message = explain(f"{error.message}\n\t [[{op_type} {name!r}]]", built_at=frame)
         return error
     table = _OF_FUNCTIONS if op_type in ("PyFunc", "PyFuncStateless") else _OF_BODIES
-    cls = next((c for kinds, c in table if isinstance(error, kinds)), UnknownError)
     text = explain(f"{type(error).__name__}: {error}\n\t [[{op_type} {name!r}]]", built_at=frame)
-    return cls(None, source, text)
+    return _class_for(error, table)(None, source, text)
 
 
 def explain(problem, got=None, expected=None, hint=None, built_at=None, **rows):

@@ -26,6 +26,8 @@ from thalweg.runtime.variables cimport VariableBuffer, is_set, set_flag, set_new
 
 from thalweg.framework.stored_value import StoredValue
 
+from . import messages
+
 cdef int64_t _SIGNAL_INTERVAL_NS = 50_000_000
 cdef size_t _LARGE_ARENA = 1 << 20       # arenas below are not worth freeing
 
@@ -100,6 +102,7 @@ cdef class Program(BoundPlan):
         except BaseException as error:
             self._end_work(error)
             self._forget_first_runs(frame)
+            messages.name_op(self.plan, error)
             raise
 
     cdef _forget_first_runs(self, Frame frame):
@@ -115,6 +118,7 @@ cdef class Program(BoundPlan):
             try:
                 end.device.sync()
             except Exception as other:
+                messages.name_op(self.plan, other)
                 error.add_note(f"Then, while waiting for {end.device.name}: {type(other).__name__}: {other}")
 
     cdef _run_steps(self, Frame frame):
@@ -181,6 +185,7 @@ cdef class Program(BoundPlan):
             self._trace_steps(frame, trace)
         except BaseException as error:
             self._end_work(error)
+            messages.name_op(self.plan, error)
             raise
 
     cdef _trace_steps(self, Frame frame, list trace):
@@ -223,8 +228,7 @@ cdef class Program(BoundPlan):
         if frame.deadline and position < self.n_steps:
             clock_gettime(CLOCK_MONOTONIC, &now)
             if now.tv_sec * 1000000000 + now.tv_nsec > frame.deadline:
-                from .messages import deadline_exceeded
-                raise deadline_exceeded(self.plan.steps[position].node, position, self.n_steps)
+                raise messages.deadline_exceeded(self.plan.steps[position].node, position, self.n_steps)
 
     cdef int _take_lock(self, Frame frame, int position) except -1:
         """With Python's lock: runs a Python step or a segment, or raises what stopped the run; gives the next step."""
@@ -285,18 +289,22 @@ cdef class Program(BoundPlan):
     # --- steps in Python -----------------------------------------------------------------------------
 
     cdef _uninitialized(self, planned):
-        from .messages import uninitialized_variable
-        return uninitialized_variable(planned.payload, planned.node)
+        return messages.uninitialized_variable(planned.payload, planned.node)
 
     cdef _raise(self, Frame frame, planned):
-        from .messages import kernel_error
-        if planned.kind == WAIT:         # the op whose work has failed is not known
+        if planned.kind == WAIT:         # the op whose work has failed is not known, unless the device says it
             (<Device>planned.payload).check(frame.code, "work on the device")
         # A copy has no context of its own: what went wrong in it is told outside of the run.
         code, text, error = take_error(&frame.context) if frame.context.code else take_outside_error()
-        if error is not None and not isinstance(error, Exception):
+        if error is None:
+            raise messages.kernel_error(planned.node, code or frame.code, text)
+        if not isinstance(error, Exception):
             raise error                  # an interrupt
-        raise kernel_error(planned.node, code or frame.code, text, error)
+        told = error
+        if planned.kind == MOVE:
+            told = messages.copy_error(self._home(planned.inputs[0], planned.node),
+                                       self._home(planned.outputs[0], planned.node), error)
+        messages.raise_named(self.plan, planned.node, told, error)
 
     cdef _take(self, Frame frame, planned, int position):
         """An assignment: leaves the value's array to a variable that may take it, or copies or reads the value."""
@@ -343,8 +351,7 @@ cdef class Program(BoundPlan):
         try:
             stored.read_into(array)
         except Exception as error:
-            from .messages import python_error
-            raise python_error(planned.node, error) from error
+            raise messages.python_error(planned.node, error) from error
         finally:
             if is_fit:                   # what failed may have written, too
                 set_new_version(&buffer.version)
@@ -368,7 +375,6 @@ cdef class Program(BoundPlan):
         return False
 
     cdef _run_python(self, Frame frame, planned, call):
-        from .messages import python_error
         arrays = [array_of(self, frame, self.index_of[v]) for v in planned.inputs]
         try:
             results = call(arrays)
@@ -378,4 +384,4 @@ cdef class Program(BoundPlan):
             for value, result in zip(planned.outputs, results):
                 store(self, frame, value, result)
         except Exception as error:
-            raise python_error(planned.node, error) from error
+            messages.raise_named(self.plan, planned.node, error, error)

@@ -2,6 +2,7 @@
 from thalweg.devices.core_api import error_of_code
 from thalweg.framework import errors
 from thalweg.framework.errors import explain
+from thalweg.plan.steps import KERNEL
 
 
 def _frame(node):
@@ -54,13 +55,40 @@ def contradicted_shape(value, shape):
     return errors.InvalidArgumentError(None, node.source, text)
 
 
-def kernel_error(node, code, text, exception=None):
-    """A kernel in C reported an error code and a text, or a Python device raised; Ctrl-C there is Ctrl-C here."""
-    if exception is not None:
-        return python_error(node, exception) if isinstance(exception, Exception) else exception
+def kernel_error(node, code, text):
+    """A kernel in C reported an error code and a text."""
     problem = text or f"kernel failed with code {code}"
     text = explain(f"{problem}\n\t [[{node.op_type} {node.name!r}]]", built_at=_frame(node))
     return type(error_of_code(code, ""))(None, node.source, text)
 
 
+def copy_error(origin, target, error):
+    """What a device in Python raised when it was asked for a copy; `origin`, `target`: Device, None for the host."""
+    if target is None or target.is_host:
+        return errors.of_device(f"{origin.name}: a copy to the host failed", error)
+    asked = "to the device" if origin is None or origin.is_host else f"from {origin.name}"
+    return errors.of_device(f"{target.name}: a copy {asked} failed", error)
+
+
 python_error = errors.of_python             # a step in Python raised
+
+
+def raise_named(plan, node, told, error):
+    """Raises what is `told` of an error in a plan's node with op and line: those of the op that the device names."""
+    told = python_error(_culprit(plan, error) or node, told)
+    if told is error:
+        raise error                         # it has been told by another run, or by an op
+    raise told from error
+
+
+def name_op(plan, error):
+    """Adds op and line to an error of enqueued work, where a device has said in whose work it went wrong."""
+    node = _culprit(plan, error)
+    if node is not None:
+        python_error(node, error)
+
+
+def _culprit(plan, error):
+    """The node that a device names; None where it names none, or one of another plan, which waits further out."""
+    name = getattr(error, "op_name", None)
+    return name and next((s.node for s in plan.steps if s.kind == KERNEL and s.node.name == name), None)

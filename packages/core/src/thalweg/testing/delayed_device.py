@@ -261,9 +261,16 @@ class _Kernel:
     def __call__(self, inputs, outputs, workspace=None, rng=None):
         self.device._here(self.i, "kernels", may_record=self.op.op_type not in self.device.unrecordable)
         inputs = [value.copy() if k in self.host_inputs else value for k, value in enumerate(inputs)]
-        self.here.enqueue(lambda: self._run(inputs, outputs, workspace, rng))
+        self.here.enqueue(lambda: self._try(inputs, outputs, workspace, rng))
         if not self.is_async:
             self.here.drain()
+
+    def _try(self, *operands):
+        try:
+            self._run(*operands)
+        except Exception as error:
+            error.op_name = self.op.name         # core tells the op and its line
+            raise
 
     def _run(self, inputs, outputs, workspace, rng):
         if self.op.op_type in self.device.fail_in:

@@ -19,8 +19,9 @@ class Bound:
     is_async = True
     deterministic = True
 
-    def __init__(self, card, work, op_type):
-        self._card, self._work, self._otherwise, self.op_type = card, work, work.otherwise, op_type
+    def __init__(self, card, work, op_type, op_name=""):
+        self._card, self._work, self._otherwise = card, work, work.otherwise
+        self.op_type, self.op_name = op_type, op_name
         self.workspace_bytes, self.host_inputs = work.workspace_bytes, tuple(work.host_inputs)
         self.inplace, self.inplace_second = tuple(work.inplace), tuple(work.inplace_second)
         self.rng_blocks, self._steps, self._loading, self._has_run = 0, None, threading.Lock(), False
@@ -77,7 +78,7 @@ class Bound:
         for command in commands:         # all are under way before the first is waited for
             if isinstance(command, Launch):
                 self._card.programs.prepare(command.source, self)
-        return [_MAKERS[type(command)](self._card, command, self.op_type) for command in commands]
+        return [_MAKERS[type(command)](self._card, command, self) for command in commands]
 
 
 def _drawn_blocks(commands, op_type):
@@ -97,7 +98,7 @@ class _Address(NamedTuple):
     offset: int
 
 
-def _launch(card, command, op_type):
+def _launch(card, command, bound):
     """A step that launches a kernel."""
     function = card.programs.function(command.source, command.entry)
     if command.shared > _DEFAULT_SHARED_BYTES:
@@ -105,15 +106,15 @@ def _launch(card, command, op_type):
         with card.lock, card.context:    # nodes share the function: another may have asked for more
             if function.get_attribute(most) < command.shared:
                 function.set_attribute(most, command.shared)
-    packed, addresses, flags = _packed(command, op_type)
-    words = memoryview(packed).cast("Q") if addresses or flags else None
+    packed, addresses, flags = _packed(command, bound.op_type)
+    words, op_name = memoryview(packed).cast("Q") if addresses or flags else None, bound.op_name
     grid, block, shared, launch = _three(command.grid), _three(command.block), command.shared, function._launch_kernel
 
     def step(card, places, stream):
         for word, kind, index, offset in addresses:
             words[word] = places[kind][index] + offset
         for word, flag in flags:
-            words[word] = card.record_for(flag).address
+            words[word] = card.record_for(flag, op_name).address
         launch(grid, block, packed, shared, stream)
     return step
 
@@ -149,7 +150,7 @@ def _three(sizes):
     return sizes + (1,) * (3 - len(sizes))
 
 
-def _copy(card, command, op_type):
+def _copy(card, command, bound):
     """A step that copies inside the card."""
     to, source, nbytes, copy = command.to, command.source, command.nbytes, card.driver.memcpy_dtod_async
 
@@ -158,7 +159,7 @@ def _copy(card, command, op_type):
     return step if nbytes else _nothing
 
 
-def _fill(card, command, op_type):
+def _fill(card, command, bound):
     """A step that sets bytes."""
     to, nbytes, byte, fill = command.to, command.nbytes, command.byte, card.driver.memset_d8_async
 
@@ -167,7 +168,7 @@ def _fill(card, command, op_type):
     return step if nbytes else _nothing
 
 
-def _library_call(card, command, op_type):
+def _library_call(card, command, bound):
     """A step that calls a library."""
     function, operands = command.function, command.operands
 

@@ -178,13 +178,13 @@ class Card:
         with self.context:
             libcuda.call("cuStreamSynchronize", stream)
 
-    def record_for(self, flag):
-        """A record for one launch, which the next `sync` examines; for a recording's, each one after a replay."""
+    def record_for(self, flag, op_name):
+        """A record for a launch of a node; the next `sync` examines it, a recording's each one after a replay."""
         record = self.flags.take()
         if self.recorder.current is None:
-            self.flags.watch(record, flag)
+            self.flags.watch(record, flag, op_name)
         else:
-            self.recorder.current.records.append((record, flag))
+            self.recorder.current.records.append((record, flag, op_name))
         return record
 
     def record_begin(self):

@@ -3,10 +3,12 @@ import atexit
 import contextlib
 import importlib.metadata
 import threading
+import traceback
 
 from thalweg.framework import errors
 from thalweg_cuda import kernels
 from thalweg_cuda.compiler import Compiler, Nvrtc
+from thalweg_cuda.driver import libcuda
 from thalweg_cuda.libraries.report import report
 from thalweg_cuda.work import Unsupported
 
@@ -43,11 +45,9 @@ class CudaDevice:
     @classmethod
     def open(cls):
         """Imports PyCUDA and loads NVRTC; an error says what is missing or too old."""
-        try:
-            import pycuda.driver as driver
-        except ImportError as error:
-            raise ImportError(f"PyCUDA cannot be loaded: {error}. It needs the NVIDIA driver's libcuda.so.1; build it "
-                              "anew if it was built for another Python") from error
+        driver = _pycuda()
+        if not libcuda.finds_cards():
+            return NoCards()
         driver.init()
         check_driver(driver)
         _opened[:] = [cls(driver, Compiler(Nvrtc.load()))]
@@ -68,9 +68,9 @@ class CudaDevice:
         card.context.check()
         return card
 
-    def _number(self, i):
+    def _number(self, i, options=None):
         """The driver's number of `/device:CUDA:i`; NotFoundError where a session's options leave it out."""
-        options = self._options[i]
+        options = options or self._options[i]
         if not options.visible:
             return self._numbers[i]
         number = options.number(i, self._driver.Device.count())
@@ -86,8 +86,9 @@ class CudaDevice:
 
     def configure(self, i, options):
         """Takes a session's GPUOptions, before any session has used the card."""
-        self._options[i] = Options(**options)
-        self._number(i)                  # names a card that is there, or raises
+        asked = Options(**options)
+        self._number(i, asked)           # names a card that is there, or raises
+        self._options[i] = asked
 
     # --- memory and copies ---------------------------------------------------------------------------
 
@@ -127,7 +128,7 @@ class CudaDevice:
         try:
             with card.context:           # libraries look for plans by handles that are bound to it
                 work = kernels.prepare(op, card.target)
-            return Bound(card, work, op.op_type)
+            return Bound(card, work, op.op_type, op.name)
         except Unsupported as refusal:
             op.refusal = str(refusal)
             return None
@@ -183,3 +184,25 @@ class CudaDevice:
         with contextlib.ExitStack() as cards:            # each is closed, also where another one fails
             for card in self._cards.values():
                 cards.callback(card.close)
+
+
+def _pycuda():
+    """pycuda.driver; ImportError says what is wrong with it, also as the reason that a listing shows."""
+    try:
+        import pycuda.driver as driver
+        driver.init                      # a package of that name without its library has none
+    except (Exception, SystemExit) as error:
+        text = f"{type(error).__name__}: {error}"
+        if "libcuda.so" in text:
+            raise ImportError(f"PyCUDA cannot be loaded: {error}. It needs the NVIDIA driver's library") from error
+        broken = ImportError(f"PyCUDA is broken: {text}; install it anew: tools/pycuda-wheel builds it")
+        broken.add_note(traceback.format_exc())          # as its cause it would be the reason, in its own words
+        raise broken from None
+    return driver
+
+
+class NoCards(CudaDevice):
+    """What there is under a driver without a card, or with CUDA_VISIBLE_DEVICES="": core counts, and asks no more."""
+
+    def __init__(self):
+        self._numbers = ()

@@ -31,7 +31,7 @@ class Flags:
 
     def __init__(self, driver):
         self._driver, self._blocks, self._free = driver, [], []
-        self._watched = {}               # thread's id -> [(Record, Flag, whether it is a recording's)]
+        self._watched = {}               # thread's id -> [(Record, Flag, node's name, whether it is a recording's)]
 
     def reserve(self):
         """Makes sure that many records can be had without an allocation, which a capture does not allow."""
@@ -48,17 +48,22 @@ class Flags:
         """Nobody writes these records any more."""
         self._free.extend(records)
 
-    def watch(self, record, flag, is_kept=False):
+    def watch(self, record, flag, op_name, is_kept=False):
         """The next `examine` of this thread looks at the record; then it is free, unless it `is_kept`."""
-        self._watched.setdefault(threading.get_ident(), []).append((record, flag, is_kept))
+        self._watched.setdefault(threading.get_ident(), []).append((record, flag, op_name, is_kept))
 
     def examine(self):
-        """After this thread's work is done: raises the first InvalidArgumentError that a kernel has told."""
+        """After this thread's work is done: raises the first InvalidArgumentError that a kernel has told.
+
+        Its `op_name` tells core whose it was.
+        """
         watched = self._watched.pop(threading.get_ident(), ())
         error = None
-        for record, flag, is_kept in watched:
+        for record, flag, op_name, is_kept in watched:
             if record.words[0]:
-                error = error or errors.InvalidArgumentError(None, None, flag.tell(record.words.tolist()))
+                if error is None:
+                    error = errors.InvalidArgumentError(None, None, flag.tell(record.words.tolist()))
+                    error.op_name = op_name
                 record.words[:] = 0
             if not is_kept:
                 self._free.append(record)

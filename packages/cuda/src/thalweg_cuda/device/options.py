@@ -22,6 +22,10 @@ class Options:
             raise errors.InvalidArgumentError(
                 None, None, f"GPUOptions: per_process_gpu_memory_fraction is {self.memory_fraction}, a number from 0 "
                 "to 1 was expected: there is no more memory than the card's")
+        if not isinstance(visible_device_list, str):
+            raise errors.InvalidArgumentError(
+                None, None, f"GPUOptions: visible_device_list is {visible_device_list!r}; a text was expected, "
+                "such as '0,2'")
         try:
             self.visible = tuple(int(part) for part in visible_device_list.split(",") if part.strip())
         except ValueError:
@@ -39,8 +43,13 @@ class Options:
         """The driver's number of `/device:CUDA:i`; NotFoundError where the options leave it out."""
         if not self.visible:
             return i
-        if i >= len(self.visible) or not 0 <= self.visible[i] < count:
+        text, n = ",".join(map(str, self.visible)), len(self.visible)
+        if i >= n:
             raise errors.NotFoundError(
-                None, None, f"/device:CUDA:{i}: GPUOptions' visible_device_list is "
-                f"{','.join(map(str, self.visible))!r}, and the driver shows {count} card{'s' * (count != 1)}")
+                None, None, f"there is no /device:CUDA:{i}: {n} card{'s are' if n > 1 else ' is'} visible, as "
+                f"GPUOptions' visible_device_list is {text!r}")
+        if not 0 <= self.visible[i] < count:
+            raise errors.InvalidArgumentError(
+                None, None, f"/device:CUDA:{i}: GPUOptions' visible_device_list is {text!r}, and the driver shows "
+                f"{count} card{'s' * (count != 1)}")
         return self.visible[i]

@@ -10,7 +10,8 @@ class Recording:
     Attributes
     ----------
     executable : int            handle of the graph; None before the end of the capture
-    records : list of (Record, Flag)    what its kernels may write, its own for as long as it lives
+    records : list of (Record, Flag, str)       what its kernels may write, its own for as long as it lives, with
+                                                the node's name
     """
 
     def __init__(self, card):
@@ -18,7 +19,7 @@ class Recording:
 
     def __del__(self):
         # Whoever drops it may be in the midst of a capture, or another thread may: the card frees it later.
-        self._card.dropped.append((self.executable, [record for record, _ in self.records]))
+        self._card.dropped.append((self.executable, [record for record, _, _ in self.records]))
 
 
 class Recorder:
@@ -56,6 +57,6 @@ class Recorder:
 
     def replay(self, recording):
         """Enqueues all work of a recording, behind what was enqueued before."""
-        for record, flag in recording.records:
-            self._card.flags.watch(record, flag, is_kept=True)
+        for record, flag, op_name in recording.records:
+            self._card.flags.watch(record, flag, op_name, is_kept=True)
         libcuda.call("cuGraphLaunch", recording.executable, self._card.streams.compute.handle)

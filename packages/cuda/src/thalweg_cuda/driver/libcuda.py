@@ -4,13 +4,14 @@ PyCUDA 2026.1 has memcpy_peer_async, but takes the current context for both ends
 """
 import ctypes
 import functools
-from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint64, c_ulonglong, c_void_p
+from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint, c_uint64, c_ulonglong, c_void_p
 
 THREAD_LOCAL = 1                         # CUstreamCaptureMode: what other threads do meanwhile is not looked at
 _DEVICE_ORDINAL = 9                      # CUpointer_attribute
-_OUT_OF_MEMORY = 2                       # CUresult
+_OUT_OF_MEMORY, _NO_DEVICE = 2, 100      # CUresult
 
 _FUNCTIONS = {
+    "cuInit": (c_uint,),
     "cuStreamBeginCapture_v2": (c_void_p, c_int),
     "cuStreamEndCapture": (c_void_p, POINTER(c_void_p)),
     "cuGraphInstantiateWithFlags": (POINTER(c_void_p), c_void_p, c_ulonglong),
@@ -53,6 +54,17 @@ def call(name, *args):
         _library().cuGetErrorString(code, byref(text))
         kind = OutOfMemoryError if code == _OUT_OF_MEMORY else DriverError
         raise kind(name, code, (text.value or b"unknown error").decode())
+
+
+def finds_cards():
+    """Initialises the driver; whether it shows any card. PyCUDA's `init` says that there is none in words only."""
+    try:
+        call("cuInit", 0)
+    except DriverError as error:
+        if error.code == _NO_DEVICE:
+            return False
+        raise
+    return True
 
 
 def begin_capture(stream):

@@ -12,6 +12,7 @@ import pkgutil
 
 from thalweg_cuda.work import Unsupported, Work
 
+_MOST_AXES = 32                          # of NumPy's views, by which kernels are prepared (_views.py)
 _prepare: dict = {}
 
 
@@ -51,6 +52,9 @@ def prepare(request, target):
         raise Unsupported(f"CUDA has no kernel for {request.op_type}")
     if any(shape is None or None in shape for shape in (*request.in_shapes, *request.out_shapes)):
         raise Unsupported(f"{request.op_type}: a shape is not known")
+    most = max((len(shape) for shape in (*request.in_shapes, *request.out_shapes)), default=0)
+    if most > _MOST_AXES:
+        raise Unsupported(f"{request.op_type} on CUDA takes {_MOST_AXES} dimensions at most, not {most}")
     work = function(request, target)
     if not isinstance(work, Work):
         raise TypeError(f"the kernel of {request.op_type} gave {work!r}, not a Work")

@@ -1,10 +1,12 @@
 // The driver's beginning, and contexts. What there is comes from the environment at cuInit:
-// THALWEG_STANDIN_DEVICES, THALWEG_STANDIN_MEMORY (bytes of each) and THALWEG_STANDIN_CAPABILITY ("9.0").
+// THALWEG_STANDIN_DEVICES, THALWEG_STANDIN_MEMORY (bytes of each) and THALWEG_STANDIN_CAPABILITY ("9.0"), and, as for
+// the real driver, CUDA_VISIBLE_DEVICES.
 #include <sys/mman.h>
 #include <pthread.h>
 
 #include <cstdlib>
 #include <new>
+#include <set>
 
 #include "state.h"
 
@@ -54,13 +56,28 @@ static void in_forked_child()
     state().initialized = false;
 }
 
+// How many devices CUDA_VISIBLE_DEVICES shows: those before the first that is not there or was named before.
+static int visible(int devices)
+{
+    const char *text = getenv("CUDA_VISIBLE_DEVICES");
+    if (!text) return devices;
+    std::set<long> shown;
+    for (;; text++) {
+        char *end;
+        long number = strtol(text, &end, 10);
+        if (end == text || number < 0 || number >= devices || !shown.insert(number).second) break;
+        if (*(text = end) != ',') break;
+    }
+    return (int)shown.size();
+}
+
 API cuInit(unsigned flags)
 {
     std::lock_guard<std::recursive_mutex> guard(state().lock);
     if (is_forked_child) return NOT_INITIALIZED;
     if (flags) return INVALID_VALUE;
     if (state().initialized) return SUCCESS;
-    int devices = std::stoi(setting("THALWEG_STANDIN_DEVICES", "1"));
+    int devices = visible(std::stoi(setting("THALWEG_STANDIN_DEVICES", "1")));
     size_t memory = (size_t)std::stod(setting("THALWEG_STANDIN_MEMORY", "4294967296"));
     if (sscanf(setting("THALWEG_STANDIN_CAPABILITY", "9.0").c_str(), "%d.%d", &state().major, &state().minor) != 2)
         return INVALID_VALUE;
