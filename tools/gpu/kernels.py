@@ -3,8 +3,7 @@
     python tools/gpu/kernels.py [--ops Softplus ...] [--threads 16]
 
 The images go where the device looks for them (THALWEG_CACHE), under the names that it gives them, so that processes
-which come later find them there. Kernels that stand around calls of cuBLASLt and cuDNN are few and left to their first
-use, as their plans want the libraries.
+which come later find them there.
 """
 import argparse
 import os
@@ -31,7 +30,7 @@ def main():
     device, reason = devices.find_device("CUDA", 0)
     if device is None:
         sys.exit(f"no card: {reason}")
-    target = opened_card(0).target._replace(libraries={}, choices=None)
+    target = opened_card(0).target
     found = {source for source, op_types in sources(target).items() if not args.ops or op_types & set(args.ops)}
     compiler = Compiler(Nvrtc.load(), threads=args.threads)
     failed = list(filter(None, [_error(image) for image in [compiler.submit(s, target.capability) for s in found]]))

@@ -147,7 +147,7 @@ def broken(error):
 
 
 @pytest.mark.parametrize("method, ask, words", [
-    ("kernel", lambda d: d.find_kernel(request()), "find_kernel for BitwiseNot ''"),
+    ("kernel", lambda d: d.find_kernel(request()), "find_kernel for Invert ''"),
     ("alloc", lambda d: d.h2d(d.alloc(4), b"abcd"), "a copy to the device"),
     ("h2d", lambda d: d.h2d(d.alloc(4), b"abcd"), "a copy to the device"),
     ("sync", lambda d: d.sync(), "work on the device"),

@@ -33,9 +33,9 @@ from emulation.fake_cublaslt import FakeCublasLt
 from emulation.fake_cudnn import FakeCudnn
 
 
-def sources():
-    """{Source: op types whose kernels launch it}."""
-    catalogue = Catalogue()
+def sources(target=None):
+    """{Source: op types whose kernels launch it} on a Target, or a usual one; its libraries are doubles."""
+    catalogue = Catalogue(target or Target())
     of_graphs = (request(op, shapes) for graph, shapes in graphs() for op in graph.get_operations())
     for r in chain(of_graphs, requests()):
         with suppress(Unsupported):
@@ -52,10 +52,10 @@ class Catalogue:
     found : {Source: op types whose kernels launch it}
     """
 
-    def __init__(self):
+    def __init__(self, target):
         self.found, self._candidates = defaultdict(set), []
-        self._target = Target(libraries={"cublaslt": CublasLt(FakeCublasLt()), "cudnn": Cudnn(FakeCudnn())},
-                              choices=self)
+        self._target = target._replace(libraries={"cublaslt": CublasLt(FakeCublasLt()), "cudnn": Cudnn(FakeCudnn())},
+                                       choices=self)
 
     def prepare(self, request):
         """The Work for a request; its sources and those of all that it was chosen from are found."""
