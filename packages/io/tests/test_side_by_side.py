@@ -1,6 +1,7 @@
 """side_by_side: results in order, one error, several threads where there are several processors."""
 import os
 import threading
+import weakref
 
 import pytest
 
@@ -68,3 +69,22 @@ def test_in_a_forked_child(monkeypatch):
         both = threading.Barrier(2, timeout=10)
         os._exit(0 if len(side_by_side(lambda item: both.wait(), [1, 2])) == 2 else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+class Item:
+    pass
+
+
+def test_nothing_is_held_by_threads_that_had_no_time_for_it(monkeypatch):
+    monkeypatch.setattr(module, "processors", lambda: 4)
+    may_end, items = threading.Event(), [Item()] * 5
+    held = weakref.ref(items[0])
+    busy = [module._pool().submit(may_end.wait, 60) for _ in range(module._MOST_THREADS)]
+    try:
+        assert {id(r) for r in side_by_side(lambda item: item, items)} == {id(items[0])}
+        del items
+        assert held() is None
+    finally:
+        may_end.set()
+        for future in busy:
+            future.result()

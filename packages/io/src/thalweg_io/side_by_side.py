@@ -26,9 +26,10 @@ def side_by_side(function, items):
     finally:
         work.is_over = True
         concurrent.futures.wait([h for h in helpers if not h.cancel()])
-    if work.failures:
-        raise work.failures[min(work.failures)]
-    return work.results
+        results, failures = work.let_go()
+    if failures:
+        raise failures[min(failures)]
+    return results
 
 
 class _Work:
@@ -46,6 +47,12 @@ class _Work:
                 self._do(number)
         finally:
             _inside.work = False
+
+    def let_go(self):
+        """The results and the failures, kept by the caller alone: the pool holds its last work for a while."""
+        kept = self.results, self.failures
+        self.function, self.items, self.results, self.failures = None, (), [], {}
+        return kept
 
     def _do(self, number):
         try:
