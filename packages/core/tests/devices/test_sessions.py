@@ -258,10 +258,12 @@ def test_a_device_that_is_not_there_is_reported_once(name, full, caplog, monkeyp
 @pytest.mark.parametrize("count, names", [
     (0, {"/device:CPU:0"}), (1, {"/device:FAST:0", "/device:CPU:0"}), (2, {"/device:FAST:0", "/device:FAST:1"})])
 def test_a_session_uses_as_many_devices_as_its_config_allows(count, names):
+    opened = []
+
     class Two(ReferenceDevice):
         def count(self):
             return 2
-    devices.register(DevicePlugin("FAST", Two, aliases=("GPU",), priority=900))
+    devices.register(DevicePlugin("FAST", lambda: opened.append(1) or Two(), aliases=("GPU",), priority=900))
     try:
         x = tf.placeholder(tf.float32, [2])
         values = [tf.negative(x)]
@@ -273,7 +275,7 @@ def test_a_session_uses_as_many_devices_as_its_config_allows(count, names):
             session.run(values, {x: [1, 2]}, tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE), metadata)
             listed = {row.name for row in session.list_devices() if row.device_type == "FAST"}
         assert {device for _, op, device, *_ in metadata.step_stats if op == "Neg"} == names
-        assert listed == {f"/device:FAST:{i}" for i in range(count)}
+        assert listed == {f"/device:FAST:{i}" for i in range(count)} and len(opened) == (count > 0)
     finally:
         devices.unregister("FAST")
 

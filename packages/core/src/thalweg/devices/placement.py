@@ -38,7 +38,7 @@ class Placement:
         self.threads = config.intra_op_parallelism_threads
         devices.follow_processors()
         self._limits = Limits(config.device_count)
-        self.host = devices.host_device()
+        self.host = devices.host_device(self._limits)
         self._by_name, self._config = {}, config
         self._use(self.host)
         self._fuses, self._remembered = {}, {}

@@ -179,15 +179,17 @@ class Registry:
 
     def default_device(self, limits=NO_LIMITS):
         """The device of ops that ask for none. `limits`, as ConfigProto's device_count: a type of 0 is not opened."""
-        return self._first(lambda device: True, lambda plugin: plugin.host_memory or limits.of(plugin)[0] > 0)
+        return self._first(limits, lambda device: True)
 
-    def host_device(self):
-        """The best device whose memory is the host's: where feeds, fetches and Python steps are."""
-        return self._first(lambda device: device.is_host)
+    def host_device(self, limits=NO_LIMITS):
+        """The best device whose memory is the host's, whatever its limit: of feeds, fetches and Python steps."""
+        return self._first(limits, lambda device: device.is_host)
 
-    def _first(self, suits, may_open=lambda plugin: True):
+    def _first(self, limits, suits):
         for entry in self._in_order():
-            for device in self._demanded(entry) if may_open(entry.plugin) else ():
+            if limits.of(entry.plugin)[0] == 0 and not entry.plugin.host_memory:
+                continue
+            for device in self._demanded(entry):
                 if suits(device):
                     return device
         rows = "\n".join(f"  {entry.explain()}" for entry in self._device_entries())

@@ -180,7 +180,7 @@ def of_device(problem, error):
 
     Our own errors tell that themselves. `op_name`, where the device says in whose work it went wrong, is kept.
     """
-    if isinstance(error, (OpError, ThalwegError)):
+    if isinstance(error, ThalwegError):
         return error
     told = _class_for(error, _OF_BODIES)(None, None, f"{problem}: {type(error).__name__}: {error}")
     told.op_name = getattr(error, "op_name", None)
